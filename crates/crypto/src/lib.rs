@@ -1,0 +1,14 @@
+//! Deterministic cryptography: every algorithm comes from a library, this crate fixes its parameters,
+//! its encodings and its refusals, and holds it to published vectors.
+//!
+//! Nothing here reads a clock, a file or the network. Randomness is an argument everywhere; the one
+//! source of it is [`random::fill`], which only the composition root calls.
+
+pub mod aead;
+pub mod kdf;
+pub mod key;
+pub mod mac;
+pub mod password;
+pub mod random;
+
+pub use key::Key;
