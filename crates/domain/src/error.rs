@@ -1,0 +1,111 @@
+//! The one error of the whole domain. Fronts turn a [`Refusal`] into their wire's answer.
+
+use std::fmt;
+
+use crate::time::Timestamp;
+
+/// The source of a failure, for the log only.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a use case gave no success.
+#[derive(Debug)]
+pub enum Error {
+    /// A rule said no. The state that justifies it is durable.
+    Refused(Refusal),
+    /// More work is queued than this server takes on; nothing was counted, try again in `seconds`.
+    Busy { seconds: u64 },
+    /// The store or a provider is away; nothing was judged.
+    Unavailable(Source),
+    /// Something that must not happen did.
+    Bug(Source),
+}
+
+/// What a rule refuses. Closed on purpose: a new refusal makes every front decide its wire's answer.
+/// Carries facts, no prose for users and no status codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such account, key, contact or object, as far as the caller may know.
+    UnknownSubject,
+    /// A wrong PIN, password, code or signature. `left`: tries left, where the caller may know.
+    BadProof { left: Option<u32> },
+    /// The guess budget is used up until then; nothing was checked.
+    Exhausted { until: Timestamp },
+    /// A send or request budget is used up until then; nothing was changed or sent.
+    Limited { until: Timestamp },
+    /// A time lock is running until then.
+    TimeLocked { until: Timestamp },
+    /// The challenge, code or token was once right and is over.
+    Expired,
+    /// The challenge, code or token was used before.
+    Replayed,
+    /// The credential or object is switched off.
+    Blocked,
+    /// The name, address or key is taken, or the state is already the one asked for.
+    Conflict,
+    /// The right object in the wrong state for this step.
+    WrongState,
+    /// The caller is known but lacks the right named.
+    Forbidden { need: &'static str },
+    /// More bytes or items than the limit allows.
+    TooLarge { limit: usize },
+    /// A field does not follow its rule.
+    Invalid { field: &'static str, why: &'static str },
+}
+
+impl Error {
+    pub fn bug(source: impl Into<Source>) -> Self {
+        Self::Bug(source.into())
+    }
+
+    pub fn unavailable(source: impl Into<Source>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
+    /// A short stable code for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Busy { .. } => "busy",
+            Self::Unavailable(_) => "unavailable",
+            Self::Bug(_) => "bug",
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "refused: {refusal:?}"),
+            Self::Busy { seconds } => write!(f, "busy, try again in {seconds} s"),
+            Self::Unavailable(_) => f.write_str("the store or a provider is away"),
+            Self::Bug(_) => f.write_str("an invariant does not hold"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable(source) | Self::Bug(source) => Some(source.as_ref()),
+            Self::Refused(_) | Self::Busy { .. } => None,
+        }
+    }
+}
+
+/// The whole chain of an error in one line, for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
