@@ -1,0 +1,76 @@
+//! The rules of the house that a compiler does not keep: `cargo run -p xtask -- tidy` and `… licences`.
+
+mod finding;
+mod golden;
+mod licence;
+mod manifest;
+mod readme;
+mod route;
+mod size;
+mod source;
+mod tracked;
+mod tree;
+mod word;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::finding::Finding;
+use crate::tree::Tree;
+
+const USAGE: &str = "usage: cargo run -p xtask -- <command>
+
+  tidy       check dependency directions, names, sizes, goldens, READMEs and tracked text
+  licences   check every package's licence and list unexpected duplicate versions
+";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    let root = root.expect("xtask lies two folders below the workspace");
+    match command.as_deref() {
+        Some("tidy") => report("tidy", Tree::tracked(root).map(|tree| tidy(&tree))),
+        Some("licences") => report("licences", licence::check_workspace(root)),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Every check of `tidy`, in the order in which a newcomer would want to hear of them.
+fn tidy(tree: &Tree) -> Vec<Finding> {
+    let checks = [
+        manifest::check,
+        word::check,
+        size::check,
+        golden::check,
+        readme::check,
+        tracked::check,
+    ];
+    checks.iter().flat_map(|check| check(tree)).collect()
+}
+
+fn report(name: &str, outcome: Result<Vec<Finding>, String>) -> ExitCode {
+    match outcome {
+        Ok(findings) if findings.is_empty() => {
+            println!("{name}: nothing to report");
+            ExitCode::SUCCESS
+        }
+        Ok(findings) => {
+            for finding in &findings {
+                eprintln!("{finding}");
+            }
+            eprintln!("{name}: {} to mend", findings.len());
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("{name}: could not run: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
