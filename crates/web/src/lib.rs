@@ -1,0 +1,15 @@
+//! An HTTP kit that knows no protocol.
+//!
+//! Every surface needs the same careful edge: bounded reading, strict parsing, exact methods, one log line a request.
+//! That edge is here once. What it never holds: a path, a field name or an error shape of any wire. Where an answer
+//! must have a wire's shape, the front hands in a function that builds it.
+//!
+//! The way of a request: [`serve()`] accepts and bounds the connection and notes the [`ClientAddr`];
+//! [`observe::layer`] names and counts the request; the front's handler reads with [`path`], [`query`], [`body`],
+//! [`json`] and [`auth`], and answers with [`json::reply`] or [`page::html`].
+
+pub mod path;
+pub mod query;
+
+mod percent;
+

@@ -1,0 +1,98 @@
+//! Query strings and HTML forms, as lists of pairs: an order and a repetition are never lost here.
+
+use http::Uri;
+
+use crate::percent;
+
+/// A query with a bad percent sequence, or with bytes that are not UTF-8 after decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadQuery;
+
+/// A form body with a bad percent sequence, or with bytes that are not UTF-8 after decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadForm;
+
+/// The pairs of a query, percent-decoded only: a plus stays a plus, since phone numbers are sent with a bare one.
+///
+/// Empty pieces are skipped, a name without `=` has the empty value, and only the first `=` separates.
+pub fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, BadQuery> {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    split(query, |raw| {
+        str::from_utf8(raw).ok().and_then(percent::decode)
+    })
+    .ok_or(BadQuery)
+}
+
+/// The pairs of an `application/x-www-form-urlencoded` body, where a plus is a space; otherwise as [`pairs`].
+pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, BadForm> {
+    split(body, percent::decode_form).ok_or(BadForm)
+}
+
+fn split(raw: &[u8], decode: impl Fn(&[u8]) -> Option<String>) -> Option<Vec<(String, String)>> {
+    raw.split(|&byte| byte == b'&')
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| {
+            let equals = piece.iter().position(|&byte| byte == b'=');
+            let (name, value) = match equals {
+                Some(at) => (&piece[..at], &piece[at + 1..]),
+                None => (piece, &[][..]),
+            };
+            Some((decode(name)?, decode(value)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    fn query(text: &str) -> Result<Vec<(String, String)>, BadQuery> {
+        pairs(&format!("/x{text}").parse().unwrap())
+    }
+
+    #[test]
+    fn a_query_keeps_its_plus() {
+        assert_eq!(
+            query("?n=+12&m=%2B1").unwrap(),
+            owned(&[("n", "+12"), ("m", "+1")])
+        );
+    }
+
+    #[test]
+    fn a_form_turns_plus_into_space() {
+        assert_eq!(
+            form(b"a=1+2&b=%2B").unwrap(),
+            owned(&[("a", "1 2"), ("b", "+")])
+        );
+    }
+
+    #[test]
+    fn order_and_repetition_are_kept() {
+        assert_eq!(
+            query("?b=1&a=2&b=3").unwrap(),
+            owned(&[("b", "1"), ("a", "2"), ("b", "3")])
+        );
+        assert_eq!(
+            form(b"a&&=x&b=c=d&").unwrap(),
+            owned(&[("a", ""), ("", "x"), ("b", "c=d")])
+        );
+        assert_eq!(query("").unwrap(), []);
+        assert_eq!(query("?").unwrap(), []);
+        assert_eq!(form(b"").unwrap(), []);
+    }
+
+    #[test]
+    fn bad_encodings_are_refused() {
+        assert_eq!(query("?a=%4"), Err(BadQuery));
+        assert_eq!(query("?%ff=1"), Err(BadQuery));
+        assert_eq!(form(b"a=%"), Err(BadForm));
+        assert_eq!(form(b"a=\xff"), Err(BadForm));
+    }
+}
