@@ -8,6 +8,7 @@
 //! [`observe::layer`] names and counts the request; the front's handler reads with [`path`], [`query`], [`body`],
 //! [`json`] and [`auth`], and answers with [`json::reply`] or [`page::html`].
 
+pub mod auth;
 pub mod media;
 pub mod path;
 pub mod query;
