@@ -1,0 +1,89 @@
+//! Strict JSON in, plain JSON out.
+
+mod strict;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What happens when an object names a member twice.
+///
+/// Two parsers that disagree about a repeated member can be played against each other, so a wire should refuse unless
+/// its clients are known to depend on the last one winning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The last one counts, everywhere.
+    LastWins,
+    /// Refused in the outermost object; inside, the last one counts.
+    RefuseTop,
+    /// Refused in every object.
+    RefuseAll,
+    /// Refused in the outermost object and in the objects that are the value of one of these members of it.
+    RefuseIn(&'static [&'static str]),
+    /// Refused for these members of the outermost object; elsewhere the last one counts.
+    RefuseNamed(&'static [&'static str]),
+}
+
+/// Why a text is not the JSON object that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JsonError {
+    /// There is not one byte. Many wires read that as `{}`.
+    Empty,
+    /// Not exactly one JSON value in UTF-8, or one nested too deeply.
+    Syntax,
+    /// JSON, but not an object.
+    NotObject,
+    /// The named member occurs twice where it must not.
+    Duplicate(String),
+}
+
+/// How deeply values may nest unless a wire says otherwise; the outermost object is the first level.
+pub const DEPTH: usize = 128;
+
+/// Reads exactly one JSON object.
+///
+/// Refused as [`JsonError::Syntax`]: bytes that are not UTF-8, a byte order mark, a lone surrogate escape, a number
+/// beyond the range of a double, anything but white space after the object, and nesting beyond [`DEPTH`] levels.
+pub fn object(bytes: &[u8], duplicates: Duplicates) -> Result<Map<String, Value>, JsonError> {
+    object_with_depth(bytes, duplicates, DEPTH)
+}
+
+/// As [`object`], with the number of levels that are allowed.
+pub fn object_with_depth(
+    bytes: &[u8],
+    duplicates: Duplicates,
+    depth: usize,
+) -> Result<Map<String, Value>, JsonError> {
+    if bytes.is_empty() {
+        return Err(JsonError::Empty);
+    }
+    let text = str::from_utf8(bytes).map_err(|_| JsonError::Syntax)?;
+    match strict::value(text, duplicates, depth)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(JsonError::NotObject),
+    }
+}
+
+/// An answer in JSON that nobody stores and no browser guesses about.
+pub fn reply(status: StatusCode, body: &impl Serialize) -> Response {
+    let (status, text) = match serde_json::to_vec(body) {
+        Ok(text) => (status, text),
+        Err(error) => {
+            tracing::error!(code = "web.reply", %error, "An answer could not be written as JSON.");
+            (StatusCode::INTERNAL_SERVER_ERROR, b"{}".to_vec())
+        }
+    };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+#[cfg(test)]
+mod tests;
