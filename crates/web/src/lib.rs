@@ -9,6 +9,7 @@
 //! [`json`] and [`auth`], and answers with [`json::reply`] or [`page::html`].
 
 pub mod auth;
+pub mod body;
 pub mod json;
 pub mod media;
 pub mod path;
