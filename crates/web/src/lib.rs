@@ -12,6 +12,7 @@ pub mod auth;
 pub mod body;
 pub mod json;
 pub mod media;
+pub mod methods;
 pub mod page;
 pub mod path;
 pub mod query;
