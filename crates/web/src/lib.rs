@@ -17,5 +17,9 @@ pub mod page;
 pub mod path;
 pub mod query;
 
+mod client;
 mod percent;
+mod proxies;
 
+pub use client::ClientAddr;
+pub use proxies::TrustedProxies;
