@@ -16,6 +16,7 @@ pub mod methods;
 pub mod page;
 pub mod path;
 pub mod query;
+pub mod serve;
 
 mod client;
 mod percent;
@@ -23,3 +24,4 @@ mod proxies;
 
 pub use client::ClientAddr;
 pub use proxies::TrustedProxies;
+pub use serve::{Limits, ServeOptions, serve};

@@ -1,0 +1,172 @@
+//! The accept loop: from a socket to the router, with every step bounded.
+//!
+//! 1. Wait for a free place, then accept. With all places taken nothing is accepted; the kernel's queue holds the rest.
+//! 2. Shake hands, when there is TLS, within `header_seconds`.
+//! 3. Read a head: at most `header_bytes`, `headers` and `header_seconds`.
+//! 4. Run the router, within `request_seconds`.
+//! 5. Wait for the next head for `idle_seconds`, or close when the server is stopping.
+
+mod connection;
+mod pace;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::TrustedProxies;
+
+/// What one listener serves, and within which bounds.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// The bound socket; it is closed as soon as `shutdown` is cancelled.
+    pub listener: TcpListener,
+    /// Everything that is answered here.
+    pub router: Router,
+    /// Serve TLS with this; see [`crate::tls::server_config`].
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The bounds of connections and requests.
+    pub limits: Limits,
+    /// The peers whose forwarding headers are believed.
+    pub proxies: TrustedProxies,
+    /// Cancel it to stop: running requests are finished, nothing new is begun.
+    pub shutdown: CancellationToken,
+}
+
+/// The bounds of connections and requests on one listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of a request line and its headers; more is 431.
+    pub header_bytes: usize,
+    /// The most headers; more is 431.
+    pub headers: usize,
+    /// How long a new connection has to send its first whole head, how long a later head may take from its first byte,
+    /// and how long a TLS handshake may take.
+    pub header_seconds: u64,
+    /// How long a kept-alive connection may wait for its next request. It is longer than the minute for which common
+    /// reverse proxies keep theirs, so that the proxy closes first and never sends into a closing connection.
+    pub idle_seconds: u64,
+    /// How long a request may take until its answer begins (then: 503), and how long a client may take none of the
+    /// answer's bytes. A backstop: fronts have shorter times and answer in their own shape.
+    pub request_seconds: u64,
+    /// The most connections at a time; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// How long running requests may take to finish once the server is stopping.
+    pub drain_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 32 * 1024,
+            headers: 64,
+            header_seconds: 10,
+            idle_seconds: 75,
+            request_seconds: 60,
+            max_connections: 4096,
+            drain_seconds: 20,
+        }
+    }
+}
+
+/// The shortest and the longest pause after a failed accept.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long connections that were cut off may take to notice.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves until `shutdown` is cancelled and the running requests are finished, or cut off after `drain_seconds`.
+///
+/// A stop during a request is invisible to its client but for `Connection: close`.
+pub async fn serve(options: ServeOptions) -> io::Result<()> {
+    let ServeOptions {
+        listener,
+        router,
+        tls,
+        limits,
+        proxies,
+        shutdown,
+    } = options;
+    let address = listener.local_addr()?;
+    let drain = Duration::from_secs(limits.drain_seconds);
+    let places = Arc::new(Semaphore::new(
+        limits.max_connections.clamp(1, Semaphore::MAX_PERMITS),
+    ));
+    let cut_off = CancellationToken::new();
+    let host = Arc::new(connection::Host::new(
+        router,
+        tls,
+        limits,
+        proxies,
+        shutdown.clone(),
+        cut_off.clone(),
+    ));
+    let connections = TaskTracker::new();
+
+    while let Some(place) = until(&shutdown, Arc::clone(&places).acquire_owned()).await {
+        let Some((stream, peer)) = until(&shutdown, accept(&listener)).await else {
+            break;
+        };
+        let host = Arc::clone(&host);
+        connections.spawn(async move {
+            host.connection(stream, peer).await;
+            drop(place);
+        });
+    }
+
+    drop(listener);
+    connections.close();
+    tracing::info!(%address, connections = connections.len(), "The listener is closed; finishing running requests.");
+    if timeout(drain, connections.wait()).await.is_err() {
+        tracing::warn!(%address, connections = connections.len(), "Requests did not finish in time and are cut off.");
+        cut_off.cancel();
+        let _ = timeout(LAST_WORDS, connections.wait()).await;
+    }
+    Ok(())
+}
+
+/// The outcome of `work`, or `None` once the server is to stop.
+async fn until<T>(shutdown: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => None,
+        outcome = work => Some(outcome),
+    }
+}
+
+/// The next connection. A failure that will last, such as being out of file descriptors, is met with pauses that
+/// double: retried at once it would spin on a full core.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no event tells that a descriptor is free again"
+)]
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut pause = BACK_OFF.0;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                tracing::warn!(code = "web.accept", %error, pause_ms = pause.as_millis(), "Accepting failed.");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(BACK_OFF.1);
+            }
+        }
+    }
+}
+
+/// The connection went away between the kernel and us; the next one is not affected.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
