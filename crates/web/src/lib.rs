@@ -17,6 +17,7 @@ pub mod page;
 pub mod path;
 pub mod query;
 pub mod serve;
+pub mod tls;
 
 mod client;
 mod percent;
