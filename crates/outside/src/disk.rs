@@ -1,0 +1,88 @@
+//! Small files that must be whole or absent, and readable by their owner only.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Opens a file that must not exist yet, with mode 0600.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    private(&mut options);
+    options.open(path)
+}
+
+/// Makes files created through `options` readable by their owner only.
+pub(crate) fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+}
+
+/// Writes a file that must not exist yet, and returns when it is on disk with its name.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = create_private(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file is worse than none: it would block the next attempt.
+        let _ = fs::remove_file(path);
+    }
+    written?;
+    sync_folder(path)
+}
+
+/// A replacement of a file, prepared beside it. While it exists no second one can be begun.
+pub(crate) struct Replacement {
+    target: PathBuf,
+    fresh: PathBuf,
+    file: File,
+}
+
+impl Replacement {
+    /// Where a replacement of `path` is prepared.
+    pub(crate) fn beside(path: &Path) -> PathBuf {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        path.with_file_name(name)
+    }
+
+    /// Fails with `AlreadyExists` while another replacement is being prepared.
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        let fresh = Self::beside(path);
+        let file = create_private(&fresh)?;
+        Ok(Self {
+            target: path.to_owned(),
+            fresh,
+            file,
+        })
+    }
+
+    /// Puts `bytes` in place of the file: afterwards either the old or the new content is there.
+    pub(crate) fn finish(mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.file.sync_all()?;
+        fs::rename(&self.fresh, &self.target)?;
+        sync_folder(&self.target)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // After a rename there is nothing left of that name.
+        let _ = fs::remove_file(&self.fresh);
+    }
+}
+
+/// Makes the name of `path` durable. Only Unix can open a folder for that.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,12 @@
+//! Adapters to the slow world: the clock, the random generator, the key file, mail and SMS providers,
+//! and the words of messages.
+//!
+//! Each module implements one port of `domain`. Nothing here decides: a letter is carried or not, a
+//! secret opens or not, and the domain judges what follows.
+
+pub mod clock;
+mod disk;
+pub mod random;
+
+pub use clock::{MovableClock, SystemClock};
+pub use random::SystemRandom;
