@@ -6,7 +6,9 @@
 
 pub mod clock;
 mod disk;
+pub mod keys;
 pub mod random;
 
 pub use clock::{MovableClock, SystemClock};
+pub use keys::{KeyError, KeyFile, LocalRoots};
 pub use random::SystemRandom;

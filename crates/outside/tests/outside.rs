@@ -1,0 +1,7 @@
+//! The adapters from outside: key file, clock, providers on loopback, and every template.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "outside/keys.rs"]
+mod keys;
+#[path = "outside/seeded.rs"]
+mod seeded;
