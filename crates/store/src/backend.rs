@@ -1,0 +1,24 @@
+//! What the executable asks of a database beyond the port: its schema, and what is in it.
+
+use async_trait::async_trait;
+use domain::Error;
+use domain::port::Store;
+
+use crate::schema::Plan;
+
+/// A database as its operator sees it. `Arc<dyn Backend>` coerces to `Arc<dyn Store>`.
+#[async_trait]
+pub trait Backend: Store {
+    /// The engine's name, for logs: `sqlite` or `postgres`.
+    fn engine(&self) -> &'static str;
+
+    /// What [`Backend::migrate`] would do. Fails with a `SchemaError` inside if a newer release, or
+    /// an edited migration, has been here.
+    async fn plan(&self) -> Result<Plan, Error>;
+
+    /// Brings the schema up to date, in one transaction; what was done.
+    async fn migrate(&self) -> Result<Plan, Error>;
+
+    /// How many rows there are of each kind, in the order of the kinds.
+    async fn count_kinds(&self) -> Result<Vec<(String, u64)>, Error>;
+}

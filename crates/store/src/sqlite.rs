@@ -1,0 +1,266 @@
+//! SQLite: one file, or one database in memory, for one server process.
+//!
+//! One thread writes (`writer`), a few connections read beside it (`readers`), and `file` keeps
+//! other processes and other users out.
+
+mod fault;
+mod file;
+mod readers;
+mod rows;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Error;
+use domain::port::Store;
+use domain::port::store::{Job, Kind, Row, RowId};
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use tokio::sync::Mutex;
+
+use crate::backend::Backend;
+use crate::failure::Failure;
+use crate::schema::{Plan, SchemaError};
+use crate::stopwatch::Stopwatch;
+use readers::Readers;
+use rows::Access;
+use writer::Writer;
+
+/// How often a job is run before it is given up.
+const RUNS: usize = 8;
+/// For how long a readiness write speaks for the next.
+const READY_FOR: Duration = Duration::from_secs(1);
+const READY_WITHIN: Duration = Duration::from_secs(3);
+
+/// Whether opening a database may change its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// Apply what is pending.
+    Apply,
+    /// Apply nothing, and refuse to open while something is pending.
+    Require,
+    /// Apply nothing and open all the same: to look, or to migrate by hand.
+    Leave,
+}
+
+/// How to open a database file.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    pub migrations: Migrations,
+    /// Reading connections.
+    pub readers: usize,
+    /// Transactions that may wait for the writer before callers are told `Busy`.
+    pub queue: usize,
+    /// Pages of 4 KiB that the file may grow to; 0 is no limit.
+    pub max_pages: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            migrations: Migrations::Apply,
+            readers: 4,
+            queue: 4_096,
+            max_pages: 0,
+        }
+    }
+}
+
+/// A SQLite database.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Option<Readers>,
+    path: Option<PathBuf>,
+    ready: Mutex<Option<Stopwatch>>,
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, or makes one, for this process alone.
+    pub fn open(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<Self, Error> {
+        let path = path.as_ref().to_owned();
+        let claim = file::claim(&path)?;
+        let mut connection = file::writer(&path)?;
+        if options.max_pages > 0 {
+            connection
+                .pragma_update(None, "max_page_count", options.max_pages)
+                .map_err(fault::error)?;
+        }
+        arrange(&mut connection, options.migrations)?;
+        let writer = Writer::start(connection, Some((path.clone(), claim)), options.queue)?;
+        let readers = Some(Readers::new(path.clone(), options.readers));
+        Ok(Self {
+            writer,
+            readers,
+            path: Some(path),
+            ready: Mutex::default(),
+        })
+    }
+
+    /// A new database in memory: the same, without a file and without parallel reading.
+    pub fn in_memory() -> Result<Self, Error> {
+        let mut connection = file::memory()?;
+        arrange(&mut connection, Migrations::Apply)?;
+        let writer = Writer::start(connection, None, SqliteOptions::default().queue)?;
+        Ok(Self {
+            writer,
+            readers: None,
+            path: None,
+            ready: Mutex::default(),
+        })
+    }
+
+    /// Writes a consistent copy of everything committed so far to the new file `target`, while the
+    /// database is in use.
+    pub async fn backup_to(&self, target: &Path) -> Result<(), Error> {
+        let target = target.to_owned();
+        match self.path.clone() {
+            Some(path) => {
+                let task = move || copy(&file::reader(&path)?, &target);
+                let task = tokio::task::spawn_blocking(task);
+                task.await
+                    .map_err(|error| Failure::because("the backup died", error).bug())?
+            }
+            None => {
+                self.writer
+                    .alone(move |connection| copy(connection, &target))
+                    .await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn write(&self, job: Job) -> Result<(), Error> {
+        self.writer.run(job, Access::Write).await
+    }
+
+    async fn read(&self, job: Job) -> Result<(), Error> {
+        match &self.readers {
+            Some(readers) => readers.read(job).await,
+            None => self.writer.run(job, Access::Read).await,
+        }
+    }
+
+    async fn row(&self, kind: Kind, id: RowId) -> Result<Option<Row>, Error> {
+        match &self.readers {
+            Some(readers) => readers.row(kind, id).await,
+            None => {
+                self.writer
+                    .alone(move |connection| rows::row(connection, kind, &id))
+                    .await
+            }
+        }
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        let mut last = self.ready.lock().await;
+        if last.is_some_and(|at| at.elapsed() < READY_FOR) {
+            return Ok(());
+        }
+        *last = None;
+        let touch = self.writer.alone(|connection| {
+            connection
+                .execute("UPDATE meta SET value = value + 1 WHERE name = 'ready'", [])
+                .map_err(fault::error)
+        });
+        match tokio::time::timeout(READY_WITHIN, touch).await {
+            Ok(result) => result?,
+            Err(error) => {
+                return Err(Failure::because("a readiness write hangs", error).unavailable());
+            }
+        };
+        *last = Some(Stopwatch::start());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteStore {
+    fn engine(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn plan(&self) -> Result<Plan, Error> {
+        self.writer
+            .alone(|connection| schema::plan(connection))
+            .await
+    }
+
+    async fn migrate(&self) -> Result<Plan, Error> {
+        self.writer.alone(schema::migrate).await
+    }
+
+    async fn count_kinds(&self) -> Result<Vec<(String, u64)>, Error> {
+        match self.path.clone() {
+            Some(path) => {
+                let task = move || rows::count_kinds(&file::reader(&path)?);
+                let task = tokio::task::spawn_blocking(task);
+                task.await
+                    .map_err(|error| Failure::because("the count died", error).bug())?
+            }
+            None => {
+                self.writer
+                    .alone(|connection| rows::count_kinds(connection))
+                    .await
+            }
+        }
+    }
+}
+
+fn arrange(connection: &mut Connection, migrations: Migrations) -> Result<(), Error> {
+    let plan = match migrations {
+        Migrations::Apply => schema::migrate(connection)?,
+        Migrations::Leave => return Ok(()),
+        Migrations::Require => {
+            let plan = schema::plan(connection)?;
+            if !plan.is_current() {
+                return Err(Error::unavailable(SchemaError::Pending { plan }));
+            }
+            plan
+        }
+    };
+    if !plan.is_current() {
+        tracing::info!(
+            engine = "sqlite",
+            from = plan.from,
+            to = plan.to,
+            "the schema was migrated"
+        );
+    }
+    Ok(())
+}
+
+/// Copies in one step: it holds back no writer, and no writer makes it begin again.
+fn copy(source: &Connection, target: &Path) -> Result<(), Error> {
+    if target.exists() {
+        let what = format!(
+            "{} exists already: a backup replaces nothing",
+            target.display()
+        );
+        return Err(Failure::new(what).unavailable());
+    }
+    let partial = file::beside(target, ".partial");
+    let cannot = |error| file::cannot("write the backup", &partial, error);
+    file::private()
+        .truncate(true)
+        .open(&partial)
+        .map_err(cannot)?;
+    let mut copy = Connection::open(&partial).map_err(fault::error)?;
+    let step = Backup::new(source, &mut copy).and_then(|backup| backup.step(-1));
+    match step.map_err(fault::error)? {
+        StepResult::Done => {}
+        other => {
+            let what = format!("the backup stopped half-way: {other:?}");
+            return Err(Failure::new(what).unavailable());
+        }
+    }
+    copy.close().map_err(|(_, error)| fault::error(error))?;
+    std::fs::File::open(&partial)
+        .and_then(|file| file.sync_all())
+        .map_err(cannot)?;
+    std::fs::rename(&partial, target).map_err(|error| file::cannot("finish", target, error))
+}

@@ -1,0 +1,31 @@
+//! What SQLite's errors mean to the domain.
+
+use domain::Error;
+use domain::port::store::Stop;
+use rusqlite::ErrorCode;
+
+use crate::failure::Failure;
+
+/// The disk or the moment is at fault (try again later), or the database or the code is (a bug).
+pub(super) fn error(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory,
+        ) => Failure::because("SQLite cannot work now", error).unavailable(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Failure::because("the SQLite file is damaged", error).bug()
+        }
+        _ => Failure::because("SQLite refused a statement", error).bug(),
+    }
+}
+
+pub(super) fn stop(cause: rusqlite::Error) -> Stop {
+    Stop::Failed(error(cause))
+}

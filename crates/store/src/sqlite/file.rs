@@ -1,0 +1,211 @@
+//! The database file: one process at a time, nobody else's eyes, and how it is opened.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use domain::Error;
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault;
+use crate::failure::Failure;
+
+/// How many prepared statements a connection keeps; there are about twenty.
+const STATEMENTS: usize = 64;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The claim to be the only process with this database. Let go by the system when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub(super) struct Claim {
+    _file: File,
+}
+
+/// Claims the database at `path`, and makes its folder and its file if there is none, so that only
+/// this user can read them.
+pub(super) fn claim(path: &Path) -> Result<Claim, Error> {
+    refuse_network(path)?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        create_folder(folder).map_err(|error| cannot("create the folder", folder, error))?;
+    }
+    let lock = beside(path, ".lock");
+    let file = private()
+        .open(&lock)
+        .map_err(|error| cannot("open the lock file", &lock, error))?;
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            let what = format!(
+                "another process is using the database {}: it holds the lock file {}",
+                path.display(),
+                lock.display()
+            );
+            Failure::new(what).unavailable()
+        }
+        TryLockError::Error(error) => cannot("lock the file", &lock, error),
+    })?;
+    private()
+        .open(path)
+        .map_err(|error| cannot("open the database", path, error))?;
+    for suffix in ["", "-wal", "-shm"] {
+        let file = beside(path, suffix);
+        if file.exists() {
+            restrict(&file).map_err(|error| cannot("restrict the file", &file, error))?;
+        }
+    }
+    Ok(Claim { _file: file })
+}
+
+/// A connection that may write. SQLite gives the files beside the database the database's mode.
+pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault::error)?;
+    prepare_file(&connection)
+        .and_then(|()| prepare(&connection))
+        .map_err(fault::error)?;
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault::error)?;
+    prepare(&connection).map_err(fault::error)?;
+    Ok(connection)
+}
+
+/// A database that lives and dies with this connection.
+pub(super) fn memory() -> Result<Connection, Error> {
+    let connection = Connection::open_in_memory().map_err(fault::error)?;
+    prepare(&connection).map_err(fault::error)?;
+    Ok(connection)
+}
+
+fn prepare_file(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is on the disk before it is acknowledged.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // The writer checkpoints itself, between batches.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "cache_size", -16_384)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A removed key must not be found in a free page.
+    connection.pragma_update(None, "secure_delete", true)
+}
+
+/// `path` with something behind its name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(super) fn cannot(what: &str, path: &Path, error: std::io::Error) -> Error {
+    Failure::because(format!("cannot {what} {}", path.display()), error).unavailable()
+}
+
+/// Locks and shared memory do not hold across the machines of a network file system.
+fn refuse_network(path: &Path) -> Result<(), Error> {
+    const NETWORK: [&str; 9] = [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ceph",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+    ];
+    let Ok(mounts) = fs::read_to_string("/proc/self/mounts") else {
+        return Ok(());
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = absolute
+        .ancestors()
+        .skip(1)
+        .find_map(|folder| folder.canonicalize().ok());
+    match folder.and_then(|folder| file_system(&mounts, &folder)) {
+        Some(kind) if NETWORK.contains(&kind.as_str()) => {
+            let what = format!(
+                "{} lies on a network file system ({kind}), where SQLite can lose data: \
+                 use a local disk, or PostgreSQL",
+                path.display()
+            );
+            Err(Failure::new(what).unavailable())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The kind of file system that `folder` lies on: the deepest mount above it, the last of equals.
+fn file_system(mounts: &str, folder: &Path) -> Option<String> {
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            Some((words.next()?.replace("\\040", " "), words.next()?))
+        })
+        .filter(|(at, _)| folder.starts_with(at))
+        .max_by_key(|(at, _)| at.len())
+        .map(|(_, kind)| kind.to_owned())
+}
+
+#[cfg(unix)]
+pub(super) fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    options
+}
+
+#[cfg(unix)]
+fn restrict(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if fs::metadata(file)?.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_deepest_mount() {
+        let mounts =
+            "/dev/vda / ext4 rw 0 0\nbox:/x /srv nfs4 rw 0 0\ntmpfs /srv/a\\040b tmpfs rw 0 0";
+        let kind = |path: &str| file_system(mounts, Path::new(path)).unwrap();
+        assert_eq!(kind("/home/k"), "ext4");
+        assert_eq!(kind("/srv/k"), "nfs4");
+        assert_eq!(kind("/srv/a b/k"), "tmpfs");
+        assert_eq!(kind("/srvx"), "ext4");
+    }
+}

@@ -1,0 +1,25 @@
+//! Elapsed time, for batching and waiting only: nothing that is stored or decided comes from here.
+
+use std::time::{Duration, Instant};
+
+/// Runs from its making.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounds waiting; no decision depends on it"
+    )]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounds waiting; no decision depends on it"
+    )]
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
