@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Installs what the tests need and the machine lacks: server programs and a browser from Debian's packages, Python
+# packages into target/venv, the public clients into tests/real/node_modules. What is there already is left alone, so
+# the second run takes no time and needs no network.
+#
+#   tests/setup.sh            everything
+#   tests/setup.sh PART…      of: postgres chromium python node
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+    echo "setup.sh: $*" >&2
+    exit 1
+}
+
+has_postgres() {
+    find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -path '*/bin/initdb' 2>/dev/null | grep -q . ||
+        command -v initdb >/dev/null
+}
+
+wanted() {
+    local part
+    for part in "${parts[@]}"; do
+        [ "$part" = "$1" ] && return 0
+    done
+    return 1
+}
+
+# One apt-get update and one install for all that is missing.
+debian() {
+    local missing=() root=()
+    if wanted postgres && ! has_postgres; then missing+=(postgresql); fi
+    if wanted chromium && ! command -v chromium >/dev/null; then missing+=(chromium); fi
+    if wanted python && ! command -v python3 >/dev/null; then missing+=(python3 python3-venv); fi
+    if wanted node && ! command -v npm >/dev/null; then missing+=(nodejs npm); fi
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || fail "missing, and there is no apt-get: ${missing[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "missing, and we are not root: apt-get install ${missing[*]}"
+        root=(sudo)
+    fi
+    echo "setup: Debian packages: ${missing[*]}"
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    if wanted postgres && ! has_postgres; then fail "postgresql was installed, and there is still no initdb"; fi
+}
+
+python() {
+    local pinned=tests/real/requirements.txt
+    if cmp -s "$pinned" target/venv/installed.txt; then
+        return 0
+    fi
+    echo "setup: Python packages of $pinned"
+    rm -rf target/venv
+    mkdir -p target
+    python3 -m venv target/venv
+    target/venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement "$pinned"
+    target/venv/bin/pip check --disable-pip-version-check
+    cp "$pinned" target/venv/installed.txt
+}
+
+node() (
+    cd tests/real
+    # npm leaves a copy of the lock file's content when, and only when, it has installed all of it.
+    if [ node_modules/.package-lock.json -nt package-lock.json ]; then
+        return 0
+    fi
+    echo "setup: npm packages of tests/real/package-lock.json"
+    npm ci --silent --omit-lockfile-registry-resolved=true
+    touch node_modules/.package-lock.json
+)
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(postgres chromium python node)
+for part in "${parts[@]}"; do
+    case $part in
+    postgres | chromium | python | node) ;;
+    *) fail "no such part: $part" ;;
+    esac
+done
+debian
+if wanted python; then python; fi
+if wanted node; then node; fi
