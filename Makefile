@@ -1,0 +1,22 @@
+# make serve ARGS='--dev'    build and run the server
+# make test                  the whole gate, as CI runs it
+# make proof                 what takes longer: the real cargo-deny, a longer hunt with generated requests
+# make bench                 measurements
+# make fmt                   format
+
+.PHONY: serve test proof bench fmt
+
+serve:
+	cargo run --release --package keyward -- serve $(ARGS)
+
+test:
+	tests/gate.sh
+
+proof:
+	tests/proof.sh
+
+bench:
+	cargo bench --workspace
+
+fmt:
+	cargo fmt --all
