@@ -5,10 +5,12 @@
 //! secret opens or not, and the domain judges what follows.
 
 pub mod clock;
+pub mod courier;
 mod disk;
 pub mod keys;
 pub mod random;
 
 pub use clock::{MovableClock, SystemClock};
+pub use courier::{CourierOptions, OutsideCourier};
 pub use keys::{KeyError, KeyFile, LocalRoots};
 pub use random::SystemRandom;

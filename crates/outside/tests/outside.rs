@@ -3,5 +3,9 @@
 
 #[path = "outside/keys.rs"]
 mod keys;
+#[path = "outside/letters.rs"]
+mod letters;
+#[path = "outside/mailbox.rs"]
+mod mailbox;
 #[path = "outside/seeded.rs"]
 mod seeded;

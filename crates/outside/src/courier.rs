@@ -1,0 +1,181 @@
+//! Carries letters: for each channel a list of providers, tried in order until one takes the letter.
+//!
+//! 1. Providers that failed several times in a row rest for a short time and are passed over, unless
+//!    there is nobody else.
+//! 2. The first that accepts ends the search.
+//! 3. Otherwise the letter is refused only if everyone refused it; if anyone said "later", it is later.
+
+mod breaker;
+mod line;
+mod mailbox;
+mod options;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::message::Channel;
+use domain::port::courier::{Delivery, Letter};
+use domain::port::{Clock, Courier};
+
+use breaker::Breaker;
+use mailbox::Mailbox;
+pub use options::{BreakerOptions, CourierOptions, FileOptions, ProviderOptions};
+
+/// One way out.
+#[async_trait]
+trait Provider: Send + Sync {
+    async fn carry(&self, letter: &Letter) -> Delivery;
+
+    /// Whether the provider could take a letter, without giving it one.
+    async fn probe(&self) -> Result<(), String>;
+}
+
+/// [`Courier`] over the configured providers.
+pub struct OutsideCourier {
+    email: Route,
+    sms: Route,
+    clock: Arc<dyn Clock>,
+}
+
+/// What [`OutsideCourier::probe`] found out about one provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub channel: Channel,
+    /// Its kind, as in the configuration.
+    pub provider: &'static str,
+    /// The reason names hosts and files, no persons and no secrets.
+    pub outcome: Result<(), String>,
+}
+
+struct Route {
+    stops: Vec<Stop>,
+}
+
+struct Stop {
+    kind: &'static str,
+    provider: Box<dyn Provider>,
+    breaker: Breaker,
+}
+
+impl OutsideCourier {
+    /// Checks the options and prepares every provider; nothing is connected yet.
+    pub fn new(options: CourierOptions, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let breaker = options.breaker;
+        let email =
+            Route::new(options.email, breaker, &clock).map_err(|why| format!("mail: {why}"))?;
+        let sms = Route::new(options.sms, breaker, &clock).map_err(|why| format!("sms: {why}"))?;
+        Ok(Self { email, sms, clock })
+    }
+
+    /// Asks every provider in turn, for `keyward doctor`.
+    pub async fn probe(&self) -> Vec<Probe> {
+        let mut found = Vec::new();
+        for channel in [Channel::Email, Channel::Sms] {
+            for stop in &self.route(channel).stops {
+                let outcome = stop.provider.probe().await;
+                found.push(Probe {
+                    channel,
+                    provider: stop.kind,
+                    outcome,
+                });
+            }
+        }
+        found
+    }
+
+    fn route(&self, channel: Channel) -> &Route {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
+}
+
+#[async_trait]
+impl Courier for OutsideCourier {
+    async fn deliver(&self, letter: &Letter) -> Delivery {
+        self.route(letter.message.channel)
+            .deliver(letter, self.clock.as_ref())
+            .await
+    }
+
+    fn immediate(&self) -> bool {
+        [&self.email, &self.sms]
+            .iter()
+            .any(|route| route.starts_with_a_mailbox())
+    }
+}
+
+impl fmt::Debug for OutsideCourier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = |route: &Route| route.stops.iter().map(|stop| stop.kind).collect::<Vec<_>>();
+        f.debug_struct("OutsideCourier")
+            .field("email", &kinds(&self.email))
+            .field("sms", &kinds(&self.sms))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Route {
+    fn new(
+        providers: Vec<ProviderOptions>,
+        breaker: BreakerOptions,
+        _clock: &Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let mut stops = Vec::with_capacity(providers.len());
+        for options in providers {
+            let kind = options.kind();
+            let provider: Box<dyn Provider> = match options {
+                ProviderOptions::File(options) => Box::new(Mailbox::new(options)?),
+            };
+            stops.push(Stop {
+                kind,
+                provider,
+                breaker: Breaker::new(breaker),
+            });
+        }
+        Ok(Self { stops })
+    }
+
+    fn starts_with_a_mailbox(&self) -> bool {
+        self.stops
+            .first()
+            .is_some_and(|stop| stop.kind == options::FILE)
+    }
+
+    async fn deliver(&self, letter: &Letter, clock: &dyn Clock) -> Delivery {
+        if self.stops.is_empty() {
+            return Delivery::Refused("no provider configured".to_owned());
+        }
+        let now = clock.now();
+        let all_rest = self.stops.iter().all(|stop| stop.breaker.rests(now));
+        let mut later = Vec::new();
+        let mut refused = Vec::new();
+        for stop in &self.stops {
+            if !all_rest && stop.breaker.rests(now) {
+                later.push(format!("{}: resting after failures", stop.kind));
+                continue;
+            }
+            match stop.provider.carry(letter).await {
+                Delivery::Accepted => {
+                    stop.breaker.worked();
+                    return Delivery::Accepted;
+                }
+                Delivery::Later(why) => {
+                    stop.breaker.failed(clock.now());
+                    later.push(format!("{}: {why}", stop.kind));
+                }
+                Delivery::Refused(why) => {
+                    stop.breaker.worked();
+                    refused.push(format!("{}: {why}", stop.kind));
+                }
+            }
+        }
+        if later.is_empty() {
+            return Delivery::Refused(refused.join("; "));
+        }
+        later.append(&mut refused);
+        Delivery::Later(later.join("; "))
+    }
+}
