@@ -5,6 +5,7 @@
 //! source of it is [`random::fill`], which only the composition root calls.
 
 pub mod aead;
+mod der;
 pub mod kdf;
 pub mod key;
 pub mod mac;
