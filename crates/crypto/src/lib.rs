@@ -9,6 +9,7 @@ mod der;
 pub mod kdf;
 pub mod key;
 pub mod mac;
+mod p256;
 pub mod password;
 pub mod random;
 
