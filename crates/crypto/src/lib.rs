@@ -6,6 +6,7 @@
 
 pub mod aead;
 mod der;
+pub mod device_key;
 pub mod kdf;
 pub mod key;
 pub mod mac;
