@@ -3,12 +3,27 @@
 //! Knows no HTTP, no SQL and no vendor. Each concept is one module: its state, its pure transitions,
 //! and the use cases of [`Keeper`] that load, decide and save.
 
+pub mod audit;
+pub mod budget;
+pub mod challenge;
+pub mod contact;
+pub mod custody;
 pub mod error;
+pub mod hashing;
+pub mod jobs;
+pub mod keeper;
+pub mod lock;
 pub mod message;
+pub mod outbox;
+pub mod policy;
 pub mod port;
+pub mod rate;
+pub mod recovery;
 pub mod rows;
 pub mod secret;
 pub mod time;
+pub mod turns;
 
 pub use error::{Error, Refusal};
+pub use keeper::{Caller, Keeper, Ports};
 pub use time::Timestamp;

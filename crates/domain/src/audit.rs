@@ -1,0 +1,279 @@
+//! The audit trail: written in the transaction of what it describes, then linked into a keyed chain.
+//!
+//! 1. A use case records an [`Event`]: one sealed row, in its own transaction.
+//! 2. Within a second a job moves what was committed into the next [`Link`]: a batch of events with the
+//!    tag of the link before. A chain head in every writer's transaction would be one hot row of the
+//!    whole database; so it is touched once a batch, by one job at a time.
+//! 3. The newest tag is kept outside the database as a signed [`Checkpoint`], so that cutting the end
+//!    off, or putting an old database back, is seen too.
+//!
+//! Events name ids and keyed hashes, never PINs, codes, addresses or key material.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::keeper::{Caller, Keeper};
+use crate::port::roots::Root;
+use crate::port::store::{RowId, Tx, TxResult};
+use crate::rows::{Place, Record};
+use crate::time::Timestamp;
+
+/// One thing that happened, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub at: Timestamp,
+    pub surface: String,
+    /// What, as `noun.verb`.
+    pub action: String,
+    /// To what: an id or a keyed hash.
+    pub subject: String,
+    pub outcome: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+}
+
+impl Record for Event {
+    const KIND: &'static str = "audit";
+}
+
+impl Event {
+    pub fn new(surface: &str, now: Timestamp, action: &str, subject: String) -> Self {
+        Self {
+            at: now,
+            surface: surface.to_owned(),
+            action: action.to_owned(),
+            subject,
+            outcome: "done".to_owned(),
+            facts: BTreeMap::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn outcome(mut self, outcome: &str) -> Self {
+        outcome.clone_into(&mut self.outcome);
+        self
+    }
+
+    #[must_use]
+    pub fn fact(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    #[must_use]
+    pub fn by(self, caller: &Caller) -> Self {
+        let network = caller.network.clone();
+        self.fact("network", network)
+    }
+}
+
+/// A batch of events, tied to the batch before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Link {
+    pub number: u64,
+    /// Hex tag of the link before; empty for the first.
+    pub previous: String,
+    pub events: Vec<Event>,
+    /// Hex tag over number, previous tag and events.
+    pub tag: String,
+}
+
+impl Record for Link {
+    const KIND: &'static str = "audit_link";
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    number: u64,
+    tag: String,
+}
+
+impl Record for Head {
+    const KIND: &'static str = "audit_head";
+}
+
+/// The end of the chain at some moment, signed, for keeping outside the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub number: u64,
+    pub tag: String,
+    pub at: Timestamp,
+    pub signature: String,
+}
+
+/// What a walk over the whole chain found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    pub links: u64,
+    pub events: u64,
+    /// Events committed but not linked yet.
+    pub waiting: u64,
+    /// Empty when everything holds; otherwise what is wrong, first finding first.
+    pub findings: Vec<String>,
+}
+
+/// Most events in one link.
+const BATCH: usize = 500;
+
+impl Keeper {
+    /// Step 1: records `event` in the running transaction.
+    pub(crate) fn record(&self, tx: &mut dyn Tx, event: Event) -> TxResult<()> {
+        let place = Place::at(self.rows.random_id()).due(event.at);
+        self.rows.create(tx, self.tenant(), place, event)?;
+        Ok(())
+    }
+
+    /// Step 2: links what was committed. Returns how many events were linked.
+    pub async fn link_audit(self: &Arc<Self>) -> Result<usize, Error> {
+        self.write(|keeper, tx| {
+            let waiting = keeper.rows.due::<Event>(tx, Timestamp::NEVER, BATCH)?;
+            if waiting.is_empty() {
+                return Ok(0);
+            }
+            let head_id = keeper.rows.id(Head::KIND, &[]);
+            let head = keeper.rows.get::<Head>(tx, &head_id)?;
+            let previous = head.as_ref().map(|head| head.value.clone()).unwrap_or_default();
+            let number = previous.number + 1;
+            let mut events = Vec::with_capacity(waiting.len());
+            for event in waiting {
+                keeper.rows.remove::<Event>(tx, &event.id())?;
+                events.push(event.value);
+            }
+            events.sort_by_key(|event| event.at);
+            let linked = events.len();
+            let tag = keeper.link_tag(number, &previous.tag, &events)?;
+            let link = Link { number, previous: previous.tag, events, tag: tag.clone() };
+            keeper.rows.create(tx, keeper.tenant(), Place::at(keeper.link_id(number)), link)?;
+            let next = Head { number, tag };
+            match head {
+                Some(mut head) => {
+                    head.value = next;
+                    keeper.rows.put(tx, &mut head)?;
+                }
+                None => {
+                    keeper.rows.create(tx, keeper.tenant(), Place::at(head_id), next)?;
+                }
+            }
+            Ok(linked)
+        })
+        .await
+    }
+
+    /// Step 3: the signed end of the chain, `None` while there is none.
+    pub async fn audit_checkpoint(self: &Arc<Self>) -> Result<Option<Checkpoint>, Error> {
+        let id = self.rows.id(Head::KIND, &[]);
+        let Some(head) = self.rows.read::<Head>(self.store.as_ref(), id).await? else { return Ok(None) };
+        let at = self.now();
+        let signature = self.checkpoint_signature(head.number, &head.tag, at)?;
+        Ok(Some(Checkpoint { number: head.number, tag: head.value.tag, at, signature }))
+    }
+
+    /// Walks the whole chain: finds a changed, moved, removed or cut-off row. `anchor`: the newest
+    /// checkpoint that was kept outside.
+    pub async fn verify_audit(self: &Arc<Self>, anchor: Option<Checkpoint>) -> Result<Verdict, Error> {
+        let mut verdict = Verdict { links: 0, events: 0, waiting: 0, findings: Vec::new() };
+        let id = self.rows.id(Head::KIND, &[]);
+        let head = match self.rows.read::<Head>(self.store.as_ref(), id).await {
+            Ok(head) => head.map(|head| head.value),
+            Err(error) => {
+                verdict.findings.push(format!("the end of the chain cannot be read: {}", crate::error::chain(&error)));
+                None
+            }
+        };
+        verdict.waiting = self.read(|_, tx| tx.count(Event::KIND)).await?;
+        let stored = self.read(|_, tx| tx.count(Link::KIND)).await?;
+        let end = head.clone().unwrap_or_default();
+        let mut previous = String::new();
+        let mut anchored = None;
+        for number in 1..=end.number {
+            match self.rows.read::<Link>(self.store.as_ref(), self.link_id(number)).await {
+                Ok(Some(link)) => {
+                    let tag = self.link_tag(number, &previous, &link.events)?;
+                    if link.number != number || link.previous != previous || link.tag != tag {
+                        verdict.findings.push(format!("link {number} does not continue link {}", number - 1));
+                    }
+                    verdict.links += 1;
+                    verdict.events += link.events.len() as u64;
+                    previous.clone_from(&link.tag);
+                }
+                Ok(None) => verdict.findings.push(format!("link {number} was removed")),
+                Err(_) => verdict.findings.push(format!("link {number} was changed")),
+            }
+            if anchor.as_ref().is_some_and(|anchor| anchor.number == number) {
+                anchored = Some(previous.clone());
+            }
+        }
+        if previous != end.tag {
+            verdict.findings.push("the end of the chain does not fit its last link".to_owned());
+        }
+        if stored > end.number {
+            verdict.findings.push(format!("{} links lie behind the end of the chain", stored - end.number));
+        }
+        if let Some(anchor) = anchor {
+            self.check_anchor(&anchor, &end, anchored, &mut verdict)?;
+        }
+        Ok(verdict)
+    }
+
+    /// The newest `limit` linked events, newest first, of one subject or of all.
+    pub async fn audit_events(
+        self: &Arc<Self>,
+        subject: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Event>, Error> {
+        self.link_audit().await?;
+        let id = self.rows.id(Head::KIND, &[]);
+        let head = self.rows.read::<Head>(self.store.as_ref(), id).await?;
+        let mut found = Vec::new();
+        for number in (1..=head.map_or(0, |head| head.number)).rev() {
+            let Some(link) = self.rows.read::<Link>(self.store.as_ref(), self.link_id(number)).await? else {
+                continue;
+            };
+            let wanted = link.value.events.into_iter().rev();
+            found.extend(wanted.filter(|event| subject.as_ref().is_none_or(|subject| *subject == event.subject)));
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn check_anchor(
+        &self,
+        anchor: &Checkpoint,
+        end: &Head,
+        tag: Option<String>,
+        verdict: &mut Verdict,
+    ) -> Result<(), Error> {
+        if self.checkpoint_signature(anchor.number, &anchor.tag, anchor.at)? != anchor.signature {
+            verdict.findings.push("the checkpoint's signature is wrong".to_owned());
+        } else if anchor.number > end.number {
+            let text = format!("the chain was cut off: link {} was signed, the last is {}", anchor.number, end.number);
+            verdict.findings.push(text);
+        } else if tag.as_ref() != Some(&anchor.tag) {
+            verdict.findings.push(format!("link {} is not the one that was signed", anchor.number));
+        }
+        Ok(())
+    }
+
+    fn link_id(&self, number: u64) -> RowId {
+        self.rows.id(Link::KIND, &[&number.to_be_bytes()])
+    }
+
+    fn link_tag(&self, number: u64, previous: &str, events: &[Event]) -> Result<String, Error> {
+        let text = serde_json::to_vec(events).map_err(Error::bug)?;
+        let parts: [&[u8]; 4] = [b"link", &number.to_be_bytes(), previous.as_bytes(), &crypto::mac::sha256(&text)];
+        Ok(hex::encode(self.roots.prf(Root::Audit, 1, &parts)?.expose()))
+    }
+
+    fn checkpoint_signature(&self, number: u64, tag: &str, at: Timestamp) -> Result<String, Error> {
+        let parts: [&[u8]; 4] =
+            [b"checkpoint", &number.to_be_bytes(), tag.as_bytes(), &at.millis().to_be_bytes()];
+        Ok(hex::encode(self.roots.prf(Root::Audit, 1, &parts)?.expose()))
+    }
+}

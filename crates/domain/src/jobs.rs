@@ -1,0 +1,38 @@
+//! What happens without a request: letters, reminders, the audit chain, and forgetting.
+//!
+//! Every job claims its rows in a transaction, so any number of nodes may run them side by side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::keeper::Keeper;
+use crate::port::store::Kind;
+
+/// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
+const SWEPT: [Kind; 2] = ["rate", "owner_link"];
+
+impl Keeper {
+    /// Runs everything that is due, once.
+    pub async fn run_jobs(self: &Arc<Self>) -> Result<(), Error> {
+        while self.remind().await? > 0 {}
+        self.dispatch(self.now()).await?;
+        self.sweep().await?;
+        while self.link_audit().await? > 0 {}
+        Ok(())
+    }
+
+    /// Waits until a request left work for the jobs, or `at_most`.
+    pub async fn wait_for_work(&self, at_most: Duration) {
+        // Elapsing is the ordinary case: the jobs look anyway.
+        let _elapsed = tokio::time::timeout(at_most, self.work.notified()).await.is_err();
+    }
+
+    async fn sweep(self: &Arc<Self>) -> Result<(), Error> {
+        let now = self.now();
+        for kind in SWEPT {
+            while self.write(move |_, tx| tx.remove_due(kind, now, 500)).await? == 500 {}
+        }
+        Ok(())
+    }
+}

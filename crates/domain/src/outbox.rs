@@ -1,0 +1,245 @@
+//! The outbox: messages are written in the transaction that causes them and leave after it.
+//!
+//! 1. A use case queues a [`Message`] in its transaction.
+//! 2. The dispatcher claims what is due (a lease, so that a killed dispatcher's letters come back),
+//!    only the oldest of each address, so that order is kept.
+//! 3. It delivers outside any transaction.
+//! 4. It settles: removes what a provider accepted, puts back what must be tried again.
+//!
+//! A crash between 3 and 4 sends a letter twice, with one and the same id. A letter is never lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Event;
+use crate::error::Error;
+use crate::keeper::Keeper;
+use crate::lock::Alert;
+use crate::message::{Message, MessageKind};
+use crate::port::courier::{Delivery, Letter, Words};
+use crate::port::random::uuid;
+use crate::port::store::{Order, Page, Tx, TxResult};
+use crate::port::{Composer, Courier};
+use crate::rows::{Place, Record, Stored};
+use crate::time::{Timestamp, days};
+
+/// How long a claimed letter belongs to one dispatcher.
+const LEASE: Duration = Duration::from_secs(120);
+/// A notice that no provider took for so long is given up, and that is audited.
+const NOTICE_LIFE: Duration = days(14);
+/// Letters claimed at once.
+const BATCH: usize = 32;
+
+/// A waiting message.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    id: String,
+    message: Message,
+    queued: Timestamp,
+    /// Pointless afterwards.
+    expires: Timestamp,
+    tries: u32,
+    /// The lock whose owner this letter alerts.
+    alert: Option<Alert>,
+}
+
+impl Record for Waiting {
+    const KIND: &'static str = "outbox";
+}
+
+/// The ways out, and what keeps letters in order.
+pub(crate) struct Sending {
+    courier: Arc<dyn Courier>,
+    composer: Arc<dyn Composer>,
+    last_rank: AtomicI64,
+    /// With an immediate courier, letters leave one request at a time before its answer.
+    inline: tokio::sync::Mutex<()>,
+}
+
+impl Sending {
+    pub(crate) fn new(courier: Arc<dyn Courier>, composer: Arc<dyn Composer>) -> Self {
+        Self { courier, composer, last_rank: AtomicI64::new(0), inline: tokio::sync::Mutex::default() }
+    }
+
+    /// Grows with every letter of this process, in step with the clock.
+    fn rank(&self, now: Timestamp) -> i64 {
+        let floor = now.millis().saturating_mul(1024);
+        let step = |last: i64| Some(floor.max(last + 1));
+        match self.last_rank.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+            Ok(last) | Err(last) => floor.max(last + 1),
+        }
+    }
+}
+
+/// How long a queued message is worth sending, and whom it alerts.
+pub(crate) struct Posting {
+    pub(crate) message: Message,
+    /// Life of the code in it; notices keep for days.
+    pub(crate) life: Option<Duration>,
+    pub(crate) alert: Option<Alert>,
+}
+
+impl Posting {
+    pub(crate) fn code(message: Message, life: Duration) -> Self {
+        Self { message, life: Some(life), alert: None }
+    }
+
+    pub(crate) fn notice(message: Message) -> Self {
+        Self { message, life: None, alert: None }
+    }
+}
+
+impl Keeper {
+    /// Step 1: queues a message in the running transaction.
+    pub(crate) fn post(&self, tx: &mut dyn Tx, now: Timestamp, posting: Posting) -> TxResult<()> {
+        let Posting { message, life, alert } = posting;
+        let owner = self.rows.id("recipient", &[message.to.as_bytes()]);
+        let place =
+            Place::at(self.rows.random_id()).of(owner).ranked(self.sending.rank(now)).due(now);
+        let waiting = Waiting {
+            id: uuid(self.random.as_ref()).to_string(),
+            message,
+            queued: now,
+            expires: now.plus(life.unwrap_or(NOTICE_LIFE)),
+            tries: 0,
+            alert,
+        };
+        self.rows.create(tx, self.tenant(), place, waiting)?;
+        Ok(())
+    }
+
+    /// To be called after a commit that may have queued something: with an immediate courier the
+    /// letters leave now, otherwise the dispatcher is woken.
+    pub(crate) async fn posted(self: &Arc<Self>, now: Timestamp) {
+        if self.sending.courier.immediate() {
+            if let Err(error) = self.dispatch(now).await {
+                tracing::error!(code = error.code(), error = crate::error::chain(&error), "letters did not leave");
+            }
+        } else {
+            self.work.notify_one();
+        }
+    }
+
+    /// Steps 2 to 4, until nothing is due. Returns how many letters were accepted.
+    pub async fn dispatch(self: &Arc<Self>, now: Timestamp) -> Result<usize, Error> {
+        let _inline = if self.sending.courier.immediate() { Some(self.sending.inline.lock().await) } else { None };
+        let mut accepted = 0;
+        loop {
+            let claimed = self.write(move |keeper, tx| keeper.claim(tx, now)).await?;
+            if claimed.is_empty() {
+                return Ok(accepted);
+            }
+            let mut settled = Vec::with_capacity(claimed.len());
+            let mut under_way = tokio::task::JoinSet::new();
+            for waiting in claimed {
+                let keeper = Arc::clone(self);
+                under_way.spawn(async move {
+                    let delivery = keeper.deliver(&waiting).await;
+                    (waiting, delivery)
+                });
+            }
+            while let Some(done) = under_way.join_next().await {
+                settled.push(done.map_err(Error::bug)?);
+            }
+            accepted += settled.iter().filter(|(_, delivery)| *delivery == Delivery::Accepted).count();
+            let again = settled.iter().any(|(_, delivery)| *delivery == Delivery::Accepted);
+            // A lock counts from when its alert was accepted, never from before.
+            let now = if self.sending.courier.immediate() { now } else { self.now() };
+            self.write(move |keeper, tx| keeper.settle(tx, now, &settled)).await?;
+            if !again {
+                return Ok(accepted);
+            }
+        }
+    }
+
+    /// Puts a message into words without sending it.
+    pub fn preview(&self, message: &Message) -> Words {
+        self.sending.composer.compose(message)
+    }
+
+    /// How many letters wait.
+    pub async fn waiting_letters(self: &Arc<Self>) -> Result<u64, Error> {
+        self.read(|_, tx| tx.count(Waiting::KIND)).await
+    }
+
+    fn claim(&self, tx: &mut dyn Tx, now: Timestamp) -> TxResult<Vec<Stored<Waiting>>> {
+        let mut claimed = Vec::new();
+        for mut waiting in self.rows.due::<Waiting>(tx, now, BATCH)? {
+            let owner = waiting.place.owner.unwrap_or(waiting.place.id);
+            let first = Page { order: Order::Ascending, after: None, limit: 1 };
+            let head = self.rows.children::<Waiting>(tx, &owner, first)?;
+            if let Some(head) = head.first().filter(|head| head.id() != waiting.id()) {
+                // An older letter to the same address goes first; come back right after it.
+                if let Some(due) = head.place.due.filter(|due| *due > now) {
+                    waiting.place.due = Some(due.plus(Duration::from_millis(1)));
+                    self.rows.put(tx, &mut waiting)?;
+                }
+                continue;
+            }
+            waiting.tries += 1;
+            waiting.place.due = Some(now.plus(LEASE));
+            self.rows.put(tx, &mut waiting)?;
+            claimed.push(waiting);
+        }
+        Ok(claimed)
+    }
+
+    async fn deliver(&self, waiting: &Waiting) -> Delivery {
+        let Words { subject, text, html } = self.sending.composer.compose(&waiting.message);
+        let letter = Letter {
+            id: waiting.id.clone(),
+            at: waiting.queued,
+            message: waiting.message.clone(),
+            subject,
+            text,
+            html,
+        };
+        self.sending.courier.deliver(&letter).await
+    }
+
+    fn settle(&self, tx: &mut dyn Tx, now: Timestamp, settled: &[(Stored<Waiting>, Delivery)]) -> TxResult<()> {
+        for (waiting, delivery) in settled {
+            let Some(mut row) = self.rows.get::<Waiting>(tx, &waiting.id())? else { continue };
+            if row.version() != waiting.version() {
+                // The lease ran out and another dispatcher has it now.
+                continue;
+            }
+            let outcome = match delivery {
+                Delivery::Accepted => {
+                    if let Some(alert) = &waiting.alert {
+                        self.alert_accepted(tx, now, alert)?;
+                    }
+                    "accepted"
+                }
+                Delivery::Refused(_) => "refused",
+                Delivery::Later(_) if waiting.expires <= now => "expired",
+                Delivery::Later(_) => {
+                    row.place.due = Some(now.plus(back_off(waiting.tries, waiting.message.kind)));
+                    self.rows.put(tx, &mut row)?;
+                    continue;
+                }
+            };
+            if let Delivery::Refused(reason) | Delivery::Later(reason) = delivery {
+                tracing::warn!(code = "letter_dropped", letter.id = waiting.id, outcome, reason, "a letter was given up");
+            }
+            self.rows.remove::<Waiting>(tx, &waiting.id())?;
+            let event = Event::new(&waiting.message.surface, now, "message.sent", waiting.id.clone())
+                .outcome(outcome)
+                .fact("operation", waiting.message.operation.clone());
+            self.record(tx, event)?;
+        }
+        Ok(())
+    }
+}
+
+/// 2 s, 4 s, 8 s … up to five minutes for codes, which people wait for, and up to an hour for notices.
+fn back_off(tries: u32, kind: MessageKind) -> Duration {
+    let longest = match kind {
+        MessageKind::Code => 300,
+        MessageKind::Notice => 3600,
+    };
+    Duration::from_secs(2_u64.saturating_pow(tries.min(12)).min(longest))
+}

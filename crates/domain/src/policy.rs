@@ -1,0 +1,91 @@
+//! The numbers the rules work with: plain values, checked by whoever read them.
+
+use std::time::Duration;
+
+use crypto::password::Cost;
+
+use crate::budget::GuessLimits;
+use crate::rate::Rate;
+use crate::time::{days, hours};
+
+/// Everything the domain can be told.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub hash: HashPolicy,
+    pub limits: SharedLimits,
+    pub guarded_key: GuardedKeyPolicy,
+    /// Where owners reach this server, without a slash at the end.
+    pub public_url: String,
+}
+
+/// How slow secrets are hashed.
+#[derive(Debug, Clone)]
+pub struct HashPolicy {
+    pub cost: Cost,
+    pub threads: usize,
+    /// Callers admitted to the hash queue, per kind of work.
+    pub queue: usize,
+}
+
+/// Budgets that cut across all surfaces.
+#[derive(Debug, Clone)]
+pub struct SharedLimits {
+    /// Callers that may wait for one subject.
+    pub queue_per_subject: usize,
+    /// How long a caller waits while all tries left are in flight elsewhere.
+    pub wait: Duration,
+    /// Messages one client network may cause, over all surfaces.
+    pub network_messages: Rate,
+    /// Messages in a day, over all surfaces.
+    pub day_messages: Rate,
+}
+
+/// PIN-guarded keys and their recovery.
+#[derive(Debug, Clone)]
+pub struct GuardedKeyPolicy {
+    pub guesses: GuessLimits,
+    /// The delay of a recovery.
+    pub lock: Duration,
+    /// How long an opened lock may be used.
+    pub lock_use: Duration,
+    pub code_life: Duration,
+    pub contacts_per_key: u64,
+    pub sends_per_contact: [Rate; 2],
+    pub sends_per_address: Rate,
+    pub sends_per_network: Rate,
+    pub sends_in_all: Rate,
+    pub new_keys_per_network: Rate,
+    /// Probes for unknown contacts, per key.
+    pub unknown_contacts_per_key: Rate,
+    /// Without stored addresses there are no notices, and locks open without an alert.
+    pub store_addresses: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            hash: HashPolicy { cost: Cost::OWASP, threads: 2, queue: 64 },
+            limits: SharedLimits {
+                queue_per_subject: 64,
+                wait: Duration::from_secs(20),
+                network_messages: Rate::per(0, hours(1)),
+                day_messages: Rate::per(0, days(1)),
+            },
+            guarded_key: GuardedKeyPolicy {
+                guesses: GuessLimits { failures: 10, window: days(7), in_a_row: 100 },
+                lock: days(30),
+                lock_use: days(30),
+                code_life: hours(1),
+                contacts_per_key: 20,
+                sends_per_contact: [Rate::per(10, hours(1)), Rate::per(20, days(1))],
+                sends_per_address: Rate::per(30, days(1)),
+                sends_per_network: Rate::per(60, hours(1)),
+                sends_in_all: Rate::per(0, days(1)),
+                new_keys_per_network: Rate::per(120, hours(1)),
+                unknown_contacts_per_key: Rate::per(20, hours(1)),
+                store_addresses: true,
+            },
+            public_url: "http://127.0.0.1:8080".to_owned(),
+        }
+    }
+}
