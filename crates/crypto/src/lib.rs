@@ -13,5 +13,6 @@ pub mod mac;
 mod p256;
 pub mod password;
 pub mod random;
+pub mod srp;
 
 pub use key::Key;
