@@ -3,6 +3,8 @@
 
 #[path = "vectors/device_key.rs"]
 mod device_key;
+#[path = "vectors/srp.rs"]
+mod srp;
 
 use serde_json::Value;
 
@@ -23,4 +25,9 @@ fn text<'a>(of: &'a Value, name: &str) -> &'a str {
     of[name]
         .as_str()
         .unwrap_or_else(|| panic!("{name} is a string"))
+}
+
+/// The bytes of the member `name`, hex text.
+fn bytes(of: &Value, name: &str) -> Vec<u8> {
+    hex::decode(text(of, name)).unwrap_or_else(|_| panic!("{name} is hex"))
 }
