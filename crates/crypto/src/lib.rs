@@ -7,6 +7,7 @@
 pub mod aead;
 mod der;
 pub mod device_key;
+pub mod device_signature;
 pub mod kdf;
 pub mod key;
 pub mod mac;

@@ -19,6 +19,7 @@ const PRIME: [u8; 32] = [
 /// A point of the curve, not infinity.
 #[derive(Clone)]
 pub(crate) struct PublicPoint {
+    bytes: [u8; POINT_LEN],
     key: ParsedPublicKey,
 }
 
@@ -34,7 +35,12 @@ impl PublicPoint {
             return None;
         }
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).ok()?;
-        Some(Self { key })
+        Some(Self { bytes, key })
+    }
+
+    /// `04 || X || Y`.
+    pub(crate) fn bytes(&self) -> &[u8; POINT_LEN] {
+        &self.bytes
     }
 
     /// Whether `signature`, `r || s`, is one of SHA-256 of `message`, with `r` and `s` in 1..n-1.

@@ -3,6 +3,8 @@
 
 #[path = "vectors/device_key.rs"]
 mod device_key;
+#[path = "vectors/duo_auth.rs"]
+mod duo_auth;
 #[path = "vectors/srp.rs"]
 mod srp;
 

@@ -1,0 +1,58 @@
+//! `duo-auth-vectors.json`: device ids and signatures. What the file
+//! says about access tokens and face matchers is tested where those live.
+
+use crypto::device_signature::{DeviceId, DeviceIdError, SignatureFormat, verify_challenge};
+use serde_json::Value;
+
+use crate::{list, read, text};
+
+fn file() -> Value {
+    read(include_str!("duo-auth-vectors.json"))
+}
+
+#[test]
+fn devices_prove_themselves_with_either_s() {
+    let file = file();
+    assert_eq!(list(&file, "device_signature_valid").len(), 10);
+    for vector in list(&file, "device_signature_valid") {
+        let id = text(vector, "id");
+        let device = DeviceId::parse(text(vector, "device_id")).expect(id);
+        let challenge = text(vector, "challenge");
+        for signature in ["signature_der_hex", "other_s_signature_der_hex"] {
+            let verdict = verify_challenge(&device, challenge, text(vector, signature));
+            assert_eq!(verdict, Ok(true), "{id} {signature}");
+        }
+        let other = challenge.replace('0', "1");
+        let verdict = verify_challenge(&device, &other, text(vector, "signature_der_hex"));
+        assert_eq!(verdict, Ok(other == challenge), "{id}");
+    }
+}
+
+#[test]
+fn every_variant_gets_its_verdict_and_its_kind_of_refusal() {
+    let file = file();
+    assert_eq!(list(&file, "device_signature_variants").len(), 60);
+    for vector in list(&file, "device_signature_variants") {
+        let id = text(vector, "id");
+        let outcome = DeviceId::parse(text(vector, "device_id")).map(|device| {
+            assert_eq!(
+                device.as_str(),
+                text(vector, "device_id").to_lowercase(),
+                "{id}"
+            );
+            verify_challenge(
+                &device,
+                text(vector, "challenge"),
+                text(vector, "signature"),
+            )
+        });
+        let expected = match (text(vector, "verdict"), vector["error_code"].as_u64()) {
+            ("accept", None) => Ok(Ok(true)),
+            ("reject", Some(100_205)) => Err(DeviceIdError),
+            ("reject", Some(100_401)) => Ok(Err(SignatureFormat)),
+            ("reject", Some(100_202)) => Ok(Ok(false)),
+            other => panic!("{id}: {other:?}"),
+        };
+        assert_eq!(outcome, expected, "{id}");
+    }
+}
