@@ -15,5 +15,6 @@ mod p256;
 pub mod password;
 pub mod random;
 pub mod srp;
+pub mod webhook_signature;
 
 pub use key::Key;

@@ -1,7 +1,8 @@
-//! `duo-auth-vectors.json`: device ids and signatures. What the file
+//! `duo-auth-vectors.json`: device ids and signatures, webhook signatures. What the file
 //! says about access tokens and face matchers is tested where those live.
 
 use crypto::device_signature::{DeviceId, DeviceIdError, SignatureFormat, verify_challenge};
+use crypto::webhook_signature::{Message, Secret};
 use serde_json::Value;
 
 use crate::{list, read, text};
@@ -54,5 +55,83 @@ fn every_variant_gets_its_verdict_and_its_kind_of_refusal() {
             other => panic!("{id}: {other:?}"),
         };
         assert_eq!(outcome, expected, "{id}");
+    }
+}
+
+#[test]
+fn webhook_requests_and_answers_are_signed() {
+    let file = file();
+    assert_eq!(list(&file, "webhook_verifier").len(), 2);
+    for vector in list(&file, "webhook_verifier") {
+        let id = text(vector, "id");
+        let secret = Secret::new(text(vector, "secret_utf8").as_bytes());
+        let request = Message {
+            prefix: "v1",
+            timestamp: text(vector, "timestamp").parse().ok(),
+            id: text(vector, "request_id"),
+            body: text(vector, "request_body").as_bytes(),
+        };
+        let answer = Message {
+            prefix: "v1r",
+            timestamp: None,
+            body: text(vector, "response_body").as_bytes(),
+            ..request
+        };
+        for (message, signature) in [
+            (request, "request_signature"),
+            (answer, "response_signature"),
+        ] {
+            let signature = text(vector, signature);
+            assert_eq!(secret.sign(&message), signature, "{id}");
+            assert!(secret.verify(&message, signature), "{id}");
+            for wrong in [
+                "",
+                "v1=",
+                &signature[..66],
+                &signature[3..],
+                &format!("{signature}0"),
+                &format!("v2={}", &signature[3..]),
+            ] {
+                assert!(!secret.verify(&message, wrong), "{id} {wrong}");
+            }
+            assert!(
+                !Secret::new(b"another secret").verify(&message, signature),
+                "{id}"
+            );
+            assert!(
+                !secret.verify(
+                    &Message {
+                        id: "other",
+                        ..message
+                    },
+                    signature
+                ),
+                "{id}"
+            );
+            assert!(
+                !secret.verify(
+                    &Message {
+                        timestamp: Some(1),
+                        ..message
+                    },
+                    signature
+                ),
+                "{id}"
+            );
+            assert!(
+                !secret.verify(
+                    &Message {
+                        body: b"",
+                        ..message
+                    },
+                    signature
+                ),
+                "{id}"
+            );
+        }
+        assert!(
+            !secret.verify(&answer, text(vector, "request_signature")),
+            "{id}"
+        );
     }
 }
