@@ -5,12 +5,14 @@
 //! secret opens or not, and the domain judges what follows.
 
 pub mod clock;
+pub mod composer;
 pub mod courier;
 mod disk;
 pub mod keys;
 pub mod random;
 
 pub use clock::{MovableClock, SystemClock};
+pub use composer::{ComposerOptions, TemplateComposer};
 pub use courier::{CourierOptions, OutsideCourier};
 pub use keys::{KeyError, KeyFile, LocalRoots};
 pub use random::SystemRandom;

@@ -1,6 +1,8 @@
 //! The adapters from outside: key file, clock, providers on loopback, and every template.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "outside/composer.rs"]
+mod composer;
 #[path = "outside/keys.rs"]
 mod keys;
 #[path = "outside/letters.rs"]
