@@ -5,6 +5,7 @@
 //! source of it is [`random::fill`], which only the composition root calls.
 
 pub mod aead;
+pub mod canonical_json;
 mod der;
 pub mod device_key;
 pub mod device_signature;

@@ -1,6 +1,7 @@
-//! `duo-auth-vectors.json`: device ids and signatures, webhook signatures. What the file
+//! `duo-auth-vectors.json`: device ids and signatures, canonical JSON, webhook signatures. What the file
 //! says about access tokens and face matchers is tested where those live.
 
+use crypto::canonical_json::{NotCanonical, canonicalize, to_string};
 use crypto::device_signature::{DeviceId, DeviceIdError, SignatureFormat, verify_challenge};
 use crypto::webhook_signature::{Message, Secret};
 use serde_json::Value;
@@ -55,6 +56,61 @@ fn every_variant_gets_its_verdict_and_its_kind_of_refusal() {
             other => panic!("{id}: {other:?}"),
         };
         assert_eq!(outcome, expected, "{id}");
+    }
+}
+
+#[test]
+fn json_has_one_form() {
+    let file = file();
+    assert_eq!(list(&file, "jcs").len(), 8);
+    for vector in list(&file, "jcs") {
+        let id = text(vector, "id");
+        let canonical = canonicalize(text(vector, "input")).expect(id);
+        assert_eq!(canonical, text(vector, "expected"), "{id}");
+        assert_eq!(
+            hex::encode(&canonical),
+            text(vector, "expected_utf8_hex"),
+            "{id}"
+        );
+        assert_eq!(canonicalize(&canonical), Ok(canonical), "{id}");
+    }
+}
+
+#[test]
+fn numbers_have_one_form() {
+    let file = file();
+    let number = |vector: &Value| {
+        let bits = u64::from_str_radix(text(vector, "ieee754_hex"), 16).expect("16 digits");
+        f64::from_bits(bits)
+    };
+    let numbers = &file["jcs_numbers"];
+    assert_eq!(list(numbers, "vectors").len(), 24);
+    for vector in list(numbers, "vectors") {
+        let expected = text(vector, "expected");
+        assert_eq!(to_string(&number(vector)).as_deref(), Ok(expected));
+        assert_eq!(canonicalize(expected).as_deref(), Ok(expected));
+    }
+    for vector in list(numbers, "rejects") {
+        assert_eq!(
+            to_string(&number(vector)),
+            Err(NotCanonical),
+            "{}",
+            text(vector, "what")
+        );
+    }
+}
+
+#[test]
+fn ambiguous_json_has_no_form() {
+    let file = file();
+    assert_eq!(list(&file, "jcs_reject_inputs").len(), 3);
+    for vector in list(&file, "jcs_reject_inputs") {
+        let what = text(vector, "what");
+        assert_eq!(
+            canonicalize(text(vector, "input")),
+            Err(NotCanonical),
+            "{what}"
+        );
     }
 }
 
