@@ -1,9 +1,9 @@
 //! The accept loop: from a socket to the router, with every step bounded.
 //!
-//! 1. Wait for a free place, then accept. With all places taken nothing is accepted; the kernel's queue holds the rest.
+//! 1. Wait for a free seat, then accept. With all seats taken nothing is accepted; the kernel's queue holds the rest.
 //! 2. Shake hands, when there is TLS, within `header_seconds`.
 //! 3. Read a head: at most `header_bytes`, `headers` and `header_seconds`.
-//! 4. Run the router, within `request_seconds`.
+//! 4. Run the router, within `request_seconds`, and to its end even when the client leaves.
 //! 5. Wait for the next head for `idle_seconds`, or close when the server is stopping.
 
 mod connection;
@@ -18,9 +18,11 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::connection::{Host, LAST_WORDS};
 use crate::TrustedProxies;
 
 /// What one listener serves, and within which bounds.
@@ -79,9 +81,6 @@ impl Default for Limits {
 /// The shortest and the longest pause after a failed accept.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// How long connections that were cut off may take to notice.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
 /// Serves until `shutdown` is cancelled and the running requests are finished, or cut off after `drain_seconds`.
 ///
 /// A stop during a request is invisible to its client but for `Connection: close`.
@@ -96,38 +95,35 @@ pub async fn serve(options: ServeOptions) -> io::Result<()> {
     } = options;
     let address = listener.local_addr()?;
     let drain = Duration::from_secs(limits.drain_seconds);
-    let places = Arc::new(Semaphore::new(
-        limits.max_connections.clamp(1, Semaphore::MAX_PERMITS),
-    ));
-    let cut_off = CancellationToken::new();
-    let host = Arc::new(connection::Host::new(
+    let seats = limits.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+    let seats = Arc::new(Semaphore::new(seats));
+    let host = Arc::new(Host {
         router,
-        tls,
+        tls: tls.map(TlsAcceptor::from),
         limits,
         proxies,
-        shutdown.clone(),
-        cut_off.clone(),
-    ));
-    let connections = TaskTracker::new();
+        shutdown,
+        cut_off: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    });
 
-    while let Some(place) = until(&shutdown, Arc::clone(&places).acquire_owned()).await {
-        let Some((stream, peer)) = until(&shutdown, accept(&listener)).await else {
+    while let Some(Ok(seat)) = until(&host.shutdown, Arc::clone(&seats).acquire_owned()).await {
+        let Some((stream, peer)) = until(&host.shutdown, accept(&listener)).await else {
             break;
         };
-        let host = Arc::clone(&host);
-        connections.spawn(async move {
-            host.connection(stream, peer).await;
-            drop(place);
-        });
+        let guest = Arc::clone(&host);
+        host.tasks
+            .spawn(async move { guest.connection(stream, peer, Arc::new(seat)).await });
     }
 
     drop(listener);
-    connections.close();
-    tracing::info!(%address, connections = connections.len(), "The listener is closed; finishing running requests.");
-    if timeout(drain, connections.wait()).await.is_err() {
-        tracing::warn!(%address, connections = connections.len(), "Requests did not finish in time and are cut off.");
+    let Host { tasks, cut_off, .. } = host.as_ref();
+    tasks.close();
+    tracing::info!(%address, tasks = tasks.len(), "The listener is closed; finishing running requests.");
+    if timeout(drain, tasks.wait()).await.is_err() {
+        tracing::warn!(%address, tasks = tasks.len(), "Requests did not finish in time and are cut off.");
         cut_off.cancel();
-        let _ = timeout(LAST_WORDS, connections.wait()).await;
+        let _ = timeout(LAST_WORDS * 2, tasks.wait()).await;
     }
     Ok(())
 }

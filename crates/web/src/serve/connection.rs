@@ -17,9 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::Limits;
@@ -28,64 +31,74 @@ use crate::{ClientAddr, TrustedProxies};
 
 /// What all connections of a listener share.
 pub(super) struct Host {
-    router: Router,
-    tls: Option<TlsAcceptor>,
-    limits: Limits,
-    proxies: TrustedProxies,
-    shutdown: CancellationToken,
-    cut_off: CancellationToken,
+    pub(super) router: Router,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) limits: Limits,
+    pub(super) proxies: TrustedProxies,
+    /// Cancelled when nothing new is to be begun.
+    pub(super) shutdown: CancellationToken,
+    /// Cancelled when what still runs is to be dropped.
+    pub(super) cut_off: CancellationToken,
+    /// Counts connections and requests, so that the end of all can be awaited.
+    pub(super) tasks: TaskTracker,
 }
 
-impl Host {
-    pub(super) fn new(
-        router: Router,
-        tls: Option<Arc<rustls::ServerConfig>>,
-        limits: Limits,
-        proxies: TrustedProxies,
-        shutdown: CancellationToken,
-        cut_off: CancellationToken,
-    ) -> Self {
-        Self {
-            router,
-            tls: tls.map(TlsAcceptor::from),
-            limits,
-            proxies,
-            shutdown,
-            cut_off,
-        }
-    }
+/// How long a connection has for its last answer after the cut.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// A connection's seat among `max_connections`. It is free again when the connection *and* the requests it brought are
+/// at their end; else a client could have any number of them running by leaving each at once.
+pub(super) type Seat = Arc<OwnedSemaphorePermit>;
+
+impl Host {
     /// Serves one connection to its end. What goes wrong on it is the client's affair and only told to those who debug.
-    pub(super) async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn connection(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
         // Answers are small and written whole; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.requests(stream, peer.ip()).await;
+            return self.requests(stream, peer.ip(), seat).await;
         };
         let handshake = timeout(
             Duration::from_secs(self.limits.header_seconds),
             tls.accept(stream),
         );
         match super::until(&self.shutdown, handshake).await {
-            Some(Ok(Ok(stream))) => self.requests(stream, peer.ip()).await,
+            Some(Ok(Ok(stream))) => self.requests(stream, peer.ip(), seat).await,
             Some(Ok(Err(error))) => tracing::debug!(%error, "A TLS handshake failed."),
             Some(Err(_)) => tracing::debug!("A TLS handshake took too long."),
             None => {}
         }
     }
 
-    async fn requests<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, peer: IpAddr) {
+    async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        peer: IpAddr,
+        seat: Seat,
+    ) {
         let pace = Arc::new(Pace::new(&self.limits));
         let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
-        let service = service_fn(|request| self.answer(request, peer, &pace));
+        let service = service_fn(|request| {
+            // Here and not in the future, which hyper polls only after it has asked the stream for more.
+            pace.begin();
+            let answer = self.begin(request, peer, Arc::clone(&seat));
+            let pace = &pace;
+            async move {
+                let response = answer.await.unwrap_or_else(|_| fault());
+                pace.end();
+                Ok::<_, Infallible>(response)
+            }
+        });
         let mut connection = pin!(self.settings().serve_connection(io, service));
         let served = tokio::select! {
+            biased;
             served = connection.as_mut() => served,
             () = self.shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
-                    served = connection => served,
-                    () = self.cut_off.cancelled() => return,
+                    served = connection.as_mut() => served,
+                    // The request that is cut off says so to its client, if the client listens.
+                    () = self.cut_off.cancelled() => timeout(LAST_WORDS, connection).await.unwrap_or(Ok(())),
                 }
             }
         };
@@ -104,41 +117,59 @@ impl Host {
         http
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: IpAddr,
-        pace: &Pace,
-    ) -> Result<Response, Infallible> {
-        pace.begin();
+    /// Runs a request in a task of its own, so that it comes to its end also when its client leaves. What a request has
+    /// begun, such as a guess that was counted before it is checked, must be settled; a bad network is no wrong guess.
+    fn begin(&self, request: Request<Incoming>, peer: IpAddr, seat: Seat) -> JoinHandle<Response> {
         let mut request = request.map(Body::new);
         let client = ClientAddr(self.proxies.client(peer, request.headers()));
         request.extensions_mut().insert(client);
-        let answer = timeout(
-            Duration::from_secs(self.limits.request_seconds),
-            self.router.clone().oneshot(request),
-        );
-        let response = answer
-            .await
-            .map_or_else(|_| too_long(), |Ok(response)| response);
-        pace.end();
-        Ok(response)
+        let limit = Duration::from_secs(self.limits.request_seconds);
+        let answer = timeout(limit, self.router.clone().oneshot(request));
+        let cut_off = self.cut_off.clone();
+        self.tasks.spawn(async move {
+            let answer = cut_off.run_until_cancelled(answer).await;
+            drop(seat);
+            match answer {
+                Some(Ok(Ok(response))) => response,
+                Some(Err(_)) => {
+                    tracing::error!(
+                        code = "web.too_long",
+                        "A request ran into the server's last time limit."
+                    );
+                    unavailable()
+                }
+                None => unavailable(),
+            }
+        })
     }
 }
 
 /// The answer of last resort, in no wire's shape: the fronts' own time limits are shorter.
-fn too_long() -> Response {
-    tracing::error!(
-        code = "web.too_long",
-        "A request ran into the server's last time limit."
-    );
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+fn unavailable() -> Response {
+    let mut response = closing(StatusCode::SERVICE_UNAVAILABLE);
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The answer when a handler panicked and the router does not catch that itself.
+fn fault() -> Response {
+    tracing::error!(
+        code = "web.panic",
+        "A handler panicked outside of `catch_panic`."
+    );
+    closing(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn closing(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
+
+#[cfg(test)]
+mod tests;

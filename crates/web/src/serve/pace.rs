@@ -113,8 +113,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Paced<S> {
-    /// Progress lifts the deadlines, also that for the next request: a client that still takes its answer is not idle.
-    /// Standing still runs into one.
+    /// Progress lifts the deadline; standing still runs into it.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -122,12 +121,27 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.writing.clear();
-            if self.pace.phase() == IDLE {
-                self.reading.clear();
-            }
             return written;
         }
         Poll::Ready(Err(ready!(self.writing.poll(cx, self.pace.stall))))
+    }
+
+    /// As `watch`; moreover the time for the next request runs from the last byte the client took of its answer.
+    ///
+    /// It must be set here: hyper asked for the next bytes while the request was running, and asks again only when
+    /// something wakes it. A flush would not do, as it succeeds just as well when there is nothing to flush.
+    fn watch_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() && self.pace.phase() == IDLE {
+            self.read_phase = IDLE;
+            self.reading.clear();
+            // A time that has just begun is not over; what counts is that it will wake the connection.
+            let _ = self.reading.poll(cx, self.pace.idle);
+        }
+        self.watch(cx, written)
     }
 }
 
@@ -139,7 +153,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.watch(cx, written)
+        this.watch_bytes(cx, written)
     }
 
     fn poll_write_vectored(
@@ -149,7 +163,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.watch(cx, written)
+        this.watch_bytes(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
