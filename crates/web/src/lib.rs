@@ -13,6 +13,7 @@ pub mod body;
 pub mod json;
 pub mod media;
 pub mod methods;
+pub mod observe;
 pub mod page;
 pub mod path;
 pub mod query;
