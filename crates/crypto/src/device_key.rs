@@ -158,7 +158,7 @@ impl PublicKey {
     /// The salt length with which an RSA signature would have been right, for the debug log only.
     ///
     /// A wrong salt length is the mistake that integrators make (§5.3). `None` for P-256 keys and for
-    /// signatures that no salt length makes right. Costs about as much as three checks.
+    /// signatures that no salt length makes right. Costs about as much as four checks.
     pub fn diagnose_salt(&self, message: &[u8], signature_text: &str) -> Option<usize> {
         let Kind::Rsa(key) = &self.kind else {
             return None;

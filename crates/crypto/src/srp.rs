@@ -40,7 +40,7 @@ pub const NUMBER_LEN: usize = 1024;
 /// Length of K, M1 and M2 in bytes.
 pub const HASH_LEN: usize = 64;
 
-/// Makes the constants of the group, which otherwise the first handshake does: some 40 ms and one MiB.
+/// Makes the constants of the group, which otherwise the first handshake does: some 20 ms and one MiB.
 pub fn prepare() {
     Group::get();
 }
