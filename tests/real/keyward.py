@@ -20,11 +20,11 @@ BINARY = ROOT / os.environ.get("KEYWARD_BIN", "target/debug/keyward")
 class Keyward:
     """The server, with some configuration beyond its listeners. It survives `kill` and `up` on the same data."""
 
-    def __init__(self, folder, configuration="", dev=False):
+    def __init__(self, folder, configuration="", switches=()):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.configuration = configuration
-        self.dev = dev
+        self.switches = switches
         self.log = self.folder / "log"
         self.process = None
         self.url = None
@@ -36,7 +36,7 @@ class Keyward:
             f'[server]\nlisten = "127.0.0.1:{listen}"\n\n[admin]\nlisten = "127.0.0.1:{admin}"\n\n{self.configuration}'
         )
         self.url = f"http://127.0.0.1:{listen}"
-        arguments = [BINARY, "serve", "--config", config, "--data", self.data, *(["--dev"] if self.dev else [])]
+        arguments = [BINARY, "serve", "--config", config, "--data", self.data, *self.switches]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True

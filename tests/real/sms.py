@@ -162,36 +162,41 @@ class Exchange(Double):
 
 
 class Receiver(Double):
-    """The generic webhook: what is signed is what was sent, with its time, by who knows the secret."""
+    """The generic webhook: it takes what is signed, with its time and its id, by who knows the secret."""
 
-    SIGNATURE = "x-keyward-signature"
     TOLERANCE = 300
 
-    def __init__(self, secret="hook-secret", port=None):
+    def __init__(self, secret="hook-secret-of-at-least-32-bytes!", port=None):
         super().__init__(port)
         self.secret = secret.encode()
+
+    def sign(self, timestamp, identity, body):
+        signed = f"v1:{timestamp}:{identity}:".encode() + body
+        return "v1=" + hmac.new(self.secret, signed, hashlib.sha256).hexdigest()
 
     def judge(self, request, body):
         if request.path != "/hook":
             return (404, {"message": "no such hook"}), None
-        problem = self._unsigned(request.headers.get(self.SIGNATURE, ""), body)
+        problem = self._unsigned(request.headers, body)
         if problem:
             return (401, {"message": problem}), None
         try:
-            return None, json.loads(body)
+            message = json.loads(body)
         except ValueError as error:
             return (400, {"message": str(error)}), None
+        if message.get("id") != request.headers.get("x-keyward-message-id"):
+            return (400, {"message": "the signed id is another than the body's"}), None
+        return None, message
 
-    def _unsigned(self, header, body):
-        fields = dict(field.split("=", 1) for field in header.split(",") if "=" in field)
-        try:
-            at = int(fields["t"])
-        except (KeyError, ValueError):
-            return f"no time in the signature {header!r}"
-        if abs(time.time() - at) > self.TOLERANCE:
-            return f"the signature is {time.time() - at:.0f} s old"
-        expected = hmac.new(self.secret, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, fields.get("v1", "")):
+    def _unsigned(self, headers, body):
+        timestamp = headers.get("x-keyward-timestamp", "")
+        if not re.fullmatch(r"[0-9]{1,12}", timestamp):
+            return f"no time: {timestamp!r}"
+        age = time.time() - int(timestamp)
+        if abs(age) > self.TOLERANCE:
+            return f"the signature is {age:.0f} s old"
+        expected = self.sign(timestamp, headers.get("x-keyward-message-id", ""), body)
+        if not hmac.compare_digest(expected, headers.get("x-keyward-signature", "")):
             return "the signature is wrong"
         return None
 

@@ -1,8 +1,6 @@
 """The servers at the other end behave as their names promise, so that a red test elsewhere means what it says."""
 
 import base64
-import hashlib
-import hmac
 import smtplib
 import ssl
 import time
@@ -152,17 +150,24 @@ def test_an_exchange_is_strict(start):
         text(exchange, **good)
 
 
-def signed(receiver, body, at=None):
-    at = int(time.time()) if at is None else at
-    mac = hmac.new(receiver.secret, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return {receiver.SIGNATURE: f"t={at},v1={mac}"}
+def signed(receiver, body, identity="1", at=None):
+    at = str(int(time.time()) if at is None else at)
+    return {
+        "x-keyward-timestamp": at,
+        "x-keyward-message-id": identity,
+        "x-keyward-signature": receiver.sign(at, identity, body),
+    }
 
 
 def test_a_receiver_wants_a_fresh_signature_over_what_was_sent(start):
     receiver = start(Receiver())
-    url, body = f"{receiver.url}/hook", b'{"to":"+12"}'
-    assert post(url, body, **signed(receiver, body)) == 200
+    url, body = f"{receiver.url}/hook", b'{"id":"1","to":"+12"}'
+    good = signed(receiver, body)
+    assert good["x-keyward-signature"].startswith("v1=")
+    assert post(url, body, **good) == 200
     assert post(url, body) == 401
-    assert post(url, body + b" ", **signed(receiver, body)) == 401
+    assert post(url, body + b" ", **good) == 401
+    assert post(url, body, **(good | {"x-keyward-message-id": "2"})) == 401
     assert post(url, body, **signed(receiver, body, at=int(time.time()) - 1000)) == 401
-    assert receiver.taken == [{"to": "+12"}]
+    assert post(url, body, **signed(receiver, body, identity="2")) == 400
+    assert receiver.taken == [{"id": "1", "to": "+12"}]
