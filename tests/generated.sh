@@ -9,6 +9,7 @@ keyward=${KEYWARD_BIN:-target/debug/keyward}
 
 # File, and the arguments that make keyward print it.
 generated='
+keyward.toml.example        config-example
 docs/openapi/photon.json    openapi photon
 docs/openapi/admin.json     openapi admin
 '
