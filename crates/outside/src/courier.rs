@@ -9,6 +9,7 @@ mod breaker;
 mod line;
 mod mailbox;
 mod options;
+mod smtp;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +21,10 @@ use domain::port::{Clock, Courier};
 
 use breaker::Breaker;
 use mailbox::Mailbox;
-pub use options::{BreakerOptions, CourierOptions, FileOptions, ProviderOptions};
+pub use options::{
+    BreakerOptions, CourierOptions, FileOptions, Plain, ProviderOptions, SmtpOptions, SmtpSecurity,
+};
+use smtp::Smtp;
 
 /// One way out.
 #[async_trait]
@@ -121,13 +125,14 @@ impl Route {
     fn new(
         providers: Vec<ProviderOptions>,
         breaker: BreakerOptions,
-        _clock: &Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let mut stops = Vec::with_capacity(providers.len());
         for options in providers {
             let kind = options.kind();
             let provider: Box<dyn Provider> = match options {
                 ProviderOptions::File(options) => Box::new(Mailbox::new(options)?),
+                ProviderOptions::Smtp(options) => Box::new(Smtp::new(options, Arc::clone(clock))?),
             };
             stops.push(Stop {
                 kind,

@@ -7,7 +7,11 @@ mod composer;
 mod keys;
 #[path = "outside/letters.rs"]
 mod letters;
+#[path = "outside/mail_server.rs"]
+mod mail_server;
 #[path = "outside/mailbox.rs"]
 mod mailbox;
 #[path = "outside/seeded.rs"]
 mod seeded;
+#[path = "outside/smtp.rs"]
+mod smtp;

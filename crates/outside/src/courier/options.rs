@@ -1,7 +1,10 @@
 //! What the courier is told: plain values, filled from the configuration by the binary.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use domain::secret::SecretText;
 
 /// The providers of each channel in the order of trying. An empty list refuses every letter.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +35,7 @@ impl Default for BreakerOptions {
 #[derive(Debug, Clone)]
 pub enum ProviderOptions {
     File(FileOptions),
+    Smtp(SmtpOptions),
 }
 
 pub(super) const FILE: &str = "file";
@@ -41,7 +45,28 @@ impl ProviderOptions {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => FILE,
+            Self::Smtp(_) => "smtp",
         }
+    }
+}
+
+/// Where letters may travel unencrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plain {
+    /// To this machine only.
+    #[default]
+    Loopback,
+    /// Anywhere: the operator vouches for the network.
+    Anywhere,
+}
+
+impl Plain {
+    pub(super) fn allows(self, host: &str) -> bool {
+        let loopback = host.eq_ignore_ascii_case("localhost")
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        self == Self::Anywhere || loopback
     }
 }
 
@@ -49,4 +74,57 @@ impl ProviderOptions {
 #[derive(Debug, Clone)]
 pub struct FileOptions {
     pub path: PathBuf,
+}
+
+/// Gives letters to a mail server.
+#[derive(Debug, Clone)]
+pub struct SmtpOptions {
+    pub host: String,
+    /// Without one: 25, 587 with STARTTLS, 465 with TLS.
+    pub port: Option<u16>,
+    pub security: SmtpSecurity,
+    pub username: Option<String>,
+    pub password: Option<SecretText>,
+    /// `Name <address>` or a bare address.
+    pub from: String,
+    pub reply_to: Option<String>,
+    /// PEM certificates to trust instead of the public authorities.
+    pub ca_file: Option<PathBuf>,
+    /// What EHLO says; without it the name of this machine.
+    pub hello_name: Option<String>,
+    /// For everything up to the login.
+    pub connect_timeout: Duration,
+    /// For handing over one letter.
+    pub timeout: Duration,
+    /// Connections kept open between letters.
+    pub connections: usize,
+}
+
+impl SmtpOptions {
+    /// STARTTLS without a login; change what differs.
+    pub fn new(host: impl Into<String>, from: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port: None,
+            security: SmtpSecurity::StartTls,
+            username: None,
+            password: None,
+            from: from.into(),
+            reply_to: None,
+            ca_file: None,
+            hello_name: None,
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
+            connections: 4,
+        }
+    }
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpSecurity {
+    Plain(Plain),
+    /// Plain at first, and nothing is said before it is not any more.
+    StartTls,
+    Tls,
 }

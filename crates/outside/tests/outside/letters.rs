@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use domain::Timestamp;
 use domain::message::{Channel, Message, MessageKind};
@@ -18,6 +19,11 @@ pub(crate) struct Hand(AtomicI64);
 impl Hand {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(AT.millis())))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0
+            .store(self.now().plus(by).millis(), Ordering::Relaxed);
     }
 }
 
