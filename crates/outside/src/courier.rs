@@ -6,10 +6,13 @@
 //! 3. Otherwise the letter is refused only if everyone refused it; if anyone said "later", it is later.
 
 mod breaker;
+mod http;
 mod line;
 mod mailbox;
 mod options;
 mod smtp;
+mod twilio;
+mod webhook;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,9 +25,12 @@ use domain::port::{Clock, Courier};
 use breaker::Breaker;
 use mailbox::Mailbox;
 pub use options::{
-    BreakerOptions, CourierOptions, FileOptions, Plain, ProviderOptions, SmtpOptions, SmtpSecurity,
+    BreakerOptions, CourierOptions, FileOptions, Plain, ProviderOptions, SmsSender, SmtpOptions,
+    SmtpSecurity, TwilioOptions, WebhookOptions,
 };
 use smtp::Smtp;
+use twilio::Twilio;
+use webhook::Webhook;
 
 /// One way out.
 #[async_trait]
@@ -133,6 +139,10 @@ impl Route {
             let provider: Box<dyn Provider> = match options {
                 ProviderOptions::File(options) => Box::new(Mailbox::new(options)?),
                 ProviderOptions::Smtp(options) => Box::new(Smtp::new(options, Arc::clone(clock))?),
+                ProviderOptions::Twilio(options) => Box::new(Twilio::new(options)?),
+                ProviderOptions::Webhook(options) => {
+                    Box::new(Webhook::new(&options, Arc::clone(clock))?)
+                }
             };
             stops.push(Stop {
                 kind,

@@ -3,6 +3,8 @@
 
 #[path = "outside/composer.rs"]
 mod composer;
+#[path = "outside/failover.rs"]
+mod failover;
 #[path = "outside/keys.rs"]
 mod keys;
 #[path = "outside/letters.rs"]
@@ -13,5 +15,9 @@ mod mail_server;
 mod mailbox;
 #[path = "outside/seeded.rs"]
 mod seeded;
+#[path = "outside/sms.rs"]
+mod sms;
 #[path = "outside/smtp.rs"]
 mod smtp;
+#[path = "outside/web_server.rs"]
+mod web_server;

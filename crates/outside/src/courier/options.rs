@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::secret::SecretText;
+use domain::secret::{SecretBytes, SecretText};
 
 /// The providers of each channel in the order of trying. An empty list refuses every letter.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,8 @@ impl Default for BreakerOptions {
 pub enum ProviderOptions {
     File(FileOptions),
     Smtp(SmtpOptions),
+    Twilio(TwilioOptions),
+    Webhook(WebhookOptions),
 }
 
 pub(super) const FILE: &str = "file";
@@ -46,6 +48,8 @@ impl ProviderOptions {
         match self {
             Self::File(_) => FILE,
             Self::Smtp(_) => "smtp",
+            Self::Twilio(_) => "twilio",
+            Self::Webhook(_) => "webhook",
         }
     }
 }
@@ -128,3 +132,64 @@ pub enum SmtpSecurity {
     StartTls,
     Tls,
 }
+
+/// Sends SMS over the API of Twilio.
+#[derive(Debug, Clone)]
+pub struct TwilioOptions {
+    /// Up to, and without, `/2010-04-01`.
+    pub base_url: String,
+    pub account_sid: String,
+    pub auth_token: SecretText,
+    pub sender: SmsSender,
+    pub plain: Plain,
+    pub ca_file: Option<PathBuf>,
+    pub timeout: Duration,
+}
+
+/// Who an SMS is from.
+#[derive(Debug, Clone)]
+pub enum SmsSender {
+    /// A telephone number or a name.
+    Number(String),
+    /// The SID of a messaging service, which picks a number.
+    Service(String),
+}
+
+impl TwilioOptions {
+    pub fn new(account_sid: impl Into<String>, auth_token: SecretText, sender: SmsSender) -> Self {
+        Self {
+            base_url: "https://api.twilio.com".to_owned(),
+            account_sid: account_sid.into(),
+            auth_token,
+            sender,
+            plain: Plain::Loopback,
+            ca_file: None,
+            timeout: HTTP_TIMEOUT,
+        }
+    }
+}
+
+/// Posts each letter, signed, to a program of the operator's.
+#[derive(Debug, Clone)]
+pub struct WebhookOptions {
+    pub url: String,
+    /// At least 32 bytes.
+    pub secret: SecretBytes,
+    pub plain: Plain,
+    pub ca_file: Option<PathBuf>,
+    pub timeout: Duration,
+}
+
+impl WebhookOptions {
+    pub fn new(url: impl Into<String>, secret: SecretBytes) -> Self {
+        Self {
+            url: url.into(),
+            secret,
+            plain: Plain::Loopback,
+            ca_file: None,
+            timeout: HTTP_TIMEOUT,
+        }
+    }
+}
+
+const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
