@@ -6,6 +6,7 @@
 //!
 //! What fails in step 1 is about us and the server: later. In step 2 the answer's code decides.
 
+mod guard;
 mod mail;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +24,12 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::commands::Noop;
 use lettre::transport::smtp::extension::ClientId;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Provider;
 use super::options::{SmtpOptions, SmtpSecurity};
+use guard::Guarded;
 use mail::{Mail, Sender};
 
 /// A server closes what is idle for some minutes; a connection kept longer is not worth asking.
@@ -148,28 +151,11 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
-        let wrapped = match &self.tls {
-            Tls::Always(parameters) => Some(parameters.clone()),
-            Tls::Never | Tls::Start(_) => None,
+        let mut connection = match &self.tls {
+            Tls::Never => self.greet(None).await?,
+            Tls::Always(parameters) => self.greet(Some(parameters.clone())).await?,
+            Tls::Start(parameters) => self.start_tls(parameters).await?,
         };
-        let mut connection = AsyncSmtpConnection::connect_tokio1(
-            (self.host.as_str(), self.port),
-            Some(self.connect_timeout),
-            &self.hello,
-            wrapped,
-            None,
-        )
-        .await
-        .map_err(|error| told("connecting", &error))?;
-        if let Tls::Start(parameters) = &self.tls {
-            if !connection.can_starttls() {
-                return Err("the server does not offer STARTTLS".to_owned());
-            }
-            connection
-                .starttls(parameters.clone(), &self.hello)
-                .await
-                .map_err(|error| told("STARTTLS", &error))?;
-        }
         if let Some(login) = &self.login {
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
             connection
@@ -177,6 +163,31 @@ impl Smtp {
                 .await
                 .map_err(|error| told("login", &error))?;
         }
+        Ok(connection)
+    }
+
+    async fn greet(&self, tls: Option<TlsParameters>) -> Result<AsyncSmtpConnection, String> {
+        let server = (self.host.as_str(), self.port);
+        AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, tls, None)
+            .await
+            .map_err(|error| told("connecting", &error))
+    }
+
+    async fn start_tls(&self, parameters: &TlsParameters) -> Result<AsyncSmtpConnection, String> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| format!("connecting: {error}"))?;
+        let guarded = Box::new(Guarded::new(stream));
+        let mut connection = AsyncSmtpConnection::connect_with_transport(guarded, &self.hello)
+            .await
+            .map_err(|error| told("connecting", &error))?;
+        if !connection.can_starttls() {
+            return Err("the server does not offer STARTTLS".to_owned());
+        }
+        connection
+            .starttls(parameters.clone(), &self.hello)
+            .await
+            .map_err(|error| told("STARTTLS", &error))?;
         Ok(connection)
     }
 

@@ -293,6 +293,23 @@ async fn starttls_and_tls_believe_the_authority_of_the_ca_file() {
     }
 }
 
+/// Somebody on the way answers the whole conversation before TLS begins.
+#[tokio::test]
+async fn answers_slipped_in_before_tls_are_not_believed() {
+    let server = MailServer::start(Mode::StartTls, |line| {
+        (line == "STARTTLS").then_some(
+            "220 go on\r\n250-localhost\r\n250 AUTH PLAIN\r\n235 welcome\r\n250 fine\r\n250 fine\r\n354 go on\r\n250 taken",
+        )
+    })
+    .await;
+    let options = with_login(with_ca(options(&server, SmtpSecurity::StartTls)));
+    let outcome = outcome(options).await;
+    assert!(
+        matches!(&outcome, Delivery::Later(why) if why.starts_with("smtp: STARTTLS: ")),
+        "{outcome:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_certificate_for_another_host_is_not_taken() {
     let server = MailServer::start(Mode::Tls, |_| None).await;
