@@ -14,6 +14,7 @@ pub mod json;
 pub mod media;
 pub mod methods;
 pub mod observe;
+pub mod openapi;
 pub mod page;
 pub mod path;
 pub mod query;

@@ -1,0 +1,117 @@
+//! A page to read an `OpenAPI` 3.1 description and to try its calls.
+//!
+//! It is one file that needs nothing from elsewhere: a server for key material must not load scripts from strangers,
+//! and often stands where there are none to load. Its script is allowed by its hash alone, so that nothing which slips
+//! into the page can run.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, StatusCode};
+
+use crate::page::{escape, html_with_policy};
+
+const PAGE: &str = include_str!("openapi/page.html");
+const STYLE: &str = include_str!("openapi/page.css");
+const SCRIPT: &str = concat!(
+    include_str!("openapi/schema.js"),
+    include_str!("openapi/try.js"),
+    include_str!("openapi/page.js")
+);
+
+/// The page for the description at `spec_path`, a path on the same origin.
+pub fn page(title: &str, spec_path: &str) -> String {
+    let (title, spec_path) = (escape(title), escape(spec_path));
+    let mut pieces = PAGE.split('{');
+    let mut page = pieces.next().unwrap_or_default().to_owned();
+    for (blank, rest) in pieces.filter_map(|piece| piece.split_once('}')) {
+        page.push_str(match blank {
+            "title" => &title,
+            "spec" => &spec_path,
+            "style" => STYLE,
+            "script" => SCRIPT,
+            _ => "",
+        });
+        page.push_str(rest);
+    }
+    page
+}
+
+/// The page as an answer, under a policy that lets its own script run and speak to its own origin, and no more.
+pub fn page_response(title: &str, spec_path: &str) -> Response {
+    html_with_policy(StatusCode::OK, page(title, spec_path), policy())
+}
+
+fn policy() -> HeaderValue {
+    let text = format!(
+        "default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; img-src data:; form-action 'none'; \
+         frame-ancestors 'none'; base-uri 'none'",
+        source(SCRIPT),
+        source(STYLE)
+    );
+    // Base64 and the text above are legal in a header; the other arm is never taken, and would forbid everything.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+fn source(text: &str) -> String {
+    format!(
+        "sha256-{}",
+        STANDARD.encode(digest(&SHA256, text.as_bytes()))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+        let (_, rest) = text.split_once(start).unwrap();
+        rest.split_once(end).unwrap().0
+    }
+
+    #[test]
+    fn the_policy_allows_exactly_what_is_in_the_page() {
+        let response = page_response("Things", "/openapi/things.json");
+        let policy = response.headers()["content-security-policy"]
+            .to_str()
+            .unwrap();
+        let page = page("Things", "/openapi/things.json");
+        for (tag, directive) in [("script", "script-src"), ("style", "style-src")] {
+            let inline = between(&page, &format!("<{tag}>"), &format!("</{tag}>"));
+            let hash = source(inline);
+            assert!(
+                policy.contains(&format!("{directive} '{hash}';")),
+                "{policy}"
+            );
+            assert_eq!(page.matches(&format!("<{tag}")).count(), 1);
+        }
+        assert!(!policy.contains("unsafe"));
+        assert!(policy.starts_with("default-src 'none';"));
+        assert!(policy.contains("connect-src 'self';"));
+    }
+
+    #[test]
+    fn nothing_comes_from_elsewhere() {
+        let page = page("Things", "/openapi/things.json");
+        for outside in [
+            "http://",
+            "https://",
+            "src=",
+            "@import",
+            "url(",
+            "innerHTML",
+            "eval(",
+        ] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_title_is_only_text() {
+        let page = page("</title><script>{script}{spec}", "/a\"b");
+        assert!(page.contains("<title>&lt;/title&gt;&lt;script&gt;{script}{spec}</title>"));
+        assert!(page.contains("data-spec=\"/a&quot;b\""));
+        assert_eq!(page.matches("<script").count(), 1);
+    }
+}
