@@ -10,6 +10,7 @@
 
 pub mod auth;
 pub mod body;
+pub mod deadline;
 pub mod json;
 pub mod media;
 pub mod methods;

@@ -1,0 +1,62 @@
+//! A time limit that answers in the wire's own shape.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use tokio::time::timeout;
+
+/// Answers with `on_late` when a handler has not come to its answer within `seconds`, and drops the handler.
+///
+/// It should be shorter than [`crate::Limits::request_seconds`], whose answer has no shape at all, and longer than
+/// anything a handler waits for: what is dropped here was not expected, and may be left half done.
+pub fn within(router: Router, seconds: u64, on_late: fn() -> Response) -> Router {
+    let limit = Duration::from_secs(seconds);
+    router.layer(from_fn(move |request: Request, next: Next| {
+        limited(limit, on_late, request, next)
+    }))
+}
+
+async fn limited(
+    limit: Duration,
+    on_late: fn() -> Response,
+    request: Request,
+    next: Next,
+) -> Response {
+    timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::error!(code = "web.late", "A handler did not answer in time.");
+        on_late()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::response::IntoResponse;
+    use axum::routing::get;
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    fn late() -> Response {
+        (StatusCode::SERVICE_UNAVAILABLE, "late").into_response()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_late_are_cut_off() {
+        let routes = Router::new()
+            .route("/never", get(std::future::pending::<()>))
+            .route("/now", get(async || "now"));
+        let router = within(routes, 30, late);
+        for (path, status) in [("/never", 503), ("/now", 200), ("/elsewhere", 404)] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            assert_eq!(
+                router.clone().oneshot(request).await.unwrap().status(),
+                status,
+                "{path}"
+            );
+        }
+    }
+}
