@@ -21,7 +21,8 @@ pub struct SealKey(LessSafeKey);
 
 impl SealKey {
     pub fn new(key: &Key) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM_SIV, key.expose()).expect("32 bytes are an AES-256 key");
+        let key =
+            UnboundKey::new(&AES_256_GCM_SIV, key.expose()).expect("32 bytes are an AES-256 key");
         Self(LessSafeKey::new(key))
     }
 
@@ -32,7 +33,11 @@ impl SealKey {
         let mut text = Vec::with_capacity(plain.len() + 16);
         text.extend_from_slice(plain);
         self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut text)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(aad),
+                &mut text,
+            )
             .expect("a row is far below the cipher's length limit");
         out.append(&mut text);
         out
@@ -44,7 +49,11 @@ impl SealKey {
         let mut text = Zeroizing::new(text.to_vec());
         let length = self
             .0
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut text)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(aad),
+                &mut text,
+            )
             .map_err(|_| DoesNotOpen)?
             .len();
         text.truncate(length);

@@ -34,6 +34,9 @@ mod tests {
         assert_eq!(one, derive(&root, "a", &[b"x"]));
         assert_ne!(one, derive(&root, "b", &[b"x"]));
         assert_ne!(one, derive(&root, "a", &[b"y"]));
-        assert_ne!(derive(&root, "a", &[b"xy"]), derive(&root, "a", &[b"x", b"y"]));
+        assert_ne!(
+            derive(&root, "a", &[b"xy"]),
+            derive(&root, "a", &[b"x", b"y"])
+        );
     }
 }

@@ -17,9 +17,17 @@ pub struct Cost {
 
 impl Cost {
     /// 19 MiB, two passes, one lane: the first choice of the OWASP Password Storage cheat sheet.
-    pub const OWASP: Self = Self { memory_kib: 19_456, passes: 2, lanes: 1 };
+    pub const OWASP: Self = Self {
+        memory_kib: 19_456,
+        passes: 2,
+        lanes: 1,
+    };
     /// For tests only, where thousands of hashes must be cheap.
-    pub const CHEAPEST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
+    pub const CHEAPEST: Self = Self {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
 
     /// Whether Argon2 can work with these numbers.
     pub fn is_valid(&self) -> bool {
@@ -52,7 +60,8 @@ pub fn argon2id(cost: &Cost, password: &[u8], salt: &[u8], memory: &mut Memory) 
 pub fn scrypt_16384_8_1(password: &[u8], salt: &[u8]) -> Key {
     let params = scrypt::Params::new(14, 8, 1).expect("these are valid scrypt parameters");
     let mut out = [0; 32];
-    scrypt::scrypt(password, salt, &params, &mut out).expect("32 bytes are a valid scrypt output length");
+    scrypt::scrypt(password, salt, &params, &mut out)
+        .expect("32 bytes are a valid scrypt output length");
     Key::new(out)
 }
 
@@ -71,10 +80,22 @@ mod tests {
         let mut memory = Memory::default();
         let salt = [3; 16];
         let one = argon2id(&Cost::CHEAPEST, b"1234", &salt, &mut memory).unwrap();
-        let dearer = Cost { passes: 2, ..Cost::CHEAPEST };
-        assert_eq!(one, argon2id(&Cost::CHEAPEST, b"1234", &salt, &mut memory).unwrap());
-        assert_ne!(one, argon2id(&Cost::CHEAPEST, b"1235", &salt, &mut memory).unwrap());
-        assert_ne!(one, argon2id(&Cost::CHEAPEST, b"1234", &[4; 16], &mut memory).unwrap());
+        let dearer = Cost {
+            passes: 2,
+            ..Cost::CHEAPEST
+        };
+        assert_eq!(
+            one,
+            argon2id(&Cost::CHEAPEST, b"1234", &salt, &mut memory).unwrap()
+        );
+        assert_ne!(
+            one,
+            argon2id(&Cost::CHEAPEST, b"1235", &salt, &mut memory).unwrap()
+        );
+        assert_ne!(
+            one,
+            argon2id(&Cost::CHEAPEST, b"1234", &[4; 16], &mut memory).unwrap()
+        );
         assert_ne!(one, argon2id(&dearer, b"1234", &salt, &mut memory).unwrap());
         assert!(argon2id(&Cost::CHEAPEST, b"1234", &[3; 7], &mut memory).is_none());
     }
@@ -83,7 +104,10 @@ mod tests {
     #[test]
     fn reused_memory_changes_no_result() {
         let mut memory = Memory::default();
-        let large = Cost { memory_kib: 256, ..Cost::CHEAPEST };
+        let large = Cost {
+            memory_kib: 256,
+            ..Cost::CHEAPEST
+        };
         argon2id(&large, b"x", &[1; 16], &mut memory).unwrap();
         let reused = argon2id(&Cost::CHEAPEST, b"1234", &[3; 16], &mut memory).unwrap();
         let fresh = argon2id(&Cost::CHEAPEST, b"1234", &[3; 16], &mut Memory::default()).unwrap();
@@ -94,10 +118,26 @@ mod tests {
     #[test]
     fn scrypt_vectors() {
         let cases = [
-            ("+4917512345678", "tOJwVFGDzfUgkYnIqM4wg51oQ5/yZ56w0lE4lA0pIXU=", "ImS3Zs1tdXD/1O95aQ8kVvVXNxW1bwSg+Z/ov9WVaEw="),
-            ("1234", "KhepHQfa0cNlA88ESlGfVuvWjkvCypkVbVdLseXGpRg=", "S4ysSX7HTDuI94BavlJV0EG2QKjYfiHseYrJ5J5fIK8="),
-            ("5678", "KhepHQfa0cNlA88ESlGfVuvWjkvCypkVbVdLseXGpRg=", "Y5mBdHc6k0/xo8LlAT7XhjksPbVv/AvG8p8bteoPJxU="),
-            ("pä ß", "KhepHQfa0cNlA88ESlGfVuvWjkvCypkVbVdLseXGpRg=", "ss3PvSuT7Vyn4lYun81T1Yb0uyBs06YsYpbH7Fdsl1U="),
+            (
+                "+4917512345678",
+                "tOJwVFGDzfUgkYnIqM4wg51oQ5/yZ56w0lE4lA0pIXU=",
+                "ImS3Zs1tdXD/1O95aQ8kVvVXNxW1bwSg+Z/ov9WVaEw=",
+            ),
+            (
+                "1234",
+                "KhepHQfa0cNlA88ESlGfVuvWjkvCypkVbVdLseXGpRg=",
+                "S4ysSX7HTDuI94BavlJV0EG2QKjYfiHseYrJ5J5fIK8=",
+            ),
+            (
+                "5678",
+                "KhepHQfa0cNlA88ESlGfVuvWjkvCypkVbVdLseXGpRg=",
+                "Y5mBdHc6k0/xo8LlAT7XhjksPbVv/AvG8p8bteoPJxU=",
+            ),
+            (
+                "pä ß",
+                "KhepHQfa0cNlA88ESlGfVuvWjkvCypkVbVdLseXGpRg=",
+                "ss3PvSuT7Vyn4lYun81T1Yb0uyBs06YsYpbH7Fdsl1U=",
+            ),
         ];
         for (text, salt, expected) in cases {
             let salt = STANDARD.decode(salt).unwrap();

@@ -136,7 +136,10 @@ impl Keeper {
             }
             let head_id = keeper.rows.id(Head::KIND, &[]);
             let head = keeper.rows.get::<Head>(tx, &head_id)?;
-            let previous = head.as_ref().map(|head| head.value.clone()).unwrap_or_default();
+            let previous = head
+                .as_ref()
+                .map(|head| head.value.clone())
+                .unwrap_or_default();
             let number = previous.number + 1;
             let mut events = Vec::with_capacity(waiting.len());
             for event in waiting {
@@ -146,8 +149,15 @@ impl Keeper {
             events.sort_by_key(|event| event.at);
             let linked = events.len();
             let tag = keeper.link_tag(number, &previous.tag, &events)?;
-            let link = Link { number, previous: previous.tag, events, tag: tag.clone() };
-            keeper.rows.create(tx, keeper.tenant(), Place::at(keeper.link_id(number)), link)?;
+            let link = Link {
+                number,
+                previous: previous.tag,
+                events,
+                tag: tag.clone(),
+            };
+            keeper
+                .rows
+                .create(tx, keeper.tenant(), Place::at(keeper.link_id(number)), link)?;
             let next = Head { number, tag };
             match head {
                 Some(mut head) => {
@@ -155,7 +165,9 @@ impl Keeper {
                     keeper.rows.put(tx, &mut head)?;
                 }
                 None => {
-                    keeper.rows.create(tx, keeper.tenant(), Place::at(head_id), next)?;
+                    keeper
+                        .rows
+                        .create(tx, keeper.tenant(), Place::at(head_id), next)?;
                 }
             }
             Ok(linked)
@@ -166,21 +178,39 @@ impl Keeper {
     /// Step 3: the signed end of the chain, `None` while there is none.
     pub async fn audit_checkpoint(self: &Arc<Self>) -> Result<Option<Checkpoint>, Error> {
         let id = self.rows.id(Head::KIND, &[]);
-        let Some(head) = self.rows.read::<Head>(self.store.as_ref(), id).await? else { return Ok(None) };
+        let Some(head) = self.rows.read::<Head>(self.store.as_ref(), id).await? else {
+            return Ok(None);
+        };
         let at = self.now();
         let signature = self.checkpoint_signature(head.number, &head.tag, at)?;
-        Ok(Some(Checkpoint { number: head.number, tag: head.value.tag, at, signature }))
+        Ok(Some(Checkpoint {
+            number: head.number,
+            tag: head.value.tag,
+            at,
+            signature,
+        }))
     }
 
     /// Walks the whole chain: finds a changed, moved, removed or cut-off row. `anchor`: the newest
     /// checkpoint that was kept outside.
-    pub async fn verify_audit(self: &Arc<Self>, anchor: Option<Checkpoint>) -> Result<Verdict, Error> {
-        let mut verdict = Verdict { links: 0, events: 0, waiting: 0, findings: Vec::new() };
+    pub async fn verify_audit(
+        self: &Arc<Self>,
+        anchor: Option<Checkpoint>,
+    ) -> Result<Verdict, Error> {
+        let mut verdict = Verdict {
+            links: 0,
+            events: 0,
+            waiting: 0,
+            findings: Vec::new(),
+        };
         let id = self.rows.id(Head::KIND, &[]);
         let head = match self.rows.read::<Head>(self.store.as_ref(), id).await {
             Ok(head) => head.map(|head| head.value),
             Err(error) => {
-                verdict.findings.push(format!("the end of the chain cannot be read: {}", crate::error::chain(&error)));
+                verdict.findings.push(format!(
+                    "the end of the chain cannot be read: {}",
+                    crate::error::chain(&error)
+                ));
                 None
             }
         };
@@ -190,11 +220,18 @@ impl Keeper {
         let mut previous = String::new();
         let mut anchored = None;
         for number in 1..=end.number {
-            match self.rows.read::<Link>(self.store.as_ref(), self.link_id(number)).await {
+            match self
+                .rows
+                .read::<Link>(self.store.as_ref(), self.link_id(number))
+                .await
+            {
                 Ok(Some(link)) => {
                     let tag = self.link_tag(number, &previous, &link.events)?;
                     if link.number != number || link.previous != previous || link.tag != tag {
-                        verdict.findings.push(format!("link {number} does not continue link {}", number - 1));
+                        verdict.findings.push(format!(
+                            "link {number} does not continue link {}",
+                            number - 1
+                        ));
                     }
                     verdict.links += 1;
                     verdict.events += link.events.len() as u64;
@@ -203,18 +240,26 @@ impl Keeper {
                 Ok(None) => verdict.findings.push(format!("link {number} was removed")),
                 Err(_) => verdict.findings.push(format!("link {number} was changed")),
             }
-            if anchor.as_ref().is_some_and(|anchor| anchor.number == number) {
+            if anchor
+                .as_ref()
+                .is_some_and(|anchor| anchor.number == number)
+            {
                 anchored = Some(previous.clone());
             }
         }
         if previous != end.tag {
-            verdict.findings.push("the end of the chain does not fit its last link".to_owned());
+            verdict
+                .findings
+                .push("the end of the chain does not fit its last link".to_owned());
         }
         if stored > end.number {
-            verdict.findings.push(format!("{} links lie behind the end of the chain", stored - end.number));
+            verdict.findings.push(format!(
+                "{} links lie behind the end of the chain",
+                stored - end.number
+            ));
         }
         if let Some(anchor) = anchor {
-            self.check_anchor(&anchor, &end, anchored, &mut verdict)?;
+            self.check_anchor(&anchor, &end, anchored.as_ref(), &mut verdict)?;
         }
         Ok(verdict)
     }
@@ -230,11 +275,19 @@ impl Keeper {
         let head = self.rows.read::<Head>(self.store.as_ref(), id).await?;
         let mut found = Vec::new();
         for number in (1..=head.map_or(0, |head| head.number)).rev() {
-            let Some(link) = self.rows.read::<Link>(self.store.as_ref(), self.link_id(number)).await? else {
+            let Some(link) = self
+                .rows
+                .read::<Link>(self.store.as_ref(), self.link_id(number))
+                .await?
+            else {
                 continue;
             };
             let wanted = link.value.events.into_iter().rev();
-            found.extend(wanted.filter(|event| subject.as_ref().is_none_or(|subject| *subject == event.subject)));
+            found.extend(wanted.filter(|event| {
+                subject
+                    .as_ref()
+                    .is_none_or(|subject| *subject == event.subject)
+            }));
             if found.len() >= limit {
                 break;
             }
@@ -247,16 +300,24 @@ impl Keeper {
         &self,
         anchor: &Checkpoint,
         end: &Head,
-        tag: Option<String>,
+        tag: Option<&String>,
         verdict: &mut Verdict,
     ) -> Result<(), Error> {
         if self.checkpoint_signature(anchor.number, &anchor.tag, anchor.at)? != anchor.signature {
-            verdict.findings.push("the checkpoint's signature is wrong".to_owned());
+            verdict
+                .findings
+                .push("the checkpoint's signature is wrong".to_owned());
         } else if anchor.number > end.number {
-            let text = format!("the chain was cut off: link {} was signed, the last is {}", anchor.number, end.number);
+            let text = format!(
+                "the chain was cut off: link {} was signed, the last is {}",
+                anchor.number, end.number
+            );
             verdict.findings.push(text);
-        } else if tag.as_ref() != Some(&anchor.tag) {
-            verdict.findings.push(format!("link {} is not the one that was signed", anchor.number));
+        } else if tag != Some(&anchor.tag) {
+            verdict.findings.push(format!(
+                "link {} is not the one that was signed",
+                anchor.number
+            ));
         }
         Ok(())
     }
@@ -267,13 +328,26 @@ impl Keeper {
 
     fn link_tag(&self, number: u64, previous: &str, events: &[Event]) -> Result<String, Error> {
         let text = serde_json::to_vec(events).map_err(Error::bug)?;
-        let parts: [&[u8]; 4] = [b"link", &number.to_be_bytes(), previous.as_bytes(), &crypto::mac::sha256(&text)];
-        Ok(hex::encode(self.roots.prf(Root::Audit, 1, &parts)?.expose()))
+        let parts: [&[u8]; 4] = [
+            b"link",
+            &number.to_be_bytes(),
+            previous.as_bytes(),
+            &crypto::mac::sha256(&text),
+        ];
+        Ok(hex::encode(
+            self.roots.prf(Root::Audit, 1, &parts)?.expose(),
+        ))
     }
 
     fn checkpoint_signature(&self, number: u64, tag: &str, at: Timestamp) -> Result<String, Error> {
-        let parts: [&[u8]; 4] =
-            [b"checkpoint", &number.to_be_bytes(), tag.as_bytes(), &at.millis().to_be_bytes()];
-        Ok(hex::encode(self.roots.prf(Root::Audit, 1, &parts)?.expose()))
+        let parts: [&[u8]; 4] = [
+            b"checkpoint",
+            &number.to_be_bytes(),
+            tag.as_bytes(),
+            &at.millis().to_be_bytes(),
+        ];
+        Ok(hex::encode(
+            self.roots.prf(Root::Audit, 1, &parts)?.expose(),
+        ))
     }
 }

@@ -95,7 +95,11 @@ impl GuessBudget {
 
     /// The try was wrong. A try that already expired was counted then.
     pub fn fail(&mut self, now: Timestamp, limits: &GuessLimits, reservation: Reservation) {
-        if let Some(at) = self.in_flight.iter().position(|flight| flight.id == reservation.0) {
+        if let Some(at) = self
+            .in_flight
+            .iter()
+            .position(|flight| flight.id == reservation.0)
+        {
             self.in_flight.remove(at);
             self.count_failure(now, limits);
         }
@@ -136,8 +140,9 @@ impl GuessBudget {
 
     /// Ends a window that is over, and counts tries that were never settled.
     fn expire(&mut self, now: Timestamp, limits: &GuessLimits) {
-        let (lost, live) =
-            std::mem::take(&mut self.in_flight).into_iter().partition(|flight| flight.at.plus(RESERVATION_LIFE) <= now);
+        let (lost, live) = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .partition(|flight| flight.at.plus(RESERVATION_LIFE) <= now);
         self.in_flight = live;
         let lost: Vec<Flight> = lost;
         for flight in lost {
@@ -156,7 +161,9 @@ impl GuessBudget {
             self.window_ends = None;
             self.exhausted_until = None;
         }
-        let ends = *self.window_ends.get_or_insert_with(|| at.plus(limits.window));
+        let ends = *self
+            .window_ends
+            .get_or_insert_with(|| at.plus(limits.window));
         self.failed = self.failed.saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
         if limits.failures > 0 && self.failed >= limits.failures {

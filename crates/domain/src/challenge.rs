@@ -43,7 +43,15 @@ impl Keeper {
         let text = SecretText::new(digits(self.random.as_ref(), 6));
         let pepper = self.roots.current(Root::Pepper);
         let tag = self.code_tag(pepper, binding, &text)?;
-        Ok((Code { tag, pepper, issued: now, expires: now.plus(life) }, text))
+        Ok((
+            Code {
+                tag,
+                pepper,
+                issued: now,
+                expires: now.plus(life),
+            },
+            text,
+        ))
     }
 
     /// Judges a presented code in constant time. Valid while `now < expires`.
@@ -54,7 +62,10 @@ impl Keeper {
         binding: &[&[u8]],
         text: &SecretText,
     ) -> Result<Presented, Error> {
-        let right: bool = self.code_tag(code.pepper, binding, text)?.ct_eq(&code.tag).into();
+        let right: bool = self
+            .code_tag(code.pepper, binding, text)?
+            .ct_eq(&code.tag)
+            .into();
         Ok(match (right, now < code.expires) {
             (true, true) => Presented::Right,
             (true, false) => Presented::Late,
@@ -62,7 +73,12 @@ impl Keeper {
         })
     }
 
-    fn code_tag(&self, pepper: u32, binding: &[&[u8]], text: &SecretText) -> Result<[u8; 32], Error> {
+    fn code_tag(
+        &self,
+        pepper: u32,
+        binding: &[&[u8]],
+        text: &SecretText,
+    ) -> Result<[u8; 32], Error> {
         let mut parts: Vec<&[u8]> = vec![b"code"];
         parts.extend_from_slice(binding);
         parts.push(text.expose().as_bytes());

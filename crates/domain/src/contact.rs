@@ -72,6 +72,9 @@ impl Record for Contact {
     const KIND: &'static str = "contact";
 }
 
+/// A key, and its contact that waits for a code.
+pub(crate) type Awaiting = (Stored<GuardedKey>, Stored<Contact>);
+
 /// News for all contacts of a key.
 pub(crate) struct News {
     pub(crate) operation: &'static str,
@@ -84,45 +87,84 @@ pub(crate) struct News {
 
 impl News {
     pub(crate) fn told(operation: &'static str) -> Self {
-        Self { operation, facts: BTreeMap::new(), except: None, lock: None }
+        Self {
+            operation,
+            facts: BTreeMap::new(),
+            except: None,
+            lock: None,
+        }
     }
 }
 
 impl Keeper {
     pub(crate) fn contact_row(&self, key: RowId, address: &Address) -> RowId {
-        self.rows.id(Contact::KIND, &[&key.0, address.text.as_bytes()])
+        self.rows
+            .id(Contact::KIND, &[&key.0, address.text.as_bytes()])
     }
 
     /// Finds the row of a contact, also of one that was taken over as a hash under the key's old salt.
-    pub(crate) async fn locate_contact(self: &Arc<Self>, key: RowId, address: &Address) -> Result<RowId, Error> {
+    pub(crate) async fn locate_contact(
+        self: &Arc<Self>,
+        key: RowId,
+        address: &Address,
+    ) -> Result<RowId, Error> {
         let row = self.contact_row(key, address);
         let store = self.store.as_ref();
         if self.rows.read::<Contact>(store, row).await?.is_some() {
             return Ok(row);
         }
-        let salt = self.rows.read::<GuardedKey>(store, key).await?.and_then(|key| key.value.contact_salt);
+        let salt = self
+            .rows
+            .read::<GuardedKey>(store, key)
+            .await?
+            .and_then(|key| key.value.contact_salt);
         let Some(salt) = salt else { return Ok(row) };
-        let foreign = self.foreign_contact_row(key, address, salt).await?;
+        let foreign = self.foreign_contact_row(address, salt).await?;
         if self.rows.read::<Contact>(store, foreign).await?.is_none() {
             return Ok(row);
         }
-        self.rewrite_contact(key, foreign, row, address.clone()).await?;
+        self.rewrite_contact(key, foreign, row, address.clone())
+            .await?;
         Ok(row)
     }
 
     /// Adds `address` as a contact and sends it a code, for who knows the PIN.
-    pub async fn add_contact(self: &Arc<Self>, caller: Caller, key: KeyId, pin: Pin, address: Address) -> Result<(), Error> {
+    pub async fn add_contact(
+        self: &Arc<Self>,
+        caller: Caller,
+        key: KeyId,
+        pin: Pin,
+        address: Address,
+    ) -> Result<(), Error> {
         let row = self.key_row(key);
-        let contact = if self.rows.read::<GuardedKey>(self.store.as_ref(), row).await?.is_some() {
+        let contact = if self
+            .rows
+            .read::<GuardedKey>(self.store.as_ref(), row)
+            .await?
+            .is_some()
+        {
             self.locate_contact(row, &address).await?
         } else {
             return Err(Refusal::UnknownSubject.into());
         };
         let now = self.now();
         let who = caller.clone();
-        self.with_pin(caller, key, pin, "contact.add", move |keeper, tx, _, proven| {
-            refusal_is_a_value(keeper.add_contact_in(tx, now, &who, (row, contact), &address, proven))
-        })
+        self.with_pin(
+            caller,
+            key,
+            pin,
+            "contact.add",
+            move |keeper, tx, _, proven| {
+                refusal_is_a_value(keeper.add_contact_in(
+                    tx,
+                    now,
+                    &who,
+                    (row, contact),
+                    &address,
+                    proven,
+                ))
+            },
+        )
         .await
     }
 
@@ -137,14 +179,21 @@ impl Keeper {
     ) -> TxResult<()> {
         let policy = &self.policy.guarded_key;
         let found = self.rows.get::<Contact>(tx, &row)?;
-        if found.as_ref().is_some_and(|contact| contact.verified.is_some()) {
+        if found
+            .as_ref()
+            .is_some_and(|contact| contact.verified.is_some())
+        {
             return Err(Refusal::Conflict.into());
         }
         if found.is_none() && tx.count_children(Contact::KIND, &key)? >= policy.contacts_per_key {
-            return Err(Refusal::TooLarge { limit: usize::try_from(policy.contacts_per_key).unwrap_or(usize::MAX) }.into());
+            return Err(Refusal::TooLarge {
+                limit: usize::try_from(policy.contacts_per_key).unwrap_or(usize::MAX),
+            }
+            .into());
         }
         self.spend_sends(tx, now, caller, row, address)?;
-        let (code, text) = self.issue_code(now, policy.code_life, &binding(&row, Purpose::Verify))?;
+        let (code, text) =
+            self.issue_code(now, policy.code_life, &binding(&row, Purpose::Verify))?;
         let pending = self.seal_until_proved(row, &text, &proven.content)?;
         let contact = Contact {
             channel: Some(address.channel),
@@ -152,18 +201,27 @@ impl Keeper {
             language: caller.language.clone(),
             added: now,
             verified: None,
-            waiting: Some(Waiting { purpose: Purpose::Verify, code, pending: Some(pending) }),
+            waiting: Some(Waiting {
+                purpose: Purpose::Verify,
+                code,
+                pending: Some(pending),
+            }),
             lock: None,
         };
         if let Some(mut known) = found {
             known.value = contact;
             self.rows.put(tx, &mut known)?;
         } else {
-            self.rows.create(tx, self.tenant(), Place::at(row).of(key).ranked(now.millis()), contact)?;
+            self.rows.create(
+                tx,
+                self.tenant(),
+                Place::at(row).of(key).ranked(now.millis()),
+                contact,
+            )?;
         }
         // A new code for an unverified contact starts with a clean count.
         tx.remove(GuessBudget::KIND, &self.budget_row(row))?;
-        self.post_code(tx, now, caller, address, Purpose::Verify, text)
+        self.post_code(tx, now, caller, address, Purpose::Verify, &text)
     }
 
     /// Proves a contact with the code that was sent to it.
@@ -179,11 +237,13 @@ impl Keeper {
         let now = self.now();
         let verdict = self
             .write(move |keeper, tx| {
-                let (mut key, mut found) = match keeper.awaiting(tx, row, contact, Purpose::Verify)? {
-                    Ok(found) => found,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                let event = Event::new(caller.surface, now, "contact.confirm", Self::alias(&row)).by(&caller);
+                let (mut key, mut found) =
+                    match keeper.awaiting(tx, row, contact, Purpose::Verify)? {
+                        Ok(found) => found,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
+                let event = Event::new(caller.surface, now, "contact.confirm", Self::alias(&row))
+                    .by(&caller);
                 let event = event.fact("contact", Self::alias(&contact));
                 if let Err(refusal) = keeper.judge_code(tx, now, &mut found, &text)? {
                     keeper.record(tx, event.outcome("refused"))?;
@@ -197,8 +257,11 @@ impl Keeper {
                     keeper.rows.put(tx, &mut key)?;
                 }
                 keeper.rows.put(tx, &mut found)?;
-                let news = News { except: Some(contact), ..keeper.contact_news("contact_added", &found) };
-                keeper.notify_contacts(tx, now, caller.surface, row, news)?;
+                let news = News {
+                    except: Some(contact),
+                    ..Self::contact_news("contact_added", &found)
+                };
+                keeper.notify_contacts(tx, now, caller.surface, row, &news)?;
                 keeper.record(tx, event)?;
                 Ok(Ok(()))
             })
@@ -208,25 +271,46 @@ impl Keeper {
     }
 
     /// Removes a contact, for who knows the PIN. Its running recovery ends with it.
-    pub async fn remove_contact(self: &Arc<Self>, caller: Caller, key: KeyId, pin: Pin, address: Address) -> Result<(), Error> {
+    pub async fn remove_contact(
+        self: &Arc<Self>,
+        caller: Caller,
+        key: KeyId,
+        pin: Pin,
+        address: Address,
+    ) -> Result<(), Error> {
         let row = self.key_row(key);
         let contact = self.locate_contact(row, &address).await?;
         let now = self.now();
         let surface = caller.surface;
-        self.with_pin(caller, key, pin, "contact.remove", move |keeper, tx, key, _| {
-            let Some(removed) = keeper.rows.take::<Contact>(tx, &contact)? else {
-                return Ok(Err(Refusal::UnknownSubject));
-            };
-            tx.remove(GuessBudget::KIND, &keeper.budget_row(contact))?;
-            let left = keeper.rows.children::<Contact>(tx, &row, Page::ALL)?;
-            if !left.iter().any(|contact| contact.verified.is_some()) {
-                key.recovery_envelope = None;
-            }
-            if removed.verified.is_some() {
-                keeper.notify_contacts(tx, now, surface, row, keeper.contact_news("contact_removed", &removed))?;
-            }
-            Ok(Ok(()))
-        })
+        self.with_pin(
+            caller,
+            key,
+            pin,
+            "contact.remove",
+            move |keeper, tx, key, _| {
+                let Some(removed) = keeper.rows.take::<Contact>(tx, &contact)? else {
+                    return Ok(Err(Refusal::UnknownSubject));
+                };
+                tx.remove(GuessBudget::KIND, &keeper.budget_row(contact))?;
+                let left = keeper.rows.children::<Contact>(tx, &row, Page::ALL)?;
+                // A key that was taken over may have contacts that did not appear yet.
+                if key.contact_salt.is_none()
+                    && !left.iter().any(|contact| contact.verified.is_some())
+                {
+                    key.recovery_envelope = None;
+                }
+                if removed.verified.is_some() {
+                    keeper.notify_contacts(
+                        tx,
+                        now,
+                        surface,
+                        row,
+                        &Self::contact_news("contact_removed", &removed),
+                    )?;
+                }
+                Ok(Ok(()))
+            },
+        )
         .await
     }
 
@@ -237,7 +321,7 @@ impl Keeper {
         key: RowId,
         contact: RowId,
         purpose: Purpose,
-    ) -> TxResult<Result<(Stored<GuardedKey>, Stored<Contact>), Refusal>> {
+    ) -> TxResult<Result<Awaiting, Refusal>> {
         let Some(key) = self.rows.get::<GuardedKey>(tx, &key)? else {
             return Ok(Err(Refusal::UnknownSubject));
         };
@@ -259,14 +343,21 @@ impl Keeper {
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
         let limits = self.policy.guarded_key.guesses;
-        let Some(waiting) = &contact.waiting else { return Ok(Err(Refusal::WrongState)) };
+        let Some(waiting) = &contact.waiting else {
+            return Ok(Err(Refusal::WrongState));
+        };
         let mut budget = self.budget(tx, contact.id())?;
         let reservation = match budget.reserve(now, &limits, self.random_u64()) {
             Reserve::Granted(reservation) => reservation,
             Reserve::Exhausted { until } => return Ok(Err(Refusal::Exhausted { until })),
             Reserve::Wait => return Err(Error::bug("a code's try is never left in flight").into()),
         };
-        let presented = self.present_code(now, &waiting.code, &binding(&contact.id(), waiting.purpose), text)?;
+        let presented = self.present_code(
+            now,
+            &waiting.code,
+            &binding(&contact.id(), waiting.purpose),
+            text,
+        )?;
         let verdict = match presented {
             Presented::Right => {
                 budget.succeed(reservation);
@@ -274,7 +365,11 @@ impl Keeper {
             }
             Presented::Wrong | Presented::Late => {
                 budget.fail(now, &limits, reservation);
-                Err(if presented == Presented::Late { Refusal::Expired } else { Refusal::BadProof { left: None } })
+                Err(if presented == Presented::Late {
+                    Refusal::Expired
+                } else {
+                    Refusal::BadProof { left: None }
+                })
             }
         };
         self.rows.put(tx, &mut budget)?;
@@ -295,9 +390,18 @@ impl Keeper {
         let own = self.rows.id("rate", &[b"sends of contact", &contact.0]);
         let wanted: [(RowId, &[Rate]); 6] = [
             (own, &policy.sends_per_contact),
-            (self.rate_row("sends to address", &address.text), &[policy.sends_per_address]),
-            (self.rate_row("sends for network", &caller.network), &[policy.sends_per_network]),
-            (self.rate_row("messages for network", &caller.network), &[limits.network_messages]),
+            (
+                self.rate_row("sends to address", &address.text),
+                &[policy.sends_per_address],
+            ),
+            (
+                self.rate_row("sends for network", &caller.network),
+                &[policy.sends_per_network],
+            ),
+            (
+                self.rate_row("messages for network", &caller.network),
+                &[limits.network_messages],
+            ),
             (self.rate_row("sends", ""), &[policy.sends_in_all]),
             (self.rate_row("messages", ""), &[limits.day_messages]),
         ];
@@ -311,7 +415,7 @@ impl Keeper {
         caller: &Caller,
         address: &Address,
         purpose: Purpose,
-        code: SecretText,
+        code: &SecretText,
     ) -> TxResult<()> {
         let message = Message {
             surface: caller.surface.to_owned(),
@@ -323,9 +427,17 @@ impl Keeper {
             code: Some(code.expose().to_owned()),
             link: None,
             anti_phishing_code: None,
-            facts: BTreeMap::new(),
+            facts: [(
+                "valid".to_owned(),
+                format!("{}s", self.policy.guarded_key.code_life.as_secs()),
+            )]
+            .into(),
         };
-        self.post(tx, now, Posting::code(message, self.policy.guarded_key.code_life))
+        self.post(
+            tx,
+            now,
+            Posting::code(message, self.policy.guarded_key.code_life),
+        )
     }
 
     /// Tells every verified contact of a key.
@@ -335,20 +447,27 @@ impl Keeper {
         now: Timestamp,
         surface: &str,
         key: RowId,
-        news: News,
+        news: &News,
     ) -> TxResult<()> {
         for contact in self.rows.children::<Contact>(tx, &key, Page::ALL)? {
-            let (Some(to), Some(channel), Some(_)) = (&contact.address, contact.channel, contact.verified) else {
+            let (Some(to), Some(channel), Some(_)) =
+                (&contact.address, contact.channel, contact.verified)
+            else {
                 continue;
             };
             if news.except == Some(contact.id()) {
                 continue;
             }
             let link = match &news.lock {
-                Some((armed_by, lock)) => Some(self.owner_link(tx, key, *armed_by, lock, &contact.language)?),
+                Some((armed_by, lock)) => {
+                    Some(self.owner_link(tx, key, *armed_by, lock, &contact.language)?)
+                }
                 None => None,
             };
-            let alert = news.lock.as_ref().map(|(armed_by, lock)| Alert { contact: armed_by.0, lock: lock.id });
+            let alert = news.lock.as_ref().map(|(armed_by, lock)| Alert {
+                contact: armed_by.0,
+                lock: lock.id,
+            });
             let message = Message {
                 surface: surface.to_owned(),
                 channel,
@@ -361,12 +480,19 @@ impl Keeper {
                 anti_phishing_code: None,
                 facts: news.facts.clone(),
             };
-            self.post(tx, now, Posting { alert, ..Posting::notice(message) })?;
+            self.post(
+                tx,
+                now,
+                Posting {
+                    alert,
+                    ..Posting::notice(message)
+                },
+            )?;
         }
         Ok(())
     }
 
-    fn contact_news(&self, operation: &'static str, contact: &Contact) -> News {
+    fn contact_news(operation: &'static str, contact: &Contact) -> News {
         let mut news = News::told(operation);
         if let Some(address) = &contact.address {
             news.facts.insert("contact".to_owned(), masked(address));
@@ -388,7 +514,10 @@ impl Keeper {
                 alias: Self::alias(&contact.id()),
                 channel: contact.channel,
                 verified: contact.verified.is_some(),
-                code_outstanding: contact.waiting.as_ref().is_some_and(|waiting| now < waiting.code.expires),
+                code_outstanding: contact
+                    .waiting
+                    .as_ref()
+                    .is_some_and(|waiting| now < waiting.code.expires),
                 locked_until: contact
                     .lock
                     .as_ref()
@@ -418,7 +547,14 @@ fn masked(address: &str) -> String {
     match address.split_once('@') {
         Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or('*')),
         None => {
-            let tail: String = address.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+            let tail: String = address
+                .chars()
+                .rev()
+                .take(2)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect();
             format!("+***{tail}")
         }
     }

@@ -49,7 +49,10 @@ pub enum Refusal {
     /// More bytes or items than the limit allows.
     TooLarge { limit: usize },
     /// A field does not follow its rule.
-    Invalid { field: &'static str, why: &'static str },
+    Invalid {
+        field: &'static str,
+        why: &'static str,
+    },
 }
 
 impl Error {

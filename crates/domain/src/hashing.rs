@@ -60,7 +60,10 @@ impl Shared {
                 if state.closed {
                     return;
                 }
-                state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self
+                    .ready
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
             };
             drop(state);
             // A panic in one piece of work must not cost the pool a thread.
@@ -89,7 +92,10 @@ impl State {
 impl HashPool {
     /// `threads` workers and at most `queue` admitted callers per share.
     pub fn new(threads: usize, queue: usize) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), ready: Condvar::new() });
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            ready: Condvar::new(),
+        });
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new()
@@ -97,7 +103,10 @@ impl HashPool {
                 .spawn(move || shared.work())
                 .expect("the operating system gives a thread at start-up");
         }
-        Self { shared, queue: queue.max(1) }
+        Self {
+            shared,
+            queue: queue.max(1),
+        }
     }
 
     /// A place in the queue of `share`, or `Error::Busy` when it is full.
@@ -108,7 +117,12 @@ impl HashPool {
         }
         state.admitted[share as usize] += 1;
         drop(state);
-        Ok(Ticket { place: Arc::new(Place { shared: Arc::clone(&self.shared), share }) })
+        Ok(Ticket {
+            place: Arc::new(Place {
+                shared: Arc::clone(&self.shared),
+                share,
+            }),
+        })
     }
 }
 
@@ -146,7 +160,9 @@ impl Ticket {
         let Place { shared, share } = self.place.as_ref();
         shared.state().queues[*share as usize].push_back(work);
         shared.ready.notify_one();
-        receiver.await.map_err(|_| Error::bug("a piece of hashing work gave no result"))
+        receiver
+            .await
+            .map_err(|_| Error::bug("a piece of hashing work gave no result"))
     }
 }
 
@@ -180,19 +196,38 @@ mod tests {
         let gate = Arc::new(std::sync::Barrier::new(2));
         let blocker = pool.admit(Share::Handshake).unwrap();
         let held = Arc::clone(&gate);
-        let blocked = tokio::spawn(async move { blocker.run(move |_| { held.wait(); }).await });
+        let blocked = tokio::spawn(async move {
+            blocker
+                .run(move |_| {
+                    held.wait();
+                })
+                .await
+        });
         while !pool.shared.state().queues.iter().all(VecDeque::is_empty) || !started(&pool) {
             tokio::task::yield_now().await;
         }
         let mut waiting = Vec::new();
-        for (share, name) in [(Share::Pin, "pin"), (Share::Pin, "pin"), (Share::Pin, "pin"), (Share::Password, "password")] {
+        for (share, name) in [
+            (Share::Pin, "pin"),
+            (Share::Pin, "pin"),
+            (Share::Pin, "pin"),
+            (Share::Password, "password"),
+        ] {
             let ticket = pool.admit(share).unwrap();
             let order = Arc::clone(&order);
             let before: usize = pool.shared.state().queues.iter().map(VecDeque::len).sum();
             waiting.push(tokio::spawn(async move {
                 ticket.run(move |_| order.lock().unwrap().push(name)).await
             }));
-            while pool.shared.state().queues.iter().map(VecDeque::len).sum::<usize>() == before {
+            while pool
+                .shared
+                .state()
+                .queues
+                .iter()
+                .map(VecDeque::len)
+                .sum::<usize>()
+                == before
+            {
                 tokio::task::yield_now().await;
             }
         }
@@ -201,8 +236,16 @@ mod tests {
             task.await.unwrap().unwrap();
         }
         blocked.await.unwrap().unwrap();
-        let place = order.lock().unwrap().iter().position(|name| *name == "password").unwrap();
-        assert!(place <= 1, "the login waits for one PIN at the most, not for all");
+        let place = order
+            .lock()
+            .unwrap()
+            .iter()
+            .position(|name| *name == "password")
+            .unwrap();
+        assert!(
+            place <= 1,
+            "the login waits for one PIN at the most, not for all"
+        );
     }
 
     fn started(pool: &HashPool) -> bool {
@@ -213,7 +256,10 @@ mod tests {
     async fn a_panic_is_an_error_and_the_pool_lives_on() {
         let pool = HashPool::new(1, 4);
         let ticket = pool.admit(Share::Pin).unwrap();
-        assert!(matches!(ticket.run(|_| panic!("boom")).await, Err(Error::Bug(_))));
+        assert!(matches!(
+            ticket.run(|_| panic!("boom")).await,
+            Err(Error::Bug(_))
+        ));
         assert_eq!(ticket.run(|_| 1).await.unwrap(), 1);
     }
 }

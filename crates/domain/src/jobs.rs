@@ -13,10 +13,17 @@ use crate::port::store::Kind;
 const SWEPT: [Kind; 2] = ["rate", "owner_link"];
 
 impl Keeper {
-    /// Runs everything that is due, once.
+    /// Runs everything that is due, letters included.
     pub async fn run_jobs(self: &Arc<Self>) -> Result<(), Error> {
-        while self.remind().await? > 0 {}
+        self.keep_house().await?;
         self.dispatch(self.now()).await?;
+        while self.link_audit().await? > 0 {}
+        Ok(())
+    }
+
+    /// Runs what is due and needs nobody outside: reminders are queued, chains linked, old rows forgotten.
+    pub async fn keep_house(self: &Arc<Self>) -> Result<(), Error> {
+        while self.remind().await? > 0 {}
         self.sweep().await?;
         while self.link_audit().await? > 0 {}
         Ok(())
@@ -25,13 +32,19 @@ impl Keeper {
     /// Waits until a request left work for the jobs, or `at_most`.
     pub async fn wait_for_work(&self, at_most: Duration) {
         // Elapsing is the ordinary case: the jobs look anyway.
-        let _elapsed = tokio::time::timeout(at_most, self.work.notified()).await.is_err();
+        let _elapsed = tokio::time::timeout(at_most, self.work.notified())
+            .await
+            .is_err();
     }
 
     async fn sweep(self: &Arc<Self>) -> Result<(), Error> {
         let now = self.now();
         for kind in SWEPT {
-            while self.write(move |_, tx| tx.remove_due(kind, now, 500)).await? == 500 {}
+            while self
+                .write(move |_, tx| tx.remove_due(kind, now, 500))
+                .await?
+                == 500
+            {}
         }
         Ok(())
     }

@@ -53,7 +53,10 @@ pub struct Keeper {
 
 impl Keeper {
     pub fn new(ports: Ports, policy: Policy) -> Result<Arc<Self>, Error> {
-        let rows = Arc::new(Rows::new(Arc::clone(&ports.roots), Arc::clone(&ports.random))?);
+        let rows = Arc::new(Rows::new(
+            Arc::clone(&ports.roots),
+            Arc::clone(&ports.random),
+        )?);
         Ok(Arc::new(Self {
             rows,
             hashes: HashPool::new(policy.hash.threads, policy.hash.queue),
@@ -70,7 +73,9 @@ impl Keeper {
 
     /// Prepares the database for this server: the default tenant's data key.
     pub async fn prepare(&self) -> Result<(), Error> {
-        self.rows.ensure_scope(self.store.as_ref(), self.tenant()).await
+        self.rows
+            .ensure_scope(self.store.as_ref(), self.tenant())
+            .await
     }
 
     /// The default tenant, which the surfaces without tenants live in.

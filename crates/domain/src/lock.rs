@@ -60,7 +60,13 @@ pub enum Turn {
 impl TimeLock {
     fn arm(now: Timestamp, delay: Duration, usable: Duration, id: u64) -> Self {
         let opens = now.plus(delay);
-        Self { id, armed: now, opens, void: opens.plus(usable), alerted: None }
+        Self {
+            id,
+            armed: now,
+            opens,
+            void: opens.plus(usable),
+            alerted: None,
+        }
     }
 
     /// The moment of opening as things stand at `now`.
@@ -97,8 +103,16 @@ pub fn proved(
         Some(lock) => {
             let opens = lock.opens_at(now, alerts);
             // What is shown before the delay is over is the moment that was first named.
-            let shown = if now < lock.opens && lock.alerted.is_none() { lock.opens } else { opens };
-            if now < opens { Turn::Locked { until: shown } } else { Turn::Open }
+            let shown = if now < lock.opens && lock.alerted.is_none() {
+                lock.opens
+            } else {
+                opens
+            };
+            if now < opens {
+                Turn::Locked { until: shown }
+            } else {
+                Turn::Open
+            }
         }
     }
 }
@@ -127,8 +141,14 @@ mod tests {
         let mut lock = armed(at(0));
         lock.alert_accepted(at(0));
         let early = Timestamp::from_millis(at(30).millis() - 1);
-        assert_eq!(proved(Some(&lock), early, SPANS, Alerts::Needed, 2), Turn::Locked { until: at(30) });
-        assert_eq!(proved(Some(&lock), at(30), SPANS, Alerts::Needed, 2), Turn::Open);
+        assert_eq!(
+            proved(Some(&lock), early, SPANS, Alerts::Needed, 2),
+            Turn::Locked { until: at(30) }
+        );
+        assert_eq!(
+            proved(Some(&lock), at(30), SPANS, Alerts::Needed, 2),
+            Turn::Open
+        );
     }
 
     #[test]
@@ -136,20 +156,41 @@ mod tests {
         let mut lock = armed(at(0));
         lock.alert_accepted(at(0));
         let last = Timestamp::from_millis(at(60).millis() - 1);
-        assert_eq!(proved(Some(&lock), last, SPANS, Alerts::Needed, 2), Turn::Open);
-        assert!(matches!(proved(Some(&lock), at(60), SPANS, Alerts::Needed, 2), Turn::Armed(_)));
+        assert_eq!(
+            proved(Some(&lock), last, SPANS, Alerts::Needed, 2),
+            Turn::Open
+        );
+        assert!(matches!(
+            proved(Some(&lock), at(60), SPANS, Alerts::Needed, 2),
+            Turn::Armed(_)
+        ));
     }
 
     #[test]
     fn a_late_alert_moves_the_opening_and_no_alert_holds_it() {
         let mut lock = armed(at(0));
-        assert_eq!(proved(Some(&lock), at(5), SPANS, Alerts::Needed, 2), Turn::Locked { until: at(30) });
-        assert_eq!(proved(Some(&lock), at(31), SPANS, Alerts::Needed, 2), Turn::Locked { until: at(61) });
-        assert_eq!(proved(Some(&lock), at(30), SPANS, Alerts::Impossible, 2), Turn::Open);
+        assert_eq!(
+            proved(Some(&lock), at(5), SPANS, Alerts::Needed, 2),
+            Turn::Locked { until: at(30) }
+        );
+        assert_eq!(
+            proved(Some(&lock), at(31), SPANS, Alerts::Needed, 2),
+            Turn::Locked { until: at(61) }
+        );
+        assert_eq!(
+            proved(Some(&lock), at(30), SPANS, Alerts::Impossible, 2),
+            Turn::Open
+        );
         lock.alert_accepted(at(3));
         lock.alert_accepted(at(9));
-        assert_eq!(proved(Some(&lock), at(31), SPANS, Alerts::Needed, 2), Turn::Locked { until: at(33) });
-        assert_eq!(proved(Some(&lock), at(33), SPANS, Alerts::Needed, 2), Turn::Open);
+        assert_eq!(
+            proved(Some(&lock), at(31), SPANS, Alerts::Needed, 2),
+            Turn::Locked { until: at(33) }
+        );
+        assert_eq!(
+            proved(Some(&lock), at(33), SPANS, Alerts::Needed, 2),
+            Turn::Open
+        );
     }
 
     proptest! {

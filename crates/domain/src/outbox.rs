@@ -27,7 +27,7 @@ use crate::rows::{Place, Record, Stored};
 use crate::time::{Timestamp, days};
 
 /// How long a claimed letter belongs to one dispatcher.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// A notice that no provider took for so long is given up, and that is audited.
 const NOTICE_LIFE: Duration = days(14);
 /// Letters claimed at once.
@@ -61,14 +61,22 @@ pub(crate) struct Sending {
 
 impl Sending {
     pub(crate) fn new(courier: Arc<dyn Courier>, composer: Arc<dyn Composer>) -> Self {
-        Self { courier, composer, last_rank: AtomicI64::new(0), inline: tokio::sync::Mutex::default() }
+        Self {
+            courier,
+            composer,
+            last_rank: AtomicI64::new(0),
+            inline: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Grows with every letter of this process, in step with the clock.
     fn rank(&self, now: Timestamp) -> i64 {
         let floor = now.millis().saturating_mul(1024);
         let step = |last: i64| Some(floor.max(last + 1));
-        match self.last_rank.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+        match self
+            .last_rank
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+        {
             Ok(last) | Err(last) => floor.max(last + 1),
         }
     }
@@ -84,21 +92,35 @@ pub(crate) struct Posting {
 
 impl Posting {
     pub(crate) fn code(message: Message, life: Duration) -> Self {
-        Self { message, life: Some(life), alert: None }
+        Self {
+            message,
+            life: Some(life),
+            alert: None,
+        }
     }
 
     pub(crate) fn notice(message: Message) -> Self {
-        Self { message, life: None, alert: None }
+        Self {
+            message,
+            life: None,
+            alert: None,
+        }
     }
 }
 
 impl Keeper {
     /// Step 1: queues a message in the running transaction.
     pub(crate) fn post(&self, tx: &mut dyn Tx, now: Timestamp, posting: Posting) -> TxResult<()> {
-        let Posting { message, life, alert } = posting;
+        let Posting {
+            message,
+            life,
+            alert,
+        } = posting;
         let owner = self.rows.id("recipient", &[message.to.as_bytes()]);
-        let place =
-            Place::at(self.rows.random_id()).of(owner).ranked(self.sending.rank(now)).due(now);
+        let place = Place::at(self.rows.random_id())
+            .of(owner)
+            .ranked(self.sending.rank(now))
+            .due(now);
         let waiting = Waiting {
             id: uuid(self.random.as_ref()).to_string(),
             message,
@@ -116,7 +138,11 @@ impl Keeper {
     pub(crate) async fn posted(self: &Arc<Self>, now: Timestamp) {
         if self.sending.courier.immediate() {
             if let Err(error) = self.dispatch(now).await {
-                tracing::error!(code = error.code(), error = crate::error::chain(&error), "letters did not leave");
+                tracing::error!(
+                    code = error.code(),
+                    error = crate::error::chain(&error),
+                    "letters did not leave"
+                );
             }
         } else {
             self.work.notify_one();
@@ -125,7 +151,11 @@ impl Keeper {
 
     /// Steps 2 to 4, until nothing is due. Returns how many letters were accepted.
     pub async fn dispatch(self: &Arc<Self>, now: Timestamp) -> Result<usize, Error> {
-        let _inline = if self.sending.courier.immediate() { Some(self.sending.inline.lock().await) } else { None };
+        let _inline = if self.sending.courier.immediate() {
+            Some(self.sending.inline.lock().await)
+        } else {
+            None
+        };
         let mut accepted = 0;
         loop {
             let claimed = self.write(move |keeper, tx| keeper.claim(tx, now)).await?;
@@ -144,11 +174,21 @@ impl Keeper {
             while let Some(done) = under_way.join_next().await {
                 settled.push(done.map_err(Error::bug)?);
             }
-            accepted += settled.iter().filter(|(_, delivery)| *delivery == Delivery::Accepted).count();
-            let again = settled.iter().any(|(_, delivery)| *delivery == Delivery::Accepted);
+            accepted += settled
+                .iter()
+                .filter(|(_, delivery)| *delivery == Delivery::Accepted)
+                .count();
+            let again = settled
+                .iter()
+                .any(|(_, delivery)| *delivery == Delivery::Accepted);
             // A lock counts from when its alert was accepted, never from before.
-            let now = if self.sending.courier.immediate() { now } else { self.now() };
-            self.write(move |keeper, tx| keeper.settle(tx, now, &settled)).await?;
+            let now = if self.sending.courier.immediate() {
+                now
+            } else {
+                self.now()
+            };
+            self.write(move |keeper, tx| keeper.settle(tx, now, &settled))
+                .await?;
             if !again {
                 return Ok(accepted);
             }
@@ -169,7 +209,11 @@ impl Keeper {
         let mut claimed = Vec::new();
         for mut waiting in self.rows.due::<Waiting>(tx, now, BATCH)? {
             let owner = waiting.place.owner.unwrap_or(waiting.place.id);
-            let first = Page { order: Order::Ascending, after: None, limit: 1 };
+            let first = Page {
+                order: Order::Ascending,
+                after: None,
+                limit: 1,
+            };
             let head = self.rows.children::<Waiting>(tx, &owner, first)?;
             if let Some(head) = head.first().filter(|head| head.id() != waiting.id()) {
                 // An older letter to the same address goes first; come back right after it.
@@ -188,7 +232,11 @@ impl Keeper {
     }
 
     async fn deliver(&self, waiting: &Waiting) -> Delivery {
-        let Words { subject, text, html } = self.sending.composer.compose(&waiting.message);
+        let Words {
+            subject,
+            text,
+            html,
+        } = self.sending.composer.compose(&waiting.message);
         let letter = Letter {
             id: waiting.id.clone(),
             at: waiting.queued,
@@ -200,9 +248,16 @@ impl Keeper {
         self.sending.courier.deliver(&letter).await
     }
 
-    fn settle(&self, tx: &mut dyn Tx, now: Timestamp, settled: &[(Stored<Waiting>, Delivery)]) -> TxResult<()> {
+    fn settle(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        settled: &[(Stored<Waiting>, Delivery)],
+    ) -> TxResult<()> {
         for (waiting, delivery) in settled {
-            let Some(mut row) = self.rows.get::<Waiting>(tx, &waiting.id())? else { continue };
+            let Some(mut row) = self.rows.get::<Waiting>(tx, &waiting.id())? else {
+                continue;
+            };
             if row.version() != waiting.version() {
                 // The lease ran out and another dispatcher has it now.
                 continue;
@@ -223,12 +278,23 @@ impl Keeper {
                 }
             };
             if let Delivery::Refused(reason) | Delivery::Later(reason) = delivery {
-                tracing::warn!(code = "letter_dropped", letter.id = waiting.id, outcome, reason, "a letter was given up");
+                tracing::warn!(
+                    code = "letter_dropped",
+                    letter.id = waiting.id,
+                    outcome,
+                    reason,
+                    "a letter was given up"
+                );
             }
             self.rows.remove::<Waiting>(tx, &waiting.id())?;
-            let event = Event::new(&waiting.message.surface, now, "message.sent", waiting.id.clone())
-                .outcome(outcome)
-                .fact("operation", waiting.message.operation.clone());
+            let event = Event::new(
+                &waiting.message.surface,
+                now,
+                "message.sent",
+                waiting.id.clone(),
+            )
+            .outcome(outcome)
+            .fact("operation", waiting.message.operation.clone());
             self.record(tx, event)?;
         }
         Ok(())

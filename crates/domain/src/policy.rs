@@ -64,7 +64,11 @@ pub struct GuardedKeyPolicy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            hash: HashPolicy { cost: Cost::OWASP, threads: 2, queue: 64 },
+            hash: HashPolicy {
+                cost: Cost::OWASP,
+                threads: 2,
+                queue: 64,
+            },
             limits: SharedLimits {
                 queue_per_subject: 64,
                 wait: Duration::from_secs(20),
@@ -72,7 +76,11 @@ impl Default for Policy {
                 day_messages: Rate::per(0, days(1)),
             },
             guarded_key: GuardedKeyPolicy {
-                guesses: GuessLimits { failures: 10, window: days(7), in_a_row: 100 },
+                guesses: GuessLimits {
+                    failures: 10,
+                    window: days(7),
+                    in_a_row: 100,
+                },
                 lock: days(30),
                 lock_use: days(30),
                 code_life: hours(1),

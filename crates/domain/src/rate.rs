@@ -41,16 +41,28 @@ const EXACT: u32 = 256;
 impl RateLog {
     /// `None` when one more event fits at `now`; else the first moment at which it would.
     pub fn full_until(&self, now: Timestamp, rates: &[Rate]) -> Option<Timestamp> {
-        rates.iter().filter(|rate| rate.count > 0).filter_map(|rate| self.full(now, *rate)).max()
+        rates
+            .iter()
+            .filter(|rate| rate.count > 0)
+            .filter_map(|rate| self.full(now, *rate))
+            .max()
     }
 
     /// Adds one event and forgets what no rate looks at any more.
     pub fn add(&mut self, now: Timestamp, rates: &[Rate]) {
         let longest = rates.iter().map(|rate| rate.span).max().unwrap_or_default();
         self.events.retain(|(at, _)| at.plus(longest) > now);
-        let grain = rates.iter().map(|rate| grain(*rate)).max().unwrap_or_default();
+        let grain = rates
+            .iter()
+            .map(|rate| grain(*rate))
+            .max()
+            .unwrap_or_default();
         // A bucket is dated by its end, so it leaves only when its last possible moment has.
-        let at = if grain.is_zero() { now } else { bucket_end(now, grain) };
+        let at = if grain.is_zero() {
+            now
+        } else {
+            bucket_end(now, grain)
+        };
         match self.events.iter_mut().find(|(moment, _)| *moment == at) {
             Some((_, count)) => *count += 1,
             None => self.events.push((at, 1)),
@@ -58,9 +70,15 @@ impl RateLog {
     }
 
     fn full(&self, now: Timestamp, rate: Rate) -> Option<Timestamp> {
-        let live = || self.events.iter().filter(|(at, _)| at.plus(rate.span) > now);
+        let live = || {
+            self.events
+                .iter()
+                .filter(|(at, _)| at.plus(rate.span) > now)
+        };
         let used: u32 = live().map(|(_, count)| count).sum();
-        let mut over = (used + 1).checked_sub(rate.count).filter(|over| *over > 0)?;
+        let mut over = (used + 1)
+            .checked_sub(rate.count)
+            .filter(|over| *over > 0)?;
         let mut moments: Vec<_> = live().copied().collect();
         moments.sort_unstable();
         for (at, count) in moments {
@@ -74,7 +92,11 @@ impl RateLog {
 }
 
 fn grain(rate: Rate) -> Duration {
-    if rate.count > EXACT { rate.span / 256 } else { Duration::ZERO }
+    if rate.count > EXACT {
+        rate.span / 256
+    } else {
+        Duration::ZERO
+    }
 }
 
 fn bucket_end(now: Timestamp, grain: Duration) -> Timestamp {

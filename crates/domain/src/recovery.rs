@@ -6,7 +6,6 @@
 //! 4. When it has opened, a fresh code to the same contact replaces the PIN.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +71,20 @@ enum Step {
 
 impl Keeper {
     pub(crate) fn alerts(&self) -> Alerts {
-        if self.policy.guarded_key.store_addresses { Alerts::Needed } else { Alerts::Impossible }
+        if self.policy.guarded_key.store_addresses {
+            Alerts::Needed
+        } else {
+            Alerts::Impossible
+        }
     }
 
     /// Step 1.
-    pub async fn start_recovery(self: &Arc<Self>, caller: Caller, key: KeyId, address: Address) -> Result<(), Error> {
+    pub async fn start_recovery(
+        self: &Arc<Self>,
+        caller: Caller,
+        key: KeyId,
+        address: Address,
+    ) -> Result<(), Error> {
         let row = self.key_row(key);
         let contact = self.locate_contact(row, &address).await?;
         let now = self.now();
@@ -90,18 +98,26 @@ impl Keeper {
                     return keeper.count_probe(tx, now, row).map(Err);
                 };
                 let limits = keeper.policy.guarded_key.guesses;
-                let budget = keeper.rows.get::<GuessBudget>(tx, &keeper.budget_row(contact))?;
+                let budget = keeper
+                    .rows
+                    .get::<GuessBudget>(tx, &keeper.budget_row(contact))?;
                 if let Some(until) = budget.and_then(|budget| budget.exhausted(now, &limits)) {
                     return Ok(Err(Refusal::Exhausted { until }));
                 }
                 keeper.spend_sends(tx, now, &caller, contact, &address)?;
                 let life = keeper.policy.guarded_key.code_life;
-                let (code, text) = keeper.issue_code(now, life, &binding(&contact, Purpose::Recover))?;
-                found.waiting = Some(Waiting { purpose: Purpose::Recover, code, pending: None });
+                let (code, text) =
+                    keeper.issue_code(now, life, &binding(&contact, Purpose::Recover))?;
+                found.waiting = Some(Waiting {
+                    purpose: Purpose::Recover,
+                    code,
+                    pending: None,
+                });
                 found.language.clone_from(&caller.language);
                 keeper.rows.put(tx, &mut found)?;
-                keeper.post_code(tx, now, &caller, &address, Purpose::Recover, text)?;
-                let event = Event::new(caller.surface, now, "recovery.start", Self::alias(&row)).by(&caller);
+                keeper.post_code(tx, now, &caller, &address, Purpose::Recover, &text)?;
+                let event = Event::new(caller.surface, now, "recovery.start", Self::alias(&row))
+                    .by(&caller);
                 keeper.record(tx, event.fact("contact", Self::alias(&contact)))?;
                 Ok(Ok(()))
             })
@@ -124,19 +140,42 @@ impl Keeper {
         let contact = self.locate_contact(row, &address).await?;
         let now = self.now();
         let id = self.random_u64();
-        let first = Proof { caller: caller.clone(), row, contact, code: code.clone(), now, id };
-        let step = self.write(move |keeper, tx| keeper.prove_recovery(tx, &first, None)).await?;
+        let first = Proof {
+            caller: caller.clone(),
+            row,
+            contact,
+            code: code.clone(),
+            now,
+            id,
+        };
+        let step = self
+            .write(move |keeper, tx| keeper.prove_recovery(tx, &first, None))
+            .await?;
         let step = match (step, new) {
             (Step::WantsPin, None) => {
-                return Err(Refusal::Invalid { field: "new_pin", why: "missing or malformed" }.into());
+                return Err(Refusal::Invalid {
+                    field: "new_pin",
+                    why: "missing or malformed",
+                }
+                .into());
             }
             (Step::WantsPin, Some(new)) => {
                 let ticket = self.hashes.admit(Share::Pin)?;
                 let recipe = self.pin_recipe(row);
                 let roots = Arc::clone(&self.roots);
-                let hashed = ticket.run(move |memory| recipe.hash(roots.as_ref(), &new, memory)).await??;
-                let second = Proof { caller, row, contact, code, now, id };
-                self.write(move |keeper, tx| keeper.prove_recovery(tx, &second, Some(&hashed))).await?
+                let hashed = ticket
+                    .run(move |memory| recipe.hash(roots.as_ref(), &new, memory))
+                    .await??;
+                let second = Proof {
+                    caller,
+                    row,
+                    contact,
+                    code,
+                    now,
+                    id,
+                };
+                self.write(move |keeper, tx| keeper.prove_recovery(tx, &second, Some(&hashed)))
+                    .await?
             }
             (step, _) => step,
         };
@@ -154,18 +193,35 @@ impl Keeper {
         proof: &Proof,
         hashed: Option<&crate::custody::HashedPin>,
     ) -> TxResult<Step> {
-        let Proof { caller, row, contact, code, now, id } = proof;
+        let Proof {
+            caller,
+            row,
+            contact,
+            code,
+            now,
+            id,
+        } = proof;
         let (mut key, mut found) = match self.awaiting(tx, *row, *contact, Purpose::Recover)? {
             Ok(found) => found,
             Err(refusal) => return Ok(Step::Refused(refusal)),
         };
         let policy = &self.policy.guarded_key;
-        let turn = lock::proved(found.lock.as_ref(), *now, (policy.lock, policy.lock_use), self.alerts(), *id);
+        let turn = lock::proved(
+            found.lock.as_ref(),
+            *now,
+            (policy.lock, policy.lock_use),
+            self.alerts(),
+            *id,
+        );
         if turn == Turn::Open && hashed.is_none() && self.is_right(*now, &found, code)? {
             // The code is judged, but neither counted nor spent, until the new PIN is there.
-            let until = self.rows.get::<GuessBudget>(tx, &self.budget_row(*contact))?;
+            let until = self
+                .rows
+                .get::<GuessBudget>(tx, &self.budget_row(*contact))?;
             let until = until.and_then(|budget| budget.exhausted(*now, &policy.guesses));
-            return Ok(until.map_or(Step::WantsPin, |until| Step::Refused(Refusal::Exhausted { until })));
+            return Ok(until.map_or(Step::WantsPin, |until| {
+                Step::Refused(Refusal::Exhausted { until })
+            }));
         }
         let event = Event::new(caller.surface, *now, "recovery.prove", Self::alias(row)).by(caller);
         let event = event.fact("contact", Self::alias(contact));
@@ -189,7 +245,8 @@ impl Keeper {
                 Step::Refused(Refusal::TimeLocked { until })
             }
             Turn::Open => {
-                let hashed = hashed.ok_or_else(|| Error::bug("an open lock was proved without a new PIN"))?;
+                let hashed = hashed
+                    .ok_or_else(|| Error::bug("an open lock was proved without a new PIN"))?;
                 self.rows.put(tx, &mut found)?;
                 self.replace_by_recovery(tx, proof, &mut key, hashed)?;
                 self.record(tx, event.outcome("recovered"))?;
@@ -199,14 +256,34 @@ impl Keeper {
         Ok(step)
     }
 
-    fn is_right(&self, now: Timestamp, contact: &Stored<Contact>, code: &SecretText) -> Result<bool, Error> {
-        let Some(waiting) = &contact.waiting else { return Ok(false) };
-        let presented = self.present_code(now, &waiting.code, &binding(&contact.id(), waiting.purpose), code)?;
+    fn is_right(
+        &self,
+        now: Timestamp,
+        contact: &Stored<Contact>,
+        code: &SecretText,
+    ) -> Result<bool, Error> {
+        let Some(waiting) = &contact.waiting else {
+            return Ok(false);
+        };
+        let presented = self.present_code(
+            now,
+            &waiting.code,
+            &binding(&contact.id(), waiting.purpose),
+            code,
+        )?;
         Ok(presented == crate::challenge::Presented::Right)
     }
 
-    fn arm(&self, tx: &mut dyn Tx, proof: &Proof, contact: &mut Stored<Contact>, lock: TimeLock) -> TxResult<()> {
-        let Proof { caller, row, now, .. } = proof;
+    fn arm(
+        &self,
+        tx: &mut dyn Tx,
+        proof: &Proof,
+        contact: &mut Stored<Contact>,
+        lock: TimeLock,
+    ) -> TxResult<()> {
+        let Proof {
+            caller, row, now, ..
+        } = proof;
         contact.lock = Some(lock.clone());
         self.rows.put(tx, contact)?;
         for days_before in REMINDERS {
@@ -225,7 +302,7 @@ impl Keeper {
         let mut news = News::told("recovery_started");
         news.facts.insert("until".to_owned(), lock.opens.rfc3339());
         news.lock = Some((contact.id(), lock));
-        self.notify_contacts(tx, *now, caller.surface, *row, news)
+        self.notify_contacts(tx, *now, caller.surface, *row, &news)
     }
 
     fn replace_by_recovery(
@@ -235,9 +312,12 @@ impl Keeper {
         key: &mut Stored<GuardedKey>,
         hashed: &crate::custody::HashedPin,
     ) -> TxResult<()> {
-        let Proof { caller, row, now, .. } = proof;
+        let Proof {
+            caller, row, now, ..
+        } = proof;
         let sealed = key.recovery_envelope.clone();
-        let sealed = sealed.ok_or_else(|| Error::bug("a key with a verified contact has no recovery envelope"))?;
+        let sealed = sealed
+            .ok_or_else(|| Error::bug("a key with a verified contact has no recovery envelope"))?;
         let content = self.open_by_recovery(*row, &sealed)?;
         self.replace_pin(key, hashed, *row, &content);
         self.rows.put(tx, key)?;
@@ -245,14 +325,17 @@ impl Keeper {
         budget.clear();
         self.rows.put(tx, &mut budget)?;
         self.stop_recoveries(tx, *row)?;
-        self.notify_contacts(tx, *now, caller.surface, *row, News::told("pin_reset"))
+        self.notify_contacts(tx, *now, caller.surface, *row, &News::told("pin_reset"))
     }
 
     /// Ends every running recovery of a key, and the codes that are out for one.
     pub(crate) fn stop_recoveries(&self, tx: &mut dyn Tx, key: RowId) -> TxResult<()> {
         for listed in self.rows.children::<Contact>(tx, &key, Page::ALL)? {
             let armed = listed.lock.is_some();
-            let waiting = listed.waiting.as_ref().is_some_and(|waiting| waiting.purpose == Purpose::Recover);
+            let waiting = listed
+                .waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.purpose == Purpose::Recover);
             if armed || waiting {
                 self.stop_recovery(tx, listed.id())?;
             }
@@ -261,16 +344,32 @@ impl Keeper {
     }
 
     fn stop_recovery(&self, tx: &mut dyn Tx, contact: RowId) -> TxResult<()> {
-        let Some(mut contact) = self.rows.get::<Contact>(tx, &contact)? else { return Ok(()) };
+        let Some(mut contact) = self.rows.get::<Contact>(tx, &contact)? else {
+            return Ok(());
+        };
         contact.lock = None;
-        contact.waiting = contact.waiting.take().filter(|waiting| waiting.purpose != Purpose::Recover);
+        contact.waiting = contact
+            .waiting
+            .take()
+            .filter(|waiting| waiting.purpose != Purpose::Recover);
         self.rows.put(tx, &mut contact)
     }
 
     /// A provider took a letter about a lock: from the first one on, its owner has heard of it.
-    pub(crate) fn alert_accepted(&self, tx: &mut dyn Tx, now: Timestamp, alert: &Alert) -> TxResult<()> {
-        let Some(mut contact) = self.rows.get::<Contact>(tx, &alert.contact())? else { return Ok(()) };
-        let Some(lock) = contact.lock.as_mut().filter(|lock| lock.id == alert.lock && lock.alerted.is_none()) else {
+    pub(crate) fn alert_accepted(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        alert: &Alert,
+    ) -> TxResult<()> {
+        let Some(mut contact) = self.rows.get::<Contact>(tx, &alert.contact())? else {
+            return Ok(());
+        };
+        let Some(lock) = contact
+            .lock
+            .as_mut()
+            .filter(|lock| lock.id == alert.lock && lock.alerted.is_none())
+        else {
             return Ok(());
         };
         lock.alert_accepted(now);
@@ -287,15 +386,24 @@ impl Keeper {
                     keeper.rows.remove::<Reminder>(tx, &reminder.id())?;
                     let contact = keeper.rows.get::<Contact>(tx, &RowId(reminder.contact))?;
                     let lock = contact.and_then(|contact| contact.value.lock);
-                    let Some(lock) = lock.filter(|lock| lock.id == reminder.lock && lock.is_live(now)) else {
+                    let Some(lock) =
+                        lock.filter(|lock| lock.id == reminder.lock && lock.is_live(now))
+                    else {
                         continue;
                     };
                     let opens = lock.opens_at(now, keeper.alerts());
                     let mut news = News::told("recovery_reminder");
                     news.facts.insert("until".to_owned(), opens.rfc3339());
-                    news.facts.insert("left".to_owned(), days_left(now, opens).to_string());
+                    news.facts
+                        .insert("left".to_owned(), days_left(now, opens).to_string());
                     news.lock = Some((RowId(reminder.contact), lock));
-                    keeper.notify_contacts(tx, now, &reminder.surface, RowId(reminder.key), news)?;
+                    keeper.notify_contacts(
+                        tx,
+                        now,
+                        &reminder.surface,
+                        RowId(reminder.key),
+                        &news,
+                    )?;
                 }
                 Ok(reminders.len())
             })
@@ -316,7 +424,12 @@ impl Keeper {
         language: &str,
     ) -> TxResult<String> {
         let token = hex::encode(bytes::<32>(self.random.as_ref()));
-        let link = OwnerLink { key: key.0, contact: contact.0, lock: lock.id, language: language.to_owned() };
+        let link = OwnerLink {
+            key: key.0,
+            contact: contact.0,
+            lock: lock.id,
+            language: language.to_owned(),
+        };
         let place = Place::at(self.link_row(&token)).due(lock.void);
         self.rows.create(tx, self.tenant(), place, link)?;
         Ok(format!("{}/recovery/{token}", self.policy.public_url))
@@ -327,20 +440,33 @@ impl Keeper {
     }
 
     /// What the page behind `token` shows; changes nothing.
-    pub async fn running_recovery(self: &Arc<Self>, token: String) -> Result<RunningRecovery, Error> {
+    pub async fn running_recovery(
+        self: &Arc<Self>,
+        token: String,
+    ) -> Result<RunningRecovery, Error> {
         let now = self.now();
         let row = self.link_row(&token);
         self.read(move |keeper, tx| {
             let found = keeper.linked(tx, now, row)?;
-            let Some((link, lock)) = found else { return Err(Refusal::UnknownSubject.into()) };
+            let Some((link, lock)) = found else {
+                return Err(Refusal::UnknownSubject.into());
+            };
             let opens = lock.opens_at(now, keeper.alerts());
-            Ok(RunningRecovery { armed: lock.armed, opens, language: link.language })
+            Ok(RunningRecovery {
+                armed: lock.armed,
+                opens,
+                language: link.language,
+            })
         })
         .await
     }
 
     /// Stops the recovery that `token` is about. It can be armed again only with a fresh code.
-    pub async fn cancel_recovery(self: &Arc<Self>, surface: &'static str, token: String) -> Result<RunningRecovery, Error> {
+    pub async fn cancel_recovery(
+        self: &Arc<Self>,
+        surface: &'static str,
+        token: String,
+    ) -> Result<RunningRecovery, Error> {
         let now = self.now();
         let row = self.link_row(&token);
         let stopped = self
@@ -350,21 +476,39 @@ impl Keeper {
                 };
                 keeper.stop_recovery(tx, RowId(link.contact))?;
                 let key = RowId(link.key);
-                keeper.notify_contacts(tx, now, surface, key, News::told("recovery_cancelled"))?;
+                keeper.notify_contacts(tx, now, surface, key, &News::told("recovery_cancelled"))?;
                 let event = Event::new(surface, now, "recovery.cancel", Self::alias(&key));
-                keeper.record(tx, event.fact("contact", Self::alias(&RowId(link.contact))).fact("by", "owner link"))?;
-                Ok(RunningRecovery { armed: lock.armed, opens: lock.opens, language: link.language })
+                keeper.record(
+                    tx,
+                    event
+                        .fact("contact", Self::alias(&RowId(link.contact)))
+                        .fact("by", "owner link"),
+                )?;
+                Ok(RunningRecovery {
+                    armed: lock.armed,
+                    opens: lock.opens,
+                    language: link.language,
+                })
             })
             .await?;
         self.posted(now).await;
         Ok(stopped)
     }
 
-    fn linked(&self, tx: &mut dyn Tx, now: Timestamp, row: RowId) -> TxResult<Option<(OwnerLink, TimeLock)>> {
-        let Some(link) = self.rows.get::<OwnerLink>(tx, &row)? else { return Ok(None) };
+    fn linked(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        row: RowId,
+    ) -> TxResult<Option<(OwnerLink, TimeLock)>> {
+        let Some(link) = self.rows.get::<OwnerLink>(tx, &row)? else {
+            return Ok(None);
+        };
         let contact = self.rows.get::<Contact>(tx, &RowId(link.contact))?;
         let lock = contact.and_then(|contact| contact.value.lock);
-        Ok(lock.filter(|lock| lock.id == link.lock && lock.is_live(now)).map(|lock| (link.value, lock)))
+        Ok(lock
+            .filter(|lock| lock.id == link.lock && lock.is_live(now))
+            .map(|lock| (link.value, lock)))
     }
 
     /// Bounds how often a key is probed for contacts that it does not have.
@@ -389,5 +533,5 @@ struct Proof {
 }
 
 fn days_left(now: Timestamp, until: Timestamp) -> u64 {
-    until.since(now).as_secs().div_ceil(Duration::from_secs(86_400).as_secs())
+    until.since(now).as_secs().div_ceil(86_400)
 }

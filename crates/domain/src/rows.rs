@@ -46,12 +46,20 @@ pub struct Place {
 
 impl Place {
     pub fn at(id: RowId) -> Self {
-        Self { id, owner: None, rank: 0, due: None }
+        Self {
+            id,
+            owner: None,
+            rank: 0,
+            due: None,
+        }
     }
 
     #[must_use]
     pub fn of(self, owner: RowId) -> Self {
-        Self { owner: Some(owner), ..self }
+        Self {
+            owner: Some(owner),
+            ..self
+        }
     }
 
     #[must_use]
@@ -61,7 +69,10 @@ impl Place {
 
     #[must_use]
     pub fn due(self, due: Timestamp) -> Self {
-        Self { due: Some(due), ..self }
+        Self {
+            due: Some(due),
+            ..self
+        }
     }
 }
 
@@ -115,7 +126,12 @@ pub struct Rows {
 impl Rows {
     pub fn new(roots: Arc<dyn Roots>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let index = roots.prf(Root::Index, 1, &[b"row ids"])?;
-        Ok(Self { roots, random, index, data_keys: Mutex::default() })
+        Ok(Self {
+            roots,
+            random,
+            index,
+            data_keys: Mutex::default(),
+        })
     }
 
     /// The blind index of a name within a kind: stable, and meaningless without the index key.
@@ -131,9 +147,17 @@ impl Rows {
     }
 
     /// Makes sure that `scope` has a data key, and remembers it.
-    pub async fn ensure_scope(self: &Arc<Self>, store: &dyn Store, scope: Scope) -> Result<(), Error> {
+    pub async fn ensure_scope(
+        self: &Arc<Self>,
+        store: &dyn Store,
+        scope: Scope,
+    ) -> Result<(), Error> {
         let this = Arc::clone(self);
-        store.write(Box::new(move |tx| this.data_key(tx, scope, Absent::Create).map(|_| ()))).await?;
+        store
+            .write(Box::new(move |tx| {
+                this.data_key(tx, scope, Absent::Create).map(|_| ())
+            }))
+            .await?;
         let row = store.row(DATA_KEY, scope.0).await?;
         let row = row.ok_or_else(|| Error::bug("a data key was committed and is not there"))?;
         let key = self.unwrap(scope, &row)?;
@@ -151,7 +175,7 @@ impl Rows {
     /// Loads a record and holds its row until the transaction ends.
     pub fn get<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<Option<Stored<R>>> {
         match tx.get(R::KIND, id)? {
-            Some(row) => Ok(Some(self.open_in(tx, row)?)),
+            Some(row) => Ok(Some(self.open_in(tx, &row)?)),
             None => Ok(None),
         }
     }
@@ -159,14 +183,20 @@ impl Rows {
     /// Loads a record without holding its row.
     pub fn peek<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<Option<Stored<R>>> {
         match tx.peek(R::KIND, id)? {
-            Some(row) => Ok(Some(self.open_in(tx, row)?)),
+            Some(row) => Ok(Some(self.open_in(tx, &row)?)),
             None => Ok(None),
         }
     }
 
     /// Loads one committed record outside any transaction.
-    pub async fn read<R: Record>(&self, store: &dyn Store, id: RowId) -> Result<Option<Stored<R>>, Error> {
-        let Some(row) = store.row(R::KIND, id).await? else { return Ok(None) };
+    pub async fn read<R: Record>(
+        &self,
+        store: &dyn Store,
+        id: RowId,
+    ) -> Result<Option<Stored<R>>, Error> {
+        let Some(row) = store.row(R::KIND, id).await? else {
+            return Ok(None);
+        };
         let scope = scope_of(&row)?;
         let cached = self.cache().get(&scope).cloned();
         let key = match cached {
@@ -176,12 +206,23 @@ impl Rows {
                 None => return Ok(None),
             },
         };
-        open(&key, scope, row).map(Some)
+        open(&key, scope, &row).map(Some)
     }
 
     /// Adds a record.
-    pub fn create<R: Record>(&self, tx: &mut dyn Tx, scope: Scope, place: Place, value: R) -> TxResult<Stored<R>> {
-        let stored = Stored { value, place, scope, version: 1 };
+    pub fn create<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        scope: Scope,
+        place: Place,
+        value: R,
+    ) -> TxResult<Stored<R>> {
+        let stored = Stored {
+            value,
+            place,
+            scope,
+            version: 1,
+        };
         let row = self.seal(tx, &stored, Absent::Create)?;
         tx.insert(R::KIND, &row)?;
         Ok(stored)
@@ -200,27 +241,44 @@ impl Rows {
 
     /// Takes a record: loads it and removes it. Of parallel takers exactly one gets it.
     pub fn take<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<Option<Stored<R>>> {
-        let Some(stored) = self.get::<R>(tx, id)? else { return Ok(None) };
+        let Some(stored) = self.get::<R>(tx, id)? else {
+            return Ok(None);
+        };
         Ok(tx.remove(R::KIND, id)?.then_some(stored))
     }
 
-    pub fn children<R: Record>(&self, tx: &mut dyn Tx, owner: &RowId, page: Page) -> TxResult<Vec<Stored<R>>> {
+    pub fn children<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        owner: &RowId,
+        page: Page,
+    ) -> TxResult<Vec<Stored<R>>> {
         let rows = tx.children(R::KIND, owner, page)?;
-        rows.into_iter().map(|row| self.open_in(tx, row)).collect()
+        rows.iter().map(|row| self.open_in(tx, row)).collect()
     }
 
-    pub fn due<R: Record>(&self, tx: &mut dyn Tx, now: Timestamp, limit: usize) -> TxResult<Vec<Stored<R>>> {
+    pub fn due<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        limit: usize,
+    ) -> TxResult<Vec<Stored<R>>> {
         let rows = tx.due(R::KIND, now, limit)?;
-        rows.into_iter().map(|row| self.open_in(tx, row)).collect()
+        rows.iter().map(|row| self.open_in(tx, row)).collect()
     }
 
-    fn open_in<R: Record>(&self, tx: &mut dyn Tx, row: Row) -> TxResult<Stored<R>> {
-        let scope = scope_of(&row)?;
+    fn open_in<R: Record>(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<Stored<R>> {
+        let scope = scope_of(row)?;
         let key = self.data_key(tx, scope, Absent::Fail)?;
         Ok(open(&key, scope, row)?)
     }
 
-    fn seal<R: Record>(&self, tx: &mut dyn Tx, stored: &Stored<R>, absent: Absent) -> TxResult<Row> {
+    fn seal<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        stored: &Stored<R>,
+        absent: Absent,
+    ) -> TxResult<Row> {
         let key = self.data_key(tx, stored.scope, absent)?;
         let plain = serde_json::to_vec(&stored.value).map_err(Error::bug)?;
         let plain = zeroize::Zeroizing::new(plain);
@@ -234,7 +292,8 @@ impl Rows {
         };
         row.body.extend_from_slice(&stored.scope.0.0);
         let aad = associated(R::KIND, stored.scope, &row);
-        row.body.append(&mut key.seal(bytes(self.random.as_ref()), &aad, &plain));
+        row.body
+            .append(&mut key.seal(bytes(self.random.as_ref()), &aad, &plain));
         Ok(row)
     }
 
@@ -247,7 +306,14 @@ impl Rows {
             (None, Absent::Create) => {
                 let plain = zeroize::Zeroizing::new(bytes::<32>(self.random.as_ref()));
                 let body = self.roots.seal(Root::Data, &scope.0.0, plain.as_slice())?;
-                let row = Row { id: scope.0, owner: None, rank: 0, due: None, version: 1, body };
+                let row = Row {
+                    id: scope.0,
+                    owner: None,
+                    rank: 0,
+                    due: None,
+                    version: 1,
+                    body,
+                };
                 tx.insert(DATA_KEY, &row)?;
                 Ok(self.unwrap(scope, &row)?)
             }
@@ -257,12 +323,15 @@ impl Rows {
 
     fn unwrap(&self, scope: Scope, row: &Row) -> Result<Arc<SealKey>, Error> {
         let plain = self.roots.open(Root::Data, &scope.0.0, &row.body)?;
-        let key = Key::from_slice(&plain).ok_or_else(|| Error::bug("a data key has another length"))?;
+        let key =
+            Key::from_slice(&plain).ok_or_else(|| Error::bug("a data key has another length"))?;
         Ok(Arc::new(SealKey::new(&key)))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Scope, Arc<SealKey>>> {
-        self.data_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.data_keys
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -275,21 +344,36 @@ enum Absent {
 
 fn scope_of(row: &Row) -> Result<Scope, Error> {
     match row.body.split_first_chunk::<17>() {
-        Some((head, _)) if head[0] == FORMAT => {
-            Ok(Scope(RowId(head[1..].try_into().expect("sixteen bytes follow the format"))))
-        }
+        Some((head, _)) if head[0] == FORMAT => Ok(Scope(RowId(
+            head[1..]
+                .try_into()
+                .expect("sixteen bytes follow the format"),
+        ))),
         _ => Err(Error::bug("a row's body has an unknown format")),
     }
 }
 
-fn open<R: Record>(key: &SealKey, scope: Scope, row: Row) -> Result<Stored<R>, Error> {
-    let aad = associated(R::KIND, scope, &row);
-    let plain = key
-        .open(&aad, &row.body[17..])
-        .map_err(|_| Error::bug(format!("a row of kind {} was changed outside the server", R::KIND)))?;
+fn open<R: Record>(key: &SealKey, scope: Scope, row: &Row) -> Result<Stored<R>, Error> {
+    let aad = associated(R::KIND, scope, row);
+    let plain = key.open(&aad, &row.body[17..]).map_err(|_| {
+        Error::bug(format!(
+            "a row of kind {} was changed outside the server",
+            R::KIND
+        ))
+    })?;
     let value = serde_json::from_slice(&plain).map_err(Error::bug)?;
-    let place = Place { id: row.id, owner: row.owner, rank: row.rank, due: row.due };
-    Ok(Stored { value, place, scope, version: row.version })
+    let place = Place {
+        id: row.id,
+        owner: row.owner,
+        rank: row.rank,
+        due: row.due,
+    };
+    Ok(Stored {
+        value,
+        place,
+        scope,
+        version: row.version,
+    })
 }
 
 /// Everything about a row but its body, unambiguously.

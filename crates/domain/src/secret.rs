@@ -42,7 +42,9 @@ macro_rules! opaque {
 
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                AsRef::<[u8]>::as_ref(&self.0).ct_eq(other.0.as_ref()).into()
+                AsRef::<[u8]>::as_ref(&self.0)
+                    .ct_eq(other.0.as_ref())
+                    .into()
             }
         }
 

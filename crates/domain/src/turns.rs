@@ -25,27 +25,41 @@ struct Line {
 impl Turns {
     /// `abreast` callers of one subject go at once, `longest` more may wait.
     pub fn new(abreast: usize, longest: usize) -> Self {
-        Self { lines: Arc::default(), abreast: abreast.max(1), longest }
+        Self {
+            lines: Arc::default(),
+            abreast: abreast.max(1),
+            longest,
+        }
     }
 
     /// Waits for a turn at `subject`; `Error::Busy` when the line is full.
     pub async fn join(&self, subject: RowId) -> Result<Turn, Error> {
         let (member, places) = self.enter(subject)?;
         let permit = places.acquire_owned().await.map_err(Error::bug)?;
-        Ok(Turn { _permit: permit, _member: member })
+        Ok(Turn {
+            _permit: permit,
+            _member: member,
+        })
     }
 
     fn enter(&self, subject: RowId) -> Result<(Member, Arc<Semaphore>), Error> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = lines
-            .entry(subject)
-            .or_insert_with(|| Line { places: Arc::new(Semaphore::new(self.abreast)), members: 0 });
+        let line = lines.entry(subject).or_insert_with(|| Line {
+            places: Arc::new(Semaphore::new(self.abreast)),
+            members: 0,
+        });
         if line.members >= self.abreast + self.longest {
             return Err(Error::Busy { seconds: 1 });
         }
         line.members += 1;
         let places = Arc::clone(&line.places);
-        Ok((Member { subject, lines: Arc::clone(&self.lines) }, places))
+        Ok((
+            Member {
+                subject,
+                lines: Arc::clone(&self.lines),
+            },
+            places,
+        ))
     }
 }
 

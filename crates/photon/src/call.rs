@@ -2,9 +2,9 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
+use domain::Caller;
 use domain::contact::Address;
 use domain::custody::{KeyId, Pin};
-use domain::Caller;
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use web::ClientAddr;
@@ -30,7 +30,21 @@ pub(crate) struct Call {
 }
 
 /// A request that does not have the shape its endpoint needs.
-pub(crate) struct Malformed(pub(crate) Response);
+pub(crate) enum Malformed {
+    Invalid,
+    TooLarge,
+    TooSlow,
+}
+
+impl Malformed {
+    pub(crate) fn answer(&self) -> Response {
+        match self {
+            Self::Invalid => error::invalid_request(),
+            Self::TooLarge => error::too_large(),
+            Self::TooSlow => error::too_slow(),
+        }
+    }
+}
 
 impl<S: Send + Sync> FromRequest<S> for Call {
     type Rejection = Response;
@@ -44,7 +58,12 @@ impl<S: Send + Sync> FromRequest<S> for Call {
             network: ClientAddr::of(&parts.extensions).network(),
             language: language(&parts.headers),
         };
-        Ok(Self { path, headers: parts.headers, body, caller })
+        Ok(Self {
+            path,
+            headers: parts.headers,
+            body,
+            caller,
+        })
     }
 }
 
@@ -56,33 +75,50 @@ impl Call {
 
     /// `/v2/key/{keyId}`: the third segment.
     pub(crate) fn key_id(&self) -> Result<KeyId, Malformed> {
-        self.path.get(2).and_then(|text| value::key_id(text)).ok_or_else(malformed)
+        self.path
+            .get(2)
+            .and_then(|text| value::key_id(text))
+            .ok_or(Malformed::Invalid)
     }
 
     /// `/v2/key/{keyId}/user/{userId}`: the fifth segment.
     pub(crate) fn user_id(&self) -> Result<Address, Malformed> {
-        self.path.get(4).and_then(|text| value::user_id(text)).ok_or_else(malformed)
+        self.path
+            .get(4)
+            .and_then(|text| value::user_id(text))
+            .ok_or(Malformed::Invalid)
     }
 
     pub(crate) fn pin(&self) -> Result<Pin, Malformed> {
-        auth::pin(&self.headers).ok_or_else(malformed)
+        auth::pin(&self.headers).ok_or(Malformed::Invalid)
     }
 
     /// The body's fields; an absent or empty body has none.
     pub(crate) async fn fields(self) -> Result<(Fields, Caller), Malformed> {
         let bytes = match web::body::read(self.body, &self.headers, BODY, BODY_SECONDS).await {
             Ok(bytes) => bytes,
-            Err(BodyError::TooLarge) => return Err(Malformed(error::too_large())),
-            Err(BodyError::TooSlow) => return Err(Malformed(error::too_slow())),
-            Err(BodyError::Broken) => return Err(malformed()),
+            Err(BodyError::TooLarge) => return Err(Malformed::TooLarge),
+            Err(BodyError::TooSlow) => return Err(Malformed::TooSlow),
+            Err(BodyError::Broken) => return Err(Malformed::Invalid),
         };
         let fields = match web::json::object(&bytes, Duplicates::LastWins) {
             Ok(fields) => fields,
             Err(JsonError::Empty) => Map::new(),
-            Err(JsonError::Syntax | JsonError::NotObject | JsonError::Duplicate(_)) => return Err(malformed()),
+            Err(JsonError::Syntax | JsonError::NotObject | JsonError::Duplicate(_)) => {
+                return Err(Malformed::Invalid);
+            }
         };
-        let texts = TEXTS.iter().all(|name| matches!(fields.get(*name), None | Some(Value::Null | Value::String(_))));
-        if texts { Ok((Fields(fields), self.caller)) } else { Err(malformed()) }
+        let texts = TEXTS.iter().all(|name| {
+            matches!(
+                fields.get(*name),
+                None | Some(Value::Null | Value::String(_))
+            )
+        });
+        if texts {
+            Ok((Fields(fields), self.caller))
+        } else {
+            Err(Malformed::Invalid)
+        }
     }
 }
 
@@ -99,14 +135,20 @@ impl Fields {
     }
 }
 
-pub(crate) fn malformed() -> Malformed {
-    Malformed(error::invalid_request())
-}
-
 /// The first language the caller names, for the messages it causes.
 fn language(headers: &HeaderMap) -> String {
-    let named = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let first = named.and_then(|text| text.split([',', ';', '-']).next()).unwrap_or_default().trim();
-    let plain = (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if plain { first.to_ascii_lowercase() } else { "en".to_owned() }
+    let named = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    let first = named
+        .and_then(|text| text.split([',', ';', '-']).next())
+        .unwrap_or_default()
+        .trim();
+    let plain =
+        (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if plain {
+        first.to_ascii_lowercase()
+    } else {
+        "en".to_owned()
+    }
 }

@@ -14,7 +14,9 @@ pub(crate) struct Fault(pub(crate) &'static str);
 pub(crate) fn answer(error: &Error, fault: Fault, now: Timestamp) -> Response {
     match error {
         Error::Refused(refusal) => refused(refusal, now),
-        Error::Busy { seconds } => retry(message(StatusCode::SERVICE_UNAVAILABLE, "Busy"), *seconds),
+        Error::Busy { seconds } => {
+            retry(message(StatusCode::SERVICE_UNAVAILABLE, "Busy"), *seconds)
+        }
         Error::Unavailable(_) => {
             log(error);
             retry(message(StatusCode::SERVICE_UNAVAILABLE, fault.0), 1)
@@ -35,10 +37,15 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
         | Refusal::Blocked
         | Refusal::WrongState
         | Refusal::Forbidden { .. } => message(StatusCode::NOT_FOUND, "Invalid params"),
-        Refusal::Exhausted { until } | Refusal::Limited { until } => {
-            delayed(StatusCode::TOO_MANY_REQUESTS, "Rate limit until", *until, now)
+        Refusal::Exhausted { until } | Refusal::Limited { until } => delayed(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Rate limit until",
+            *until,
+            now,
+        ),
+        Refusal::TimeLocked { until } => {
+            delayed(StatusCode::LOCKED, "Time locked until", *until, now)
         }
-        Refusal::TimeLocked { until } => delayed(StatusCode::LOCKED, "Time locked until", *until, now),
         Refusal::Conflict => message(StatusCode::CONFLICT, "User id already exists"),
         Refusal::TooLarge { .. } | Refusal::Invalid { .. } => invalid_request(),
     }
@@ -48,7 +55,9 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
 pub(crate) fn not_modified() -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -91,15 +100,24 @@ fn message(status: StatusCode, text: &str) -> Response {
 }
 
 fn delayed(status: StatusCode, text: &str, until: Timestamp, now: Timestamp) -> Response {
-    let body = Message { message: text.to_owned(), delay: Some(until.rfc3339()) };
+    let body = Message {
+        message: text.to_owned(),
+        delay: Some(until.rfc3339()),
+    };
     retry(web::json::reply(status, &body), until.retry_after(now))
 }
 
 fn retry(mut response: Response, seconds: u64) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
 fn log(error: &Error) {
-    tracing::error!(code = error.code(), error = domain::error::chain(error), "a call failed");
+    tracing::error!(
+        code = error.code(),
+        error = domain::error::chain(error),
+        "a call failed"
+    );
 }

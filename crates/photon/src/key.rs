@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::Keeper;
 use http::StatusCode;
 
-use crate::call::{Call, Malformed, malformed};
+use crate::call::{Call, Malformed};
 use crate::error::{self, Fault};
 use crate::value;
 use crate::wire::{ChangePin, CreateKey, Created, Fetched, Message};
@@ -24,16 +24,24 @@ use crate::wire::{ChangePin, CreateKey, Created, Fetched, Message};
 pub(crate) async fn create(State(keeper): State<Arc<Keeper>>, call: Call) -> Response {
     let (pin, caller) = match async {
         let (mut fields, caller) = call.fields().await?;
-        let pin = fields.take("pin").and_then(value::pin).ok_or_else(malformed)?;
+        let pin = fields
+            .take("pin")
+            .and_then(value::pin)
+            .ok_or(Malformed::Invalid)?;
         Ok::<_, Malformed>((pin, caller))
     }
     .await
     {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(malformed) => return malformed.answer(),
     };
     match keeper.create_key(caller, pin).await {
-        Ok(id) => web::json::reply(StatusCode::CREATED, &Created { id: id.0.to_string() }),
+        Ok(id) => web::json::reply(
+            StatusCode::CREATED,
+            &Created {
+                id: id.0.to_string(),
+            },
+        ),
         Err(error) => error::answer(&error, Fault("Error creating key"), keeper.now()),
     }
 }
@@ -49,12 +57,18 @@ pub(crate) async fn create(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
 pub(crate) async fn fetch(State(keeper): State<Arc<Keeper>>, call: Call) -> Response {
     let (id, pin) = match (call.key_id(), call.pin()) {
         (Ok(id), Ok(pin)) => (id, pin),
-        (Err(Malformed(response)), _) | (_, Err(Malformed(response))) => return response,
+        (Err(malformed), _) | (_, Err(malformed)) => return malformed.answer(),
     };
     match keeper.open_key(call.caller, id, pin).await {
         Ok(opened) => {
             let encryption_key = STANDARD.encode(opened.content.0.expose());
-            web::json::reply(StatusCode::OK, &Fetched { id: opened.id.0.to_string(), encryption_key })
+            web::json::reply(
+                StatusCode::OK,
+                &Fetched {
+                    id: opened.id.0.to_string(),
+                    encryption_key,
+                },
+            )
         }
         Err(error) => error::answer(&error, Fault("Error reading key"), keeper.now()),
     }
@@ -73,12 +87,15 @@ pub(crate) async fn change_pin(State(keeper): State<Arc<Keeper>>, call: Call) ->
     let parsed = async {
         let (id, pin) = (call.key_id()?, call.pin()?);
         let (mut fields, caller) = call.fields().await?;
-        let new = fields.take("newPin").and_then(value::pin).ok_or_else(malformed)?;
+        let new = fields
+            .take("newPin")
+            .and_then(value::pin)
+            .ok_or(Malformed::Invalid)?;
         Ok::<_, Malformed>((caller, id, pin, new))
     };
     let (caller, id, pin, new) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(malformed) => return malformed.answer(),
     };
     match keeper.change_pin(caller, id, pin, new).await {
         Ok(()) => error::success(),

@@ -43,14 +43,33 @@ pub fn routes(keeper: Arc<Keeper>) -> Router {
     let on_405 = error::method_not_allowed;
     Router::new()
         .route("/v2/key", only(on_405).post(key::create).build())
-        .route("/v2/key/{keyId}", only(on_405).get(key::fetch).put(key::change_pin).build())
-        .route("/v2/key/{keyId}/user", only(on_405).post(user::create).build())
+        .route(
+            "/v2/key/{keyId}",
+            only(on_405).get(key::fetch).put(key::change_pin).build(),
+        )
+        .route(
+            "/v2/key/{keyId}/user",
+            only(on_405).post(user::create).build(),
+        )
         .route(
             "/v2/key/{keyId}/user/{userId}",
-            only(on_405).put(user::verify).post(user::verify).delete(user::remove).build(),
+            only(on_405)
+                .put(user::verify)
+                .post(user::verify)
+                .delete(user::remove)
+                .build(),
         )
-        .route("/v2/key/{keyId}/user/{userId}/reset", only(on_405).get(user::reset).build())
-        .route("/recovery/{token}", only(page::method_not_allowed).get(page::show).post(page::cancel).build())
+        .route(
+            "/v2/key/{keyId}/user/{userId}/reset",
+            only(on_405).get(user::reset).build(),
+        )
+        .route(
+            "/recovery/{token}",
+            only(page::method_not_allowed)
+                .get(page::show)
+                .post(page::cancel)
+                .build(),
+        )
         .with_state(keeper)
 }
 

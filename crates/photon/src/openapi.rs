@@ -22,7 +22,10 @@ impl Modify for PinScheme {
             .scheme(HttpAuthScheme::Basic)
             .description(Some("The PIN is the password; the user name is ignored."))
             .build();
-        openapi.components.get_or_insert_default().add_security_scheme("pin", SecurityScheme::Http(basic));
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("pin", SecurityScheme::Http(basic));
     }
 }
 

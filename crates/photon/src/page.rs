@@ -72,25 +72,40 @@ pub(crate) async fn cancel(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
     match keeper.cancel_recovery(SURFACE, token(&call)).await {
         Ok(stopped) => {
             let words = words(&stopped.language);
-            html(StatusCode::OK, page(words, words.stopped, &format!("<p>{}</p>", words.stopped_more)))
+            html(
+                StatusCode::OK,
+                page(
+                    words,
+                    words.stopped,
+                    &format!("<p>{}</p>", words.stopped_more),
+                ),
+            )
         }
         Err(error) => failed(&error, fallback),
     }
 }
 
 pub(crate) fn method_not_allowed(_allow: &'static str) -> Response {
-    html(StatusCode::METHOD_NOT_ALLOWED, page(&ENGLISH, "This page cannot do that.", ""))
+    html(
+        StatusCode::METHOD_NOT_ALLOWED,
+        page(&ENGLISH, "This page cannot do that.", ""),
+    )
 }
 
 fn failed(error: &Error, words: &Words) -> Response {
     let more = format!("<p>{}</p>", words.gone_more);
-    match error {
-        Error::Refused(Refusal::UnknownSubject) => html(StatusCode::NOT_FOUND, page(words, words.gone, &more)),
-        _ => {
-            tracing::error!(code = error.code(), error = domain::error::chain(error), "an owner's page failed");
-            html(StatusCode::SERVICE_UNAVAILABLE, page(words, "Please try again in a moment.", ""))
-        }
+    if let Error::Refused(Refusal::UnknownSubject) = error {
+        return html(StatusCode::NOT_FOUND, page(words, words.gone, &more));
     }
+    tracing::error!(
+        code = error.code(),
+        error = domain::error::chain(error),
+        "an owner's page failed"
+    );
+    html(
+        StatusCode::SERVICE_UNAVAILABLE,
+        page(words, "Please try again in a moment.", ""),
+    )
 }
 
 fn token(call: &Call) -> String {
@@ -98,7 +113,11 @@ fn token(call: &Call) -> String {
 }
 
 fn words(language: &str) -> &'static Words {
-    if language == GERMAN.tag { &GERMAN } else { &ENGLISH }
+    if language == GERMAN.tag {
+        &GERMAN
+    } else {
+        &ENGLISH
+    }
 }
 
 fn question(running: &RunningRecovery) -> String {

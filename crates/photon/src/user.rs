@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::{Error, Keeper, Refusal};
 
-use crate::call::{Call, Malformed, malformed};
+use crate::call::{Call, Malformed};
 use crate::error::{self, Fault};
 use crate::value;
 use crate::wire::{CreateUser, Message, Op, Verify};
@@ -25,12 +25,15 @@ pub(crate) async fn create(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
     let parsed = async {
         let (id, pin) = (call.key_id()?, call.pin()?);
         let (mut fields, caller) = call.fields().await?;
-        let user = fields.take("userId").and_then(|text| value::user_id(&text)).ok_or_else(malformed)?;
+        let user = fields
+            .take("userId")
+            .and_then(|text| value::user_id(&text))
+            .ok_or(Malformed::Invalid)?;
         Ok::<_, Malformed>((caller, id, pin, user))
     };
     let (caller, id, pin, user) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(malformed) => return malformed.answer(),
     };
     match keeper.add_contact(caller, id, pin, user).await {
         Ok(()) => error::created(),
@@ -54,26 +57,37 @@ pub(crate) async fn verify(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
     let parsed = async {
         let (id, user) = (call.key_id()?, call.user_id()?);
         let (mut fields, caller) = call.fields().await?;
-        let code = fields.take("code").and_then(value::code).ok_or_else(malformed)?;
+        let code = fields
+            .take("code")
+            .and_then(value::code)
+            .ok_or(Malformed::Invalid)?;
         let op = match fields.take("op").as_deref() {
             Some("verify") => Op::Verify,
             Some("reset-pin") => Op::ResetPin,
-            _ => return Err(malformed()),
+            _ => return Err(Malformed::Invalid),
         };
         let new = fields.take("newPin").and_then(value::pin);
         Ok::<_, Malformed>((caller, id, user, code, op, new))
     };
     let (caller, id, user, code, op, new) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(malformed) => return malformed.answer(),
     };
     let (outcome, fault) = match op {
-        Op::Verify => (keeper.confirm_contact(caller, id, user, code).await, Fault("Error verifying user")),
-        Op::ResetPin => (keeper.recover(caller, id, user, code, new).await, Fault("Error verifying user")),
+        Op::Verify => (
+            keeper.confirm_contact(caller, id, user, code).await,
+            Fault("Error verifying user"),
+        ),
+        Op::ResetPin => (
+            keeper.recover(caller, id, user, code, new).await,
+            Fault("Error verifying user"),
+        ),
     };
     match outcome {
         Ok(()) => error::success(),
-        Err(Error::Refused(Refusal::Invalid { field: "new_pin", .. })) => error::not_modified(),
+        Err(Error::Refused(Refusal::Invalid {
+            field: "new_pin", ..
+        })) => error::not_modified(),
         Err(error) => error::answer(&error, fault, keeper.now()),
     }
 }
@@ -90,7 +104,7 @@ pub(crate) async fn verify(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
 pub(crate) async fn reset(State(keeper): State<Arc<Keeper>>, call: Call) -> Response {
     let (id, user) = match (call.key_id(), call.user_id()) {
         (Ok(id), Ok(user)) => (id, user),
-        (Err(Malformed(response)), _) | (_, Err(Malformed(response))) => return response,
+        (Err(malformed), _) | (_, Err(malformed)) => return malformed.answer(),
     };
     match keeper.start_recovery(call.caller, id, user).await {
         Ok(()) => error::success(),
@@ -110,8 +124,8 @@ pub(crate) async fn reset(State(keeper): State<Arc<Keeper>>, call: Call) -> Resp
 pub(crate) async fn remove(State(keeper): State<Arc<Keeper>>, call: Call) -> Response {
     let (id, user, pin) = match (call.key_id(), call.user_id(), call.pin()) {
         (Ok(id), Ok(user), Ok(pin)) => (id, user, pin),
-        (Err(Malformed(response)), _, _) | (_, Err(Malformed(response)), _) | (_, _, Err(Malformed(response))) => {
-            return response;
+        (Err(malformed), _, _) | (_, Err(malformed), _) | (_, _, Err(malformed)) => {
+            return malformed.answer();
         }
     };
     match keeper.remove_contact(call.caller, id, pin, user).await {

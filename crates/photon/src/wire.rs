@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 /// §4
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §3.2 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §3.2 field by field"
+)]
 pub(crate) struct CreateKey {
     /// 4 to 256 UTF-16 code units, no line breaks.
     pub(crate) pin: String,
@@ -14,7 +17,10 @@ pub(crate) struct CreateKey {
 /// §6
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the request; parsing follows §3.2 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §3.2 field by field"
+)]
 pub(crate) struct ChangePin {
     pub(crate) new_pin: String,
 }
@@ -22,7 +28,10 @@ pub(crate) struct ChangePin {
 /// §7.2
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the request; parsing follows §3.2 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §3.2 field by field"
+)]
 pub(crate) struct CreateUser {
     /// An email address or a phone number in E.164 form with a plus.
     pub(crate) user_id: String,
@@ -31,7 +40,10 @@ pub(crate) struct CreateUser {
 /// §7.3
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the request; parsing follows §3.2 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §3.2 field by field"
+)]
 pub(crate) struct Verify {
     /// Exactly six digits.
     #[schema(pattern = "^[0-9]{6}$")]
@@ -77,6 +89,9 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn new(message: &str) -> Self {
-        Self { message: message.to_owned(), delay: None }
+        Self {
+            message: message.to_owned(),
+            delay: None,
+        }
     }
 }

@@ -2,7 +2,11 @@ use super::*;
 use crate::time::days;
 use proptest::prelude::*;
 
-const LIMITS: GuessLimits = GuessLimits { failures: 3, window: days(7), in_a_row: 8 };
+const LIMITS: GuessLimits = GuessLimits {
+    failures: 3,
+    window: days(7),
+    in_a_row: 8,
+};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
@@ -28,15 +32,21 @@ fn in_flight_is_not_failed() {
 #[test]
 fn exhausted_names_first_failure_plus_window_and_ends_exactly_then() {
     let mut budget = GuessBudget::default();
-    for id in 0..3 {
+    for id in 0..3_u32 {
         let now = at(id.into());
         let try_ = granted(&mut budget, now, id.into());
         budget.fail(now, &LIMITS, try_);
     }
     let until = at(0).plus(LIMITS.window);
-    assert_eq!(budget.reserve(at(100), &LIMITS, 7), Reserve::Exhausted { until });
+    assert_eq!(
+        budget.reserve(at(100), &LIMITS, 7),
+        Reserve::Exhausted { until }
+    );
     let just_before = Timestamp::from_millis(until.millis() - 1);
-    assert_eq!(budget.reserve(just_before, &LIMITS, 7), Reserve::Exhausted { until });
+    assert_eq!(
+        budget.reserve(just_before, &LIMITS, 7),
+        Reserve::Exhausted { until }
+    );
     granted(&mut budget, until, 8);
 }
 
@@ -83,7 +93,9 @@ fn failures_in_a_row_end_in_recovery_only_over_all_windows() {
         let try_ = granted(&mut budget, now, id);
         budget.fail(now, &LIMITS, try_);
     }
-    let never = Reserve::Exhausted { until: Timestamp::NEVER };
+    let never = Reserve::Exhausted {
+        until: Timestamp::NEVER,
+    };
     assert_eq!(budget.reserve(at(400 * 86_400), &LIMITS, 99), never);
     budget.clear();
     granted(&mut budget, at(400 * 86_400), 100);
@@ -96,14 +108,25 @@ fn no_later_configuration_gives_a_guess_back() {
         let try_ = granted(&mut budget, at(0), id);
         budget.fail(at(0), &LIMITS, try_);
     }
-    let softer = GuessLimits { failures: 30, window: days(1), in_a_row: 0 };
+    let softer = GuessLimits {
+        failures: 30,
+        window: days(1),
+        in_a_row: 0,
+    };
     let until = at(0).plus(LIMITS.window);
-    assert_eq!(budget.reserve(at(2 * 86_400), &softer, 7), Reserve::Exhausted { until });
+    assert_eq!(
+        budget.reserve(at(2 * 86_400), &softer, 7),
+        Reserve::Exhausted { until }
+    );
 }
 
 #[test]
 fn zero_switches_a_number_off() {
-    let off = GuessLimits { failures: 0, window: days(7), in_a_row: 0 };
+    let off = GuessLimits {
+        failures: 0,
+        window: days(7),
+        in_a_row: 0,
+    };
     let mut budget = GuessBudget::default();
     for id in 0..500 {
         match budget.reserve(at(0), &off, id) {

@@ -20,18 +20,40 @@ impl Keeper {
     }
 
     /// Seals `content` under the envelope key that a PIN gives.
-    pub(crate) fn seal_with_pin(&self, envelope: &Key, key: RowId, content: &EncryptionKey) -> Vec<u8> {
-        SealKey::new(envelope).seal(bytes(self.random.as_ref()), &aad("pin", key), content.0.expose())
+    pub(crate) fn seal_with_pin(
+        &self,
+        envelope: &Key,
+        key: RowId,
+        content: &EncryptionKey,
+    ) -> Vec<u8> {
+        SealKey::new(envelope).seal(
+            bytes(self.random.as_ref()),
+            &aad("pin", key),
+            content.0.expose(),
+        )
     }
 
     /// Seals `content` for the time-locked recovery.
-    pub(crate) fn seal_for_recovery(&self, key: RowId, content: &EncryptionKey) -> Result<Vec<u8>, Error> {
-        self.roots.seal(Root::Recovery, &aad("recovery", key), content.0.expose())
+    pub(crate) fn seal_for_recovery(
+        &self,
+        key: RowId,
+        content: &EncryptionKey,
+    ) -> Result<Vec<u8>, Error> {
+        self.roots
+            .seal(Root::Recovery, &aad("recovery", key), content.0.expose())
     }
 
     /// Opens the recovery envelope: only the time lock may call this.
-    pub(crate) fn open_by_recovery(&self, key: RowId, sealed: &[u8]) -> Result<EncryptionKey, Error> {
-        content(&self.roots.open(Root::Recovery, &aad("recovery", key), sealed)?)
+    pub(crate) fn open_by_recovery(
+        &self,
+        key: RowId,
+        sealed: &[u8],
+    ) -> Result<EncryptionKey, Error> {
+        content(
+            &self
+                .roots
+                .open(Root::Recovery, &aad("recovery", key), sealed)?,
+        )
     }
 
     /// Seals `content` so that it opens with `KEK-recovery` *and* the code that is on its way to a
@@ -44,7 +66,11 @@ impl Keeper {
     ) -> Result<(u32, Vec<u8>), Error> {
         let version = self.roots.current(Root::Recovery);
         let key = self.pending_key(version, contact, code)?;
-        let sealed = SealKey::new(&key).seal(bytes(self.random.as_ref()), &aad("pending", contact), content.0.expose());
+        let sealed = SealKey::new(&key).seal(
+            bytes(self.random.as_ref()),
+            &aad("pending", contact),
+            content.0.expose(),
+        );
         Ok((version, sealed))
     }
 
@@ -56,22 +82,35 @@ impl Keeper {
     ) -> Result<EncryptionKey, Error> {
         let key = self.pending_key(version, contact, code)?;
         let opened = SealKey::new(&key).open(&aad("pending", contact), sealed);
-        content(&opened.map_err(|_| Error::bug("a pending envelope does not open with its own code"))?)
+        content(
+            &opened
+                .map_err(|_| Error::bug("a pending envelope does not open with its own code"))?,
+        )
     }
 
     fn pending_key(&self, version: u32, contact: RowId, code: &SecretText) -> Result<Key, Error> {
-        self.roots.prf(Root::Recovery, version, &[b"pending", &contact.0, code.expose().as_bytes()])
+        self.roots.prf(
+            Root::Recovery,
+            version,
+            &[b"pending", &contact.0, code.expose().as_bytes()],
+        )
     }
 }
 
 /// Opens what [`Keeper::seal_with_pin`] made.
-pub(crate) fn open_with_pin(envelope: &Key, key: RowId, sealed: &[u8]) -> Result<EncryptionKey, Error> {
+pub(crate) fn open_with_pin(
+    envelope: &Key,
+    key: RowId,
+    sealed: &[u8],
+) -> Result<EncryptionKey, Error> {
     let opened = SealKey::new(envelope).open(&aad("pin", key), sealed);
     content(&opened.map_err(|_| Error::bug("a PIN envelope does not open with its own PIN"))?)
 }
 
 fn content(bytes: &[u8]) -> Result<EncryptionKey, Error> {
-    Key::from_slice(bytes).map(EncryptionKey).ok_or_else(|| Error::bug("an envelope holds another length"))
+    Key::from_slice(bytes)
+        .map(EncryptionKey)
+        .ok_or_else(|| Error::bug("an envelope holds another length"))
 }
 
 fn aad(kind: &str, id: RowId) -> Vec<u8> {

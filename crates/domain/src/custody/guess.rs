@@ -37,7 +37,8 @@ pub(crate) struct Proven {
 }
 
 /// An effect of a right PIN; a refusal inside is answered, and the PIN still counts as right.
-type Effect<T> = dyn FnMut(&Keeper, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>> + Send;
+type Effect<T> = dyn FnMut(&Keeper, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
+    + Send;
 
 struct Guess {
     caller: Caller,
@@ -55,11 +56,22 @@ impl Keeper {
         key: KeyId,
         pin: Pin,
         action: &'static str,
-        effect: impl FnMut(&Keeper, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
+        effect: impl FnMut(
+            &Keeper,
+            &mut dyn Tx,
+            &mut Stored<GuardedKey>,
+            &Proven,
+        ) -> TxResult<Result<T, Refusal>>
         + Send
         + 'static,
     ) -> Result<T, Error> {
-        let guess = Guess { caller, row: self.key_row(key), pin, new: None, action };
+        let guess = Guess {
+            caller,
+            row: self.key_row(key),
+            pin,
+            new: None,
+            action,
+        };
         self.settled(guess, Box::new(effect)).await
     }
 
@@ -71,29 +83,64 @@ impl Keeper {
         pin: Pin,
         new: Pin,
         action: &'static str,
-        effect: impl FnMut(&Keeper, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
+        effect: impl FnMut(
+            &Keeper,
+            &mut dyn Tx,
+            &mut Stored<GuardedKey>,
+            &Proven,
+        ) -> TxResult<Result<T, Refusal>>
         + Send
         + 'static,
     ) -> Result<T, Error> {
-        let guess = Guess { caller, row: self.key_row(key), pin, new: Some(new), action };
+        let guess = Guess {
+            caller,
+            row: self.key_row(key),
+            pin,
+            new: Some(new),
+            action,
+        };
         self.settled(guess, Box::new(effect)).await
     }
 
-    async fn settled<T: Send + 'static>(self: &Arc<Self>, guess: Guess, effect: Box<Effect<T>>) -> Result<T, Error> {
+    async fn settled<T: Send + 'static>(
+        self: &Arc<Self>,
+        guess: Guess,
+        effect: Box<Effect<T>>,
+    ) -> Result<T, Error> {
         let this = Arc::clone(self);
-        tokio::spawn(async move { this.guess(guess, effect).await }).await.map_err(Error::bug)?
+        tokio::spawn(async move { this.guess(guess, effect).await })
+            .await
+            .map_err(Error::bug)?
     }
 
-    async fn guess<T: Send + 'static>(self: Arc<Self>, guess: Guess, mut effect: Box<Effect<T>>) -> Result<T, Error> {
-        let Guess { caller, row, pin, new, action } = guess;
+    async fn guess<T: Send + 'static>(
+        self: Arc<Self>,
+        guess: Guess,
+        mut effect: Box<Effect<T>>,
+    ) -> Result<T, Error> {
+        let Guess {
+            caller,
+            row,
+            pin,
+            new,
+            action,
+        } = guess;
         self.refuse_early(row).await?;
         let _turn = self.turns.join(row).await?;
         let ticket = self.hashes.admit(Share::Pin)?;
         let (key, reservation) = self.reserve(row).await?;
         let version = key.pin_version;
-        let check = Check { row, key, pin, new, recipe: self.pin_recipe(row) };
+        let check = Check {
+            row,
+            key,
+            pin,
+            new,
+            recipe: self.pin_recipe(row),
+        };
         let roots = Arc::clone(&self.roots);
-        let proven = ticket.run(move |memory| check.run(roots.as_ref(), memory)).await??;
+        let proven = ticket
+            .run(move |memory| check.run(roots.as_ref(), memory))
+            .await??;
         drop(ticket);
         let now = self.now();
         let settle = move |keeper: &Keeper, tx: &mut dyn Tx| {
@@ -132,7 +179,10 @@ impl Keeper {
     /// Before anybody waits in line: an unknown key, and a budget that is used up.
     async fn refuse_early(&self, row: RowId) -> Result<(), Error> {
         let store = self.store.as_ref();
-        let budget = self.rows.read::<GuessBudget>(store, self.budget_row(row)).await?;
+        let budget = self
+            .rows
+            .read::<GuessBudget>(store, self.budget_row(row))
+            .await?;
         let Some(budget) = budget else {
             return match self.rows.read::<GuardedKey>(store, row).await? {
                 Some(_) => Ok(()),
@@ -146,22 +196,34 @@ impl Keeper {
     }
 
     /// Step 2, again and again while what is left is in flight on other nodes.
-    async fn reserve(self: &Arc<Self>, row: RowId) -> Result<(Stored<GuardedKey>, Reservation), Error> {
-        let started = tokio::time::Instant::now();
+    async fn reserve(
+        self: &Arc<Self>,
+        row: RowId,
+    ) -> Result<(Stored<GuardedKey>, Reservation), Error> {
+        let mut waited = Duration::ZERO;
         loop {
             let now = self.now();
             let id = self.random_u64();
-            let reserved = self.write(move |keeper, tx| keeper.reserve_in(tx, row, now, id)).await?;
+            let reserved = self
+                .write(move |keeper, tx| keeper.reserve_in(tx, row, now, id))
+                .await?;
             match reserved {
                 (Some(key), Reserve::Granted(reservation)) => return Ok((key, reservation)),
                 (None, _) => return Err(Refusal::UnknownSubject.into()),
-                (_, Reserve::Exhausted { until }) => return Err(Refusal::Exhausted { until }.into()),
-                (_, Reserve::Wait) if started.elapsed() > self.policy.limits.wait => {
+                (_, Reserve::Exhausted { until }) => {
+                    return Err(Refusal::Exhausted { until }.into());
+                }
+                (_, Reserve::Wait) if waited > self.policy.limits.wait => {
                     return Err(Error::Busy { seconds: 1 });
                 }
                 (_, Reserve::Wait) => {
-                    #[expect(clippy::disallowed_methods, reason = "waits for a try in flight on another node")]
-                    tokio::time::sleep(Duration::from_millis(5 + id % 20)).await;
+                    let pause = Duration::from_millis(5 + id % 20);
+                    waited += pause;
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "waits for a try in flight on another node"
+                    )]
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
@@ -174,7 +236,9 @@ impl Keeper {
         now: Timestamp,
         id: u64,
     ) -> TxResult<(Option<Stored<GuardedKey>>, Reserve)> {
-        let Some(key) = self.rows.peek::<GuardedKey>(tx, &row)? else { return Ok((None, Reserve::Wait)) };
+        let Some(key) = self.rows.peek::<GuardedKey>(tx, &row)? else {
+            return Ok((None, Reserve::Wait));
+        };
         let mut budget = self.budget(tx, row)?;
         let before = budget.value.clone();
         let reserve = budget.reserve(now, &self.policy.guarded_key.guesses, id);
@@ -189,7 +253,9 @@ impl Keeper {
         let id = self.budget_row(subject);
         match self.rows.get(tx, &id)? {
             Some(budget) => Ok(budget),
-            None => self.rows.create(tx, self.tenant(), Place::at(id), GuessBudget::default()),
+            None => self
+                .rows
+                .create(tx, self.tenant(), Place::at(id), GuessBudget::default()),
         }
     }
 }
@@ -206,22 +272,37 @@ struct Check {
 
 impl Check {
     fn run(&self, roots: &dyn Roots, memory: &mut Memory) -> Result<Option<Proven>, Error> {
-        let Check { row, key, pin, new, recipe } = self;
+        let Check {
+            row,
+            key,
+            pin,
+            new,
+            recipe,
+        } = self;
         let content = match (&key.verifier, &key.pin_envelope, &key.foreign) {
             (Some(verifier), Some(sealed), _) => match verifier.check(roots, *row, pin, memory)? {
                 Some(envelope) => open_with_pin(&envelope, *row, sealed)?,
                 None => return Ok(None),
             },
-            (_, _, Some(foreign)) if foreign.pin.check(pin) => EncryptionKey(crypto::Key::new(foreign.content)),
+            (_, _, Some(foreign)) if foreign.pin.check(pin) => {
+                EncryptionKey(crypto::Key::new(foreign.content))
+            }
             (_, _, Some(_)) => return Ok(None),
             _ => return Err(Error::bug("a guarded key has no PIN")),
         };
-        let current = key.verifier.as_ref().is_some_and(|verifier| recipe.is_that_of(verifier));
+        let current = key
+            .verifier
+            .as_ref()
+            .is_some_and(|verifier| recipe.is_that_of(verifier));
         let (new_pin, renewed) = match new {
             Some(new) => (Some(recipe.hash(roots, new, memory)?), None),
             None if current => (None, None),
             None => (None, Some(recipe.hash(roots, pin, memory)?)),
         };
-        Ok(Some(Proven { content, new_pin, renewed }))
+        Ok(Some(Proven {
+            content,
+            new_pin,
+            renewed,
+        }))
     }
 }

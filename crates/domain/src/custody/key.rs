@@ -95,10 +95,17 @@ impl Keeper {
         let row = self.key_row(id);
         let ticket = self.hashes.admit(Share::Pin)?;
         let limited = self.rate_row("new keys", &caller.network);
-        self.read_rate(limited, now, &[self.policy.guarded_key.new_keys_per_network]).await?;
+        self.read_rate(
+            limited,
+            now,
+            &[self.policy.guarded_key.new_keys_per_network],
+        )
+        .await?;
         let recipe = self.pin_recipe(row);
         let roots = Arc::clone(&self.roots);
-        let hashed = ticket.run(move |memory| recipe.hash(roots.as_ref(), &pin, memory)).await??;
+        let hashed = ticket
+            .run(move |memory| recipe.hash(roots.as_ref(), &pin, memory))
+            .await??;
         drop(ticket);
         let content = self.new_encryption_key();
         let envelope = self.seal_with_pin(&hashed.envelope, row, &content);
@@ -114,35 +121,70 @@ impl Keeper {
                 foreign: None,
                 contact_salt: None,
             };
-            keeper.rows.create(tx, keeper.tenant(), Place::at(row), key)?;
+            keeper
+                .rows
+                .create(tx, keeper.tenant(), Place::at(row), key)?;
             let budget = Place::at(keeper.budget_row(row));
-            keeper.rows.create(tx, keeper.tenant(), budget, GuessBudget::default())?;
-            keeper.record(tx, Event::new(caller.surface, now, "key.create", Self::alias(&row)).by(&caller))
+            keeper
+                .rows
+                .create(tx, keeper.tenant(), budget, GuessBudget::default())?;
+            keeper.record(
+                tx,
+                Event::new(caller.surface, now, "key.create", Self::alias(&row)).by(&caller),
+            )
         })
         .await?;
         Ok(id)
     }
 
     /// Gives the content to who knows the PIN.
-    pub async fn open_key(self: &Arc<Self>, caller: Caller, id: KeyId, pin: Pin) -> Result<OpenedKey, Error> {
+    pub async fn open_key(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: KeyId,
+        pin: Pin,
+    ) -> Result<OpenedKey, Error> {
         let content = self
-            .with_pin(caller, id, pin, "key.open", |_, _, _, proven| Ok(Ok(proven.content.clone())))
+            .with_pin(caller, id, pin, "key.open", |_, _, _, proven| {
+                Ok(Ok(proven.content.clone()))
+            })
             .await?;
         Ok(OpenedKey { id, content })
     }
 
     /// Replaces the PIN. Stops every recovery of the key and tells all its contacts.
-    pub async fn change_pin(self: &Arc<Self>, caller: Caller, id: KeyId, pin: Pin, new: Pin) -> Result<(), Error> {
+    pub async fn change_pin(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: KeyId,
+        pin: Pin,
+        new: Pin,
+    ) -> Result<(), Error> {
         let now = self.now();
         let row = self.key_row(id);
         let surface = caller.surface;
-        self.with_pin_and_new(caller, id, pin, new, "key.change_pin", move |keeper, tx, key, proven| {
-            let Some(hashed) = &proven.new_pin else { return Ok(Err(Refusal::WrongState)) };
-            keeper.replace_pin(key, hashed, row, &proven.content);
-            keeper.stop_recoveries(tx, row)?;
-            keeper.notify_contacts(tx, now, surface, row, crate::contact::News::told("pin_changed"))?;
-            Ok(Ok(()))
-        })
+        self.with_pin_and_new(
+            caller,
+            id,
+            pin,
+            new,
+            "key.change_pin",
+            move |keeper, tx, key, proven| {
+                let Some(hashed) = &proven.new_pin else {
+                    return Ok(Err(Refusal::WrongState));
+                };
+                keeper.replace_pin(key, hashed, row, &proven.content);
+                keeper.stop_recoveries(tx, row)?;
+                keeper.notify_contacts(
+                    tx,
+                    now,
+                    surface,
+                    row,
+                    &crate::contact::News::told("pin_changed"),
+                )?;
+                Ok(Ok(()))
+            },
+        )
         .await
     }
 
@@ -179,7 +221,9 @@ impl Keeper {
             let Some(key) = keeper.rows.peek::<GuardedKey>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let budget = keeper.rows.peek::<GuessBudget>(tx, &keeper.budget_row(row))?;
+            let budget = keeper
+                .rows
+                .peek::<GuessBudget>(tx, &keeper.budget_row(row))?;
             let budget = budget.map(|budget| budget.value).unwrap_or_default();
             let exhausted = budget.exhausted(now, &keeper.policy.guarded_key.guesses);
             Ok(KeyState {
@@ -197,7 +241,11 @@ impl Keeper {
     }
 
     /// Removes a key with its contacts and counters. For operators; audited.
-    pub async fn delete_key(self: &Arc<Self>, surface: &'static str, id: KeyId) -> Result<(), Error> {
+    pub async fn delete_key(
+        self: &Arc<Self>,
+        surface: &'static str,
+        id: KeyId,
+    ) -> Result<(), Error> {
         let row = self.key_row(id);
         let now = self.now();
         self.write(move |keeper, tx| {
@@ -206,7 +254,10 @@ impl Keeper {
             }
             tx.remove(GuessBudget::KIND, &keeper.budget_row(row))?;
             keeper.remove_contacts(tx, row)?;
-            keeper.record(tx, Event::new(surface, now, "key.delete", Self::alias(&row)).fact("by", "operator"))
+            keeper.record(
+                tx,
+                Event::new(surface, now, "key.delete", Self::alias(&row)).fact("by", "operator"),
+            )
         })
         .await
     }
@@ -217,11 +268,17 @@ impl Keeper {
     }
 
     pub(crate) fn rate_row(&self, name: &str, subject: &str) -> RowId {
-        self.rows.id(RateLog::KIND, &[name.as_bytes(), subject.as_bytes()])
+        self.rows
+            .id(RateLog::KIND, &[name.as_bytes(), subject.as_bytes()])
     }
 
     /// Refuses early, before something slow is done for nothing; [`Keeper::spend_rates`] decides.
-    async fn read_rate(&self, row: RowId, now: Timestamp, rates: &[crate::rate::Rate]) -> Result<(), Error> {
+    async fn read_rate(
+        &self,
+        row: RowId,
+        now: Timestamp,
+        rates: &[crate::rate::Rate],
+    ) -> Result<(), Error> {
         let log = self.rows.read::<RateLog>(self.store.as_ref(), row).await?;
         match log.and_then(|log| log.full_until(now, rates)) {
             Some(until) => Err(Refusal::Limited { until }.into()),
@@ -238,7 +295,10 @@ impl Keeper {
     ) -> TxResult<()> {
         let mut logs = Vec::new();
         let mut latest = None;
-        for (row, rates) in wanted.iter().filter(|(_, rates)| rates.iter().any(|rate| rate.count > 0)) {
+        for (row, rates) in wanted
+            .iter()
+            .filter(|(_, rates)| rates.iter().any(|rate| rate.count > 0))
+        {
             let log = self.rows.get::<RateLog>(tx, row)?;
             let until = log.as_ref().and_then(|log| log.full_until(now, rates));
             latest = latest.max(until);
@@ -257,7 +317,8 @@ impl Keeper {
             } else {
                 let mut log = RateLog::default();
                 log.add(now, rates);
-                self.rows.create(tx, self.tenant(), Place::at(row).due(due), log)?;
+                self.rows
+                    .create(tx, self.tenant(), Place::at(row).due(due), log)?;
             }
         }
         Ok(())

@@ -53,13 +53,25 @@ impl PinVerifier {
         pin: &Pin,
         memory: &mut Memory,
     ) -> Result<Option<Key>, Error> {
-        let tag = tag(roots, self.pepper, &self.cost(), &self.salt, key, pin, memory)?;
+        let tag = tag(
+            roots,
+            self.pepper,
+            &self.cost(),
+            &self.salt,
+            key,
+            pin,
+            memory,
+        )?;
         let right = check_value(&tag) == Key::new(self.check);
         Ok(right.then(|| envelope_key(&tag)))
     }
 
     fn cost(&self) -> Cost {
-        Cost { memory_kib: self.memory_kib, passes: self.passes, lanes: self.lanes }
+        Cost {
+            memory_kib: self.memory_kib,
+            passes: self.passes,
+            lanes: self.lanes,
+        }
     }
 }
 
@@ -99,8 +111,21 @@ impl PinRecipe {
     }
 
     /// Hashes a new PIN. Slow: pool only.
-    pub(crate) fn hash(&self, roots: &dyn Roots, pin: &Pin, memory: &mut Memory) -> Result<HashedPin, Error> {
-        let tag = tag(roots, self.pepper, &self.cost, &self.salt, self.key, pin, memory)?;
+    pub(crate) fn hash(
+        &self,
+        roots: &dyn Roots,
+        pin: &Pin,
+        memory: &mut Memory,
+    ) -> Result<HashedPin, Error> {
+        let tag = tag(
+            roots,
+            self.pepper,
+            &self.cost,
+            &self.salt,
+            self.key,
+            pin,
+            memory,
+        )?;
         let verifier = PinVerifier {
             salt: self.salt,
             memory_kib: self.cost.memory_kib,
@@ -109,7 +134,10 @@ impl PinRecipe {
             pepper: self.pepper,
             check: *check_value(&tag).expose(),
         };
-        Ok(HashedPin { verifier, envelope: envelope_key(&tag) })
+        Ok(HashedPin {
+            verifier,
+            envelope: envelope_key(&tag),
+        })
     }
 }
 

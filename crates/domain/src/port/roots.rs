@@ -23,8 +23,14 @@ pub enum Root {
 }
 
 impl Root {
-    pub const ALL: [Self; 6] =
-        [Self::Data, Self::Recovery, Self::Pepper, Self::Index, Self::Audit, Self::Token];
+    pub const ALL: [Self; 6] = [
+        Self::Data,
+        Self::Recovery,
+        Self::Pepper,
+        Self::Index,
+        Self::Audit,
+        Self::Token,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {

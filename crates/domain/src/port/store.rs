@@ -53,7 +53,11 @@ pub struct Page {
 
 impl Page {
     /// Everything, oldest rank first.
-    pub const ALL: Self = Self { order: Order::Ascending, after: None, limit: 100_000 };
+    pub const ALL: Self = Self {
+        order: Order::Ascending,
+        after: None,
+        limit: 100_000,
+    };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

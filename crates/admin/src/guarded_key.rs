@@ -1,0 +1,87 @@
+//! PIN-guarded keys, as far as an operator may see and touch them. There is no way to read a PIN or a key,
+//! and none to shorten a lock.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::custody::KeyId;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::path::RawPath;
+
+use crate::Admin;
+use crate::auth::Operator;
+use crate::error::{self, ErrorBody};
+
+/// A key's state, without secrets and addresses.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GuardedKey {
+    /// The keyed hash by which the audit trail names the key.
+    alias: String,
+    created: String,
+    failed_guesses: u32,
+    failed_in_a_row: u32,
+    exhausted_until: Option<String>,
+    recoverable: bool,
+    imported: bool,
+    contacts: Vec<Contact>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Contact {
+    alias: String,
+    channel: Option<String>,
+    verified: bool,
+    code_outstanding: bool,
+    locked_until: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    deleted: bool,
+}
+
+/// State of a PIN-guarded key.
+#[utoipa::path(get, path = "/admin/v1/guarded-keys/{keyId}", tag = "guarded keys",
+    params(("keyId" = String, Path, description = "Id of the key")), responses(
+    (status = 200, body = GuardedKey), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn show(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+) -> Response {
+    let Some(id) = key_id(&path) else {
+        return error::invalid("keyId: not a UUID");
+    };
+    match admin.keeper.key_state(id).await {
+        Ok(state) => web::json::reply(StatusCode::OK, &state),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Deletes a key with its users, codes and counters.
+#[utoipa::path(delete, path = "/admin/v1/guarded-keys/{keyId}", tag = "guarded keys",
+    params(("keyId" = String, Path, description = "Id of the key")), responses(
+    (status = 200, body = Deleted), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn delete(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+) -> Response {
+    let Some(id) = key_id(&path) else {
+        return error::invalid("keyId: not a UUID");
+    };
+    match admin.keeper.delete_key("admin", id).await {
+        Ok(()) => web::json::reply(StatusCode::OK, &Deleted { deleted: true }),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+fn key_id(path: &RawPath) -> Option<KeyId> {
+    let text = path.0.as_ref().ok()?.get(3)?;
+    uuid::Uuid::parse_str(text).ok().map(KeyId)
+}

@@ -1,0 +1,39 @@
+//! The OpenAPI 3.1 description of the admin API, generated from the handlers.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Keyward admin", version = "1", description = "For the people who run the server."),
+    paths(crate::status::show, crate::guarded_key::show, crate::guarded_key::delete, crate::import::take_over,
+        crate::audit::events, crate::audit::verify, crate::message::preview),
+    modifiers(&TokenScheme)
+)]
+struct Description;
+
+struct TokenScheme;
+
+impl Modify for TokenScheme {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "The token that the running server keeps in its data directory.",
+            ))
+            .build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(bearer));
+        openapi.security = Some(vec![SecurityRequirement::new(
+            "token",
+            Vec::<String>::new(),
+        )]);
+    }
+}
+
+/// The description as JSON.
+pub fn openapi() -> serde_json::Value {
+    serde_json::to_value(Description::openapi()).unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Loaded};
+use crate::{client, config, doctor, serve, surface};
+
+/// Keeps people's key material and gives it back only to them.
+#[derive(Parser)]
+#[command(name = "keyward", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server. Needs no configuration: SQLite in ./keyward-data, 127.0.0.1:8080.
+    Serve(ServeArgs),
+    /// Check configuration, keys, database and providers, and list what is unsafe.
+    Doctor(DoctorArgs),
+    /// Bring the database schema up to date.
+    Migrate(MigrateArgs),
+    /// Print the OpenAPI description of a surface (photon, admin, …).
+    Openapi {
+        /// The surface.
+        surface: String,
+    },
+    /// Print a configuration file with every key, its meaning and its default.
+    ConfigExample,
+    /// Print the version.
+    Version {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look after a running server.
+    #[command(subcommand)]
+    Admin(client::admin::AdminCommand),
+    /// Tools of development mode (`keyward serve --dev`).
+    #[command(subcommand)]
+    Dev(client::dev::DevCommand),
+}
+
+/// Where configuration and data are.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// Configuration file.
+    #[arg(long, value_name = "F")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl Place {
+    pub(crate) fn load(&self) -> Result<Loaded, String> {
+        config::load(self.config.as_deref(), self.data.as_deref())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Address of the public listener; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Address of the admin listener; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin_listen: Option<String>,
+    /// Development mode: a mailbox instead of providers, a movable clock. Loopback only.
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// Development mode with the cheapest hashing, for tests.
+    #[arg(long, requires = "dev")]
+    pub(crate) dev_fast_hash: bool,
+    /// Log JSON lines; the first names the addresses.
+    #[arg(long)]
+    pub(crate) json_log: bool,
+}
+
+#[derive(Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    place: Place,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct MigrateArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a command; an `Err` is one line for standard error.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
+    match cli.command {
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments.place.load()?, arguments.json).await,
+        Command::Migrate(arguments) => {
+            doctor::migrate(&arguments.place.load()?, arguments.dry_run, arguments.json).await
+        }
+        Command::Openapi { surface } => {
+            let description = surface::openapi(&surface)?;
+            print(&serde_json::to_string_pretty(&description).map_err(|error| error.to_string())?)
+        }
+        Command::ConfigExample => print(&Config::example()),
+        Command::Version { json: false } => {
+            print(&format!("keyward {}", env!("CARGO_PKG_VERSION")))
+        }
+        Command::Version { json: true } => print(
+            &serde_json::json!({"name": "keyward", "version": env!("CARGO_PKG_VERSION")})
+                .to_string(),
+        ),
+        Command::Admin(command) => client::admin::run(command).await,
+        Command::Dev(command) => client::dev::run(command).await,
+    }
+}
+
+/// Writes to standard output; a reader that left (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<ExitCode, String> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write: {error}"))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

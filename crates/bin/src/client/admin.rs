@@ -1,0 +1,228 @@
+//! `keyward admin …`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Target, encode, readable};
+use crate::cli::print;
+
+#[derive(Subcommand)]
+pub(crate) enum AdminCommand {
+    /// How the server is.
+    Status(Common),
+    /// PIN-guarded keys of the Photon surface.
+    #[command(subcommand)]
+    Photon(PhotonCommand),
+    /// Take over data of other servers.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Messages to people.
+    #[command(subcommand)]
+    Messages(MessagesCommand),
+}
+
+#[derive(Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PhotonCommand {
+    /// State of a key: counters, locks, contacts. No secrets, no addresses.
+    Show {
+        /// Id of the key.
+        key_id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete a key with its users. It cannot be brought back.
+    Delete {
+        /// Id of the key.
+        key_id: String,
+        /// Do it without asking.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// The tables of the original Photon key server, as JSON lines (DynamoDB export or plain).
+    Photon {
+        /// The file; `-` reads standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Walk the whole chain: finds a changed, moved, removed or cut-off row. Exit status 1 when it does.
+    Verify(Common),
+    /// The newest events, newest first.
+    List {
+        /// Only of this alias or id.
+        #[arg(long)]
+        subject: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MessagesCommand {
+    /// Show a message in words, without sending it.
+    Preview {
+        /// The operation, for example recovery_started.
+        operation: String,
+        #[arg(long, default_value = "en")]
+        language: String,
+        /// EMAIL or SMS.
+        #[arg(long, default_value = "EMAIL")]
+        channel: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, String> {
+    match command {
+        AdminCommand::Status(Common { target }) => {
+            show(&target, &target.connect()?.get("/admin/v1/status").await?)
+        }
+        AdminCommand::Photon(command) => photon(command).await,
+        AdminCommand::Import(ImportCommand::Photon { file, target }) => {
+            import(&file, &target).await
+        }
+        AdminCommand::Audit(command) => audit(command).await,
+        AdminCommand::Messages(MessagesCommand::Preview {
+            operation,
+            language,
+            channel,
+            target,
+        }) => {
+            let wanted =
+                json!({ "operation": operation, "language": language, "channel": channel });
+            show(
+                &target,
+                &target
+                    .connect()?
+                    .post("/admin/v1/messages/preview", &wanted)
+                    .await?,
+            )
+        }
+    }
+}
+
+async fn photon(command: PhotonCommand) -> Result<ExitCode, String> {
+    match command {
+        PhotonCommand::Show { key_id, target } => {
+            let path = format!("/admin/v1/guarded-keys/{}", encode(&key_id));
+            show(&target, &target.connect()?.get(&path).await?)
+        }
+        PhotonCommand::Delete {
+            key_id,
+            yes,
+            target,
+        } => {
+            if !yes && !target.json {
+                return Err("this deletes the key for good; say --yes when you mean it".to_owned());
+            }
+            let path = format!("/admin/v1/guarded-keys/{}", encode(&key_id));
+            show(&target, &target.connect()?.delete(&path).await?)
+        }
+    }
+}
+
+/// Lines sent in one call.
+const LINES: usize = 1000;
+
+async fn import(file: &std::path::Path, target: &Target) -> Result<ExitCode, String> {
+    let text = if file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?
+    } else {
+        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?
+    };
+    let server = target.connect()?;
+    let lines: Vec<&str> = text.lines().collect();
+    let mut all = json!({ "keys": 0, "users": 0, "skipped": 0, "failed": [] });
+    for (nth, part) in lines.chunks(LINES).enumerate() {
+        let done = server
+            .post_text("/admin/v1/import/photon", part.join("\n"))
+            .await?;
+        add(&mut all, &done, nth * LINES);
+    }
+    let failed = all["failed"]
+        .as_array()
+        .is_some_and(|failed| !failed.is_empty());
+    show(target, &all)?;
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Adds the counts of one call, with line numbers of the whole file.
+fn add(all: &mut Value, done: &Value, before: usize) {
+    for name in ["keys", "users", "skipped"] {
+        let sum = all[name].as_u64().unwrap_or(0) + done[name].as_u64().unwrap_or(0);
+        all[name] = Value::from(sum);
+    }
+    let failed = done["failed"].as_array().cloned().unwrap_or_default();
+    for mut line in failed {
+        line["line"] = Value::from(line["line"].as_u64().unwrap_or(0) + before as u64);
+        if let Some(list) = all["failed"].as_array_mut() {
+            list.push(line);
+        }
+    }
+}
+
+async fn audit(command: AuditCommand) -> Result<ExitCode, String> {
+    match command {
+        AuditCommand::Verify(Common { target }) => {
+            let verdict = target
+                .connect()?
+                .post("/admin/v1/audit/verify", &json!({}))
+                .await?;
+            let sound = verdict["findings"].as_array().is_some_and(Vec::is_empty);
+            show(&target, &verdict)?;
+            Ok(if sound {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        AuditCommand::List {
+            subject,
+            limit,
+            target,
+        } => {
+            let mut path = format!("/admin/v1/audit/events?limit={limit}");
+            if let Some(subject) = subject {
+                path.push_str(&format!("&subject={}", encode(&subject)));
+            }
+            show(&target, &target.connect()?.get(&path).await?)
+        }
+    }
+}
+
+fn show(target: &Target, value: &Value) -> Result<ExitCode, String> {
+    if target.json {
+        print(&value.to_string())
+    } else {
+        print(&readable(value, 0))
+    }
+}

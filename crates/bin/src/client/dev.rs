@@ -1,0 +1,153 @@
+//! `keyward dev …`: works only against a server in development mode.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{Target, encode};
+use crate::cli::print;
+
+#[derive(Subcommand)]
+pub(crate) enum DevCommand {
+    /// The newest message, or only its code.
+    Mailbox {
+        /// Only messages to this address.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
+        /// Only the code of the newest message that has one.
+        #[arg(long)]
+        code: bool,
+        /// All messages, not only the newest.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The movable clock.
+    #[command(subcommand)]
+    Clock(ClockCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Move the clock forward; returns when everything that became due has happened.
+    Advance {
+        /// How far: 30d, 24h, 15m, 3600s.
+        span: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+pub(crate) async fn run(command: DevCommand) -> Result<ExitCode, String> {
+    match command {
+        DevCommand::Mailbox {
+            to,
+            code,
+            all,
+            target,
+        } => mailbox(&target, to.as_deref(), code, all).await,
+        DevCommand::Clock(ClockCommand::Advance { span, target }) => {
+            let seconds = seconds(&span)?;
+            let moved = target
+                .connect()?
+                .post("/dev/v1/clock/advance", &json!({ "seconds": seconds }))
+                .await?;
+            if target.json {
+                print(&moved.to_string())
+            } else {
+                print(moved["now"].as_str().unwrap_or_default())
+            }
+        }
+    }
+}
+
+async fn mailbox(
+    target: &Target,
+    to: Option<&str>,
+    code: bool,
+    all: bool,
+) -> Result<ExitCode, String> {
+    let path = to.map_or_else(
+        || "/dev/v1/mailbox".to_owned(),
+        |to| format!("/dev/v1/mailbox?to={}", encode(to)),
+    );
+    let found = target.connect()?.get(&path).await?;
+    let messages = found["messages"].as_array().cloned().unwrap_or_default();
+    if code {
+        let newest = messages
+            .iter()
+            .rev()
+            .find_map(|message| message["oneTimeToken"].as_str());
+        let newest = newest.ok_or("no message with a code yet")?;
+        return if target.json {
+            print(&json!({ "code": newest }).to_string())
+        } else {
+            print(newest)
+        };
+    }
+    if all {
+        return print(
+            &messages
+                .iter()
+                .map(Value::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
+    }
+    let newest = messages.last().ok_or("the mailbox is empty")?;
+    if target.json {
+        return print(&newest.to_string());
+    }
+    let field = |name: &str| newest[name].as_str().unwrap_or_default().to_owned();
+    print(&format!(
+        "To: {}\nSubject: {}\nDate: {}\n\n{}",
+        field("to"),
+        field("subject"),
+        field("ts"),
+        field("body")
+    ))
+}
+
+/// `30d`, `24h`, `15m`, `3600s` or plain seconds.
+fn seconds(span: &str) -> Result<u64, String> {
+    let (number, unit) = match span.find(|char: char| !char.is_ascii_digit()) {
+        Some(at) => span.split_at(at),
+        None => (span, "s"),
+    };
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(format!("{span}: write 30d, 24h, 15m or 3600s")),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| format!("{span}: write 30d, 24h, 15m or 3600s"))?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| format!("{span} is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn spans() {
+        for (span, expected) in [
+            ("30d", 2_592_000),
+            ("24h", 86_400),
+            ("15m", 900),
+            ("3600s", 3600),
+            ("7", 7),
+        ] {
+            assert_eq!(seconds(span), Ok(expected));
+        }
+        for bad in ["", "d", "-3d", "3w", "1.5h", "99999999999999999999d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

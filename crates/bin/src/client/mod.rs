@@ -1,0 +1,156 @@
+//! `keyward admin` and `keyward dev`: clients of a running server's admin listener.
+
+pub(crate) mod admin;
+pub(crate) mod dev;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+
+use crate::running::Running;
+
+/// How the server is found.
+#[derive(Args, Clone)]
+pub(crate) struct Target {
+    /// Data directory of a server on this machine.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "keyward-data",
+        global = true
+    )]
+    data: PathBuf,
+    /// Admin address of any server, with --token-file.
+    #[arg(long, value_name = "URL", requires = "token_file", global = true)]
+    server: Option<String>,
+    /// File that holds the server's admin token.
+    #[arg(long, value_name = "F", global = true)]
+    token_file: Option<PathBuf>,
+    /// Answer as JSON, and never ask anything.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// A server that answers.
+pub(crate) struct Server {
+    client: Client,
+    base: String,
+    token: String,
+}
+
+impl Target {
+    pub(crate) fn connect(&self) -> Result<Server, String> {
+        let (base, token) = match (&self.server, &self.token_file) {
+            (Some(server), Some(file)) => {
+                let token = std::fs::read_to_string(file)
+                    .map_err(|error| format!("{}: {error}", file.display()))?;
+                (
+                    server.trim_end_matches('/').to_owned(),
+                    token.trim().to_owned(),
+                )
+            }
+            _ => {
+                let running = Running::read(&self.data)?;
+                (running.admin, running.token)
+            }
+        };
+        let client = Client::builder()
+            .timeout(Duration::from_secs(300))
+            .no_proxy()
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Server {
+            client,
+            base,
+            token,
+        })
+    }
+}
+
+impl Server {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, String> {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn post_text(&self, path: &str, body: String) -> Result<Value, String> {
+        self.send(self.request(Method::POST, path).body(body)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
+    }
+
+    /// The body of a success; of anything else its message.
+    async fn send(&self, request: RequestBuilder) -> Result<Value, String> {
+        let answer = request.send().await.map_err(|error| {
+            format!(
+                "the server at {} does not answer: {}",
+                self.base,
+                domain::error::chain(&error)
+            )
+        })?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        if status.is_success() {
+            return Ok(body);
+        }
+        let message = body
+            .pointer("/error/message")
+            .or_else(|| body.get("message"))
+            .and_then(Value::as_str);
+        Err(format!(
+            "{} ({})",
+            message.unwrap_or("the server refused"),
+            status.as_u16()
+        ))
+    }
+}
+
+/// Percent-encodes one path segment or query value.
+pub(crate) fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// An answer as an operator reads it: `name: value` lines, nested ones indented.
+pub(crate) fn readable(value: &Value, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match value {
+                Value::Object(_) | Value::Array(_) => {
+                    format!("{indent}{name}:\n{}", readable(value, depth + 1))
+                }
+                _ => format!("{indent}{name}: {}\n", readable(value, 0)),
+            })
+            .collect(),
+        Value::Array(items) if items.is_empty() => format!("{indent}(none)\n"),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| format!("{}\n", readable(item, depth)))
+            .collect(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

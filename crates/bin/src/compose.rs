@@ -1,0 +1,287 @@
+//! Builds the adapters and the keeper out of the configuration.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::policy::{HashPolicy, Policy};
+use domain::port::store::{Row, RowId, Stop, Tx};
+use domain::port::{Clock, Courier, Random, Roots};
+use domain::{Error, Keeper, Ports};
+use outside::{
+    ComposerOptions, KeyError, KeyFile, LocalRoots, MovableClock, OutsideCourier, SystemClock,
+    SystemRandom, TemplateComposer,
+};
+use store::{Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+
+use crate::config::{Config, Loaded, courier_options};
+
+/// Where the lines of the development mailbox lie.
+pub(crate) const MAILBOX: &str = "mailbox.jsonl";
+
+/// What is different in development mode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Production,
+    Development { fast_hash: bool },
+}
+
+/// Everything the commands work with.
+pub(crate) struct House {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) clock: Option<Arc<MovableClock>>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) key_place: String,
+    pub(crate) database: String,
+}
+
+/// The database that the configuration names.
+pub(crate) fn database(
+    loaded: &Loaded,
+    migrations: Migrations,
+) -> Result<(Arc<dyn Backend>, String), String> {
+    match loaded.config.storage.postgres()? {
+        Some(url) => {
+            let storage = &loaded.config.storage;
+            let options = PostgresOptions {
+                migrations,
+                pool_size: storage.pool_size,
+                ca_file: storage.ca_file.clone(),
+                ..PostgresOptions::default()
+            };
+            let store =
+                PostgresStore::connect(url.expose(), options).map_err(|error| chain(&error))?;
+            Ok((Arc::new(store), "PostgreSQL".to_owned()))
+        }
+        None => {
+            make_folder(&loaded.data)?;
+            let path = loaded.data.join("keyward.db");
+            let options = SqliteOptions {
+                migrations,
+                ..SqliteOptions::default()
+            };
+            let store = SqliteStore::open(&path, &options).map_err(|error| chain(&error))?;
+            Ok((Arc::new(store), format!("SQLite {}", path.display())))
+        }
+    }
+}
+
+/// Builds everything. Waits for a database that is away, because keys are made only for an empty one.
+pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<House, String> {
+    let (store, database) = database(loaded, Migrations::Apply)?;
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    make_folder(&loaded.data)?;
+    let (clock, movable): (Arc<dyn Clock>, _) = match mode {
+        Mode::Production => (Arc::new(SystemClock), None),
+        Mode::Development { .. } => {
+            let clock = MovableClock::open(loaded.data.join("clock"))
+                .map_err(|error| format!("the development clock: {error}"))?;
+            let clock = Arc::new(clock);
+            (Arc::clone(&clock) as Arc<dyn Clock>, Some(clock))
+        }
+    };
+    let (keys, key_place) = keys(loaded, store.as_ref(), clock.as_ref(), random.as_ref()).await?;
+    let roots = Arc::new(LocalRoots::new(keys, Arc::clone(&random)));
+    recognise(store.as_ref(), &roots).await?;
+    let mailbox = (mode != Mode::Production).then(|| loaded.data.join(MAILBOX));
+    let options = courier_options(&loaded.config, mailbox.as_deref())?;
+    let courier = Arc::new(OutsideCourier::new(options, Arc::clone(&clock))?);
+    let composer = TemplateComposer::new(&ComposerOptions {
+        product: loaded.config.mail.product.clone(),
+        overrides: loaded.config.mail.templates.clone(),
+    })?;
+    let ports = Ports {
+        store,
+        clock,
+        random: Arc::clone(&random),
+        roots: roots as Arc<dyn Roots>,
+        courier: courier as Arc<dyn Courier>,
+        composer: Arc::new(composer),
+    };
+    let keeper =
+        Keeper::new(ports, policy(&loaded.config, mode, public)).map_err(|error| chain(&error))?;
+    keeper.prepare().await.map_err(|error| chain(&error))?;
+    Ok(House {
+        keeper,
+        clock: movable,
+        random,
+        key_place,
+        database,
+    })
+}
+
+fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
+    let cost = match mode {
+        Mode::Development { fast_hash: true } => crypto::password::Cost::CHEAPEST,
+        _ => config.security.cost(),
+    };
+    let url = &config.server.public_url;
+    Policy {
+        hash: HashPolicy {
+            cost,
+            threads: config.security.threads(),
+            queue: config.security.hash_queue,
+        },
+        limits: config.limits.policy(),
+        guarded_key: config.photon.policy(),
+        public_url: if url.is_empty() {
+            public.to_owned()
+        } else {
+            url.clone()
+        },
+    }
+}
+
+/// The root keys: those configured, or new ones for an empty database.
+async fn keys(
+    loaded: &Loaded,
+    store: &dyn Backend,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<(KeyFile, String), String> {
+    let configured = &loaded.config.keys;
+    match configured.kind.as_str() {
+        "env" => {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the binary is the one that reads the environment"
+            )]
+            let text = std::env::var(&configured.env)
+                .map_err(|_| format!("[keys] kind is env and {} is not set", configured.env))?;
+            let keys = KeyFile::parse(&text).map_err(|error| domain::error::chain(&error))?;
+            Ok((keys, format!("environment variable {}", configured.env)))
+        }
+        "file" => {
+            let path = key_path(loaded);
+            let keys = match KeyFile::load(&path) {
+                Err(KeyError::Missing { .. }) if is_new(store).await? => {
+                    if let Some(folder) = path.parent() {
+                        make_folder(folder)?;
+                    }
+                    let id = domain::port::random::uuid(random);
+                    KeyFile::create(&path, id, clock.now(), random)
+                        .map_err(|error| domain::error::chain(&error))?
+                }
+                Ok(keys) => keys,
+                Err(error) => return Err(domain::error::chain(&error)),
+            };
+            Ok((keys, path.display().to_string()))
+        }
+        other => Err(format!(
+            "configuration: [keys] kind {other} is not file or env"
+        )),
+    }
+}
+
+/// Where the key file lies.
+pub(crate) fn key_path(loaded: &Loaded) -> PathBuf {
+    loaded
+        .config
+        .keys
+        .file
+        .clone()
+        .unwrap_or_else(|| loaded.data.join("keyward.keys"))
+}
+
+const SERVER: &str = "server";
+const KEYS: RowId = RowId(*b"keys of this db.");
+
+/// Whether no server has ever worked with this database. Waits while it is away.
+async fn is_new(store: &dyn Backend) -> Result<bool, String> {
+    loop {
+        match kept(store).await {
+            Ok(kept) => return Ok(kept.is_none()),
+            Err(Error::Unavailable(error)) => {
+                tracing::warn!(
+                    code = "database_away",
+                    error = domain::error::chain(error.as_ref()),
+                    "waiting for the database"
+                );
+                pause().await;
+            }
+            Err(error) => return Err(chain(&error)),
+        }
+    }
+}
+
+/// Refuses the keys of another database, and keeps the mark of these.
+async fn recognise(store: &dyn Backend, roots: &Arc<LocalRoots>) -> Result<(), String> {
+    loop {
+        let known = Arc::clone(roots);
+        let job = move |tx: &mut dyn Tx| {
+            let mark = known.check().into_bytes();
+            match tx.get(SERVER, &KEYS)? {
+                None => {
+                    let row = Row {
+                        id: KEYS,
+                        owner: None,
+                        rank: 0,
+                        due: None,
+                        version: 1,
+                        body: mark,
+                    };
+                    tx.insert(SERVER, &row)
+                }
+                Some(mut row) => {
+                    let kept = String::from_utf8_lossy(&row.body).into_owned();
+                    known
+                        .verify(&kept)
+                        .map_err(|error| Stop::Failed(Error::bug(error)))?;
+                    if row.body != mark {
+                        row.body = mark;
+                        row.version += 1;
+                        tx.update(SERVER, &row)?;
+                    }
+                    Ok(())
+                }
+            }
+        };
+        match store.write(Box::new(job)).await {
+            Ok(()) => return Ok(()),
+            Err(Error::Unavailable(error)) => {
+                tracing::warn!(
+                    code = "database_away",
+                    error = domain::error::chain(error.as_ref()),
+                    "waiting for the database"
+                );
+                pause().await;
+            }
+            Err(Error::Bug(error)) => return Err(domain::error::chain(error.as_ref())),
+            Err(error) => return Err(chain(&error)),
+        }
+    }
+}
+
+/// The mark of the keys that this database was last opened with.
+pub(crate) async fn kept(store: &dyn Backend) -> Result<Option<String>, Error> {
+    let row = store.row(SERVER, KEYS).await?;
+    Ok(row.map(|row| String::from_utf8_lossy(&row.body).into_owned()))
+}
+
+async fn pause() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a database that is away is asked once a second"
+    )]
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// Makes a folder that only its owner can read.
+pub(crate) fn make_folder(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| format!("cannot make the folder {}: {error}", path.display()))
+}
+
+pub(crate) fn chain(error: &Error) -> String {
+    match error {
+        Error::Bug(source) | Error::Unavailable(source) => domain::error::chain(source.as_ref()),
+        other => domain::error::chain(other),
+    }
+}

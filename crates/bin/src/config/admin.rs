@@ -1,0 +1,9 @@
+use super::section::section;
+
+section! {
+    /// The admin listener: admin API, console, metrics. Keep it on loopback or a private network.
+    Admin {
+        /// Address of the admin listener. Port 0 takes a free one.
+        listen: String = "127.0.0.1:8081".to_owned(),
+    }
+}

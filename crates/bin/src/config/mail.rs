@@ -1,0 +1,191 @@
+use std::path::{Path, PathBuf};
+
+use domain::secret::SecretBytes;
+use outside::courier::{
+    CourierOptions, FileOptions, Plain, ProviderOptions, SmtpOptions, SmtpSecurity, WebhookOptions,
+};
+
+use super::Config;
+use super::secret::{Secret, resolve};
+use super::section::section;
+
+section! {
+    /// How e-mail leaves: one provider here, or a list of [[mail.providers]] with the same keys, tried in order.
+    Mail {
+        /// `none`, `smtp`, `webhook` (signed HTTP) or `file` (JSON lines).
+        kind: String = "none".to_owned(),
+        /// `file`: where the lines go. SMS go there too when [sms] names nothing.
+        path: Option<PathBuf> = None,
+        /// `smtp`: the server.
+        host: Option<String> = None,
+        /// `smtp`: its port; by default 25, 587 with starttls, 465 with tls.
+        port: Option<u16> = None,
+        /// `smtp`: `starttls`, `tls`, or `none` (to loopback only, unless allow_plain is set).
+        tls: String = "starttls".to_owned(),
+        /// `smtp`: login.
+        username: Option<String> = None,
+        /// `smtp`: password of the login.
+        password: Option<Secret> = None,
+        /// `smtp`: file that holds the password.
+        password_file: Option<PathBuf> = None,
+        /// `smtp`: sender, `Name <address>` or a bare address.
+        from: Option<String> = None,
+        /// `smtp`: where answers go.
+        reply_to: Option<String> = None,
+        /// Certificate authorities to trust instead of the public ones, PEM.
+        ca_file: Option<PathBuf> = None,
+        /// `webhook`: the URL.
+        url: Option<String> = None,
+        /// `webhook`: the signing secret, 32 bytes or more.
+        secret: Option<Secret> = None,
+        /// `webhook`: file that holds the secret.
+        secret_file: Option<PathBuf> = None,
+        /// Allow unencrypted connections to other machines.
+        allow_plain: bool = false,
+        /// Texts in files of your own, as templates/<language>/<operation>.txt.
+        templates: Option<PathBuf> = None,
+        /// What messages call the service.
+        product: String = "Keyward".to_owned(),
+        /// Providers, tried in order. Replaces the keys above.
+        providers: Vec<Mail> = Vec::new(),
+    }
+}
+
+impl Mail {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        self.options().map(|_| ())
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.kind != "none" || !self.providers.is_empty()
+    }
+
+    /// The providers, in order.
+    pub(crate) fn options(&self) -> Result<Vec<ProviderOptions>, String> {
+        if self.providers.is_empty() {
+            return Ok(self.provider()?.into_iter().collect());
+        }
+        if self.kind != "none" {
+            return Err(
+                "configuration: [mail] has a kind and a list of providers; take one of them"
+                    .to_owned(),
+            );
+        }
+        let mut all = Vec::new();
+        for provider in &self.providers {
+            all.extend(provider.provider()?);
+        }
+        Ok(all)
+    }
+
+    fn provider(&self) -> Result<Option<ProviderOptions>, String> {
+        match self.kind.as_str() {
+            "none" => Ok(None),
+            "file" => Ok(Some(file(self.path.as_deref())?)),
+            "smtp" => self
+                .smtp()
+                .map(|options| Some(ProviderOptions::Smtp(options))),
+            "webhook" => {
+                let secret = resolve("secret", self.secret.as_ref(), self.secret_file.as_deref())?;
+                webhook(
+                    "mail",
+                    self.url.as_deref(),
+                    secret,
+                    self.ca_file.clone(),
+                    plain(self.allow_plain),
+                )
+                .map(Some)
+            }
+            other => Err(format!(
+                "configuration: [mail] kind {other} is not none, smtp, webhook or file"
+            )),
+        }
+    }
+
+    fn smtp(&self) -> Result<SmtpOptions, String> {
+        let need = |name: &str, value: &Option<String>| {
+            value
+                .clone()
+                .ok_or_else(|| format!("configuration: [mail] kind smtp needs {name}"))
+        };
+        let mut options = SmtpOptions::new(need("host", &self.host)?, need("from", &self.from)?);
+        options.port = self.port;
+        options.security = match self.tls.as_str() {
+            "none" => SmtpSecurity::Plain(plain(self.allow_plain)),
+            "starttls" => SmtpSecurity::StartTls,
+            "tls" => SmtpSecurity::Tls,
+            other => {
+                return Err(format!(
+                    "configuration: [mail] tls {other} is not none, starttls or tls"
+                ));
+            }
+        };
+        options.username.clone_from(&self.username);
+        options.password = resolve(
+            "password",
+            self.password.as_ref(),
+            self.password_file.as_deref(),
+        )?;
+        options.reply_to.clone_from(&self.reply_to);
+        options.ca_file.clone_from(&self.ca_file);
+        Ok(options)
+    }
+}
+
+/// All ways out. `mailbox`: the development mailbox, where nothing else is configured.
+pub(crate) fn courier_options(
+    config: &Config,
+    mailbox: Option<&Path>,
+) -> Result<CourierOptions, String> {
+    let mut email = config.mail.options()?;
+    let mut sms = config.sms.options()?;
+    if let Some(path) = mailbox.filter(|_| !config.mail.is_set()) {
+        email.push(file(Some(path))?);
+    }
+    if !config.sms.is_set() {
+        sms.extend(
+            email
+                .iter()
+                .filter(|provider| matches!(provider, ProviderOptions::File(_)))
+                .cloned(),
+        );
+    }
+    Ok(CourierOptions {
+        email,
+        sms,
+        ..CourierOptions::default()
+    })
+}
+
+pub(super) fn file(path: Option<&Path>) -> Result<ProviderOptions, String> {
+    let path = path.ok_or("configuration: kind file needs a path")?;
+    Ok(ProviderOptions::File(FileOptions {
+        path: path.to_owned(),
+    }))
+}
+
+pub(super) fn plain(allow: bool) -> Plain {
+    if allow {
+        Plain::Anywhere
+    } else {
+        Plain::Loopback
+    }
+}
+
+pub(super) fn webhook(
+    section: &str,
+    url: Option<&str>,
+    secret: Option<domain::secret::SecretText>,
+    ca_file: Option<PathBuf>,
+    plain: Plain,
+) -> Result<ProviderOptions, String> {
+    let url = url.ok_or_else(|| format!("configuration: [{section}] kind webhook needs url"))?;
+    let secret = secret.ok_or_else(|| {
+        format!("configuration: [{section}] kind webhook needs secret or secret_file")
+    })?;
+    let mut options =
+        WebhookOptions::new(url, SecretBytes::new(secret.expose().as_bytes().to_vec()));
+    options.plain = plain;
+    options.ca_file = ca_file;
+    Ok(ProviderOptions::Webhook(options))
+}

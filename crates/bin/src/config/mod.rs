@@ -1,0 +1,202 @@
+//! Configuration: typed, checked once at start, unknown keys refused with the nearest known name.
+//!
+//! `keyward.toml`, then the environment (`KEYWARD_SECTION__KEY`), then the command line. Every secret can
+//! be given as `…_file`.
+
+mod admin;
+mod keys;
+mod limits;
+mod mail;
+mod photon;
+mod secret;
+pub(crate) mod section;
+mod security;
+mod server;
+mod sms;
+mod storage;
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+pub(crate) use mail::courier_options;
+use section::Key;
+
+macro_rules! sections {
+    ($($field:ident: $type:path,)*) => {
+        /// Everything that can be configured.
+        #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct Config {
+            $(pub(crate) $field: $type,)*
+        }
+
+        /// (section, its documentation, its keys)
+        const SECTIONS: &[(&str, &str, &[Key])] = &[
+            $((stringify!($field), <$type>::DOC, <$type>::KEYS),)*
+        ];
+    };
+}
+
+sections! {
+    server: server::Server,
+    storage: storage::Storage,
+    keys: keys::Keys,
+    security: security::Security,
+    mail: mail::Mail,
+    sms: sms::Sms,
+    limits: limits::Limits,
+    photon: photon::Photon,
+    admin: admin::Admin,
+}
+
+/// A configuration and where its data lies.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) data: PathBuf,
+    /// The file it came from, if there was one.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Reads file and environment.
+pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Loaded, String> {
+    let mut table = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("cannot read the configuration {}: {error}", path.display())
+            })?;
+            text.parse::<Table>()
+                .map_err(|error| format!("{}: {error}", path.display()))?
+        }
+        None => Table::new(),
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one door for the environment"
+    )]
+    overlay(&mut table, std::env::vars())?;
+    let config = check(table)?;
+    let data = data.map_or_else(|| config.storage.data.clone(), Path::to_owned);
+    Ok(Loaded {
+        config,
+        data,
+        file: file.map(Path::to_owned),
+    })
+}
+
+/// Puts `KEYWARD_SECTION__KEY=value` over the file. A value that is no TOML is taken as text.
+fn overlay(
+    table: &mut Table,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<(), String> {
+    for (name, text) in variables {
+        let Some(path) = name.strip_prefix("KEYWARD_") else {
+            continue;
+        };
+        if !path.contains("__") {
+            continue;
+        }
+        let parts: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+        let value = format!("value = {text}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| Value::String(text.clone()));
+        let Some((last, above)) = parts.split_last() else {
+            continue;
+        };
+        let mut at = &mut *table;
+        for part in above {
+            let next = at
+                .entry(part.clone())
+                .or_insert_with(|| Value::Table(Table::new()));
+            at = next
+                .as_table_mut()
+                .ok_or_else(|| format!("{name}: {part} is no section"))?;
+        }
+        at.insert(last.clone(), value);
+    }
+    Ok(())
+}
+
+fn check(table: Table) -> Result<Config, String> {
+    for (name, value) in &table {
+        let Some((_, _, keys)) = SECTIONS.iter().find(|(section, _, _)| section == name) else {
+            let known = SECTIONS.iter().map(|(section, _, _)| *section);
+            return Err(format!(
+                "configuration: there is no section [{name}]{}",
+                nearest(name, known)
+            ));
+        };
+        let Value::Table(inner) = value else {
+            return Err(format!(
+                "configuration: {name} is a section, write [{name}]"
+            ));
+        };
+        if let Some(unknown) = inner
+            .keys()
+            .find(|key| !keys.iter().any(|known| known.name == key.as_str()))
+        {
+            let near = nearest(unknown, keys.iter().map(|key| key.name));
+            return Err(format!(
+                "configuration: [{name}] has no key {unknown}{near}"
+            ));
+        }
+    }
+    let config: Config = Value::Table(table)
+        .try_into()
+        .map_err(|error: toml::de::Error| format!("configuration: {}", error.message()))?;
+    config.validate()?;
+    Ok(config)
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().max(4) / 2)
+        .map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
+}
+
+impl Config {
+    /// What types alone cannot say. The first contradiction found.
+    fn validate(&self) -> Result<(), String> {
+        self.server.validate()?;
+        self.security.validate()?;
+        self.mail.validate()?;
+        self.sms.validate()?;
+        self.photon.validate()
+    }
+
+    /// A configuration file with every key, its meaning and its default.
+    pub(crate) fn example() -> String {
+        let defaults = Table::try_from(Self::default()).unwrap_or_default();
+        let mut out = String::from(
+            "# Keyward's configuration. Every key is shown with its default; a key that is left out has it.\n\
+             # Each key can also be set as KEYWARD_SECTION__KEY in the environment, and every secret be read\n\
+             # from a file: KEY_file. A limit of 0 is off.\n",
+        );
+        for (section, doc, keys) in SECTIONS {
+            out.push_str(&format!("\n{}[{section}]\n", commented(doc)));
+            let values = defaults.get(*section).and_then(Value::as_table);
+            for key in *keys {
+                out.push_str(&commented(key.doc));
+                match values.and_then(|values| values.get(key.name)) {
+                    Some(value) => out.push_str(&format!("#{} = {value}\n", key.name)),
+                    None => out.push_str(&format!("#{} =\n", key.name)),
+                }
+            }
+        }
+        out
+    }
+}
+
+fn commented(doc: &str) -> String {
+    doc.trim_end()
+        .lines()
+        .map(|line| format!("#{line}\n"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

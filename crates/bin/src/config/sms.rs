@@ -1,0 +1,121 @@
+use std::path::PathBuf;
+
+use outside::courier::{ProviderOptions, SmsSender, TwilioOptions};
+
+use super::mail::{file, plain, webhook};
+use super::secret::{Secret, resolve};
+use super::section::section;
+
+section! {
+    /// How SMS leave: one provider here, or a list of [[sms.providers]] with the same keys, tried in order.
+    Sms {
+        /// `none`, `twilio`, `webhook` (signed HTTP) or `file` (JSON lines).
+        kind: String = "none".to_owned(),
+        /// `file`: where the lines go.
+        path: Option<PathBuf> = None,
+        /// `twilio`: base URL of the API. `webhook`: the URL.
+        url: Option<String> = None,
+        /// `twilio`: the account.
+        account_sid: Option<String> = None,
+        /// `twilio`: its token.
+        auth_token: Option<Secret> = None,
+        /// `twilio`: file that holds the token.
+        auth_token_file: Option<PathBuf> = None,
+        /// `twilio`: sender number or name.
+        from: Option<String> = None,
+        /// `twilio`: messaging service that picks the sender.
+        messaging_service_sid: Option<String> = None,
+        /// `webhook`: the signing secret, 32 bytes or more.
+        secret: Option<Secret> = None,
+        /// `webhook`: file that holds the secret.
+        secret_file: Option<PathBuf> = None,
+        /// Certificate authorities to trust instead of the public ones, PEM.
+        ca_file: Option<PathBuf> = None,
+        /// Allow unencrypted connections to other machines.
+        allow_plain: bool = false,
+        /// Providers, tried in order. Replaces the keys above.
+        providers: Vec<Sms> = Vec::new(),
+    }
+}
+
+impl Sms {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        self.options().map(|_| ())
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.kind != "none" || !self.providers.is_empty()
+    }
+
+    /// The providers, in order.
+    pub(crate) fn options(&self) -> Result<Vec<ProviderOptions>, String> {
+        if self.providers.is_empty() {
+            return Ok(self.provider()?.into_iter().collect());
+        }
+        if self.kind != "none" {
+            return Err(
+                "configuration: [sms] has a kind and a list of providers; take one of them"
+                    .to_owned(),
+            );
+        }
+        let mut all = Vec::new();
+        for provider in &self.providers {
+            all.extend(provider.provider()?);
+        }
+        Ok(all)
+    }
+
+    fn provider(&self) -> Result<Option<ProviderOptions>, String> {
+        match self.kind.as_str() {
+            "none" => Ok(None),
+            "file" => Ok(Some(file(self.path.as_deref())?)),
+            "twilio" => self
+                .twilio()
+                .map(|options| Some(ProviderOptions::Twilio(options))),
+            "webhook" => {
+                let secret = resolve("secret", self.secret.as_ref(), self.secret_file.as_deref())?;
+                webhook(
+                    "sms",
+                    self.url.as_deref(),
+                    secret,
+                    self.ca_file.clone(),
+                    plain(self.allow_plain),
+                )
+                .map(Some)
+            }
+            other => Err(format!(
+                "configuration: [sms] kind {other} is not none, twilio, webhook or file"
+            )),
+        }
+    }
+
+    fn twilio(&self) -> Result<TwilioOptions, String> {
+        let sid = self
+            .account_sid
+            .clone()
+            .ok_or("configuration: [sms] kind twilio needs account_sid")?;
+        let token = resolve(
+            "auth_token",
+            self.auth_token.as_ref(),
+            self.auth_token_file.as_deref(),
+        )?
+        .ok_or("configuration: [sms] kind twilio needs auth_token or auth_token_file")?;
+        let sender = match (&self.from, &self.messaging_service_sid) {
+            (Some(number), None) => SmsSender::Number(number.clone()),
+            (None, Some(service)) => SmsSender::Service(service.clone()),
+            _ => {
+                return Err(
+                    "configuration: [sms] kind twilio needs from or messaging_service_sid"
+                        .to_owned(),
+                );
+            }
+        };
+        let mut options = TwilioOptions::new(sid, token, sender);
+        if let Some(url) = &self.url {
+            options.base_url.clone_from(url);
+        }
+        options.plain = plain(self.allow_plain);
+        options.ca_file.clone_from(&self.ca_file);
+        Ok(options)
+    }
+}

@@ -1,0 +1,146 @@
+//! `keyward doctor` and `keyward migrate`: the only commands beside `serve` that touch the database.
+
+use std::process::ExitCode;
+
+use outside::{KeyFile, SystemClock};
+use serde::Serialize;
+use store::Migrations;
+
+use crate::banner;
+use crate::cli::print;
+use crate::compose::{self, chain, key_path};
+use crate::config::{Loaded, courier_options};
+use crate::running::Running;
+
+#[derive(Serialize)]
+struct Finding {
+    /// `ok`, `advice` or `problem`.
+    level: &'static str,
+    what: String,
+}
+
+/// Checks everything; exit status 1 when there is a problem.
+pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String> {
+    let mut found = Vec::new();
+    let mut note = |level, what: String| found.push(Finding { level, what });
+    match &loaded.file {
+        Some(file) => note("ok", format!("configuration {} is valid", file.display())),
+        None => note(
+            "ok",
+            "no configuration file: everything is at its default".to_owned(),
+        ),
+    }
+    if loaded.config.keys.kind == "file" {
+        match KeyFile::load(&key_path(loaded)) {
+            Ok(keys) => note("ok", format!("key file of database {}", keys.database())),
+            Err(error) => note("problem", error.to_string()),
+        }
+    }
+    match compose::database(loaded, Migrations::Leave) {
+        Ok((store, name)) => match store.plan().await {
+            Ok(plan) if plan.is_current() => note("ok", format!("{name} is up to date")),
+            Ok(plan) => note("problem", format!("{name} needs keyward migrate: {plan}")),
+            Err(error) => note("problem", format!("{name}: {}", chain(&error))),
+        },
+        // SQLite is for one process: a running server answers for it.
+        Err(_) if Running::read(&loaded.data).is_ok() => match running_is_ready(loaded).await {
+            Ok(()) => note(
+                "ok",
+                "a server is running on this data, and can write".to_owned(),
+            ),
+            Err(error) => note("problem", format!("the running server: {error}")),
+        },
+        Err(error) => note("problem", error),
+    }
+    let options = courier_options(&loaded.config, None)?;
+    let courier = outside::OutsideCourier::new(options, std::sync::Arc::new(SystemClock))?;
+    for probe in courier.probe().await {
+        match probe.outcome {
+            Ok(()) => note(
+                "ok",
+                format!("{:?} provider {} answers", probe.channel, probe.provider),
+            ),
+            Err(why) => note(
+                "problem",
+                format!("{:?} provider {}: {why}", probe.channel, probe.provider),
+            ),
+        }
+    }
+    for advice in banner::unsafe_yet(loaded) {
+        note("advice", advice);
+    }
+    for difference in strict_differences(loaded) {
+        note("advice", difference);
+    }
+    let sound = found.iter().all(|finding| finding.level != "problem");
+    if json {
+        let text = serde_json::json!({ "sound": sound, "findings": found }).to_string();
+        print(&text)?;
+    } else {
+        let lines: Vec<String> = found
+            .iter()
+            .map(|finding| format!("{:8} {}", finding.level, finding.what))
+            .collect();
+        print(&lines.join("\n"))?;
+    }
+    Ok(if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn running_is_ready(loaded: &Loaded) -> Result<(), String> {
+    let running = Running::read(&loaded.data)?;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let answer = client.get(format!("{}/readyz", running.admin)).send().await;
+    match answer {
+        Ok(answer) if answer.status().is_success() => Ok(()),
+        Ok(answer) => Err(format!("/readyz answers {}", answer.status())),
+        Err(error) => Err(domain::error::chain(&error)),
+    }
+}
+
+/// What `security.profile = "strict"` would change.
+fn strict_differences(loaded: &Loaded) -> Vec<String> {
+    if loaded.config.security.is_strict() {
+        return Vec::new();
+    }
+    let ttl = loaded.config.photon.code_ttl_seconds;
+    if ttl > 600 {
+        vec![format!(
+            "profile strict: photon.code_ttl_seconds would be 600 instead of {ttl} (NIST SP 800-63B-4, out-of-band secrets)"
+        )]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Brings the schema up to date, or says what that would do.
+pub(crate) async fn migrate(
+    loaded: &Loaded,
+    dry_run: bool,
+    json: bool,
+) -> Result<ExitCode, String> {
+    let (store, name) = compose::database(loaded, Migrations::Leave)?;
+    let plan = if dry_run {
+        store.plan().await
+    } else {
+        store.migrate().await
+    }
+    .map_err(|error| chain(&error))?;
+    if json {
+        print(
+            &serde_json::json!({ "database": name, "dry_run": dry_run, "steps": plan.steps })
+                .to_string(),
+        )
+    } else if plan.is_current() {
+        print(&format!("{name} is up to date"))
+    } else {
+        let verb = if dry_run { "would do" } else { "did" };
+        print(&format!("{name}: {verb} {plan}"))
+    }
+}

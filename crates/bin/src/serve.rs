@@ -1,0 +1,332 @@
+//! `keyward serve`: listeners, jobs, and a stop that loses no request.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use domain::Keeper;
+use domain::audit::Checkpoint;
+use domain::port::random::bytes;
+use domain::secret::SecretText;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use web::{ServeOptions, TrustedProxies};
+
+use crate::cli::ServeArgs;
+use crate::compose::{self, House, MAILBOX, Mode};
+use crate::config::Loaded;
+use crate::metrics::{Listener, Metrics};
+use crate::running::Running;
+use crate::{banner, dev, log, surface};
+
+/// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
+const JOB_PAUSE: Duration = Duration::from_millis(500);
+/// Letters that may be on their way at a time, in so many batches: one slow provider must not hold the rest.
+const DISPATCHERS: usize = 4;
+const CHECKPOINT: &str = "audit-checkpoint.json";
+
+pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
+    let mut loaded = arguments.place.load()?;
+    if let Some(listen) = arguments.listen {
+        loaded.config.server.listen = listen;
+    }
+    if let Some(listen) = arguments.admin_listen {
+        loaded.config.admin.listen = listen;
+    }
+    let mode = match arguments.dev {
+        true => Mode::Development {
+            fast_hash: arguments.dev_fast_hash,
+        },
+        false => Mode::Production,
+    };
+    let json = arguments.json_log || loaded.config.server.log == "json";
+    log::start(&loaded.config.server.log_filter, json)?;
+    let listeners = Listeners::bind(&loaded, mode).await?;
+    let house = compose::house(&loaded, mode, &listeners.public_url).await?;
+    let running = Running {
+        pid: std::process::id(),
+        public: listeners.public_url.clone(),
+        admin: listeners.admin_url.clone(),
+        token: hex::encode(bytes::<32>(house.random.as_ref())),
+        dev: mode != Mode::Production,
+    };
+    running.write(&loaded.data)?;
+    banner::show(&loaded, &house, &running, json)?;
+    let served = serve(&loaded, house, &running, listeners).await;
+    Running::remove(&loaded.data);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// The bound sockets, and how they are reached.
+struct Listeners {
+    public: TcpListener,
+    admin: TcpListener,
+    public_url: String,
+    admin_url: String,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Listeners {
+    async fn bind(loaded: &Loaded, mode: Mode) -> Result<Self, String> {
+        let server = &loaded.config.server;
+        let tls = match (&server.tls_cert, &server.tls_key) {
+            (Some(cert), Some(key)) => Some(web::tls::server_config(&read(cert)?, &read(key)?)?),
+            _ => None,
+        };
+        let public = bind("server", &server.listen).await?;
+        let admin = bind("admin", &loaded.config.admin.listen).await?;
+        let (at, admin_at) = (address(&public)?, address(&admin)?);
+        if mode != Mode::Production && !(at.ip().is_loopback() && admin_at.ip().is_loopback()) {
+            return Err("--dev listens on loopback only: its mailbox and clock are open to whoever reaches them".to_owned());
+        }
+        if !at.ip().is_loopback() && tls.is_none() && !server.behind_proxy {
+            return Err(format!(
+                "{at} is not loopback and there is no TLS: set [server] tls_cert and tls_key, \
+                 or behind_proxy = true when a TLS-terminating proxy stands in front"
+            ));
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        Ok(Self {
+            public,
+            admin,
+            public_url: format!("{scheme}://{at}"),
+            admin_url: format!("http://{admin_at}"),
+            tls,
+        })
+    }
+}
+
+async fn serve(
+    loaded: &Loaded,
+    house: House,
+    running: &Running,
+    listeners: Listeners,
+) -> Result<(), String> {
+    let metrics = Metrics::new();
+    let proxies = TrustedProxies::parse(&loaded.config.server.trusted_proxies)
+        .map_err(|error| format!("configuration: [server] trusted_proxies: {error}"))?;
+    let limits = loaded.config.server.limits();
+    let stop = CancellationToken::new();
+    let public = watched(
+        "public",
+        health(surface::public(&house.keeper), &house.keeper),
+        &metrics,
+    );
+    let admin = watched(
+        "admin",
+        admin_router(loaded, &house, running, &metrics),
+        &metrics,
+    );
+    let mut listening = JoinSet::new();
+    for (listener, router, tls) in [
+        (listeners.public, public, listeners.tls),
+        (listeners.admin, admin, None),
+    ] {
+        let options = ServeOptions {
+            listener,
+            router,
+            tls,
+            limits: limits.clone(),
+            proxies: proxies.clone(),
+            shutdown: stop.clone(),
+        };
+        listening.spawn(web::serve(options));
+    }
+    let jobs_stop = CancellationToken::new();
+    let mut jobs = jobs(
+        &house.keeper,
+        &metrics,
+        loaded.data.join(CHECKPOINT),
+        &jobs_stop,
+    );
+    let outcome = tokio::select! {
+        signal = stop_signal() => signal,
+        Some(ended) = listening.join_next() => Err(format!("a listener ended by itself: {ended:?}")),
+    };
+    tracing::info!(code = "stopping", "finishing running requests");
+    stop.cancel();
+    while listening.join_next().await.is_some() {}
+    jobs_stop.cancel();
+    while jobs.join_next().await.is_some() {}
+    tracing::info!(code = "stopped", "stopped");
+    outcome
+}
+
+fn admin_router(
+    loaded: &Loaded,
+    house: &House,
+    running: &Running,
+    metrics: &Arc<Metrics>,
+) -> Router {
+    let anchor = loaded.data.join(CHECKPOINT);
+    let admin = Arc::new(admin::Admin {
+        keeper: Arc::clone(&house.keeper),
+        token: SecretText::new(running.token.clone()),
+        version: env!("CARGO_PKG_VERSION"),
+        anchor: Box::new(move || checkpoint(&anchor)),
+    });
+    let shown = Arc::clone(metrics);
+    let keeper = Arc::clone(&house.keeper);
+    let metrics_page = move || async move {
+        shown.ready.set(i64::from(keeper.ready().await.is_ok()));
+        let headers = [(
+            http::header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )];
+        (headers, shown.text()).into_response()
+    };
+    let mut router = admin::routes(admin).route("/metrics", get(metrics_page));
+    router = surface::described(router, "admin", "Keyward admin");
+    if let Some(clock) = &house.clock {
+        let mailbox = loaded
+            .config
+            .mail
+            .path
+            .clone()
+            .unwrap_or_else(|| loaded.data.join(MAILBOX));
+        let tools = dev::Tools {
+            keeper: Arc::clone(&house.keeper),
+            clock: Arc::clone(clock),
+            mailbox,
+            token: SecretText::new(running.token.clone()),
+        };
+        router = router.merge(dev::routes(Arc::new(tools)));
+    }
+    health(
+        router.fallback(|| async { admin::not_found() }),
+        &house.keeper,
+    )
+}
+
+fn health(router: Router, keeper: &Arc<Keeper>) -> Router {
+    let keeper = Arc::clone(keeper);
+    router
+        .route("/healthz", get(surface::alive))
+        .route("/readyz", get(move || surface::ready(keeper)))
+}
+
+fn watched(name: &'static str, router: Router, metrics: &Arc<Metrics>) -> Router {
+    let observer = Arc::new(Listener {
+        name,
+        metrics: Arc::clone(metrics),
+    });
+    let panicked = if name == "admin" {
+        admin::panicked
+    } else {
+        surface::panicked
+    };
+    web::observe::layer(web::observe::catch_panic(router, panicked), observer)
+}
+
+/// Letters, reminders, the audit chain and forgetting, until `stop`.
+fn jobs(
+    keeper: &Arc<Keeper>,
+    metrics: &Arc<Metrics>,
+    anchor: PathBuf,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    for _ in 0..DISPATCHERS {
+        let (keeper, metrics, stop) = (Arc::clone(keeper), Arc::clone(metrics), stop.clone());
+        jobs.spawn(async move {
+            while !stop.is_cancelled() {
+                let outcome = keeper.dispatch(keeper.now()).await;
+                note("dispatch", outcome.map(|_| ()), &metrics);
+                tokio::select! {
+                    () = keeper.wait_for_work(JOB_PAUSE) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        });
+    }
+    let (keeper, metrics, stop) = (Arc::clone(keeper), Arc::clone(metrics), stop.clone());
+    jobs.spawn(async move {
+        let mut pause = tokio::time::interval(JOB_PAUSE);
+        pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut written = 0;
+        loop {
+            let last = stop.is_cancelled();
+            note("housekeeping", keeper.keep_house().await, &metrics);
+            if let Ok(waiting) = keeper.waiting_letters().await {
+                #[expect(clippy::cast_precision_loss, reason = "a gauge of letters")]
+                metrics.waiting_letters.set(waiting as f64);
+            }
+            match keeper.audit_checkpoint().await {
+                Ok(Some(end)) if end.number > written => {
+                    written = end.number;
+                    keep(&anchor, &end);
+                }
+                Ok(_) => {}
+                Err(error) => note("checkpoint", Err(error), &metrics),
+            }
+            if last {
+                return;
+            }
+            tokio::select! {
+                _ = pause.tick() => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    });
+    jobs
+}
+
+fn note(job: &'static str, outcome: Result<(), domain::Error>, metrics: &Metrics) {
+    if let Err(error) = outcome {
+        metrics.job_failures.inc();
+        tracing::warn!(
+            code = error.code(),
+            job,
+            error = domain::error::chain(&error),
+            "a job will be tried again"
+        );
+    }
+}
+
+fn checkpoint(path: &Path) -> Option<Checkpoint> {
+    let text = std::fs::read_to_string(path).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn keep(path: &Path, end: &Checkpoint) {
+    let fresh = path.with_extension("new");
+    let write = || {
+        let text = serde_json::to_string(end)?;
+        std::fs::write(&fresh, text)?;
+        std::fs::rename(&fresh, path)
+    };
+    if let Err(error) = write() {
+        tracing::error!(code = "checkpoint", error = %error, "the audit checkpoint could not be kept");
+    }
+}
+
+async fn stop_signal() -> Result<(), String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+async fn bind(section: &str, listen: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        format!("cannot listen on {listen}: {error}; change [{section}] listen, or use port 0")
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, String> {
+    listener.local_addr().map_err(|error| error.to_string())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}

@@ -1,0 +1,120 @@
+//! The surfaces: their routes, their descriptions, and which of them answers for an unknown path.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use domain::Keeper;
+use http::{StatusCode, header};
+use serde_json::Value;
+
+/// Name and title of each surface that has a description.
+const DESCRIBED: [(&str, &str); 2] = [("photon", "Photon key server"), ("admin", "Keyward admin")];
+
+/// The OpenAPI description of a surface.
+pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
+    match surface {
+        "photon" => Ok(photon::openapi()),
+        "admin" => Ok(admin::openapi()),
+        other => {
+            let known = DESCRIBED.map(|(name, _)| name).join(", ");
+            Err(format!("there is no surface {other}; there are {known}"))
+        }
+    }
+}
+
+/// Everything on the public listener.
+pub(crate) fn public(keeper: &Arc<Keeper>) -> Router {
+    let router = Router::new().merge(photon::routes(Arc::clone(keeper)));
+    DESCRIBED
+        .iter()
+        .filter(|(name, _)| *name != "admin")
+        .fold(router, |router, (name, title)| {
+            described(router, name, title)
+        })
+        .route("/", get(front_page))
+        .fallback(unknown)
+}
+
+/// `/openapi/<surface>.json` and the page beside it.
+pub(crate) fn described(router: Router, name: &'static str, title: &'static str) -> Router {
+    let json = move || async move {
+        match openapi(name) {
+            Ok(description) => web::json::reply(StatusCode::OK, &description),
+            Err(_) => unknown_in_general(),
+        }
+    };
+    let page =
+        move || async move { web::openapi::page_response(title, &format!("/openapi/{name}.json")) };
+    router
+        .route(&format!("/openapi/{name}.json"), get(json))
+        .route(&format!("/openapi/{name}"), get(page))
+}
+
+/// The answer when a handler panicked, whichever surface it was.
+pub(crate) fn panicked() -> Response {
+    photon::panicked()
+}
+
+async fn unknown(request: Request) -> Response {
+    let path = request.uri().path();
+    if photon::owns(path) {
+        photon::not_found()
+    } else {
+        unknown_in_general()
+    }
+}
+
+fn unknown_in_general() -> Response {
+    web::json::reply(
+        StatusCode::NOT_FOUND,
+        &serde_json::json!({"message": "Not found"}),
+    )
+}
+
+async fn front_page() -> Response {
+    let items: String = DESCRIBED
+        .iter()
+        .filter(|(name, _)| *name != "admin")
+        .map(|(name, title)| format!("<li><a href=\"/openapi/{name}\">{title}</a></li>"))
+        .collect();
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Keyward</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"></head>\
+         <body style=\"font:18px/1.5 system-ui,sans-serif;max-width:34rem;margin:2rem auto;padding:0 1rem\">\
+         <main><h1>Keyward</h1><p>This server keeps people's key material and gives it back only to them. \
+         Its interfaces, to read and to try:</p><ul>{items}</ul></main></body></html>"
+    );
+    web::page::html(StatusCode::OK, page)
+}
+
+/// Alive: the process answers.
+pub(crate) async fn alive() -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], "ok\n").into_response()
+}
+
+/// Ready: a write would succeed.
+pub(crate) async fn ready(keeper: Arc<Keeper>) -> Response {
+    match keeper.ready().await {
+        Ok(()) => alive().await,
+        Err(error) => {
+            tracing::warn!(
+                code = "not_ready",
+                error = domain::error::chain(&error),
+                "not ready"
+            );
+            let headers = [
+                (header::CACHE_CONTROL, "no-store"),
+                (header::RETRY_AFTER, "1"),
+            ];
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                headers,
+                "the database cannot be written\n",
+            )
+                .into_response()
+        }
+    }
+}
