@@ -108,8 +108,11 @@ pub async fn serve(options: ServeOptions) -> io::Result<()> {
     });
 
     while let Some(Ok(seat)) = until(&host.shutdown, Arc::clone(&seats).acquire_owned()).await {
-        let Some((stream, peer)) = until(&host.shutdown, accept(&listener)).await else {
-            break;
+        // Not through `until`: a future that borrows the socket through it could not be spawned.
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = host.shutdown.cancelled() => break,
+            accepted = accept(&listener) => accepted,
         };
         let guest = Arc::clone(&host);
         host.tasks
@@ -137,32 +140,62 @@ async fn until<T>(shutdown: &CancellationToken, work: impl Future<Output = T>) -
     }
 }
 
-/// The next connection. A failure that will last, such as being out of file descriptors, is met with pauses that
-/// double: retried at once it would spin on a full core.
+/// The next connection, however often accepting one fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "no event tells that a descriptor is free again"
 )]
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    let mut pause = BACK_OFF.0;
+    let mut pause = Duration::ZERO;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                tracing::warn!(code = "web.accept", %error, pause_ms = pause.as_millis(), "Accepting failed.");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(BACK_OFF.1);
+                pause = pause_after(&error, pause);
+                if !pause.is_zero() {
+                    tracing::warn!(code = "web.accept", %error, pause_ms = pause.as_millis(), "Accepting failed.");
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
     }
 }
 
-/// The connection went away between the kernel and us; the next one is not affected.
-fn is_the_clients(error: &io::Error) -> bool {
+/// How long to wait after `error`, having waited `last` before. A connection that went away between the kernel and us
+/// says nothing about the next one. Any other failure, such as being out of file descriptors, will last; retried at
+/// once it would spin on a full core, so the pauses double.
+fn pause_after(error: &io::Error, last: Duration) -> Duration {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    match error.kind() {
+        ConnectionAborted | ConnectionRefused | ConnectionReset => Duration::ZERO,
+        _ => (last * 2).clamp(BACK_OFF.0, BACK_OFF.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lasting_failure_is_met_with_longer_and_longer_pauses() {
+        let out_of_descriptors = io::Error::from_raw_os_error(24);
+        let mut pause = Duration::ZERO;
+        for milliseconds in [50, 100, 200, 400, 800, 1600, 2000, 2000] {
+            pause = pause_after(&out_of_descriptors, pause);
+            assert_eq!(pause.as_millis(), milliseconds);
+        }
+    }
+
+    #[test]
+    fn a_client_that_gave_up_holds_up_nobody() {
+        for kind in [
+            io::ErrorKind::ConnectionAborted,
+            io::ErrorKind::ConnectionReset,
+        ] {
+            assert_eq!(
+                pause_after(&kind.into(), Duration::from_secs(1)),
+                Duration::ZERO
+            );
+        }
+    }
 }

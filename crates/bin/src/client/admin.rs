@@ -56,7 +56,7 @@ pub(crate) enum PhotonCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum ImportCommand {
-    /// The tables of the original Photon key server, as JSON lines (DynamoDB export or plain).
+    /// The tables of the original Photon key server, as JSON lines (a `DynamoDB` export, or plain).
     Photon {
         /// The file; `-` reads standard input.
         file: PathBuf,
@@ -85,7 +85,7 @@ pub(crate) enum AuditCommand {
 pub(crate) enum MessagesCommand {
     /// Show a message in words, without sending it.
     Preview {
-        /// The operation, for example recovery_started.
+        /// The operation, for example `recovery_started`.
         operation: String,
         #[arg(long, default_value = "en")]
         language: String,

@@ -20,7 +20,7 @@ section! {
         host: Option<String> = None,
         /// `smtp`: its port; by default 25, 587 with starttls, 465 with tls.
         port: Option<u16> = None,
-        /// `smtp`: `starttls`, `tls`, or `none` (to loopback only, unless allow_plain is set).
+        /// `smtp`: `starttls`, `tls`, or `none` (to loopback only, unless `allow_plain` is set).
         tls: String = "starttls".to_owned(),
         /// `smtp`: login.
         username: Option<String> = None,
