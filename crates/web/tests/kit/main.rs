@@ -4,6 +4,7 @@
 
 mod body;
 mod limits;
+mod log;
 mod methods;
 mod observe;
 mod proxy;
