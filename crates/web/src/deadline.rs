@@ -46,10 +46,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_late_are_cut_off() {
-        let routes = Router::new()
+        let slow = Router::new()
             .route("/never", get(std::future::pending::<()>))
             .route("/now", get(async || "now"));
-        let router = within(routes, 30, late);
+        let router = within(slow, 30, late);
         for (path, status) in [("/never", 503), ("/now", 200), ("/elsewhere", 404)] {
             let request = Request::get(path).body(Body::empty()).unwrap();
             assert_eq!(
