@@ -1,0 +1,157 @@
+//! Exchanges kept as text, run against the real router and compared byte for byte.
+//!
+//! ```text
+//! # photon §7.4, the first confirmation starts the thirty days. DOCUMENTED.
+//! ! policy photon.lock_days 30
+//! ! clock 2020-11-16T13:56:45.848Z
+//! > PUT /v2/key/$key/user/jon.smith%40example.com
+//! > accept-language: de
+//! > {"op":"reset-pin","code":"$mail.code","newPin":"5678"}
+//! < 423
+//! < content-type: application/json
+//! < www-authenticate: (absent)
+//! < {"message":"Time locked until","delay":"2020-12-16T13:56:45.848Z"}
+//! ! let until = $body.delay
+//! ```
+//!
+//! - `>` is the request: its line, headers (lower case, `name: value`), then the body. A lone `>` ends the
+//!   headers where the body looks like one.
+//! - `<` is the answer: the status, headers that must be so, then the whole body. No body lines: no body.
+//! - Lines of a body are joined with a line feed; there is none at the end.
+//! - `!` is a step between exchanges:
+//!   `policy NAME VALUE` (before the first request) · `clock MOMENT` · `clock +30d2h` · `jobs` ·
+//!   `let NAME = TEXT` · `repeat NAME COUNT TEXT` · `hex NAME DIGITS` (any bytes) ·
+//!   `from ADDRESS` (the client's) · `letters accepted|later|refused|at once|by jobs` ·
+//!   `mail ADDRESS OPERATION…` (what was sent there since the last such line, in order) · and what a
+//!   front adds with [`Golden::step`].
+//! - `$name` stands for a variable, `$$` for a dollar. Always there: `$body.a.b` (the last answer's JSON),
+//!   `$header.name`, `$mail.code`, `$mail.link`, `$mail.token` (the end of the link), and
+//!   `$mail[ADDRESS].code` and so on, each of the newest letter that has one.
+//!
+//! Everything random is seeded, so nothing is redacted. With `KEYWARD_GOLDENS=write` the answers are
+//! written as they are now; a change of goldens is a commit of its own, with its reason.
+
+mod diff;
+mod scene;
+mod script;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use domain::Keeper;
+use domain::policy::Policy;
+
+pub use scene::Scene;
+
+use script::Script;
+
+/// What a step of a front's own comes to; the error is shown with the line.
+pub type Stepped<'s> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 's>>;
+
+type Step = Box<dyn for<'s> Fn(&'s mut Scene, &'s str) -> Stepped<'s>>;
+
+/// How the goldens of one front are run.
+pub struct Golden {
+    routes: Box<dyn Fn(Arc<Keeper>) -> Router>,
+    policy: fn(&mut Policy, &str, &str) -> bool,
+    steps: Vec<(&'static str, Step)>,
+}
+
+impl Golden {
+    /// `routes`: what the front mounts, with the answer to unknown paths.
+    pub fn new(routes: impl Fn(Arc<Keeper>) -> Router + 'static) -> Self {
+        Self {
+            routes: Box::new(routes),
+            policy: |_, _, _| false,
+            steps: Vec::new(),
+        }
+    }
+
+    /// How `! policy NAME VALUE` is applied; `false` for a name or value that it does not know.
+    #[must_use]
+    pub fn policy(mut self, apply: fn(&mut Policy, &str, &str) -> bool) -> Self {
+        self.policy = apply;
+        self
+    }
+
+    /// A step `! NAME …` of the front's own: for a signature, a handshake, or what an operator does.
+    #[must_use]
+    pub fn step(
+        mut self,
+        name: &'static str,
+        step: impl for<'s> Fn(&'s mut Scene, &'s str) -> Stepped<'s> + 'static,
+    ) -> Self {
+        self.steps.push((name, Box::new(step)));
+        self
+    }
+
+    /// Runs all `tests/wire/*.http` of the crate in `folder`, each on a server of its own.
+    ///
+    /// # Panics
+    /// With a readable difference for every file that does not hold, or when there is no file.
+    pub async fn run(&self, folder: &str) {
+        let files = files(&Path::new(folder).join("tests/wire"));
+        assert!(
+            !files.is_empty(),
+            "there are no goldens in {folder}/tests/wire"
+        );
+        let mut failures = Vec::new();
+        for file in &files {
+            let text = std::fs::read_to_string(file).expect("a golden is readable text");
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            match self.play(&name, &text).await {
+                Ok(played) if played == text => {}
+                Ok(played) => std::fs::write(file, played).expect("a golden can be written"),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let failed = failures.len();
+        assert!(
+            failures.is_empty(),
+            "{failed} of {} goldens do not hold\n\n{}",
+            files.len(),
+            failures.join("\n")
+        );
+    }
+
+    /// Runs one text; the text itself, or the text with today's answers when they are to be written.
+    async fn play(&self, name: &str, text: &str) -> Result<String, String> {
+        let script =
+            Script::parse(text).map_err(|(line, why)| format!("{name}:{line}: {why}\n"))?;
+        let mode = if rewriting() {
+            scene::Answers::Write
+        } else {
+            scene::Answers::Compare
+        };
+        scene::play(self, name, text, &script, mode).await
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "http")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a switch of the test run, not of the product"
+)]
+fn rewriting() -> bool {
+    std::env::var("KEYWARD_GOLDENS").is_ok_and(|value| value == "write")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! A whole server without its listeners.
+
+use std::sync::Arc;
+
+use axum::Router;
+use crypto::password::Cost;
+use domain::policy::Policy;
+use domain::port::{Composer, Store};
+use domain::{Caller, Keeper, Ports};
+use store::SqliteStore;
+
+use crate::client::Client;
+use crate::clock::FakeClock;
+use crate::composer::PlainComposer;
+use crate::courier::CapturedCourier;
+use crate::random::SeededRandom;
+use crate::roots::FixedRoots;
+
+/// A keeper, and a hand on everything outside it.
+#[derive(Clone)]
+pub struct Kit {
+    pub keeper: Arc<Keeper>,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<FakeClock>,
+    pub courier: Arc<CapturedCourier>,
+}
+
+/// What a [`Kit`] is made of. Everything has a default: SQLite in memory, the cheapest hash.
+pub struct KitBuilder {
+    store: Option<Arc<dyn Store>>,
+    clock: Arc<FakeClock>,
+    courier: Arc<CapturedCourier>,
+    composer: Arc<dyn Composer>,
+    roots: FixedRoots,
+    seed: u64,
+    policy: Policy,
+}
+
+impl Kit {
+    /// A kit with all defaults.
+    pub async fn new() -> Self {
+        Self::builder().build().await
+    }
+
+    pub fn builder() -> KitBuilder {
+        KitBuilder {
+            store: None,
+            clock: Arc::default(),
+            courier: Arc::default(),
+            composer: Arc::new(PlainComposer),
+            roots: FixedRoots::default(),
+            seed: 1,
+            policy: policy(),
+        }
+    }
+
+    /// A client of the routes that a front makes over this kit's keeper.
+    pub fn client(&self, routes: impl FnOnce(Arc<Keeper>) -> Router) -> Client {
+        Client::new(routes(Arc::clone(&self.keeper)))
+    }
+
+    /// Runs everything that is due, once.
+    pub async fn run_jobs(&self) {
+        self.keeper.run_jobs().await.expect("the jobs run");
+    }
+}
+
+impl KitBuilder {
+    /// Over a database that is there already.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<FakeClock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    #[must_use]
+    pub fn courier(mut self, courier: Arc<CapturedCourier>) -> Self {
+        self.courier = courier;
+        self
+    }
+
+    #[must_use]
+    pub fn composer(mut self, composer: Arc<dyn Composer>) -> Self {
+        self.composer = composer;
+        self
+    }
+
+    /// With another key file.
+    #[must_use]
+    pub fn roots(mut self, roots: FixedRoots) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// With other chance. Two nodes on one database must not draw the same ids.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    #[must_use]
+    pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(&mut self.policy);
+        self
+    }
+
+    pub async fn build(self) -> Kit {
+        let store = self.store.unwrap_or_else(|| {
+            Arc::new(SqliteStore::in_memory().expect("SQLite opens a database in memory"))
+        });
+        let ports = Ports {
+            store: Arc::clone(&store),
+            clock: self.clock.clone(),
+            random: Arc::new(SeededRandom::new(self.seed)),
+            roots: Arc::new(self.roots),
+            courier: self.courier.clone(),
+            composer: self.composer,
+        };
+        let keeper = Keeper::new(ports, self.policy).expect("fixed roots serve every purpose");
+        keeper
+            .prepare()
+            .await
+            .expect("an empty database takes a data key");
+        Kit {
+            keeper,
+            store,
+            clock: self.clock,
+            courier: self.courier,
+        }
+    }
+}
+
+/// The product's own numbers, with a hash that costs nothing.
+pub fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.hash.cost = Cost::CHEAPEST;
+    policy
+}
+
+/// Somebody on the local network who reads English.
+pub fn caller(surface: &'static str) -> Caller {
+    Caller {
+        surface,
+        network: "127.0.0.1/32".to_owned(),
+        language: "en".to_owned(),
+    }
+}

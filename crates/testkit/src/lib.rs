@@ -1,0 +1,23 @@
+//! What tests stand on: a clock that is moved by hand, seeded chance, captured letters, and whole
+//! exchanges kept as text.
+//!
+//! Only ever a dev-dependency. A [`Kit`] is a real keeper over a real store; nothing here imitates
+//! either. [`Golden`] runs the text files of a front against its real router, byte for byte.
+
+pub mod client;
+pub mod clock;
+pub mod composer;
+pub mod courier;
+pub mod golden;
+pub mod kit;
+pub mod random;
+pub mod roots;
+
+pub use client::{Answer, Client};
+pub use clock::FakeClock;
+pub use composer::PlainComposer;
+pub use courier::CapturedCourier;
+pub use golden::Golden;
+pub use kit::{Kit, KitBuilder};
+pub use random::SeededRandom;
+pub use roots::FixedRoots;
