@@ -1,0 +1,12 @@
+//! The surface from outside: goldens, and what the sheet asks a server to prove.
+
+#[path = "wire/setting.rs"]
+mod setting;
+
+use testkit::Golden;
+
+#[tokio::test]
+async fn goldens() {
+    let golden = Golden::new(setting::routes).policy(setting::policy);
+    golden.run(env!("CARGO_MANIFEST_DIR")).await;
+}
