@@ -46,6 +46,7 @@ use domain::policy::Policy;
 
 pub use scene::Scene;
 
+use crate::client::Answer;
 use script::Script;
 
 /// What a step of a front's own comes to; the error is shown with the line.
@@ -53,11 +54,15 @@ pub type Stepped<'s> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 
 
 type Step = Box<dyn for<'s> Fn(&'s mut Scene, &'s str) -> Stepped<'s>>;
 
+/// What holds for every answer of a wire; the error says what does not.
+type Rule = fn(method: &str, target: &str, answer: &Answer) -> Result<(), String>;
+
 /// How the goldens of one front are run.
 pub struct Golden {
     routes: Box<dyn Fn(Arc<Keeper>) -> Router>,
     policy: fn(&mut Policy, &str, &str) -> bool,
     steps: Vec<(&'static str, Step)>,
+    rule: Rule,
 }
 
 impl Golden {
@@ -67,6 +72,7 @@ impl Golden {
             routes: Box::new(routes),
             policy: |_, _, _| false,
             steps: Vec::new(),
+            rule: |_, _, _| Ok(()),
         }
     }
 
@@ -74,6 +80,13 @@ impl Golden {
     #[must_use]
     pub fn policy(mut self, apply: fn(&mut Policy, &str, &str) -> bool) -> Self {
         self.policy = apply;
+        self
+    }
+
+    /// What holds for every answer, so that no golden need say it: headers, mostly.
+    #[must_use]
+    pub fn always(mut self, rule: Rule) -> Self {
+        self.rule = rule;
         self
     }
 

@@ -51,7 +51,7 @@ pub(super) async fn play(
     for line in steps {
         match &line.step {
             Step::Do { word, rest } => scene.step(golden, word, rest).await,
-            Step::Exchange(exchange) => match scene.exchange(exchange).await {
+            Step::Exchange(exchange) => match scene.exchange(golden, exchange).await {
                 Err(Outcome::Different(actual)) if mode == Answers::Write => {
                     edits.push((exchange.answer_lines, actual));
                     Ok(())
@@ -228,7 +228,7 @@ impl Scene {
         }
     }
 
-    async fn exchange(&mut self, exchange: &Exchange) -> Result<(), Outcome> {
+    async fn exchange(&mut self, golden: &Golden, exchange: &Exchange) -> Result<(), Outcome> {
         let target = self.text(&exchange.target)?;
         let mut headers = Vec::new();
         for (name, value) in &exchange.request.headers {
@@ -240,6 +240,8 @@ impl Scene {
         let body = Bytes::from(self.body(&exchange.request)?);
         let request = request(&exchange.method, &target, headers, body)?;
         let answer = self.client.from(self.address).run(request).await;
+        (golden.rule)(&exchange.method, &target, &answer)
+            .map_err(|why| format!("{} {target}: {why}\n{answer:?}", exchange.method))?;
         let same = self.is_as_written(exchange, &answer);
         let actual = self.shown(exchange, &answer);
         self.last = Some(answer);

@@ -101,6 +101,21 @@ async fn a_difference_names_the_line_and_the_column() {
 }
 
 #[tokio::test]
+async fn a_rule_holds_for_every_answer() {
+    let text = "> POST /echo/1\n> 1\n< 200\n< {\"name\":\"\",\"body\":1}\n";
+    let script = Script::parse(text).ok().unwrap();
+    let golden =
+        Golden::new(echo).always(|_, target, answer| Err(format!("{} at {target}", answer.status)));
+    let failure = scene::play(&golden, "test", text, &script, scene::Answers::Write)
+        .await
+        .unwrap_err();
+    assert!(
+        failure.starts_with("test:1: POST /echo/1: 200 OK at /echo/1"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_text_are_sent_as_they_are() {
     let text =
         "! hex bad 22 ff 22\n> POST /echo/1\n> $bad\n< 200\n< {\"name\":\"\",\"body\":$bad}\n";
