@@ -7,6 +7,8 @@ use testkit::Golden;
 
 #[tokio::test]
 async fn goldens() {
-    let golden = Golden::new(setting::routes).policy(setting::policy);
+    let golden = Golden::new(setting::routes)
+        .policy(setting::policy)
+        .always(setting::every_answer);
     golden.run(env!("CARGO_MANIFEST_DIR")).await;
 }

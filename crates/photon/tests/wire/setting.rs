@@ -7,6 +7,7 @@ use axum::Router;
 use domain::Keeper;
 use domain::policy::Policy;
 use domain::time::days;
+use testkit::Answer;
 
 /// The routes, with this surface's answer to unknown paths.
 pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
@@ -40,4 +41,61 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+/// §3.1: what every answer has, and what none may have.
+pub(crate) fn every_answer(method: &str, target: &str, answer: &Answer) -> Result<(), String> {
+    let status = answer.status.as_u16();
+    let must = |name: &str, value: Option<&str>| match answer.header(name) == value {
+        true => Ok(()),
+        false => Err(format!("{name} must be {value:?}")),
+    };
+    for never in [
+        "set-cookie",
+        "location",
+        "www-authenticate",
+        "access-control-allow-origin",
+    ] {
+        must(never, None)?;
+    }
+    must("cache-control", Some("no-store"))?;
+    if status == 304 {
+        must("content-type", None)?;
+        must("content-length", None)?;
+        return answer
+            .body
+            .is_empty()
+            .then_some(())
+            .ok_or_else(|| "a body with 304".to_owned());
+    }
+    must("x-content-type-options", Some("nosniff"))?;
+    if target.starts_with("/recovery/") {
+        return must("content-type", Some("text/html; charset=utf-8"));
+    }
+    must("content-type", Some("application/json"))?;
+    if method == "HEAD" {
+        return Ok(());
+    }
+    let body: serde_json::Value =
+        serde_json::from_slice(&answer.body).map_err(|why| why.to_string())?;
+    let delayed = [423, 429].contains(&status);
+    if body.get("delay").is_some() != delayed {
+        return Err("`delay` comes with 423 and 429 and with nothing else".to_owned());
+    }
+    if delayed {
+        let delay = body["delay"].as_str().unwrap_or_default();
+        if delay.len() != 24 || domain::Timestamp::parse(delay).is_none() {
+            return Err("`delay` has not the one form".to_owned());
+        }
+    }
+    if (delayed || status == 503) != answer.header("retry-after").is_some() {
+        return Err("`Retry-After` comes with 423, 429 and 503".to_owned());
+    }
+    let message = body
+        .get("message")
+        .is_some_and(serde_json::Value::is_string);
+    match message || body.get("id").is_some() {
+        true => Ok(()),
+        false => Err("neither a message nor an id".to_owned()),
+    }
 }
