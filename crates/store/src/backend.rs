@@ -12,6 +12,10 @@ pub trait Backend: Store {
     /// The engine's name, for logs: `sqlite` or `postgres`.
     fn engine(&self) -> &'static str;
 
+    /// Makes sure, as far as its `Migrations` setting allows, that the schema is what this release
+    /// needs. For start-up; fails as [`Backend::plan`] does.
+    async fn ensure_schema(&self) -> Result<(), Error>;
+
     /// What [`Backend::migrate`] would do. Fails with a `SchemaError` inside if a newer release, or
     /// an edited migration, has been here.
     async fn plan(&self) -> Result<Plan, Error>;

@@ -1,14 +1,16 @@
 //! The domain's `Store` port on SQLite (a file, or in memory) and on PostgreSQL.
 //!
 //! Both know one table of sealed rows and no concept, and both pass one suite
-//! (`tests/conformance.rs`). What each promises is in `README.md`.
+//! (`tests/conformance`). What each promises is in `README.md`.
 
 mod backend;
 mod failure;
+pub mod postgres;
 pub mod schema;
 pub mod sqlite;
 mod stopwatch;
 
 pub use backend::Backend;
-pub use schema::{Plan, SchemaError};
+pub use postgres::{PostgresOptions, PostgresStore};
+pub use schema::{Migrations, Plan, SchemaError};
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -2,6 +2,17 @@
 
 use std::fmt;
 
+/// Whether opening a database may change its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// Apply what is pending.
+    Apply,
+    /// Apply nothing, and refuse to open while something is pending.
+    Require,
+    /// Apply nothing and open all the same: to look, or to migrate by hand.
+    Leave,
+}
+
 /// One step of a schema.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Migration {

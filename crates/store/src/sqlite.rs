@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::schema::{Plan, SchemaError};
+use crate::schema::{Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
 use readers::Readers;
 use rows::Access;
@@ -34,17 +34,6 @@ const RUNS: usize = 8;
 /// For how long a readiness write speaks for the next.
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(3);
-
-/// Whether opening a database may change its schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Migrations {
-    /// Apply what is pending.
-    Apply,
-    /// Apply nothing, and refuse to open while something is pending.
-    Require,
-    /// Apply nothing and open all the same: to look, or to migrate by hand.
-    Leave,
-}
 
 /// How to open a database file.
 #[derive(Clone, Debug)]
@@ -182,6 +171,11 @@ impl Store for SqliteStore {
 impl Backend for SqliteStore {
     fn engine(&self) -> &'static str {
         "sqlite"
+    }
+
+    async fn ensure_schema(&self) -> Result<(), Error> {
+        // Opening has seen to it.
+        Ok(())
     }
 
     async fn plan(&self) -> Result<Plan, Error> {

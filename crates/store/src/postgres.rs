@@ -1,0 +1,543 @@
+//! PostgreSQL: one primary, any number of servers.
+//!
+//! 1. Take a connection from the pool; a new one goes to whichever host takes writes.
+//! 2. Run the closure on a blocking thread; its statements go over that connection (`rows`).
+//! 3. Send what is left of it with its commit mark and `COMMIT` (`mark`).
+//! 4. A conflict, or a connection lost before that: run it again after a short random wait.
+//! 5. A connection lost after that: ask for the mark before anything else.
+
+mod connect;
+mod fault;
+mod mark;
+mod pipeline;
+mod rows;
+mod schema;
+mod tls;
+
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::{Object, Pool, PoolError, Timeouts};
+use domain::Error;
+use domain::port::Store;
+use domain::port::store::{Job, Kind, Row, RowId, Stop};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio_postgres::Client;
+
+use crate::backend::Backend;
+use crate::failure::{self, Failure};
+use crate::schema::{Migrations, Plan, SchemaError};
+use crate::stopwatch::Stopwatch;
+use fault::Fault;
+use mark::{Fate, Slot, Slots};
+use pipeline::{Step, post, send};
+use rows::{Access, Locks, PgTx};
+
+/// The longest wait between two attempts, and the shortest, before chance shortens it.
+const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+/// For how long a readiness write speaks for the next.
+const READY_FOR: Duration = Duration::from_secs(1);
+const READY_WITHIN: Duration = Duration::from_secs(3);
+/// How long a closure waits for a row that no run before has locked in order: two transactions may be
+/// waiting for each other. Then it runs again, with that row among those that it locks first.
+const LOCK_WITHIN: Duration = Duration::from_millis(50);
+/// What is left for finding out about a lost commit, however late it got lost.
+const FATE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How to use a PostgreSQL server.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    pub migrations: Migrations,
+    /// Connections.
+    pub pool_size: usize,
+    /// Calls that may wait for a connection before more are told `Busy`.
+    pub queue: usize,
+    /// How long a call may take with all its attempts.
+    pub deadline: Duration,
+    /// How long the server may take for one statement, waiting for locks included.
+    pub statement_timeout: Duration,
+    /// How long one host may take to accept a connection.
+    pub connect_timeout: Duration,
+    /// Certificate authorities to believe instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            migrations: Migrations::Apply,
+            pool_size: 16,
+            queue: 4_096,
+            deadline: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            ca_file: None,
+        }
+    }
+}
+
+/// A PostgreSQL database.
+pub struct PostgresStore {
+    pool: Pool,
+    options: PostgresOptions,
+    queue: Semaphore,
+    slots: Arc<Slots>,
+    /// Set once the schema was found, or made, to be what this release needs.
+    schema: OnceCell<()>,
+    ready: Mutex<Option<Stopwatch>>,
+}
+
+impl PostgresStore {
+    /// Does not connect yet: a server starts while its database is away. The schema is seen to at the
+    /// first connection, or by [`Backend::ensure_schema`].
+    pub fn connect(url: &str, options: PostgresOptions) -> Result<Self, Error> {
+        Ok(Self {
+            pool: connect::pool(url, &options)?,
+            queue: Semaphore::new(options.queue),
+            options,
+            slots: Arc::default(),
+            schema: OnceCell::new(),
+            ready: Mutex::default(),
+        })
+    }
+
+    async fn run(&self, mut job: Job, access: Access) -> Result<(), Error> {
+        let Ok(_waiting) = self.queue.try_acquire() else {
+            return Err(Error::Busy { seconds: 1 });
+        };
+        let deadline = Deadline::within(self.options.deadline);
+        let mut attempts = 0;
+        let mut locks = Locks::new();
+        loop {
+            let fault = match self.checkout(&deadline).await {
+                Ok(client) => match self.attempt(client, job, locks, access, &deadline).await? {
+                    Attempt::Done(result) => return result,
+                    Attempt::Failed(fault, unused, met) => {
+                        (job, locks) = (unused, met);
+                        fault
+                    }
+                },
+                Err(fault) => fault,
+            };
+            let end = match fault {
+                Fault::Final(error) => return Err(error),
+                fault => fault.into_error(),
+            };
+            attempts += 1;
+            if !deadline.pause(attempts).await {
+                return Err(end);
+            }
+        }
+    }
+
+    /// Runs the closure once and sees to the connection and the slot afterwards.
+    async fn attempt(
+        &self,
+        client: Object,
+        job: Job,
+        locks: Locks,
+        access: Access,
+        deadline: &Deadline,
+    ) -> Result<Attempt, Error> {
+        let patience = self.options.statement_timeout;
+        let begin = match access {
+            Access::Write => begin_write(patience),
+            Access::Read => begin_read(patience),
+        };
+        let runtime = Handle::current();
+        let slot = self.slots.take();
+        let work = Work {
+            client,
+            job,
+            slot,
+            access,
+            begin,
+            locks,
+            deadline: *deadline,
+        };
+        let work = tokio::task::spawn_blocking(move || work.run(&runtime));
+        let (
+            Work {
+                client,
+                job,
+                mut slot,
+                locks,
+                ..
+            },
+            ended,
+        ) = work
+            .await
+            .map_err(|error| Failure::because("a transaction died", error).bug())?;
+        let fault = match ended {
+            Ended::Done(result) => {
+                self.slots.give_back(slot);
+                return Ok(Attempt::Done(result));
+            }
+            Ended::Failed(fault) => {
+                if matches!(fault, Fault::Lost(_)) {
+                    self.discard(client);
+                }
+                fault
+            }
+            Ended::InDoubt(error) => {
+                self.discard(client);
+                match self.fate(&mut slot, deadline).await {
+                    Some(Fate::Committed) => {
+                        self.slots.give_back(slot);
+                        return Ok(Attempt::Done(Ok(())));
+                    }
+                    Some(Fate::NotCommitted) => Fault::Lost(error),
+                    Some(Fate::Unknown) | None => {
+                        let what = "the connection was lost during a commit, and it could not be \
+                                    found out in time whether that took place";
+                        let error = Failure::because(what, error).unavailable();
+                        return Ok(Attempt::Done(Err(error)));
+                    }
+                }
+            }
+        };
+        self.slots.give_back(slot);
+        Ok(Attempt::Failed(fault, job, locks))
+    }
+
+    /// What became of the transaction that holds `slot`; `None` if nobody can say in time.
+    async fn fate(&self, slot: &mut Slot, deadline: &Deadline) -> Option<Fate> {
+        let deadline = Deadline::within(deadline.left().max(FATE_WITHIN));
+        for attempts in 1.. {
+            let fault = match self.checkout(&deadline).await {
+                Ok(client) => match slot.fate(&client, &deadline).await {
+                    Ok(fate) => return Some(fate),
+                    Err(fault) => {
+                        self.discard(client);
+                        fault
+                    }
+                },
+                Err(fault) => fault,
+            };
+            let error = fault.into_error();
+            tracing::warn!(
+                error = domain::error::chain(&error),
+                "a commit is still in doubt"
+            );
+            if !deadline.pause(attempts).await {
+                break;
+            }
+        }
+        None
+    }
+
+    async fn checkout(&self, deadline: &Deadline) -> Result<Object, Fault> {
+        let client = self.connection(deadline).await?;
+        if self.options.migrations != Migrations::Leave {
+            self.schema
+                .get_or_try_init(|| arrange(&client, self.options.migrations))
+                .await
+                .map_err(Fault::Final)?;
+        }
+        Ok(client)
+    }
+
+    async fn connection(&self, deadline: &Deadline) -> Result<Object, Fault> {
+        let left = Some(deadline.left());
+        let timeouts = Timeouts {
+            wait: left,
+            create: left,
+            recycle: left,
+        };
+        self.pool
+            .timeout_get(&timeouts)
+            .await
+            .map_err(|error| match error {
+                PoolError::Backend(error) => match fault::of_error(error) {
+                    // A wrong password today may be a right one when the operator has seen to it.
+                    Fault::Final(Error::Bug(source)) => Fault::Final(Error::Unavailable(source)),
+                    fault => fault,
+                },
+                error => Fault::Final(
+                    Failure::because("no connection to PostgreSQL in time", error).unavailable(),
+                ),
+            })
+    }
+
+    /// Closes a connection that failed, and those that idle: they lead to the same server.
+    fn discard(&self, client: Object) {
+        drop(Object::take(client));
+        self.pool.retain(|_, _| false);
+    }
+
+    /// Sends one step outside any transaction.
+    async fn ask(&self, step: Step, deadline: &Deadline) -> Result<pipeline::Reply, Fault> {
+        let client = self.checkout(deadline).await?;
+        match send(&client, &[step], deadline.left()).await {
+            Ok(mut replies) => Ok(replies.pop().unwrap_or(pipeline::Reply::Nothing)),
+            Err(broken) => {
+                let fault = fault::of(broken);
+                if matches!(fault, Fault::Lost(_)) {
+                    self.discard(client);
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn write(&self, job: Job) -> Result<(), Error> {
+        self.run(job, Access::Write).await
+    }
+
+    async fn read(&self, job: Job) -> Result<(), Error> {
+        self.run(job, Access::Read).await
+    }
+
+    async fn row(&self, kind: Kind, id: RowId) -> Result<Option<Row>, Error> {
+        let Ok(_waiting) = self.queue.try_acquire() else {
+            return Err(Error::Busy { seconds: 1 });
+        };
+        let deadline = Deadline::within(self.options.deadline);
+        let mut attempts = 0;
+        loop {
+            match self.ask(rows::one(kind, &id), &deadline).await {
+                Ok(reply) => {
+                    let row = reply.rows().first().map(rows::row_of).transpose();
+                    return row.map_err(Fault::into_error);
+                }
+                Err(Fault::Final(error)) => return Err(error),
+                Err(fault) => {
+                    attempts += 1;
+                    if !deadline.pause(attempts).await {
+                        return Err(fault.into_error());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        let mut last = self.ready.lock().await;
+        if last.is_some_and(|at| at.elapsed() < READY_FOR) {
+            return Ok(());
+        }
+        *last = None;
+        let touch =
+            Step::Batch("UPDATE meta SET value = value + 1 WHERE name = 'ready'".to_owned());
+        self.ask(touch, &Deadline::within(READY_WITHIN))
+            .await
+            .map_err(Fault::into_error)?;
+        *last = Some(Stopwatch::start());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Backend for PostgresStore {
+    fn engine(&self) -> &'static str {
+        "postgres"
+    }
+
+    async fn ensure_schema(&self) -> Result<(), Error> {
+        let deadline = Deadline::within(self.options.deadline);
+        self.checkout(&deadline)
+            .await
+            .map(|_| ())
+            .map_err(Fault::into_error)
+    }
+
+    async fn plan(&self) -> Result<Plan, Error> {
+        let deadline = Deadline::within(self.options.deadline);
+        let client = self
+            .connection(&deadline)
+            .await
+            .map_err(Fault::into_error)?;
+        schema::plan(&client).await
+    }
+
+    async fn migrate(&self) -> Result<Plan, Error> {
+        let deadline = Deadline::within(self.options.deadline);
+        let client = self
+            .connection(&deadline)
+            .await
+            .map_err(Fault::into_error)?;
+        schema::migrate(&client).await
+    }
+
+    async fn count_kinds(&self) -> Result<Vec<(String, u64)>, Error> {
+        let sql = "SELECT kind, count(*) FROM sealed_row GROUP BY kind ORDER BY kind";
+        let deadline = Deadline::within(self.options.deadline);
+        let reply = self.ask(Step::Read(sql, Vec::new()), &deadline).await;
+        let rows = reply.map_err(Fault::into_error)?.rows();
+        Ok(rows
+            .iter()
+            .map(|row| (row.get(0), rows::unsigned(row.get(1))))
+            .collect())
+    }
+}
+
+/// Everything that one run of a closure needs, on the thread where it may block.
+struct Work {
+    client: Object,
+    job: Job,
+    slot: Slot,
+    access: Access,
+    begin: String,
+    locks: Locks,
+    deadline: Deadline,
+}
+
+/// How one run ended, as its thread knows it.
+enum Ended {
+    Done(Result<(), Error>),
+    Failed(Fault),
+    /// The connection was lost when `COMMIT` may have been on its way.
+    InDoubt(Error),
+}
+
+/// How one run ended, all told.
+enum Attempt {
+    Done(Result<(), Error>),
+    Failed(Fault, Job, Locks),
+}
+
+impl Work {
+    fn run(mut self, runtime: &Handle) -> (Self, Ended) {
+        let ended = self.ended(runtime);
+        (self, ended)
+    }
+
+    fn ended(&mut self, runtime: &Handle) -> Ended {
+        let client: &Client = &self.client;
+        let limit = self.deadline.left();
+        let mut tx = PgTx::new(
+            client,
+            runtime,
+            self.access,
+            std::mem::take(&mut self.begin),
+            std::mem::take(&mut self.locks),
+            limit,
+        );
+        let result = catch_unwind(AssertUnwindSafe(|| (self.job)(&mut tx)));
+        let rest = tx.rest();
+        self.locks = rest.locks;
+        let result = match (result, rest.fault) {
+            (Err(_), _) => Ended::Done(Err(failure::panicked())),
+            (Ok(_), Some(fault)) => Ended::Failed(fault),
+            (Ok(Err(Stop::Failed(error))), None) => Ended::Done(Err(error)),
+            (Ok(Err(Stop::Again)), None) => Ended::Failed(Fault::Conflict),
+            (Ok(Ok(())), None) if rest.wrote => {
+                return runtime.block_on(self.commit(rest.steps));
+            }
+            (Ok(Ok(())), None) => Ended::Done(Ok(())),
+        };
+        if rest.begun {
+            runtime.block_on(post(client, "ROLLBACK"));
+        }
+        result
+    }
+
+    /// Sends what waits, the mark and `COMMIT` in one go.
+    async fn commit(&mut self, mut steps: Vec<Step>) -> Ended {
+        if let Err(fault) = self.slot.make(&self.client, &self.deadline).await {
+            post(&self.client, "ROLLBACK").await;
+            return Ended::Failed(fault);
+        }
+        self.slot.advance();
+        steps.push(self.slot.commit());
+        let Err(broken) = send(&self.client, &steps, self.deadline.left()).await else {
+            return Ended::Done(Ok(()));
+        };
+        let at_mark = broken.step + 1 == steps.len();
+        let fault = fault::of(broken);
+        match fault {
+            Fault::Lost(error) => return Ended::InDoubt(error),
+            Fault::Conflict if at_mark => self.slot.forget(),
+            _ => {}
+        }
+        post(&self.client, "ROLLBACK").await;
+        Ended::Failed(fault)
+    }
+}
+
+/// How long something may still take.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    watch: Stopwatch,
+    limit: Duration,
+}
+
+impl Deadline {
+    fn within(limit: Duration) -> Self {
+        Self {
+            watch: Stopwatch::start(),
+            limit,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.watch.elapsed())
+    }
+
+    /// Waits before the next attempt: twice as long each time, and shortened by chance so that those
+    /// who met do not meet again. `false`: there is no time for another.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a wait between two attempts on a database"
+    )]
+    async fn pause(&self, attempts: u32) -> bool {
+        let longest = WAITS.0.saturating_mul(1 << attempts.min(10)).min(WAITS.1);
+        let chance = RandomState::new().hash_one(attempts) % 1_024;
+        let wait = longest.mul_f64(f64::from(u32::try_from(chance).unwrap_or(0)) / 1_024.0);
+        if wait >= self.left() {
+            return false;
+        }
+        tokio::time::sleep(wait).await;
+        true
+    }
+}
+
+fn begin_write(statement: Duration) -> String {
+    begin("READ COMMITTED", statement)
+}
+
+fn lock_timeout(limit: Duration) -> String {
+    format!("SET LOCAL lock_timeout = {}", millis(limit))
+}
+
+fn begin_read(statement: Duration) -> String {
+    begin("REPEATABLE READ, READ ONLY", statement)
+}
+
+/// The settings end with the transaction: a pooler gives the session to others.
+fn begin(level: &str, statement: Duration) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL {level}; SET LOCAL statement_timeout = {}; \
+         SET LOCAL idle_in_transaction_session_timeout = {}",
+        millis(statement),
+        millis(statement * 2)
+    )
+}
+
+fn millis(span: Duration) -> u128 {
+    span.as_millis().clamp(1, 1_000_000_000)
+}
+
+async fn arrange(client: &Client, migrations: Migrations) -> Result<(), Error> {
+    if migrations == Migrations::Require {
+        let plan = schema::plan(client).await?;
+        if plan.is_current() {
+            return Ok(());
+        }
+        return Err(Error::unavailable(SchemaError::Pending { plan }));
+    }
+    let plan = schema::migrate(client).await?;
+    if !plan.is_current() {
+        let (from, to) = (plan.from, plan.to);
+        tracing::info!(engine = "postgres", from, to, "the schema was migrated");
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What PostgreSQL's errors mean: again, elsewhere, later, or a bug.
+
+use domain::Error;
+use tokio_postgres::error::SqlState;
+
+use super::pipeline::Broken;
+use crate::failure::Failure;
+
+/// Why an attempt did not end well.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Another transaction was in the way: the same connection will do.
+    Conflict,
+    /// The connection, or the server behind it, is gone or no longer the primary.
+    Lost(Error),
+    /// Nothing that another attempt would cure.
+    Final(Error),
+}
+
+/// Raised on purpose by [`super::rows`]: a guarded statement changed nothing.
+const GUARD: SqlState = SqlState::DIVISION_BY_ZERO;
+
+pub(super) fn of(broken: Broken) -> Fault {
+    match broken.error {
+        Some(error) => of_error(error),
+        None => Fault::Lost(Failure::new("PostgreSQL gave no answer in time").unavailable()),
+    }
+}
+
+pub(super) fn of_error(error: tokio_postgres::Error) -> Fault {
+    let Some(code) = error.code().cloned() else {
+        return Fault::Lost(Failure::because("no connection to PostgreSQL", error).unavailable());
+    };
+    let conflict = [
+        GUARD,
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+    ];
+    if conflict.contains(&code) {
+        return Fault::Conflict;
+    }
+    let lost = [
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
+    ];
+    // 08: connection exceptions.
+    if lost.contains(&code) || code.code().starts_with("08") {
+        return Fault::Lost(Failure::because("PostgreSQL went away", error).unavailable());
+    }
+    // 53: out of disk, memory or connections. 57: canceled. 58: input and output. XX is damage.
+    let class = code.code().get(..2).unwrap_or_default();
+    if ["53", "57", "58"].contains(&class) {
+        return Fault::Final(Failure::because("PostgreSQL cannot work now", error).unavailable());
+    }
+    Fault::Final(Failure::because("PostgreSQL refused a statement", error).bug())
+}
+
+impl Fault {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Conflict => crate::failure::contended(),
+            Self::Lost(error) | Self::Final(error) => error,
+        }
+    }
+}

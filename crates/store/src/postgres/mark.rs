@@ -1,0 +1,158 @@
+//! Commit marks: how a lost answer to `COMMIT` is found out.
+//!
+//! A transaction that writes takes a slot of its own and a turn that the slot never had, and its
+//! last statement before `COMMIT` sets the slot's row to that turn, if it is lower. When the
+//! connection is lost after that was sent, another connection locks the slot's row, which waits for
+//! the lost transaction if that still runs:
+//!
+//! - the row has the turn: it was committed;
+//! - a lower one: it was not, and raising the turn makes sure that it never will be, even if its
+//!   last statements are still on their way.
+//!
+//! The mark is a row like the others. So unlike a transaction number it means the same on a standby
+//! that has become the primary: a commit that did not get there is not there, mark and rows.
+
+use std::collections::hash_map::RandomState;
+use std::fmt::Write as _;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_postgres::Client;
+
+use super::Deadline;
+use super::fault::{self, Fault};
+use super::pipeline::{Step, send};
+
+/// Slots that nobody uses now; as many as there were writers at once.
+#[derive(Debug, Default)]
+pub(super) struct Slots(Mutex<Vec<Slot>>);
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Hexadecimal, so that it can stand in a statement's text.
+    name: String,
+    turn: u64,
+    /// Whether the row is known to be there.
+    made: bool,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Committed,
+    /// And never will be.
+    NotCommitted,
+    /// The slot's row is gone.
+    Unknown,
+}
+
+impl Slots {
+    pub(super) fn take(self: &Arc<Self>) -> Slot {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_else(Slot::new)
+    }
+
+    /// For the next writer. A slot whose last transaction is in doubt is not given back: its turn is
+    /// the only witness.
+    pub(super) fn give_back(&self, slot: Slot) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(slot);
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        let mut name = String::with_capacity(32);
+        for _ in 0..2 {
+            // Seeded by the system for each process: unique, which is all that a name must be.
+            let number = RandomState::new().build_hasher().finish();
+            write!(name, "{number:016x}").expect("a string takes any text");
+        }
+        Self {
+            name,
+            turn: 0,
+            made: false,
+        }
+    }
+
+    /// Goes on to a turn that no transaction had.
+    pub(super) fn advance(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Makes the slot's row. Its turn is lower than that of any transaction to come.
+    pub(super) async fn make(&mut self, client: &Client, deadline: &Deadline) -> Result<(), Fault> {
+        if self.made {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT INTO commit_mark (slot, turn, seen) VALUES ('\\x{}', {}, now()) \
+             ON CONFLICT DO NOTHING",
+            self.name, self.turn
+        );
+        send(client, &[Step::Batch(sql)], deadline.left())
+            .await
+            .map_err(fault::of)?;
+        self.made = true;
+        Ok(())
+    }
+
+    /// The row was not there: another primary, or a restored backup.
+    pub(super) fn forget(&mut self) {
+        self.made = false;
+    }
+
+    /// Sets the mark and commits. Divides by zero, and so commits nothing, if the turn is over.
+    pub(super) fn commit(&self) -> Step {
+        let Self { name, turn, .. } = self;
+        Step::Batch(format!(
+            "WITH marked AS (UPDATE commit_mark SET turn = {turn}, seen = now() \
+             WHERE slot = '\\x{name}' AND turn < {turn} RETURNING 1) \
+             SELECT 1 / count(*) FROM marked; COMMIT"
+        ))
+    }
+
+    /// Finds out what became of the transaction of this turn, and ends the turn.
+    pub(super) async fn fate(
+        &mut self,
+        client: &Client,
+        deadline: &Deadline,
+    ) -> Result<Fate, Fault> {
+        let begin = Step::Batch(super::begin_write(deadline.left()));
+        let name = self.name.clone();
+        let look = Step::Read(
+            "SELECT turn FROM commit_mark WHERE slot = decode($1, 'hex') FOR UPDATE",
+            vec![super::pipeline::Value::Text(name)],
+        );
+        let replies = send(client, &[begin, look], deadline.left())
+            .await
+            .map_err(fault::of)?;
+        let rows = replies.into_iter().last().map(super::pipeline::Reply::rows);
+        let row = rows.as_ref().and_then(|rows| rows.first());
+        let turn = row
+            .map(|row| row.try_get::<_, i64>(0))
+            .transpose()
+            .map_err(fault::of_error)?;
+        let found = turn.map(|turn| u64::try_from(turn).unwrap_or(0));
+        let fate = match found {
+            Some(turn) if turn == self.turn => Fate::Committed,
+            Some(_) => Fate::NotCommitted,
+            None => Fate::Unknown,
+        };
+        if fate == Fate::NotCommitted {
+            self.advance();
+            let end = [self.commit()];
+            send(client, &end, deadline.left())
+                .await
+                .map_err(fault::of)?;
+        } else {
+            super::pipeline::post(client, "ROLLBACK").await;
+        }
+        Ok(fate)
+    }
+}

@@ -1,0 +1,120 @@
+//! PostgreSQL's migrations: one transaction, guarded by the lock of a row, so that of many servers
+//! that start at once one migrates and the others find it done.
+
+use domain::Error;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, types::Type};
+
+use crate::failure::Failure;
+use crate::schema::{Applied, Migration, Plan, pending};
+
+static MIGRATIONS: [Migration; 1] = [Migration {
+    number: 1,
+    name: "sealed_rows",
+    sql: include_str!("../../migrations/postgres/0001_sealed_rows.sql"),
+}];
+
+/// Autocommitted, so that there is a row to lock.
+const REMEMBER: &str = "
+    CREATE TABLE IF NOT EXISTS migration (
+        number   BIGINT NOT NULL PRIMARY KEY,
+        name     TEXT   NOT NULL,
+        checksum BYTEA  NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS migration_lock (name TEXT NOT NULL PRIMARY KEY);
+    INSERT INTO migration_lock (name) VALUES ('schema') ON CONFLICT DO NOTHING";
+
+const LOCK: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '15s';
+    SET LOCAL statement_timeout = 0;
+    SELECT name FROM migration_lock WHERE name = 'schema' FOR UPDATE";
+
+/// Slots of servers that have long been gone.
+const SWEEP: &str = "DELETE FROM commit_mark WHERE seen < now() - interval '7 days'";
+
+/// Servers that create the same tables at once get in each other's way; the next try finds them.
+const TRIES: usize = 5;
+
+pub(super) async fn plan(client: &Client) -> Result<Plan, Error> {
+    let applied = applied(client).await?;
+    pending(&MIGRATIONS, &applied)
+        .map(|(plan, _)| plan)
+        .map_err(Error::unavailable)
+}
+
+pub(super) async fn migrate(client: &Client) -> Result<Plan, Error> {
+    let plan = plan(client).await?;
+    if plan.is_current() {
+        client.batch_execute(SWEEP).await.map_err(cannot)?;
+        return Ok(plan);
+    }
+    remember(client).await?;
+    client.batch_execute(LOCK).await.map_err(cannot)?;
+    let done = apply(client).await;
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = client.batch_execute(end).await.map_err(cannot);
+    let plan = done?;
+    ended?;
+    Ok(plan)
+}
+
+async fn remember(client: &Client) -> Result<(), Error> {
+    let raced = |error: &tokio_postgres::Error| {
+        let codes = [
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::DUPLICATE_TABLE,
+            SqlState::DUPLICATE_OBJECT,
+            SqlState::T_R_DEADLOCK_DETECTED,
+        ];
+        error.code().is_some_and(|code| codes.contains(code))
+    };
+    for _ in 1..TRIES {
+        match client.batch_execute(REMEMBER).await {
+            Err(error) if raced(&error) => {}
+            result => return result.map_err(cannot),
+        }
+    }
+    client.batch_execute(REMEMBER).await.map_err(cannot)
+}
+
+/// In the transaction that holds the lock: another server may have migrated while we waited for it.
+async fn apply(client: &Client) -> Result<Plan, Error> {
+    let (plan, left) = pending(&MIGRATIONS, &applied(client).await?).map_err(Error::unavailable)?;
+    for step in left {
+        client.batch_execute(step.sql).await.map_err(cannot)?;
+        client
+            .execute_typed(
+                "INSERT INTO migration (number, name, checksum) VALUES ($1, $2, $3)",
+                &[
+                    (&step.number, Type::INT8),
+                    (&step.name, Type::TEXT),
+                    (&step.checksum(), Type::BYTEA),
+                ],
+            )
+            .await
+            .map_err(cannot)?;
+    }
+    Ok(plan)
+}
+
+async fn applied(client: &Client) -> Result<Vec<Applied>, Error> {
+    let known = client
+        .query_typed("SELECT to_regclass('migration') IS NOT NULL", &[])
+        .await
+        .map_err(cannot)?;
+    if !known.first().is_some_and(|row| row.get(0)) {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT number, checksum FROM migration ORDER BY number";
+    let rows = client.query_typed(sql, &[]).await.map_err(cannot)?;
+    Ok(rows
+        .iter()
+        .map(|row| Applied {
+            number: row.get(0),
+            checksum: row.get(1),
+        })
+        .collect())
+}
+
+fn cannot(error: tokio_postgres::Error) -> Error {
+    Failure::because("PostgreSQL's schema cannot be read or changed", error).unavailable()
+}
