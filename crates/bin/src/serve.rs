@@ -39,11 +39,11 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
     if let Some(listen) = arguments.admin_listen {
         loaded.config.admin.listen = listen;
     }
-    let mode = match arguments.dev {
-        true => Mode::Development {
-            fast_hash: arguments.dev_fast_hash,
-        },
-        false => Mode::Production,
+    let fast_hash = arguments.dev_fast_hash;
+    let mode = if arguments.dev {
+        Mode::Development { fast_hash }
+    } else {
+        Mode::Production
     };
     let json = arguments.json_log || loaded.config.server.log == "json";
     log::start(&loaded.config.server.log_filter, json)?;
