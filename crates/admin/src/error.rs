@@ -94,6 +94,11 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
             &format!("The limit is {limit}."),
         ),
         Refusal::Invalid { field, why } => invalid(&format!("{field}: {why}")),
+        Refusal::Unmet(condition) => problem(
+            StatusCode::CONFLICT,
+            "unmet",
+            &format!("A condition does not hold: {condition:?}."),
+        ),
     }
 }
 

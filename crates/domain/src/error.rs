@@ -53,6 +53,41 @@ pub enum Refusal {
         field: &'static str,
         why: &'static str,
     },
+    /// A condition of a person's account does not hold.
+    Unmet(Condition),
+}
+
+/// What must hold before somebody may do something to an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The operator switched the feature on.
+    Feature,
+    /// The operator takes addresses of this kind.
+    AddressKind,
+    /// The password was given a short while ago.
+    FreshLogin,
+    /// No cool-down is running after a change.
+    CooledDown { until: Timestamp },
+    /// The account has an address of this kind.
+    HasAddress,
+    /// The account has no address of this kind yet.
+    NoAddress,
+    /// The account has another address beside this one.
+    AnotherAddress,
+    /// The account keeps another address when this one is lost.
+    SpareAddress,
+    /// The proof comes over another way than the one that is to be replaced.
+    OtherWay,
+    /// The second step is on.
+    FactorOn,
+    /// The second step is off.
+    FactorOff,
+    /// The account has an e-mail address.
+    HasEmail,
+    /// The account's anti-phishing code is set.
+    PhraseSet,
+    /// The account's anti-phishing code is not set.
+    PhraseUnset,
 }
 
 impl Error {

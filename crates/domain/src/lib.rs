@@ -24,6 +24,6 @@ pub mod secret;
 pub mod time;
 pub mod turns;
 
-pub use error::{Error, Refusal};
+pub use error::{Condition, Error, Refusal};
 pub use keeper::{Caller, Keeper, Ports};
 pub use time::Timestamp;

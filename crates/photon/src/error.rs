@@ -36,7 +36,8 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
         | Refusal::Replayed
         | Refusal::Blocked
         | Refusal::WrongState
-        | Refusal::Forbidden { .. } => message(StatusCode::NOT_FOUND, "Invalid params"),
+        | Refusal::Forbidden { .. }
+        | Refusal::Unmet(_) => message(StatusCode::NOT_FOUND, "Invalid params"),
         Refusal::Exhausted { until } | Refusal::Limited { until } => delayed(
             StatusCode::TOO_MANY_REQUESTS,
             "Rate limit until",
