@@ -129,6 +129,9 @@ impl Keeper {
 
     /// Step 2: links what was committed. Returns how many events were linked.
     pub async fn link_audit(self: &Arc<Self>) -> Result<usize, Error> {
+        if !self.any_due(Event::KIND, Timestamp::NEVER).await? {
+            return Ok(0);
+        }
         self.write(|keeper, tx| {
             let waiting = keeper.rows.due::<Event>(tx, Timestamp::NEVER, BATCH)?;
             if waiting.is_empty() {

@@ -221,7 +221,7 @@ impl Keeper {
         }
         // A new code for an unverified contact starts with a clean count.
         tx.remove(GuessBudget::KIND, &self.budget_row(row))?;
-        self.post_code(tx, now, caller, address, Purpose::Verify, &text)
+        self.post_code(tx, now, caller, (row, address), Purpose::Verify, &text)
     }
 
     /// Proves a contact with the code that was sent to it.
@@ -413,7 +413,7 @@ impl Keeper {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        address: &Address,
+        (contact, address): (RowId, &Address),
         purpose: Purpose,
         code: &SecretText,
     ) -> TxResult<()> {
@@ -436,7 +436,7 @@ impl Keeper {
         self.post(
             tx,
             now,
-            Posting::code(message, self.policy.guarded_key.code_life),
+            Posting::code(message, self.policy.guarded_key.code_life, contact),
         )
     }
 

@@ -196,7 +196,7 @@ mod tests {
         let gate = Arc::new(std::sync::Barrier::new(2));
         let blocker = pool.admit(Share::Handshake).unwrap();
         let held = Arc::clone(&gate);
-        let blocked = tokio::spawn(async move {
+        let held_task = tokio::spawn(async move {
             blocker
                 .run(move |_| {
                     held.wait();
@@ -235,7 +235,7 @@ mod tests {
         for task in waiting {
             task.await.unwrap().unwrap();
         }
-        blocked.await.unwrap().unwrap();
+        held_task.await.unwrap().unwrap();
         let place = order
             .lock()
             .unwrap()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::port::store::Kind;
+use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
 const SWEPT: [Kind; 2] = ["rate", "owner_link"];
@@ -37,9 +38,22 @@ impl Keeper {
             .is_err();
     }
 
+    /// Whether a job has anything to do: a read, so that idle jobs write nothing.
+    pub(crate) async fn any_due(
+        self: &Arc<Self>,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.read(move |_, tx| Ok(!tx.due(kind, now, 1)?.is_empty()))
+            .await
+    }
+
     async fn sweep(self: &Arc<Self>) -> Result<(), Error> {
         let now = self.now();
         for kind in SWEPT {
+            if !self.any_due(kind, now).await? {
+                continue;
+            }
             while self
                 .write(move |_, tx| tx.remove_due(kind, now, 500))
                 .await?

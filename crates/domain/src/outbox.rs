@@ -21,7 +21,7 @@ use crate::lock::Alert;
 use crate::message::{Message, MessageKind};
 use crate::port::courier::{Delivery, Letter, Words};
 use crate::port::random::uuid;
-use crate::port::store::{Order, Page, Tx, TxResult};
+use crate::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::port::{Composer, Courier};
 use crate::rows::{Place, Record, Stored};
 use crate::time::{Timestamp, days};
@@ -44,6 +44,9 @@ pub(crate) struct Waiting {
     tries: u32,
     /// The lock whose owner this letter alerts.
     alert: Option<Alert>,
+    /// What the code in it is about: a newer code about the same makes this letter pointless.
+    #[serde(default)]
+    about: Option<[u8; 16]>,
 }
 
 impl Record for Waiting {
@@ -88,14 +91,19 @@ pub(crate) struct Posting {
     /// Life of the code in it; notices keep for days.
     pub(crate) life: Option<Duration>,
     pub(crate) alert: Option<Alert>,
+    /// What a code is about; see [`Waiting`].
+    pub(crate) about: Option<RowId>,
 }
 
 impl Posting {
-    pub(crate) fn code(message: Message, life: Duration) -> Self {
+    /// A code about `about`. Letters with older codes about it, to the same address and for the same
+    /// operation, will not be sent any more.
+    pub(crate) fn code(message: Message, life: Duration, about: RowId) -> Self {
         Self {
             message,
             life: Some(life),
             alert: None,
+            about: Some(about),
         }
     }
 
@@ -104,6 +112,7 @@ impl Posting {
             message,
             life: None,
             alert: None,
+            about: None,
         }
     }
 }
@@ -115,8 +124,12 @@ impl Keeper {
             message,
             life,
             alert,
+            about,
         } = posting;
         let owner = self.rows.id("recipient", &[message.to.as_bytes()]);
+        if let Some(about) = about {
+            self.withdraw(tx, &owner, &message, about)?;
+        }
         let place = Place::at(self.rows.random_id())
             .of(owner)
             .ranked(self.sending.rank(now))
@@ -128,8 +141,25 @@ impl Keeper {
             expires: now.plus(life.unwrap_or(NOTICE_LIFE)),
             tries: 0,
             alert,
+            about: about.map(|about| about.0),
         };
         self.rows.create(tx, self.tenant(), place, waiting)?;
+        Ok(())
+    }
+
+    /// Removes waiting letters whose code a newer one replaces.
+    fn withdraw(
+        &self,
+        tx: &mut dyn Tx,
+        owner: &RowId,
+        message: &Message,
+        about: RowId,
+    ) -> TxResult<()> {
+        for letter in self.rows.children::<Waiting>(tx, owner, Page::ALL)? {
+            if letter.about == Some(about.0) && letter.message.operation == message.operation {
+                self.rows.remove::<Waiting>(tx, &letter.id())?;
+            }
+        }
         Ok(())
     }
 
@@ -157,6 +187,9 @@ impl Keeper {
             None
         };
         let mut accepted = 0;
+        if !self.any_due(Waiting::KIND, now).await? {
+            return Ok(accepted);
+        }
         loop {
             let claimed = self.write(move |keeper, tx| keeper.claim(tx, now)).await?;
             if claimed.is_empty() {

@@ -115,7 +115,14 @@ impl Keeper {
                 });
                 found.language.clone_from(&caller.language);
                 keeper.rows.put(tx, &mut found)?;
-                keeper.post_code(tx, now, &caller, &address, Purpose::Recover, &text)?;
+                keeper.post_code(
+                    tx,
+                    now,
+                    &caller,
+                    (contact, &address),
+                    Purpose::Recover,
+                    &text,
+                )?;
                 let event = Event::new(caller.surface, now, "recovery.start", Self::alias(&row))
                     .by(&caller);
                 keeper.record(tx, event.fact("contact", Self::alias(&contact)))?;
@@ -379,6 +386,9 @@ impl Keeper {
     /// Step 3: sends the reminders that are due. Returns how many were looked at.
     pub async fn remind(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.now();
+        if !self.any_due(Reminder::KIND, now).await? {
+            return Ok(0);
+        }
         let seen = self
             .write(move |keeper, tx| {
                 let reminders = keeper.rows.due::<Reminder>(tx, now, 64)?;
