@@ -10,11 +10,11 @@ use super::secret::{Secret, resolve};
 use super::section::section;
 
 section! {
-    /// How e-mail leaves: one provider here, or a list of [[mail.providers]] with the same keys, tried in order.
+    /// How e-mail leaves: one provider here, or a list of `[[mail.providers]]` with the same keys, tried in order.
     Mail {
         /// `none`, `smtp`, `webhook` (signed HTTP) or `file` (JSON lines).
         kind: String = "none".to_owned(),
-        /// `file`: where the lines go. SMS go there too when [sms] names nothing.
+        /// `file`: where the lines go. SMS go there too when `[sms]` names nothing.
         path: Option<PathBuf> = None,
         /// `smtp`: the server.
         host: Option<String> = None,
@@ -42,7 +42,7 @@ section! {
         secret_file: Option<PathBuf> = None,
         /// Allow unencrypted connections to other machines.
         allow_plain: bool = false,
-        /// Texts in files of your own, as templates/<language>/<operation>.txt.
+        /// Texts in files of your own, as `templates/<language>/<operation>.txt`.
         templates: Option<PathBuf> = None,
         /// What messages call the service.
         product: String = "Keyward".to_owned(),

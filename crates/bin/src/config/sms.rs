@@ -7,7 +7,7 @@ use super::secret::{Secret, resolve};
 use super::section::section;
 
 section! {
-    /// How SMS leave: one provider here, or a list of [[sms.providers]] with the same keys, tried in order.
+    /// How SMS leave: one provider here, or a list of `[[sms.providers]]` with the same keys, tried in order.
     Sms {
         /// `none`, `twilio`, `webhook` (signed HTTP) or `file` (JSON lines).
         kind: String = "none".to_owned(),
