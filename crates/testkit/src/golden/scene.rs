@@ -341,6 +341,12 @@ impl Scene {
         if let Some(value) = self.variables.get(name) {
             return Some(value.clone());
         }
+        if let Some((address, part)) = name
+            .strip_prefix("mail[")
+            .and_then(|rest| rest.split_once("]."))
+        {
+            return self.letter(Some(address), part).map(String::into_bytes);
+        }
         let (root, part) = name.split_once('.')?;
         let text = match root {
             "body" => {
@@ -351,7 +357,7 @@ impl Scene {
             }
             "header" => self.last.as_ref()?.header(part)?.to_owned(),
             "mail" => self.letter(None, part)?,
-            _ => self.letter(Some(root.strip_prefix("mail[")?.strip_suffix(']')?), part)?,
+            _ => return None,
         };
         Some(text.into_bytes())
     }
