@@ -1,8 +1,10 @@
 //! Refusals and failures in this wire's words (§3.1).
 
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
 
 use crate::wire::Message;
 
@@ -54,7 +56,10 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
 
 /// §7.4: an opened lock and no usable new PIN. No body and no content headers.
 pub(crate) fn not_modified() -> Response {
-    let mut response = Response::new(axum::body::Body::empty());
+    // The router announces the length of any body that knows it, also 0, and here that would be a false statement
+    // about the representation; so this empty body does not know.
+    let body = Empty::<Bytes>::new().map_frame(|frame| frame);
+    let mut response = Response::new(Body::new(body));
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     response
         .headers_mut()

@@ -46,9 +46,9 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
 /// §3.1: what every answer has, and what none may have.
 pub(crate) fn every_answer(method: &str, target: &str, answer: &Answer) -> Result<(), String> {
     let status = answer.status.as_u16();
-    let must = |name: &str, value: Option<&str>| match answer.header(name) == value {
-        true => Ok(()),
-        false => Err(format!("{name} must be {value:?}")),
+    let is = |name: &str, value: Option<&str>| {
+        let why = || format!("{name} must be {value:?}");
+        (answer.header(name) == value).then_some(()).ok_or_else(why)
     };
     for never in [
         "set-cookie",
@@ -56,46 +56,51 @@ pub(crate) fn every_answer(method: &str, target: &str, answer: &Answer) -> Resul
         "www-authenticate",
         "access-control-allow-origin",
     ] {
-        must(never, None)?;
+        is(never, None)?;
     }
-    must("cache-control", Some("no-store"))?;
+    is("cache-control", Some("no-store"))?;
     if status == 304 {
-        must("content-type", None)?;
-        must("content-length", None)?;
-        return answer
-            .body
-            .is_empty()
-            .then_some(())
-            .ok_or_else(|| "a body with 304".to_owned());
+        is("content-type", None)?;
+        is("content-length", None)?;
+        return hold(answer.body.is_empty(), "304 has no body");
     }
-    must("x-content-type-options", Some("nosniff"))?;
+    is("x-content-type-options", Some("nosniff"))?;
     if target.starts_with("/recovery/") {
-        return must("content-type", Some("text/html; charset=utf-8"));
+        return is("content-type", Some("text/html; charset=utf-8"));
     }
-    must("content-type", Some("application/json"))?;
+    is("content-type", Some("application/json"))?;
+    let delayed = [423, 429].contains(&status);
+    let retry = answer.header("retry-after").is_some();
+    hold(
+        (delayed || status == 503) == retry,
+        "`Retry-After` comes with 423, 429 and 503",
+    )?;
     if method == "HEAD" {
         return Ok(());
     }
-    let body: serde_json::Value =
-        serde_json::from_slice(&answer.body).map_err(|why| why.to_string())?;
-    let delayed = [423, 429].contains(&status);
-    if body.get("delay").is_some() != delayed {
-        return Err("`delay` comes with 423 and 429 and with nothing else".to_owned());
-    }
+    every_body(&answer.body, delayed)
+}
+
+fn every_body(body: &[u8], delayed: bool) -> Result<(), String> {
+    let body: serde_json::Value = serde_json::from_slice(body).map_err(|why| why.to_string())?;
+    hold(
+        body.get("delay").is_some() == delayed,
+        "`delay` comes with 423 and 429 only",
+    )?;
     if delayed {
         let delay = body["delay"].as_str().unwrap_or_default();
-        if delay.len() != 24 || domain::Timestamp::parse(delay).is_none() {
-            return Err("`delay` has not the one form".to_owned());
-        }
+        let sound = delay.len() == 24 && domain::Timestamp::parse(delay).is_some();
+        hold(sound, "`delay` has one form")?;
     }
-    if (delayed || status == 503) != answer.header("retry-after").is_some() {
-        return Err("`Retry-After` comes with 423, 429 and 503".to_owned());
-    }
-    let message = body
+    let told = body
         .get("message")
         .is_some_and(serde_json::Value::is_string);
-    match message || body.get("id").is_some() {
-        true => Ok(()),
-        false => Err("neither a message nor an id".to_owned()),
-    }
+    hold(
+        told || body.get("id").is_some(),
+        "neither a message nor an id",
+    )
+}
+
+fn hold(condition: bool, why: &str) -> Result<(), String> {
+    condition.then_some(()).ok_or_else(|| why.to_owned())
 }
