@@ -113,12 +113,16 @@ impl Keeper {
                     code,
                     pending: None,
                 });
-                found.language.clone_from(&caller.language);
                 keeper.rows.put(tx, &mut found)?;
+                // Whoever asks here has proved nothing: the owner is addressed in the owner's language.
+                let reader = Caller {
+                    language: found.language.clone(),
+                    ..caller.clone()
+                };
                 keeper.post_code(
                     tx,
                     now,
-                    &caller,
+                    &reader,
                     (contact, &address),
                     Purpose::Recover,
                     &text,
