@@ -249,8 +249,12 @@ impl Keeper {
             };
             let head = self.rows.children::<Waiting>(tx, &owner, first)?;
             if let Some(head) = head.first().filter(|head| head.id() != waiting.id()) {
-                // An older letter to the same address goes first; come back right after it.
-                if let Some(due) = head.place.due.filter(|due| *due > now) {
+                // An older letter to the same address goes first. One that is claimed in this pass
+                // makes room in the next; one that rests wakes this one when it is settled.
+                let now_claimed = claimed
+                    .iter()
+                    .any(|own: &Stored<Waiting>| own.id() == head.id());
+                if let Some(due) = head.place.due.filter(|due| *due > now && !now_claimed) {
                     waiting.place.due = Some(due.plus(Duration::from_millis(1)));
                     self.rows.put(tx, &mut waiting)?;
                 }
@@ -262,6 +266,25 @@ impl Keeper {
             claimed.push(waiting);
         }
         Ok(claimed)
+    }
+
+    /// The next letter to the same address need not wait for the one that is gone.
+    fn wake_next(&self, tx: &mut dyn Tx, now: Timestamp, gone: &Place) -> TxResult<()> {
+        let Some(owner) = gone.owner else {
+            return Ok(());
+        };
+        let first = Page {
+            order: Order::Ascending,
+            after: None,
+            limit: 1,
+        };
+        for mut next in self.rows.children::<Waiting>(tx, &owner, first)? {
+            if next.place.due > Some(now) {
+                next.place.due = Some(now);
+                self.rows.put(tx, &mut next)?;
+            }
+        }
+        Ok(())
     }
 
     async fn deliver(&self, waiting: &Waiting) -> Delivery {
@@ -320,6 +343,7 @@ impl Keeper {
                 );
             }
             self.rows.remove::<Waiting>(tx, &waiting.id())?;
+            self.wake_next(tx, now, &waiting.place)?;
             let event = Event::new(
                 &waiting.message.surface,
                 now,

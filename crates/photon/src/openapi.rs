@@ -10,11 +10,23 @@ use utoipa::{Modify, OpenApi};
     paths(crate::key::create, crate::key::fetch, crate::key::change_pin,
         crate::user::create, crate::user::verify, crate::user::reset, crate::user::remove),
     tags((name = "keys", description = "Keys behind a PIN"), (name = "users", description = "Recovery addresses")),
-    modifiers(&PinScheme)
+    modifiers(&PinScheme, &UniqueNames)
 )]
 struct Description;
 
 struct PinScheme;
+
+/// One handler serves two methods (§13.7); their operations still need names of their own.
+struct UniqueNames;
+
+impl Modify for UniqueNames {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let path = openapi.paths.paths.get_mut("/v2/key/{keyId}/user/{userId}");
+        if let Some(post) = path.and_then(|path| path.post.as_mut()) {
+            post.operation_id = Some("verify_by_post".to_owned());
+        }
+    }
+}
 
 impl Modify for PinScheme {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {

@@ -42,7 +42,7 @@ pub(crate) async fn create(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
 }
 
 /// Presents a code: verifies the user, or takes a PIN reset one step further.
-#[utoipa::path(put, path = "/v2/key/{keyId}/user/{userId}", tag = "users", request_body = Verify, security(()),
+#[utoipa::path(method(put, post), path = "/v2/key/{keyId}/user/{userId}", tag = "users", request_body = Verify, security(()),
     params(("keyId" = String, Path, description = "Id of the key"),
            ("userId" = String, Path, description = "The address, percent-encoded")), responses(
     (status = 200, description = "Verified, or the PIN is replaced", body = Message),
