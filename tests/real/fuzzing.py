@@ -1,0 +1,131 @@
+"""Starts a server of its own and lets Schemathesis loose on it, twice: on nothing, and on a key that exists.
+
+Budgets against senders and guessers are switched off, or every answer would soon be the same 429. Whether an answer to bad input must
+be a refusal is the goldens' business (the wire ignores unknown fields on purpose), so those checks are left out.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+
+from keyward import ROOT, Keyward
+
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+]
+BUDGETS_OFF = """
+[photon]
+sends_per_user_hour = 0
+sends_per_user_day = 0
+sends_per_address_day = 0
+sends_per_network_hour = 0
+new_keys_per_network_hour = 0
+max_failures = 1000000
+max_failures_in_a_row = 0
+
+[limits]
+network_messages_hour = 0
+"""
+PIN = "1234"
+ADDRESS = "jon.smith@example.com"
+
+
+def known_names(keyward):
+    """A key that exists, with a verified address, for the parameters of those names."""
+    status, body = keyward.call("POST", "/v2/key", {"pin": PIN})
+    assert status == 201, body
+    key = body["id"]
+    status, body = keyward.call("POST", f"/v2/key/{key}/user", {"userId": ADDRESS}, pin=PIN)
+    assert status == 201, body
+    code = keyward.command("dev", "mailbox", "--to", ADDRESS, "--code")
+    status, body = keyward.call("PUT", f"/v2/key/{key}/user/{ADDRESS}", {"code": code, "op": "verify"})
+    assert status == 200, body
+    return {"key": key, "user": ADDRESS}
+
+
+def parameters(keyward, surface, known):
+    """Which of the description's path parameters take which known name."""
+    status, description = keyward.call("GET", f"/openapi/{surface}.json")
+    assert status == 200, description
+    names = {name for path in description["paths"] for name in re.findall(r"\{([^}]*)\}", path)}
+    assert names, "the description has no path with a parameter"
+    return {name: value for name in names for word, value in known.items() if word in name.lower()}
+
+
+def answers(report):
+    """How many answers of each status there were."""
+    return Counter(re.findall(r'"status_code": ?([0-9]{3})', report.read_text(errors="replace")))
+
+
+def hunt(keyward, surface, seconds, folder, fixed=None):
+    config, report = folder / "schemathesis.toml", folder / "answers.ndjson"
+    lines = ["[parameters]", *(f'"path.{name}" = "{value}"' for name, value in (fixed or {}).items())]
+    config.write_text("\n".join(lines) + "\n")
+    command = [
+        str(ROOT / "target/venv/bin/schemathesis"),
+        *("--config-file", str(config)),
+        *("run", f"{keyward.url}/openapi/{surface}.json"),
+        *("--url", keyward.url),
+        *("--checks", ",".join(CHECKS)),
+        *("--max-time", str(seconds)),
+        *("--request-timeout", "10"),
+        *("--generation-database", "none"),
+        *("--suppress-health-check", "all"),
+        *("--warnings", "off"),
+        *("--report", "ndjson", "--report-ndjson-path", str(report)),
+        *("--seed", os.environ.get("KEYWARD_FUZZ_SEED", "1")),
+        "--continue-on-failure",
+    ]
+    if fixed:
+        # The server ignores the user part, and Schemathesis wants one.
+        command += ["--auth", f"anybody:{PIN}"]
+        # What they leave behind is a key that this PIN no longer opens, or one without the address.
+        command += ["--exclude-operation-id", "change_pin", "--exclude-operation-id", "remove"]
+    # It looks for settings and leaves files where it stands, so it stands where it is thrown away.
+    finished = subprocess.run(command, cwd=folder, timeout=seconds * 3 + 120, stdin=subprocess.DEVNULL)
+    seen = answers(report)
+    print("answers:", ", ".join(f"{count} times {status}" for status, count in sorted(seen.items())), flush=True)
+    # A hunt that never got past the door says nothing about what is behind it.
+    inside = any(status.startswith("2") for status in seen)
+    return finished.returncode == 0 and (inside or not fixed)
+
+
+def main():
+    surfaces = sys.argv[1:] or ["photon"]
+    seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "40"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-fuzzing-"))
+    keyward = Keyward(folder, BUDGETS_OFF, ["--dev", "--dev-fast-hash"])
+    sound = True
+    try:
+        keyward.up()
+        for surface in surfaces:
+            sound &= hunt(keyward, surface, seconds, folder)
+            if surface == "photon":
+                known = known_names(keyward)
+                sound &= hunt(keyward, surface, seconds, folder, parameters(keyward, surface, known))
+                status, body = keyward.call("GET", f"/v2/key/{known['key']}", pin=PIN)
+                assert status == 200, f"the right PIN is answered {status} {body} after the hunt"
+        assert keyward.process.poll() is None, "the server is gone"
+    finally:
+        keyward.down()
+        log = keyward.log.read_text(errors="replace") if keyward.log.exists() else ""
+        shutil.rmtree(folder, ignore_errors=True)
+    if re.search(r"panicked at", log):
+        print(log[-4000:])
+        sound = False
+    sys.exit(0 if sound else 1)
+
+
+if __name__ == "__main__":
+    main()
