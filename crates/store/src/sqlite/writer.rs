@@ -221,6 +221,10 @@ impl Desk {
                 Ok(Err(Stop::Again)) => None,
                 Err(_) => Some(failure::panicked()),
             };
+            if self.is_idle() {
+                // SQLite itself has rolled back, as it does when the disk is full.
+                return Ran::BatchLost(end.unwrap_or_else(failure::contended));
+            }
             let undone = self
                 .statement("ROLLBACK TO job")
                 .and_then(|()| self.statement("RELEASE job"));
@@ -234,14 +238,18 @@ impl Desk {
     }
 
     fn lost_or(&self, error: Error) -> Ran {
-        if self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| !connection.is_autocommit())
-        {
-            return Ran::Undone(Err(error));
+        if self.is_idle() {
+            Ran::BatchLost(error)
+        } else {
+            Ran::Undone(Err(error))
         }
-        Ran::BatchLost(error)
+    }
+
+    /// Whether no transaction is open.
+    fn is_idle(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_none_or(Connection::is_autocommit)
     }
 
     fn alone(&mut self, act: Box<dyn FnOnce(&mut Connection) + Send>) {
