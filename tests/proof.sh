@@ -2,7 +2,7 @@
 # What takes too long for every change: cargo-deny itself, every property with many more cases, and a long hunt with
 # generated requests. What cannot be looked at from here is said loudly at the end, never passed over.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 deny_version=0.20.2
 tools=$PWD/target/tools
