@@ -19,7 +19,7 @@ struct State {
     tried: Vec<(Letter, Delivery)>,
     /// Answers to the next letters, before `standing` counts again.
     next: VecDeque<Delivery>,
-    standing: Delivery,
+    standing: Box<dyn Fn(&Letter) -> Delivery + Send>,
 }
 
 impl Default for CapturedCourier {
@@ -29,7 +29,7 @@ impl Default for CapturedCourier {
             accepted: Vec::new(),
             tried: Vec::new(),
             next: VecDeque::new(),
-            standing: Delivery::Accepted,
+            standing: Box::new(|_| Delivery::Accepted),
         };
         Self {
             immediate: AtomicBool::new(true),
@@ -51,7 +51,12 @@ impl CapturedCourier {
 
     /// What becomes of every letter from now on.
     pub fn answer(&self, delivery: Delivery) {
-        self.state().standing = delivery;
+        self.answer_by(move |_| delivery.clone());
+    }
+
+    /// The same, letter by letter.
+    pub fn answer_by(&self, answer: impl Fn(&Letter) -> Delivery + Send + 'static) {
+        self.state().standing = Box::new(answer);
     }
 
     /// What becomes of the next letters, one answer each.
@@ -121,10 +126,8 @@ fn newest<T>(letters: Vec<Letter>, part: impl FnMut(Letter) -> Option<T>) -> Opt
 impl Courier for CapturedCourier {
     async fn deliver(&self, letter: &Letter) -> Delivery {
         let mut state = self.state();
-        let delivery = state
-            .next
-            .pop_front()
-            .unwrap_or_else(|| state.standing.clone());
+        let next = state.next.pop_front();
+        let delivery = next.unwrap_or_else(|| (state.standing)(letter));
         state.tried.push((letter.clone(), delivery.clone()));
         if delivery == Delivery::Accepted {
             state.accepted.push(letter.clone());

@@ -4,6 +4,7 @@
 //! Only ever a dev-dependency. A [`Kit`] is a real keeper over a real store; nothing here imitates
 //! either. [`Golden`] runs the text files of a front against its real router, byte for byte.
 
+pub mod backing;
 pub mod client;
 pub mod clock;
 pub mod composer;
@@ -13,6 +14,7 @@ pub mod kit;
 pub mod random;
 pub mod roots;
 
+pub use backing::Backing;
 pub use client::{Answer, Client};
 pub use clock::FakeClock;
 pub use composer::PlainComposer;
@@ -21,3 +23,8 @@ pub use golden::Golden;
 pub use kit::{Kit, KitBuilder};
 pub use random::SeededRandom;
 pub use roots::FixedRoots;
+
+/// The hash that a server before this one kept of a PIN or an address.
+pub fn scrypt(text: &[u8], salt: &[u8]) -> [u8; 32] {
+    *crypto::password::scrypt_16384_8_1(text, salt).expose()
+}
