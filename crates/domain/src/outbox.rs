@@ -211,9 +211,10 @@ impl Keeper {
                 .iter()
                 .filter(|(_, delivery)| *delivery == Delivery::Accepted)
                 .count();
+            // A letter that is gone, delivered or not, makes room for the next to its address.
             let again = settled
                 .iter()
-                .any(|(_, delivery)| *delivery == Delivery::Accepted);
+                .any(|(_, delivery)| !matches!(delivery, Delivery::Later(_)));
             // A lock counts from when its alert was accepted, never from before.
             let now = if self.sending.courier.immediate() {
                 now

@@ -1,5 +1,10 @@
 //! The surface from outside: goldens, and what the sheet asks a server to prove.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "wire/acceptance.rs"]
+mod acceptance;
+#[path = "wire/server.rs"]
+mod server;
 #[path = "wire/setting.rs"]
 mod setting;
 
