@@ -150,7 +150,14 @@ impl PostgresStore {
             Access::Read => begin_read(patience),
         };
         let runtime = Handle::current();
-        let slot = self.slots.take();
+        let mut slot = self.slots.take();
+        if access == Access::Write
+            && let Err(fault) = slot.make(&client, deadline).await
+        {
+            self.slots.give_back(slot);
+            self.discard_if_lost(client, &fault);
+            return Ok(Attempt::Failed(fault, job, locks));
+        }
         let work = Work {
             client,
             job,
@@ -179,9 +186,7 @@ impl PostgresStore {
                 return Ok(Attempt::Done(result));
             }
             Ended::Failed(fault) => {
-                if matches!(fault, Fault::Lost(_)) {
-                    self.discard(client);
-                }
+                self.discard_if_lost(client, &fault);
                 fault
             }
             Ended::InDoubt(error) => {
@@ -208,9 +213,10 @@ impl PostgresStore {
     /// What became of the transaction that holds `slot`; `None` if nobody can say in time.
     async fn fate(&self, slot: &mut Slot, deadline: &Deadline) -> Option<Fate> {
         let deadline = Deadline::within(deadline.left().max(FATE_WITHIN));
+        let turn = slot.turn();
         for attempts in 1.. {
             let fault = match self.checkout(&deadline).await {
-                Ok(client) => match slot.fate(&client, &deadline).await {
+                Ok(client) => match slot.fate(turn, &client, &deadline).await {
                     Ok(fate) => return Some(fate),
                     Err(fault) => {
                         self.discard(client);
@@ -270,6 +276,12 @@ impl PostgresStore {
         self.pool.retain(|_, _| false);
     }
 
+    fn discard_if_lost(&self, client: Object, fault: &Fault) {
+        if matches!(fault, Fault::Lost(_)) {
+            self.discard(client);
+        }
+    }
+
     /// Sends one step outside any transaction.
     async fn ask(&self, step: Step, deadline: &Deadline) -> Result<pipeline::Reply, Fault> {
         let client = self.checkout(deadline).await?;
@@ -277,9 +289,7 @@ impl PostgresStore {
             Ok(mut replies) => Ok(replies.pop().unwrap_or(pipeline::Reply::Nothing)),
             Err(broken) => {
                 let fault = fault::of(broken);
-                if matches!(fault, Fault::Lost(_)) {
-                    self.discard(client);
-                }
+                self.discard_if_lost(client, &fault);
                 Err(fault)
             }
         }
@@ -442,10 +452,6 @@ impl Work {
 
     /// Sends what waits, the mark and `COMMIT` in one go.
     async fn commit(&mut self, mut steps: Vec<Step>) -> Ended {
-        if let Err(fault) = self.slot.make(&self.client, &self.deadline).await {
-            post(&self.client, "ROLLBACK").await;
-            return Ended::Failed(fault);
-        }
         self.slot.advance();
         steps.push(self.slot.commit());
         let Err(broken) = send(&self.client, &steps, self.deadline.left()).await else {

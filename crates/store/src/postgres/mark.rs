@@ -21,7 +21,8 @@ use tokio_postgres::Client;
 
 use super::Deadline;
 use super::fault::{self, Fault};
-use super::pipeline::{Step, send};
+use super::pipeline::{Reply, Step, Value, post, send};
+use super::rows::unsigned;
 
 /// Slots that nobody uses now; as many as there were writers at once.
 #[derive(Debug, Default)]
@@ -85,7 +86,8 @@ impl Slot {
         self.turn += 1;
     }
 
-    /// Makes the slot's row. Its turn is lower than that of any transaction to come.
+    /// Makes the slot's row, outside the transaction that it is to be a witness of. Its turn is lower
+    /// than that of any transaction to come.
     pub(super) async fn make(&mut self, client: &Client, deadline: &Deadline) -> Result<(), Fault> {
         if self.made {
             return Ok(());
@@ -117,41 +119,41 @@ impl Slot {
         ))
     }
 
-    /// Finds out what became of the transaction of this turn, and ends the turn.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// Finds out what became of the transaction that had `turn`, and ends that turn. If that fails it
+    /// can be asked again.
     pub(super) async fn fate(
         &mut self,
+        turn: u64,
         client: &Client,
         deadline: &Deadline,
     ) -> Result<Fate, Fault> {
         let begin = Step::Batch(super::begin_write(deadline.left()));
-        let name = self.name.clone();
         let look = Step::Read(
             "SELECT turn FROM commit_mark WHERE slot = decode($1, 'hex') FOR UPDATE",
-            vec![super::pipeline::Value::Text(name)],
+            vec![Value::Text(self.name.clone())],
         );
-        let replies = send(client, &[begin, look], deadline.left())
+        let mut replies = send(client, &[begin, look], deadline.left())
             .await
             .map_err(fault::of)?;
-        let rows = replies.into_iter().last().map(super::pipeline::Reply::rows);
-        let row = rows.as_ref().and_then(|rows| rows.first());
-        let turn = row
-            .map(|row| row.try_get::<_, i64>(0))
-            .transpose()
-            .map_err(fault::of_error)?;
-        let found = turn.map(|turn| u64::try_from(turn).unwrap_or(0));
+        let rows = replies.pop().map(Reply::rows).unwrap_or_default();
+        let found = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose();
+        let found = found.map_err(fault::of_error)?.map(unsigned);
         let fate = match found {
-            Some(turn) if turn == self.turn => Fate::Committed,
+            Some(found) if found == turn => Fate::Committed,
             Some(_) => Fate::NotCommitted,
             None => Fate::Unknown,
         };
-        if fate == Fate::NotCommitted {
+        if found.is_some_and(|found| found < turn) {
             self.advance();
-            let end = [self.commit()];
-            send(client, &end, deadline.left())
+            send(client, &[self.commit()], deadline.left())
                 .await
                 .map_err(fault::of)?;
         } else {
-            super::pipeline::post(client, "ROLLBACK").await;
+            post(client, "ROLLBACK").await;
         }
         Ok(fate)
     }
