@@ -15,7 +15,7 @@ use crate::value;
 use crate::wire::{ChangePin, CreateKey, Created, Fetched, Message};
 
 /// Creates a key behind a PIN. The key itself is not in the answer.
-#[utoipa::path(post, path = "/v2/key", tag = "keys", request_body = CreateKey, security(()), responses(
+#[utoipa::path(post, operation_id = "createKey", path = "/v2/key", tag = "keys", request_body = CreateKey, security(()), responses(
     (status = 201, description = "Created", body = Created),
     (status = 400, description = "PIN missing or against its rule", body = Message),
     (status = 413, description = "Body too large", body = Message),
@@ -47,7 +47,7 @@ pub(crate) async fn create(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
 }
 
 /// Gives the encryption key to who knows the PIN.
-#[utoipa::path(get, path = "/v2/key/{keyId}", tag = "keys", security(("pin" = [])),
+#[utoipa::path(get, operation_id = "fetchKey", path = "/v2/key/{keyId}", tag = "keys", security(("pin" = [])),
     params(("keyId" = String, Path, description = "Id of the key")), responses(
     (status = 200, description = "The encryption key", body = Fetched),
     (status = 400, description = "Key id or PIN malformed or absent", body = Message),
@@ -75,7 +75,7 @@ pub(crate) async fn fetch(State(keeper): State<Arc<Keeper>>, call: Call) -> Resp
 }
 
 /// Replaces the PIN; stops every running reset.
-#[utoipa::path(put, path = "/v2/key/{keyId}", tag = "keys", request_body = ChangePin, security(("pin" = [])),
+#[utoipa::path(put, operation_id = "changePin", path = "/v2/key/{keyId}", tag = "keys", request_body = ChangePin, security(("pin" = [])),
     params(("keyId" = String, Path, description = "Id of the key")), responses(
     (status = 200, description = "Changed", body = Message),
     (status = 400, description = "Key id, PIN or new PIN malformed or absent", body = Message),

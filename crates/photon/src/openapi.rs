@@ -23,7 +23,7 @@ impl Modify for UniqueNames {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let path = openapi.paths.paths.get_mut("/v2/key/{keyId}/user/{userId}");
         if let Some(post) = path.and_then(|path| path.post.as_mut()) {
-            post.operation_id = Some("verify_by_post".to_owned());
+            post.operation_id = Some("verifyUserByPost".to_owned());
         }
     }
 }

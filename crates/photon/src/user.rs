@@ -12,7 +12,7 @@ use crate::value;
 use crate::wire::{CreateUser, Message, Op, Verify};
 
 /// Registers an address and sends it a code.
-#[utoipa::path(post, path = "/v2/key/{keyId}/user", tag = "users", request_body = CreateUser, security(("pin" = [])),
+#[utoipa::path(post, operation_id = "createUser", path = "/v2/key/{keyId}/user", tag = "users", request_body = CreateUser, security(("pin" = [])),
     params(("keyId" = String, Path, description = "Id of the key")), responses(
     (status = 201, description = "Code sent", body = Message),
     (status = 400, description = "A value is malformed or absent, or the key has 20 users", body = Message),
@@ -42,7 +42,7 @@ pub(crate) async fn create(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
 }
 
 /// Presents a code: verifies the user, or takes a PIN reset one step further.
-#[utoipa::path(method(put, post), path = "/v2/key/{keyId}/user/{userId}", tag = "users", request_body = Verify, security(()),
+#[utoipa::path(method(put, post), operation_id = "verifyUser", path = "/v2/key/{keyId}/user/{userId}", tag = "users", request_body = Verify, security(()),
     params(("keyId" = String, Path, description = "Id of the key"),
            ("userId" = String, Path, description = "The address, percent-encoded")), responses(
     (status = 200, description = "Verified, or the PIN is replaced", body = Message),
@@ -93,7 +93,7 @@ pub(crate) async fn verify(State(keeper): State<Arc<Keeper>>, call: Call) -> Res
 }
 
 /// Starts a PIN reset: sends a code to a verified user.
-#[utoipa::path(get, path = "/v2/key/{keyId}/user/{userId}/reset", tag = "users", security(()),
+#[utoipa::path(get, operation_id = "startReset", path = "/v2/key/{keyId}/user/{userId}/reset", tag = "users", security(()),
     params(("keyId" = String, Path, description = "Id of the key"),
            ("userId" = String, Path, description = "The address, percent-encoded")), responses(
     (status = 200, description = "Code sent", body = Message),
@@ -113,7 +113,7 @@ pub(crate) async fn reset(State(keeper): State<Arc<Keeper>>, call: Call) -> Resp
 }
 
 /// Removes a user with its code, counter and running reset.
-#[utoipa::path(delete, path = "/v2/key/{keyId}/user/{userId}", tag = "users", security(("pin" = [])),
+#[utoipa::path(delete, operation_id = "removeUser", path = "/v2/key/{keyId}/user/{userId}", tag = "users", security(("pin" = [])),
     params(("keyId" = String, Path, description = "Id of the key"),
            ("userId" = String, Path, description = "The address, percent-encoded")), responses(
     (status = 200, description = "Removed", body = Message),
