@@ -163,23 +163,25 @@ proptest! {
     fn never_more_than_the_limit(steps in proptest::collection::vec(step(), 1..200)) {
         let mut budget = GuessBudget::default();
         let mut now = at(0);
-        let mut open: Vec<Reservation> = Vec::new();
+        let mut open: Vec<(Reservation, Timestamp)> = Vec::new();
         let mut judged: Vec<Timestamp> = Vec::new();
         for (id, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Advance(seconds) => now = now.plus(Duration::from_secs(seconds.into())),
                 Step::Begin => {
                     if let Reserve::Granted(try_) = budget.reserve(now, &LIMITS, id as u64) {
-                        open.push(try_);
+                        open.push((try_, now));
                         judged.push(now);
                     }
                 }
-                Step::Fail(nth) if nth < open.len() => budget.fail(now, &LIMITS, open.remove(nth)),
+                Step::Fail(nth) if nth < open.len() => budget.fail(now, &LIMITS, open.remove(nth).0),
                 Step::Succeed(nth) if nth < open.len() => {
-                    budget.succeed(open.remove(nth));
+                    budget.succeed(open.remove(nth).0);
                     judged.clear();
                     // What is still in flight was granted before the success and may still be judged.
-                    judged.extend(open.iter().map(|_| now));
+                    // What was lost counted as failed long ago.
+                    let live = open.iter().filter(|(_, granted)| granted.plus(RESERVATION_LIFE) > now);
+                    judged.extend(live.map(|_| now));
                 }
                 Step::Crash(nth) if nth < open.len() => { open.remove(nth); }
                 _ => {}
