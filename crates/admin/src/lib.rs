@@ -6,6 +6,7 @@
 
 mod audit;
 mod auth;
+mod console;
 mod error;
 mod guarded_key;
 mod import;
@@ -26,6 +27,7 @@ pub use openapi::openapi;
 
 /// Method, pattern, what it is for.
 pub const ROUTES: &[(&str, &str, &str)] = &[
+    ("GET", "/", "the console"),
     ("GET", "/admin/v1/status", "version, counts, what waits"),
     (
         "GET",
@@ -89,5 +91,6 @@ pub fn routes(admin: Arc<Admin>) -> Router {
             "/admin/v1/messages/preview",
             only(on_405).post(message::preview).build(),
         )
+        .route("/", only(on_405).get(console::show).build())
         .with_state(admin)
 }

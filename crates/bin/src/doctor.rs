@@ -9,7 +9,7 @@ use store::Migrations;
 use crate::banner;
 use crate::cli::print;
 use crate::compose::{self, chain, key_path};
-use crate::config::{Loaded, courier_options};
+use crate::config::{Loaded, courier_options, strict};
 use crate::running::Running;
 
 #[derive(Serialize)]
@@ -69,8 +69,17 @@ pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String>
     for advice in banner::unsafe_yet(loaded) {
         note("advice", advice);
     }
-    for difference in strict_differences(loaded) {
-        note("advice", difference);
+    for strict::Difference {
+        key,
+        now,
+        strict,
+        why,
+    } in strict::differences(&loaded.config)
+    {
+        note(
+            "advice",
+            format!("profile strict: {key} would be {strict} instead of {now} ({why})"),
+        );
     }
     let sound = found.iter().all(|finding| finding.level != "problem");
     if json {
@@ -101,21 +110,6 @@ async fn running_is_ready(loaded: &Loaded) -> Result<(), String> {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(format!("/readyz answers {}", answer.status())),
         Err(error) => Err(domain::error::chain(&error)),
-    }
-}
-
-/// What `security.profile = "strict"` would change.
-fn strict_differences(loaded: &Loaded) -> Vec<String> {
-    if loaded.config.security.is_strict() {
-        return Vec::new();
-    }
-    let ttl = loaded.config.photon.code_ttl_seconds;
-    if ttl > 600 {
-        vec![format!(
-            "profile strict: photon.code_ttl_seconds would be 600 instead of {ttl} (NIST SP 800-63B-4, out-of-band secrets)"
-        )]
-    } else {
-        Vec::new()
     }
 }
 

@@ -115,7 +115,13 @@ async fn serve(
     let stop = CancellationToken::new();
     let public = watched(
         "public",
-        health(surface::public(&house.keeper), &house.keeper),
+        health(
+            surface::public(
+                &house.keeper,
+                limits.request_seconds.saturating_sub(5).max(1),
+            ),
+            &house.keeper,
+        ),
         &metrics,
     );
     let admin = watched(

@@ -26,8 +26,10 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
 }
 
 /// Everything on the public listener.
-pub(crate) fn public(keeper: &Arc<Keeper>) -> Router {
-    let router = Router::new().merge(photon::routes(Arc::clone(keeper)));
+/// `seconds`: after so many a handler that did not answer is given up, in its surface's own words.
+pub(crate) fn public(keeper: &Arc<Keeper>, seconds: u64) -> Router {
+    let photon = web::deadline::within(photon::routes(Arc::clone(keeper)), seconds, photon::late);
+    let router = Router::new().merge(photon);
     DESCRIBED
         .iter()
         .filter(|(name, _)| *name != "admin")

@@ -96,6 +96,11 @@ pub fn not_found() -> Response {
     message(StatusCode::NOT_FOUND, "Not found")
 }
 
+/// The answer when a handler takes too long.
+pub fn late() -> Response {
+    retry(message(StatusCode::SERVICE_UNAVAILABLE, "Busy"), 1)
+}
+
 /// The answer when a handler panicked: a bug, told in this wire's shape.
 pub fn panicked() -> Response {
     message(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")

@@ -4,13 +4,9 @@
 //! and often stands where there are none to load. Its script is allowed by its hash alone, so that nothing which slips
 //! into the page can run.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, StatusCode};
 
-use crate::page::{escape, html_with_policy};
+use crate::page::{escape, scripted};
 
 const PAGE: &str = include_str!("openapi/page.html");
 const STYLE: &str = include_str!("openapi/page.css");
@@ -40,30 +36,13 @@ pub fn page(title: &str, spec_path: &str) -> String {
 
 /// The page as an answer, under a policy that lets its own script run and speak to its own origin, and no more.
 pub fn page_response(title: &str, spec_path: &str) -> Response {
-    html_with_policy(StatusCode::OK, page(title, spec_path), policy())
-}
-
-fn policy() -> HeaderValue {
-    let text = format!(
-        "default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; img-src data:; form-action 'none'; \
-         frame-ancestors 'none'; base-uri 'none'",
-        source(SCRIPT),
-        source(STYLE)
-    );
-    // Base64 and the text above are legal in a header; the other arm is never taken, and would forbid everything.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-}
-
-fn source(text: &str) -> String {
-    format!(
-        "sha256-{}",
-        STANDARD.encode(digest(&SHA256, text.as_bytes()))
-    )
+    scripted(page(title, spec_path), STYLE, SCRIPT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::source;
 
     fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
         let (_, rest) = text.split_once(start).unwrap();

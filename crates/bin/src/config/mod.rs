@@ -14,6 +14,7 @@ mod security;
 mod server;
 mod sms;
 mod storage;
+pub(crate) mod strict;
 
 use std::path::{Path, PathBuf};
 
@@ -143,9 +144,12 @@ fn check(table: Table) -> Result<Config, String> {
             ));
         }
     }
-    let config: Config = Value::Table(table)
+    let mut config: Config = Value::Table(table)
         .try_into()
         .map_err(|error: toml::de::Error| format!("configuration: {}", error.message()))?;
+    if config.security.is_strict() {
+        strict::apply(&mut config);
+    }
     config.validate()?;
     Ok(config)
 }
