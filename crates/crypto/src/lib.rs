@@ -9,6 +9,7 @@ pub mod canonical_json;
 mod der;
 pub mod device_key;
 pub mod device_signature;
+pub mod jws;
 pub mod kdf;
 pub mod key;
 pub mod mac;
