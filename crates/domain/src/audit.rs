@@ -10,7 +10,7 @@
 //! Events name ids and keyed hashes, never PINs, codes, addresses or key material.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,8 +116,41 @@ pub struct Verdict {
     pub findings: Vec<String>,
 }
 
-/// Most events in one link.
-const BATCH: usize = 500;
+/// Events that describe no change of state, waiting for the next link.
+///
+/// A row for each would cost more than the check it tells of. What waits here is lost with the process:
+/// at most a second of it, and never the trace of a change.
+#[derive(Default)]
+pub(crate) struct Recent(Mutex<Vec<Event>>);
+
+impl Recent {
+    /// Adds an event; how many wait now.
+    fn push(&self, event: Event) -> usize {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(event);
+        waiting.len()
+    }
+
+    fn take(&self, limit: usize) -> Vec<Event> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.len().min(limit);
+        waiting.drain(..count).collect()
+    }
+
+    /// Puts back what could not be written, before what came since.
+    fn put_back(&self, mut events: Vec<Event>) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        events.append(&mut waiting);
+        *waiting = events;
+    }
+}
+
+/// Recent events at which the jobs are woken before their time, and at which whoever adds one waits for them to be written.
+const WAKE: usize = 250;
+const FULL: usize = 20_000;
+
+/// Most events of each sort in one link.
+pub(crate) const BATCH: usize = 500;
 
 impl Keeper {
     /// Step 1: records `event` in the running transaction.
@@ -127,55 +160,59 @@ impl Keeper {
         Ok(())
     }
 
-    /// Step 2: links what was committed. Returns how many events were linked.
+    /// Step 1 for what changed nothing: the event is written with the next link, within a second.
+    pub(crate) async fn record_soon(self: &Arc<Self>, event: Event) -> Result<(), Error> {
+        let waiting = self.recent.push(event);
+        if waiting == WAKE {
+            self.work.notify_one();
+        }
+        if waiting >= FULL {
+            self.link_audit().await?;
+        }
+        Ok(())
+    }
+
+    /// Step 2: links what was committed or waits. Returns how many events were linked.
     pub async fn link_audit(self: &Arc<Self>) -> Result<usize, Error> {
-        if !self.any_due(Event::KIND, Timestamp::NEVER).await? {
+        let recent = Arc::new(self.recent.take(BATCH));
+        if recent.is_empty() && !self.any_due(Event::KIND, Timestamp::NEVER).await? {
             return Ok(0);
         }
-        self.write(|keeper, tx| {
-            let waiting = keeper.rows.due::<Event>(tx, Timestamp::NEVER, BATCH)?;
-            if waiting.is_empty() {
-                return Ok(0);
-            }
-            let head_id = keeper.rows.id(Head::KIND, &[]);
-            let head = keeper.rows.get::<Head>(tx, &head_id)?;
-            let previous = head
-                .as_ref()
-                .map(|head| head.value.clone())
-                .unwrap_or_default();
-            let number = previous.number + 1;
-            let mut events = Vec::with_capacity(waiting.len());
-            for event in waiting {
-                keeper.rows.remove::<Event>(tx, &event.id())?;
-                events.push(event.value);
-            }
-            events.sort_by_key(|event| event.at);
-            let linked = events.len();
-            let tag = keeper.link_tag(number, &previous.tag, &events)?;
-            let link = Link {
-                number,
-                previous: previous.tag,
-                events,
-                tag: tag.clone(),
-            };
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), Place::at(keeper.link_id(number)), link)?;
-            let next = Head { number, tag };
-            match head {
-                Some(mut head) => {
-                    head.value = next;
-                    keeper.rows.put(tx, &mut head)?;
-                }
-                None => {
-                    keeper
-                        .rows
-                        .create(tx, keeper.tenant(), Place::at(head_id), next)?;
-                }
-            }
-            Ok(linked)
-        })
-        .await
+        let batch = Arc::clone(&recent);
+        let linked = self.write(move |keeper, tx| keeper.link(tx, &batch)).await;
+        if linked.is_err() {
+            self.recent.put_back(recent.to_vec());
+        }
+        linked
+    }
+
+    fn link(&self, tx: &mut dyn Tx, recent: &[Event]) -> TxResult<usize> {
+        let waiting = self.rows.due::<Event>(tx, Timestamp::NEVER, BATCH)?;
+        if waiting.is_empty() && recent.is_empty() {
+            return Ok(0);
+        }
+        let head_id = self.rows.id(Head::KIND, &[]);
+        let head = self.rows.get::<Head>(tx, &head_id)?;
+        let previous = head.as_ref().map(|head| head.value.clone()).unwrap_or_default();
+        let number = previous.number + 1;
+        let mut events = recent.to_vec();
+        for event in waiting {
+            self.rows.remove::<Event>(tx, &event.id())?;
+            events.push(event.value);
+        }
+        events.sort_by_key(|event| event.at);
+        let linked = events.len();
+        let tag = self.link_tag(number, &previous.tag, &events)?;
+        let link = Link { number, previous: previous.tag, events, tag: tag.clone() };
+        self.rows.create(tx, self.tenant(), Place::at(self.link_id(number)), link)?;
+        let next = Head { number, tag };
+        if let Some(mut head) = head {
+            head.value = next;
+            self.rows.put(tx, &mut head)?;
+        } else {
+            self.rows.create(tx, self.tenant(), Place::at(head_id), next)?;
+        }
+        Ok(linked)
     }
 
     /// Step 3: the signed end of the chain, `None` while there is none.

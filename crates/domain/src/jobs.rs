@@ -5,20 +5,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::BATCH;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::port::store::Kind;
 use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
-const SWEPT: [Kind; 2] = ["rate", "owner_link"];
+const SWEPT: [Kind; 5] = ["rate", "owner_link", "device_challenge", "spent_assertion", "signing_key"];
 
 impl Keeper {
     /// Runs everything that is due, letters included.
     pub async fn run_jobs(self: &Arc<Self>) -> Result<(), Error> {
         self.keep_house().await?;
         self.dispatch(self.now()).await?;
-        while self.link_audit().await? > 0 {}
+        while self.link_audit().await? >= BATCH {}
         Ok(())
     }
 
@@ -26,7 +27,8 @@ impl Keeper {
     pub async fn keep_house(self: &Arc<Self>) -> Result<(), Error> {
         while self.remind().await? > 0 {}
         self.sweep().await?;
-        while self.link_audit().await? > 0 {}
+        while self.remove_leftovers().await? {}
+        while self.link_audit().await? >= BATCH {}
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::audit::Recent;
 use crate::error::Error;
 use crate::hashing::HashPool;
 use crate::outbox::Sending;
@@ -13,6 +14,7 @@ use crate::port::store::{RowId, Tx, TxResult};
 use crate::port::{Clock, Composer, Courier, Random, Roots, Store};
 use crate::rows::{Rows, Scope};
 use crate::time::Timestamp;
+use crate::signing::Rings;
 use crate::turns::Turns;
 
 /// The adapters the domain works with.
@@ -46,6 +48,9 @@ pub struct Keeper {
     pub(crate) hashes: HashPool,
     pub(crate) turns: Turns,
     pub(crate) sending: Sending,
+    pub(crate) rings: Rings,
+    /// Events that describe no change, until the next link takes them.
+    pub(crate) recent: Recent,
     pub(crate) policy: Policy,
     /// Wakes the jobs when a request left work for them.
     pub(crate) work: Notify,
@@ -65,17 +70,18 @@ impl Keeper {
             store: ports.store,
             clock: ports.clock,
             random: ports.random,
+            rings: Rings::default(),
+            recent: Recent::default(),
             roots: ports.roots,
             policy,
             work: Notify::new(),
         }))
     }
 
-    /// Prepares the database for this server: the default tenant's data key.
-    pub async fn prepare(&self) -> Result<(), Error> {
-        self.rows
-            .ensure_scope(self.store.as_ref(), self.tenant())
-            .await
+    /// Prepares the database for this server: the default tenant with its data key.
+    pub async fn prepare(self: &Arc<Self>) -> Result<(), Error> {
+        self.rows.ensure_scope(self.store.as_ref(), self.tenant()).await?;
+        self.ensure_default_tenant().await
     }
 
     /// The default tenant, which the surfaces without tenants live in.

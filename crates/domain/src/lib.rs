@@ -3,11 +3,13 @@
 //! Knows no HTTP, no SQL and no vendor. Each concept is one module: its state, its pure transitions,
 //! and the use cases of [`Keeper`] that load, decide and save.
 
+pub mod access_token;
 pub mod audit;
 pub mod budget;
 pub mod challenge;
 pub mod contact;
 pub mod custody;
+pub mod device_key;
 pub mod error;
 pub mod hashing;
 pub mod jobs;
@@ -15,12 +17,15 @@ pub mod keeper;
 pub mod lock;
 pub mod message;
 pub mod outbox;
+pub mod permission;
 pub mod policy;
 pub mod port;
 pub mod rate;
 pub mod recovery;
 pub mod rows;
 pub mod secret;
+pub mod signing;
+pub mod tenant;
 pub mod time;
 pub mod turns;
 

@@ -1,0 +1,116 @@
+//! Assertions: tokens that a client signs with its own key, each good for one use (RFC 7523 §3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crypto::jws::Compact;
+use serde::{Deserialize, Serialize};
+
+use super::SKEW;
+use crate::error::Error;
+use crate::keeper::Keeper;
+use crate::rows::{Place, Record, Stored};
+use crate::tenant::{Authentication, Client};
+use crate::time::Timestamp;
+
+/// How far ahead an assertion may expire: so long its id is remembered.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Remembers an assertion's id until it is over anyway.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SpentAssertion {}
+
+impl Record for SpentAssertion {
+    const KIND: &'static str = "spent_assertion";
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: i64,
+    nbf: Option<i64>,
+    iat: Option<i64>,
+    jti: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn is_one_of(&self, ours: &[String]) -> bool {
+        match self {
+            Self::One(one) => ours.contains(one),
+            Self::Many(many) => many.iter().any(|one| ours.contains(one)),
+        }
+    }
+}
+
+/// Whom an assertion says that it is of, before anything of it is verified.
+pub(super) fn claimed_client(token: &str) -> Option<String> {
+    let compact = Compact::split(token)?;
+    serde_json::from_slice::<Claims>(&compact.payload).ok().map(|claims| claims.iss)
+}
+
+impl Keeper {
+    /// Judges an assertion and, if it is right, uses it up.
+    pub(super) async fn present_assertion(
+        self: &Arc<Self>,
+        now: Timestamp,
+        client: &Stored<Client>,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<Authentication, Error> {
+        let Some(claims) = verified(client, token) else { return Ok(Authentication::Wrong) };
+        let id = hex::encode(client.id().0);
+        let at = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
+        let expires = at(claims.exp);
+        let timely = now < expires
+            && expires <= now.plus(LONGEST)
+            && claims.nbf.is_none_or(|from| at(from) <= now.plus(SKEW))
+            && claims.iat.is_none_or(|made| at(made) <= now.plus(SKEW));
+        let named = claims.iss == id && claims.sub == id && claims.aud.is_one_of(audiences);
+        if !timely || !named || claims.jti.is_empty() {
+            return Ok(Authentication::Wrong);
+        }
+        let row = self.rows.id(SpentAssertion::KIND, &[&client.id().0, claims.jti.as_bytes()]);
+        let scope = client.scope();
+        self.write(move |keeper, tx| {
+            if keeper.rows.get::<SpentAssertion>(tx, &row)?.is_some() {
+                return Ok(Authentication::Wrong);
+            }
+            keeper.rows.create(tx, scope, Place::at(row).due(expires), SpentAssertion {})?;
+            Ok(Authentication::Right)
+        })
+        .await
+    }
+}
+
+/// The claims, if one of the client's keys signed them with the algorithm of that key.
+fn verified(client: &Client, token: &str) -> Option<Claims> {
+    let compact = Compact::split(token)?;
+    let header: Header = serde_json::from_slice(&compact.header).ok()?;
+    if header.crit.is_some() {
+        return None;
+    }
+    let fits = client.keys.iter().filter(|key| {
+        key.algorithm() == header.alg && (header.kid.is_none() || key.kid.is_none() || key.kid == header.kid)
+    });
+    let mut keys = fits.filter_map(|key| key.verifying());
+    if !keys.any(|key| key.verifies(&compact)) {
+        return None;
+    }
+    serde_json::from_slice(&compact.payload).ok()
+}

@@ -1,0 +1,111 @@
+//! Removing what may be large: the rows of a deleted application or tenant, in small transactions.
+//!
+//! Whoever deletes an application removes its clients at once, so nobody reaches what is below it from
+//! then on. The rest is the work of a job, which begins again where it stopped.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::application::Application;
+use super::member::{Member, MemberName, Membership};
+use super::role::Role;
+use super::{ApplicationId, Tenant, TenantId};
+use crate::audit::Event;
+use crate::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
+use crate::error::{Error, Refusal};
+use crate::keeper::Keeper;
+use crate::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::rows::Record;
+
+/// An application whose memberships are still to be removed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Removal {
+    pub(crate) application: ApplicationId,
+}
+
+impl Record for Removal {
+    const KIND: &'static str = "removal";
+}
+
+/// Memberships removed in one transaction.
+const BATCH: Page = Page { order: Order::Ascending, after: None, limit: 50 };
+
+impl Keeper {
+    /// Deletes a tenant. Its clients are gone at once; its data key goes too, so that what is left of
+    /// its rows, here or in a backup of this database, can never be read again.
+    pub async fn delete_tenant(self: &Arc<Self>, surface: &'static str, tenant: TenantId) -> Result<(), Error> {
+        let now = self.now();
+        let own = TenantId(self.tenant().0);
+        if tenant == own {
+            return Err(Refusal::Invalid { field: "tenant_id", why: "the server's own tenant stays" }.into());
+        }
+        self.write(move |keeper, tx| {
+            let Some(record) = keeper.rows.take::<Tenant>(tx, &tenant.0)? else {
+                return Err(Refusal::UnknownSubject.into());
+            };
+            for application in keeper.rows.children::<Application>(tx, &keeper.applications_row(tenant), Page::ALL)? {
+                keeper.drop_application(tx, now, ApplicationId(application.id()))?;
+            }
+            keeper.drop_application(tx, now, record.management)?;
+            for role in tx.children(Role::KIND, &keeper.roles_row(tenant), Page::ALL)? {
+                tx.remove(Role::KIND, &role.id)?;
+            }
+            keeper.rows.shred(tx, tenant.scope())?;
+            keeper.record(tx, Event::new(surface, now, "tenant.delete", tenant.to_string()))
+        })
+        .await?;
+        self.work.notify_one();
+        self.remove_people(tenant).await
+    }
+
+    /// Removes what deleted applications left behind. Returns whether there is more to do.
+    pub(crate) async fn remove_leftovers(self: &Arc<Self>) -> Result<bool, Error> {
+        let now = self.now();
+        if !self.any_due(Removal::KIND, now).await? {
+            return Ok(false);
+        }
+        self.write(move |keeper, tx| {
+            let Some(removal) = keeper.rows.due::<Removal>(tx, now, 1)?.pop() else { return Ok(false) };
+            let ties = tx.children(Membership::KIND, &removal.application.0, BATCH)?;
+            for tie in &ties {
+                keeper.drop_membership(tx, tie.id)?;
+            }
+            if ties.len() < BATCH.limit {
+                keeper.rows.remove::<Removal>(tx, &removal.id())?;
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Removes a membership with everything below it, without reading any of it.
+    pub(crate) fn drop_membership(&self, tx: &mut dyn Tx, tie: RowId) -> TxResult<()> {
+        for key in tx.children(DeviceKey::KIND, &tie, Page::ALL)? {
+            tx.remove_children(KeyPrint::KIND, &key.id)?;
+            tx.remove_children(DeviceChallenge::KIND, &key.id)?;
+            tx.remove(DeviceKey::KIND, &key.id)?;
+        }
+        tx.remove_children(MemberName::KIND, &tie)?;
+        tx.remove(Membership::KIND, &tie)?;
+        Ok(())
+    }
+
+    async fn remove_people(self: &Arc<Self>, tenant: TenantId) -> Result<(), Error> {
+        loop {
+            let removed = self
+                .write(move |keeper, tx| {
+                    let people = tx.children(Member::KIND, &keeper.members_row(tenant), BATCH)?;
+                    for person in &people {
+                        tx.remove_children(MemberName::KIND, &person.id)?;
+                        tx.remove(Member::KIND, &person.id)?;
+                    }
+                    Ok(people.len())
+                })
+                .await?;
+            if removed < BATCH.limit {
+                return Ok(());
+            }
+        }
+    }
+}
