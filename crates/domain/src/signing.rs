@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use crypto::jws::{Algorithm, Compact, PublicNumbers, SigningKey, VerifyingKey};
+pub use crypto::jws::{Algorithm, PublicNumbers};
+use crypto::jws::{Compact, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crypto::device_key::PublicKey;
+pub use crypto::device_key::{KeyError, PublicKey};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use challenge::DeviceChallenge;
@@ -46,6 +46,11 @@ impl KeyName {
             && text.bytes().all(plain)
             && text.bytes().any(|byte| byte != b'.');
         sound.then_some(Self(text))
+    }
+
+    /// The name that no key has: what a text of another form asks for.
+    pub fn nobodys() -> Self {
+        Self(String::new())
     }
 
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,564 @@
+//! Requests and answers as they are on the wire.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::access_token::{TokenFacts, TokenForm};
+use domain::device_key::{DeviceKeyView, PushTarget, Status};
+use domain::signing::{PublicNumbers, PublicSigningKey};
+use domain::tenant::{ApplicationId, ClientId, ClientView, MemberView, RoleView, TenantId};
+use domain::{Error, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::value::stored;
+
+/// §2.3, every status but 400
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorText {
+    pub(crate) message: String,
+    /// The status once more.
+    pub(crate) error_code: u16,
+}
+
+/// §2.3, status 400
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorList {
+    pub(crate) message: Vec<String>,
+    pub(crate) error_code: u16,
+}
+
+/// §3.5
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenError {
+    pub(crate) error: &'static str,
+    pub(crate) error_description: &'static str,
+    pub(crate) message: &'static str,
+    pub(crate) error_code: u16,
+}
+
+/// §2.5
+#[derive(Serialize)]
+pub(crate) struct Envelope<T> {
+    pub(crate) result: T,
+}
+
+/// §3.1
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form; parsing follows §3.1 field by field")]
+pub(crate) struct TokenForm31 {
+    #[schema(example = "client_credentials")]
+    pub(crate) grant_type: String,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<String>,
+    pub(crate) client_assertion_type: Option<String>,
+    pub(crate) client_assertion: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) scope: Option<String>,
+}
+
+/// §3.2
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenAnswer {
+    pub(crate) access_token: String,
+    #[schema(example = "Bearer")]
+    pub(crate) token_type: &'static str,
+    pub(crate) expires_in: u32,
+    pub(crate) scope: String,
+}
+
+/// §3.3
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    tid: String,
+    app_id: String,
+    app_name: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    scope: String,
+    roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Vec<String>>,
+    ts_roles: Vec<String>,
+    ts_permissions: Option<Vec<String>>,
+    nbf: Option<i64>,
+}
+
+/// The claims of this wire.
+pub(crate) struct ClaimsForm;
+
+pub(crate) const CLAIMS: ClaimsForm = ClaimsForm;
+
+const ADMIN: &str = "Admin";
+
+impl TokenForm for ClaimsForm {
+    fn audience(&self) -> &'static str {
+        "userid-api"
+    }
+
+    fn write(&self, facts: &TokenFacts) -> Result<Vec<u8>, Error> {
+        let permissions = facts.permissions.clone().unwrap_or_default();
+        let admin = if facts.manager { vec![ADMIN.to_owned()] } else { Vec::new() };
+        let claims = Claims {
+            iss: facts.issuer.clone(),
+            aud: facts.audience.clone(),
+            sub: facts.client.to_string(),
+            client_id: facts.client.to_string(),
+            tid: facts.tenant.to_string(),
+            app_id: facts.application.to_string(),
+            app_name: facts.application_name.clone(),
+            iat: facts.issued.millis().div_euclid(1000),
+            exp: facts.expires.millis().div_euclid(1000),
+            jti: facts.id.clone(),
+            scope: permissions.join(" "),
+            role: facts.manager.then(|| admin.clone()),
+            roles: admin,
+            ts_roles: facts.role_names.clone(),
+            ts_permissions: Some(permissions),
+            nbf: None,
+        };
+        let mut value = serde_json::to_value(claims).map_err(Error::bug)?;
+        if let Some(members) = value.as_object_mut() {
+            members.shift_remove("nbf");
+        }
+        serde_json::to_vec(&value).map_err(Error::bug)
+    }
+
+    fn read(&self, claims: &[u8]) -> Option<TokenFacts> {
+        let claims: Claims = serde_json::from_slice(claims).ok()?;
+        let at = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
+        let consistent = claims.sub == claims.client_id;
+        consistent.then_some(TokenFacts {
+            client: ClientId::parse(&claims.client_id)?,
+            tenant: TenantId::parse(&claims.tid)?,
+            application: ApplicationId::parse(&claims.app_id)?,
+            issuer: claims.iss,
+            audience: claims.aud,
+            application_name: claims.app_name,
+            manager: claims.roles.iter().any(|role| role == ADMIN),
+            permissions: claims.ts_permissions,
+            role_names: claims.ts_roles,
+            id: claims.jti,
+            issued: at(claims.iat.max(claims.nbf.unwrap_or(i64::MIN))),
+            expires: at(claims.exp),
+        })
+    }
+}
+
+/// §2.1: one published signing key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Jwk {
+    kty: &'static str,
+    #[serde(rename = "use")]
+    usage: &'static str,
+    alg: &'static str,
+    kid: String,
+    n: String,
+    e: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct JwkSet {
+    pub(crate) keys: Vec<Jwk>,
+}
+
+impl Jwk {
+    pub(crate) fn of(key: PublicSigningKey) -> Option<Self> {
+        let PublicNumbers::Rsa { n, e } = key.numbers else { return None };
+        Some(Self {
+            kty: "RSA",
+            usage: "sig",
+            alg: key.algorithm.name(),
+            kid: key.kid,
+            n: URL_SAFE_NO_PAD.encode(n),
+            e: URL_SAFE_NO_PAD.encode(e),
+        })
+    }
+}
+
+/// OpenID Connect Discovery 1.0 §3, as far as this server goes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Discovery {
+    pub(crate) issuer: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) jwks_uri: String,
+    pub(crate) grant_types_supported: [&'static str; 1],
+    pub(crate) response_types_supported: [&'static str; 0],
+    pub(crate) token_endpoint_auth_methods_supported: [&'static str; 3],
+    pub(crate) token_endpoint_auth_signing_alg_values_supported: [&'static str; 3],
+    pub(crate) id_token_signing_alg_values_supported: [&'static str; 1],
+    pub(crate) subject_types_supported: [&'static str; 1],
+    pub(crate) claims_supported: [&'static str; 16],
+}
+
+/// §6
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct PushConfig {
+    /// 32 to 255 characters.
+    pub(crate) device_token: String,
+    /// `FCM` or `APN`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bundle_id: Option<String>,
+}
+
+/// §6.1
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §6 field by field")]
+pub(crate) struct RegisterKey {
+    #[schema(pattern = "^[A-Za-z0-9._~:@+=-]{1,128}$")]
+    pub(crate) key_id: String,
+    /// SPKI or PKCS#1 of an RSA key of 2048 to 4096 bits, or a P-256 key, in base64 or PEM.
+    pub(crate) public_key: String,
+    pub(crate) display_name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) custom_data: Option<Value>,
+    pub(crate) push_config: Option<PushConfig>,
+}
+
+/// §6.4
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §6 field by field")]
+pub(crate) struct ChangeKey {
+    pub(crate) display_name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) custom_data: Option<Value>,
+    pub(crate) push_config: Option<PushConfig>,
+}
+
+/// §6.6
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §6 field by field")]
+pub(crate) struct Validate {
+    /// The text that the device signed, 1 to 4096 bytes.
+    pub(crate) challenge: String,
+    /// Base64, 1 to 2048 characters.
+    pub(crate) signature: String,
+}
+
+/// §6: a key as it is given back.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Key {
+    key_id: String,
+    /// `Active` or `Blocked`.
+    status: &'static str,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    custom_data: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_config: Option<PushConfig>,
+}
+
+impl From<DeviceKeyView> for Key {
+    fn from(view: DeviceKeyView) -> Self {
+        Self {
+            key_id: view.name.to_string(),
+            status: match view.status {
+                Status::Active => "Active",
+                Status::Blocked => "Blocked",
+            },
+            created_at: view.created.rfc3339(),
+            updated_at: view.updated.rfc3339(),
+            display_name: view.label,
+            custom_data: view.custom.as_deref().map(stored),
+            push_config: view.push.map(|PushTarget { device_token, service, bundle }| PushConfig {
+                device_token,
+                kind: service,
+                bundle_id: bundle,
+            }),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneKey {
+    pub(crate) result: Key,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Keys {
+    pub(crate) result: Vec<Key>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Validated {
+    /// Whether the key is Active and the signature is right.
+    pub(crate) result: bool,
+}
+
+/// §9
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Challenge {
+    /// To be signed whole, prefix included.
+    pub(crate) challenge: String,
+    pub(crate) expires_at: String,
+    pub(crate) expires_in: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneChallenge {
+    pub(crate) result: Challenge,
+}
+
+/// §7.1
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §7.1 field by field")]
+pub(crate) struct CreateUser {
+    /// This or `phone_number`.
+    pub(crate) email: Option<String>,
+    pub(crate) phone_number: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) external_user_id: Option<String>,
+    pub(crate) external_account_id: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) name: Option<Value>,
+    pub(crate) birthday: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) address: Option<Value>,
+    pub(crate) picture: Option<String>,
+    pub(crate) language: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) custom_data: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) custom_app_data: Option<Value>,
+    pub(crate) secondary_emails: Option<Vec<String>>,
+    pub(crate) secondary_phone_numbers: Option<Vec<String>>,
+}
+
+/// §7.1; the members that are not named here are given back as they were sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `user` renders")]
+pub(crate) struct User {
+    pub(crate) user_id: String,
+    pub(crate) status: String,
+    /// Milliseconds since 1970.
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) app_name: String,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) email: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) phone_number: Option<Value>,
+    pub(crate) username: Option<String>,
+    pub(crate) external_user_id: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `user` renders")]
+pub(crate) struct OneUser {
+    pub(crate) result: User,
+}
+
+/// The user object.
+pub(crate) fn user(view: MemberView) -> Value {
+    let mut user = serde_json::json!({
+        "user_id": view.user.as_str(),
+        "status": "Active",
+        "created_at": view.created.millis(),
+        "updated_at": view.updated.millis(),
+        "app_name": view.application_name,
+    });
+    let Some(members) = user.as_object_mut() else { return user };
+    let mut set = |name: &str, value: Option<Value>| {
+        value.map(|value| members.insert(name.to_owned(), value));
+    };
+    let verified = |name: &str, value: String, flag: &str| serde_json::json!({ name: value, flag: false });
+    set("email", view.email.map(|email| verified("value", email, "email_verified")));
+    set("phone_number", view.phone.map(|phone| verified("value", phone, "phone_number_verified")));
+    set("username", view.username.map(Value::from));
+    set("external_user_id", view.external_id.map(Value::from));
+    for kept in [view.attributes, view.application_attributes] {
+        if let Value::Object(kept) = stored(&kept) {
+            members.extend(kept);
+        }
+    }
+    user
+}
+
+/// §8
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+pub(crate) struct CreateApplication {
+    pub(crate) app_name: String,
+    pub(crate) client_display_name: Option<String>,
+    pub(crate) redirect_uris: Option<Vec<String>>,
+    pub(crate) app_description: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) first_client: Option<Value>,
+    pub(crate) device_keys: Option<DeviceKeySettings>,
+}
+
+/// §8
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+pub(crate) struct ChangeApplication {
+    pub(crate) app_name: Option<String>,
+    pub(crate) app_description: Option<String>,
+    pub(crate) device_keys: Option<DeviceKeySettings>,
+}
+
+/// §8, §9
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeviceKeySettings {
+    /// Accept only challenges that this server made.
+    pub(crate) require_server_challenge: bool,
+}
+
+/// §8
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Application {
+    pub(crate) app_id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) app_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) app_description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_display_name: Option<String>,
+    /// Only in the answer that makes the application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<String>,
+    /// Only in the answer that makes the application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret: Option<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) device_keys: DeviceKeySettings,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneApplication {
+    pub(crate) result: Application,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Applications {
+    pub(crate) result: Vec<Application>,
+}
+
+/// §8
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+pub(crate) struct CreateClient {
+    pub(crate) name: String,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) role_ids: Option<Vec<String>>,
+    pub(crate) token_expiration: Option<TokenExpiration>,
+    pub(crate) resources: Option<Vec<String>>,
+    /// `{"jwks": {"keys": […]}}`: the public keys whose holder may sign assertions.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) authentication_configuration: Option<Value>,
+}
+
+/// §8
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+pub(crate) struct ChangeClient {
+    pub(crate) name: Option<String>,
+    pub(crate) redirect_uris: Option<Vec<String>>,
+    pub(crate) description: Option<String>,
+    pub(crate) role_ids: Option<Vec<String>>,
+    pub(crate) token_expiration: Option<TokenExpiration>,
+    pub(crate) resources: Option<Vec<String>>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) authentication_configuration: Option<Value>,
+}
+
+/// §3.2
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenExpiration {
+    /// Seconds, 1 to 86,400.
+    pub(crate) access_token_ttl: u32,
+}
+
+/// §8
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Client {
+    client_id: String,
+    /// Only the answer that makes the client shows it.
+    client_secret: String,
+    app_id: String,
+    tenant_id: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    redirect_uris: Vec<String>,
+    role_ids: Vec<String>,
+    token_expiration: TokenExpiration,
+    resources: Vec<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+/// What stands for a secret that is not shown.
+pub(crate) const HIDDEN: &str = "********";
+
+impl Client {
+    pub(crate) fn of(view: ClientView, secret: &str) -> Self {
+        Self {
+            client_id: view.id.to_string(),
+            client_secret: secret.to_owned(),
+            app_id: view.application.to_string(),
+            tenant_id: view.tenant.to_string(),
+            name: view.name,
+            description: view.description,
+            redirect_uris: view.redirect_uris,
+            role_ids: view.roles.iter().map(ToString::to_string).collect(),
+            token_expiration: TokenExpiration { access_token_ttl: view.token_life },
+            resources: view.resources,
+            created_at: view.created.rfc3339(),
+            updated_at: view.updated.rfc3339(),
+        }
+    }
+}
+
+/// §8
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+pub(crate) struct ClientRoleForm {
+    pub(crate) role_name: Option<String>,
+    pub(crate) permissions: Option<Vec<String>>,
+    pub(crate) description: Option<String>,
+}
+
+/// §8
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ClientRole {
+    role_id: String,
+    role_name: String,
+    permissions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+impl From<RoleView> for ClientRole {
+    fn from(view: RoleView) -> Self {
+        Self {
+            role_id: view.id.to_string(),
+            role_name: view.name,
+            permissions: view.permissions.iter().map(ToString::to_string).collect(),
+            description: view.description,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneRole {
+    pub(crate) result: ClientRole,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Roles {
+    pub(crate) result: Vec<ClientRole>,
+}
