@@ -16,17 +16,34 @@ use crate::error::{self, APPLICATION};
 use crate::fields::Fields;
 use crate::value::{NAME, SHORT};
 use crate::wire::{
-    Application, Applications, ChangeApplication, CreateApplication, DeviceKeySettings, OneApplication,
+    Application, Applications, ChangeApplication, CreateApplication, DeviceKeySettings,
+    OneApplication,
 };
 
 type App = State<Arc<Keeper>>;
 
 /// What the original knows beside and this server does not need: may be sent, and is ignored.
 const IGNORED: &[&str] = &[
-    "resources", "client_type", "authentication_protocol", "response_types", "token_endpoint_auth_method",
-    "pkce", "subdomain", "default_custom_claims", "device_authorization", "ciba_authorization",
-    "supported_prompts", "authentication_configuration", "session_expiration", "enforce_par", "logo",
-    "fapi_version_compliancy", "allow_sso_only", "sso_group_id", "is_public_sign_up", "client_group_id",
+    "resources",
+    "client_type",
+    "authentication_protocol",
+    "response_types",
+    "token_endpoint_auth_method",
+    "pkce",
+    "subdomain",
+    "default_custom_claims",
+    "device_authorization",
+    "ciba_authorization",
+    "supported_prompts",
+    "authentication_configuration",
+    "session_expiration",
+    "enforce_par",
+    "logo",
+    "fapi_version_compliancy",
+    "allow_sso_only",
+    "sso_group_id",
+    "is_public_sign_up",
+    "client_group_id",
 ];
 
 /// Makes an application with its first client, whose secret is shown this once.
@@ -69,9 +86,16 @@ pub(crate) async fn list(State(keeper): App, call: Call<Manage>) -> Response {
     params(("app_id" = String, Path)),
     responses((status = 200, description = "The application", body = OneApplication)))]
 pub(crate) async fn read(State(keeper): App, call: Call<Manage>) -> Response {
-    let Some(id) = call.application() else { return unknown(&keeper) };
+    let Some(id) = call.application() else {
+        return unknown(&keeper);
+    };
     match keeper.read_application(call.grant, id).await {
-        Ok(view) => error::json(StatusCode::OK, &OneApplication { result: render(view, None) }),
+        Ok(view) => error::json(
+            StatusCode::OK,
+            &OneApplication {
+                result: render(view, None),
+            },
+        ),
         Err(error) => error::answer(&error, APPLICATION, keeper.now()),
     }
 }
@@ -90,9 +114,16 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
         Ok(parsed) => parsed,
         Err(Malformed(response)) => return response,
     };
-    let Some(id) = id else { return unknown(&keeper) };
+    let Some(id) = id else {
+        return unknown(&keeper);
+    };
     match keeper.change_application(SURFACE, grant, id, change).await {
-        Ok(view) => error::json(StatusCode::OK, &OneApplication { result: render(view, None) }),
+        Ok(view) => error::json(
+            StatusCode::OK,
+            &OneApplication {
+                result: render(view, None),
+            },
+        ),
         Err(error) => error::answer(&error, APPLICATION, keeper.now()),
     }
 }
@@ -102,7 +133,9 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
     tag = "administration", params(("app_id" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete(State(keeper): App, call: Call<Manage>) -> Response {
-    let Some(id) = call.application() else { return unknown(&keeper) };
+    let Some(id) = call.application() else {
+        return unknown(&keeper);
+    };
     match keeper.delete_application(SURFACE, call.grant, id).await {
         Ok(()) => error::empty(StatusCode::NO_CONTENT),
         Err(error) => error::answer(&error, APPLICATION, keeper.now()),
@@ -115,17 +148,32 @@ fn form(mut fields: Fields) -> Result<ApplicationForm, Malformed> {
     let redirect_uris = fields.texts("redirect_uris", 100).unwrap_or_default();
     let description = fields.text_by("app_description", &SHORT);
     let first_client = fields.inside("first_client", |inner| {
-        let name = inner.text_by("name", &NAME).unwrap_or_else(|| ClientForm::default().name);
+        let name = inner
+            .text_by("name", &NAME)
+            .unwrap_or_else(|| ClientForm::default().name);
         let redirect_uris = inner.texts("redirect_uris", 100).unwrap_or_default();
         let roles = client::roles(inner).unwrap_or_default();
         let token_life = client::token_life(inner).unwrap_or(ClientForm::default().token_life);
-        ClientForm { name, redirect_uris, roles, token_life, ..ClientForm::default() }
+        ClientForm {
+            name,
+            redirect_uris,
+            roles,
+            token_life,
+            ..ClientForm::default()
+        }
     });
     let server_challenges_only = settings(&mut fields).unwrap_or(false);
     fields.ignore(IGNORED);
     fields.finish()?;
     let first_client = first_client.unwrap_or_default();
-    Ok(ApplicationForm { name, display_name, description, redirect_uris, server_challenges_only, first_client })
+    Ok(ApplicationForm {
+        name,
+        display_name,
+        description,
+        redirect_uris,
+        server_challenges_only,
+        first_client,
+    })
 }
 
 fn change_of(mut fields: Fields) -> Result<ApplicationChange, Malformed> {
@@ -141,7 +189,11 @@ fn change_of(mut fields: Fields) -> Result<ApplicationChange, Malformed> {
 }
 
 fn settings(fields: &mut Fields) -> Option<bool> {
-    fields.inside("device_keys", |inner| inner.flag("require_server_challenge")).flatten()
+    fields
+        .inside("device_keys", |inner| {
+            inner.flag("require_server_challenge")
+        })
+        .flatten()
 }
 
 fn render(view: ApplicationView, new: Option<NewSecret>) -> Application {
@@ -154,7 +206,9 @@ fn render(view: ApplicationView, new: Option<NewSecret>) -> Application {
         client_id: new.as_ref().map(|new| new.client.to_string()),
         client_secret: new.map(|new| new.secret.expose().to_owned()),
         redirect_uris: view.redirect_uris,
-        device_keys: DeviceKeySettings { require_server_challenge: view.server_challenges_only },
+        device_keys: DeviceKeySettings {
+            require_server_challenge: view.server_challenges_only,
+        },
         created_at: view.created.rfc3339(),
         updated_at: view.updated.rfc3339(),
     }

@@ -24,7 +24,14 @@ const BODY: usize = 65_536;
 /// Longest time for sending it, in seconds.
 const BODY_SECONDS: u64 = 15;
 /// Members whose value is an object with known names, which must not repeat either.
-const OBJECTS: &[&str] = &["push_config", "name", "address", "first_client", "token_expiration", "device_keys"];
+const OBJECTS: &[&str] = &[
+    "push_config",
+    "name",
+    "address",
+    "first_client",
+    "token_expiration",
+    "device_keys",
+];
 
 /// A request that does not have the shape its endpoint needs, with its answer.
 pub(crate) struct Malformed(pub(crate) Response);
@@ -49,14 +56,23 @@ impl<N: Need> FromRequest<Arc<Keeper>> for Call<N> {
         let grant = grant.map_err(|error| error::answer(&error, APPLICATION, keeper.now()))?;
         let Ok(RawPath(path)) = RawPath::from_request_parts(&mut parts, keeper).await;
         let path = path.map_err(|_| error::invalid(vec!["path must be UTF-8".to_owned()]))?;
-        Ok(Self { grant, path, headers: parts.headers, body })
+        Ok(Self {
+            grant,
+            path,
+            headers: parts.headers,
+            body,
+        })
     }
 }
 
 impl<N> Call<N> {
     /// `/cis/v1/users/{user_id}…` and `/cis/v1/manage/users/{user_id}…`
     pub(crate) fn user(&self) -> UserId {
-        let at = self.path.iter().position(|segment| segment == "users").unwrap_or_default();
+        let at = self
+            .path
+            .iter()
+            .position(|segment| segment == "users")
+            .unwrap_or_default();
         UserId::new(self.segment(at + 1))
     }
 
@@ -73,7 +89,11 @@ impl<N> Call<N> {
 
     /// `/cis/v1/applications/{app_id}…`, or at the end of `/cis/v1/manage/users/{user_id}/apps/{app_id}`.
     pub(crate) fn application(&self) -> Option<ApplicationId> {
-        let at = if self.path.get(2).is_some_and(|segment| segment == "manage") { 6 } else { 3 };
+        let at = if self.path.get(2).is_some_and(|segment| segment == "manage") {
+            6
+        } else {
+            3
+        };
         ApplicationId::parse(&self.segment(at))
     }
 
@@ -125,7 +145,9 @@ async fn read(body: axum::body::Body, headers: &HeaderMap) -> Result<Vec<u8>, Ma
 fn object(bytes: &[u8]) -> Result<Fields, Malformed> {
     match web::json::object(bytes, Duplicates::RefuseIn(OBJECTS)) {
         Ok(members) => Ok(Fields::of(members)),
-        Err(JsonError::Duplicate(name)) => Err(malformed(&format!("property {name} must not be repeated"))),
+        Err(JsonError::Duplicate(name)) => {
+            Err(malformed(&format!("property {name} must not be repeated")))
+        }
         Err(JsonError::Empty | JsonError::Syntax | JsonError::NotObject) => {
             Err(malformed("body must be one JSON object"))
         }

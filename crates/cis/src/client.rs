@@ -24,9 +24,19 @@ type App = State<Arc<Keeper>>;
 
 /// What the original knows beside and this server does not need: may be sent, and is ignored.
 const IGNORED: &[&str] = &[
-    "client_type", "response_types", "token_endpoint_auth_method", "pkce", "device_authorization",
-    "ciba_authorization", "authentication_protocol", "client_group_id", "default_custom_claims",
-    "supported_prompts", "session_expiration", "enforce_par", "fapi_version_compliancy",
+    "client_type",
+    "response_types",
+    "token_endpoint_auth_method",
+    "pkce",
+    "device_authorization",
+    "ciba_authorization",
+    "authentication_protocol",
+    "client_group_id",
+    "default_custom_claims",
+    "supported_prompts",
+    "session_expiration",
+    "enforce_par",
+    "fapi_version_compliancy",
 ];
 
 /// Makes a client; its secret is shown this once.
@@ -45,9 +55,17 @@ pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
         Ok(parsed) => parsed,
         Err(Malformed(response)) => return response,
     };
-    let Some(application) = application else { return unknown(&keeper) };
-    match keeper.create_client(SURFACE, grant, application, form).await {
-        Ok(new) => error::json(StatusCode::CREATED, &Client::of(new.view, new.secret.expose())),
+    let Some(application) = application else {
+        return unknown(&keeper);
+    };
+    match keeper
+        .create_client(SURFACE, grant, application, form)
+        .await
+    {
+        Ok(new) => error::json(
+            StatusCode::CREATED,
+            &Client::of(new.view, new.secret.expose()),
+        ),
         Err(error) => error::answer(&error, APPLICATION, keeper.now()),
     }
 }
@@ -57,7 +75,9 @@ pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
     tag = "administration", params(("app_id" = String, Path), ("client_id" = String, Path)),
     responses((status = 200, description = "The client", body = Client)))]
 pub(crate) async fn read(State(keeper): App, call: Call<Manage>) -> Response {
-    let (Some(application), Some(id)) = (call.application(), call.client()) else { return unknown(&keeper) };
+    let (Some(application), Some(id)) = (call.application(), call.client()) else {
+        return unknown(&keeper);
+    };
     match keeper.read_client(call.grant, application, id).await {
         Ok(view) => error::json(StatusCode::OK, &Client::of(view, HIDDEN)),
         Err(error) => error::answer(&error, CLIENT, keeper.now()),
@@ -79,8 +99,13 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
         Ok(parsed) => parsed,
         Err(Malformed(response)) => return response,
     };
-    let (Some(application), Some(id)) = (application, id) else { return unknown(&keeper) };
-    match keeper.change_client(SURFACE, grant, application, id, change).await {
+    let (Some(application), Some(id)) = (application, id) else {
+        return unknown(&keeper);
+    };
+    match keeper
+        .change_client(SURFACE, grant, application, id, change)
+        .await
+    {
         Ok(view) => error::json(StatusCode::OK, &Client::of(view, HIDDEN)),
         Err(error) => error::answer(&error, CLIENT, keeper.now()),
     }
@@ -91,8 +116,13 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
     tag = "administration", params(("app_id" = String, Path), ("client_id" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete(State(keeper): App, call: Call<Manage>) -> Response {
-    let (Some(application), Some(id)) = (call.application(), call.client()) else { return unknown(&keeper) };
-    match keeper.delete_client(SURFACE, call.grant, application, id).await {
+    let (Some(application), Some(id)) = (call.application(), call.client()) else {
+        return unknown(&keeper);
+    };
+    match keeper
+        .delete_client(SURFACE, call.grant, application, id)
+        .await
+    {
         Ok(()) => error::empty(StatusCode::NO_CONTENT),
         Err(error) => error::answer(&error, CLIENT, keeper.now()),
     }
@@ -137,17 +167,26 @@ pub(crate) fn roles(fields: &mut Fields) -> Option<Vec<RoleId>> {
 }
 
 pub(crate) fn token_life(fields: &mut Fields) -> Option<u32> {
-    fields.inside("token_expiration", |inner| inner.number("access_token_ttl", 1..=86_400)).flatten()
+    fields
+        .inside("token_expiration", |inner| {
+            inner.number("access_token_ttl", 1..=86_400)
+        })
+        .flatten()
 }
 
 /// `{"jwks": {"keys": […]}}`: RSA of 2048 bits and more (`RS256`, `PS256`), or P-256 (`ES256`).
 fn keys(fields: &mut Fields) -> Option<Vec<AssertionKey>> {
     let configured = fields.any("authentication_configuration")?;
     let list = configured.pointer("/jwks/keys").and_then(Value::as_array);
-    let keys = list.filter(|list| list.len() <= 20).and_then(|list| list.iter().map(assertion_key).collect());
+    let keys = list
+        .filter(|list| list.len() <= 20)
+        .and_then(|list| list.iter().map(assertion_key).collect());
     match keys {
         Some(keys) => Some(keys),
-        None => fields.wrong("authentication_configuration", "must hold at most 20 usable public keys in jwks.keys"),
+        None => fields.wrong(
+            "authentication_configuration",
+            "must hold at most 20 usable public keys in jwks.keys",
+        ),
     }
 }
 
@@ -159,7 +198,13 @@ fn assertion_key(jwk: &Value) -> Option<AssertionKey> {
         return None;
     }
     let (default, numbers) = match text("kty")? {
-        "RSA" => ("RS256", PublicNumbers::Rsa { n: number("n")?, e: number("e")? }),
+        "RSA" => (
+            "RS256",
+            PublicNumbers::Rsa {
+                n: number("n")?,
+                e: number("e")?,
+            },
+        ),
         "EC" if text("crv") == Some("P-256") => {
             let (x, y) = (number("x")?.try_into().ok()?, number("y")?.try_into().ok()?);
             ("ES256", PublicNumbers::P256 { x, y })

@@ -13,8 +13,12 @@ use crate::SURFACE;
 use crate::call::{Call, Malformed, malformed};
 use crate::error::{self, USER};
 use crate::fields::Fields;
-use crate::value::{self, ANY, CHALLENGE, DEVICE_TOKEN, DISPLAY_NAME, KEY_ID, PUSH_TYPE, SHORT, SIGNATURE};
-use crate::wire::{Challenge, ChangeKey, Keys, OneChallenge, OneKey, RegisterKey, Validate, Validated};
+use crate::value::{
+    self, ANY, CHALLENGE, DEVICE_TOKEN, DISPLAY_NAME, KEY_ID, PUSH_TYPE, SHORT, SIGNATURE,
+};
+use crate::wire::{
+    Challenge, ChangeKey, Keys, OneChallenge, OneKey, RegisterKey, Validate, Validated,
+};
 
 type App = State<Arc<Keeper>>;
 
@@ -60,7 +64,12 @@ pub(crate) async fn list(State(keeper): App, call: Call<ListKeys>) -> Response {
 pub(crate) async fn read(State(keeper): App, call: Call<ReadKeys>) -> Response {
     let (user, key) = (call.user(), call.key());
     match keeper.read_device_key(call.grant, user, key).await {
-        Ok(view) => error::json(StatusCode::OK, &OneKey { result: view.into() }),
+        Ok(view) => error::json(
+            StatusCode::OK,
+            &OneKey {
+                result: view.into(),
+            },
+        ),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
 }
@@ -74,7 +83,9 @@ pub(crate) async fn change(State(keeper): App, call: Call<EditKeys>) -> Response
     let parsed = async {
         let (grant, mut fields) = call.fields().await?;
         let change = DeviceKeyChange {
-            label: fields.replaceable("display_name", |fields, name| fields.text_by(name, &DISPLAY_NAME)),
+            label: fields.replaceable("display_name", |fields, name| {
+                fields.text_by(name, &DISPLAY_NAME)
+            }),
             custom: fields.replaceable("custom_data", value::custom),
             push: fields.replaceable("push_config", push),
         };
@@ -85,7 +96,10 @@ pub(crate) async fn change(State(keeper): App, call: Call<EditKeys>) -> Response
         Ok(parsed) => parsed,
         Err(Malformed(response)) => return response,
     };
-    match keeper.change_device_key(SURFACE, grant, user, key, change).await {
+    match keeper
+        .change_device_key(SURFACE, grant, user, key, change)
+        .await
+    {
         Ok(()) => error::empty(StatusCode::OK),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
@@ -97,7 +111,10 @@ pub(crate) async fn change(State(keeper): App, call: Call<EditKeys>) -> Response
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete(State(keeper): App, call: Call<DeleteKeys>) -> Response {
     let (user, key) = (call.user(), call.key());
-    match keeper.delete_device_key(SURFACE, call.grant, user, key).await {
+    match keeper
+        .delete_device_key(SURFACE, call.grant, user, key)
+        .await
+    {
         Ok(()) => error::empty(StatusCode::NO_CONTENT),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
@@ -115,14 +132,26 @@ pub(crate) async fn validate(State(keeper): App, call: Call<Execute>) -> Respons
         let challenge = fields.required_by("challenge", &CHALLENGE);
         let signature = fields.required_by("signature", &SIGNATURE);
         fields.finish()?;
-        Ok::<_, Malformed>((grant, challenge.unwrap_or_default(), signature.unwrap_or_default()))
+        Ok::<_, Malformed>((
+            grant,
+            challenge.unwrap_or_default(),
+            signature.unwrap_or_default(),
+        ))
     };
     let (grant, challenge, signature) = match parsed.await {
         Ok(parsed) => parsed,
         Err(Malformed(response)) => return response,
     };
-    match keeper.check_device_signature(SURFACE, grant, user, key, challenge, signature).await {
-        Ok(checked) => error::json(StatusCode::OK, &Validated { result: checked == Checked::Valid }),
+    match keeper
+        .check_device_signature(SURFACE, grant, user, key, challenge, signature)
+        .await
+    {
+        Ok(checked) => error::json(
+            StatusCode::OK,
+            &Validated {
+                result: checked == Checked::Valid,
+            },
+        ),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
 }
@@ -133,7 +162,10 @@ pub(crate) async fn validate(State(keeper): App, call: Call<Execute>) -> Respons
     responses((status = 200, description = "Blocked")))]
 pub(crate) async fn block(State(keeper): App, call: Call<EditKeys>) -> Response {
     let (user, key) = (call.user(), call.key());
-    match keeper.block_device_key(SURFACE, call.grant, user, key).await {
+    match keeper
+        .block_device_key(SURFACE, call.grant, user, key)
+        .await
+    {
         Ok(()) => error::empty(StatusCode::OK),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
@@ -146,7 +178,10 @@ pub(crate) async fn block(State(keeper): App, call: Call<EditKeys>) -> Response 
     responses((status = 200, description = "Active")))]
 pub(crate) async fn unblock(State(keeper): App, call: Call<EditKeys>) -> Response {
     let (user, key) = (call.user(), call.key());
-    match keeper.unblock_device_key(SURFACE, call.grant, user, key).await {
+    match keeper
+        .unblock_device_key(SURFACE, call.grant, user, key)
+        .await
+    {
         Ok(()) => error::empty(StatusCode::OK),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
@@ -168,10 +203,18 @@ pub(crate) async fn challenge(State(keeper): App, call: Call<Execute>) -> Respon
         Ok(grant) => grant,
         Err(Malformed(response)) => return response,
     };
-    match keeper.issue_device_challenge(SURFACE, grant, user, key).await {
+    match keeper
+        .issue_device_challenge(SURFACE, grant, user, key)
+        .await
+    {
         Ok(issued) => {
-            let (challenge, expires_at, expires_in) = (issued.text, issued.expires.rfc3339(), issued.seconds);
-            let result = Challenge { challenge, expires_at, expires_in };
+            let (challenge, expires_at, expires_in) =
+                (issued.text, issued.expires.rfc3339(), issued.seconds);
+            let result = Challenge {
+                challenge,
+                expires_at,
+                expires_in,
+            };
             error::json(StatusCode::CREATED, &OneChallenge { result })
         }
         Err(error) => error::answer(&error, USER, keeper.now()),
@@ -187,8 +230,12 @@ pub(crate) async fn mine(_call: Call<Never>) -> Response {
 }
 
 fn form(mut fields: Fields) -> Result<DeviceKeyForm, Malformed> {
-    let name = fields.required_by("key_id", &KEY_ID).and_then(KeyName::parse);
-    let public = fields.required_by("public_key", &ANY).map(|text| PublicKey::parse(&text));
+    let name = fields
+        .required_by("key_id", &KEY_ID)
+        .and_then(KeyName::parse);
+    let public = fields
+        .required_by("public_key", &ANY)
+        .map(|text| PublicKey::parse(&text));
     let public = match public {
         Some(Ok(public)) => Some(public),
         Some(Err(why)) => fields.wrong("public_key", &why.to_string()),
@@ -199,7 +246,13 @@ fn form(mut fields: Fields) -> Result<DeviceKeyForm, Malformed> {
     let push = push(&mut fields, "push_config");
     fields.finish()?;
     match (name, public) {
-        (Some(name), Some(public)) => Ok(DeviceKeyForm { name, public, label, custom, push }),
+        (Some(name), Some(public)) => Ok(DeviceKeyForm {
+            name,
+            public,
+            label,
+            custom,
+            push,
+        }),
         _ => Err(malformed("key_id and public_key should not be empty")),
     }
 }
@@ -212,5 +265,9 @@ fn push(fields: &mut Fields, name: &str) -> Option<PushTarget> {
         (device_token, service, bundle)
     });
     let (device_token, service, bundle) = read?;
-    Some(PushTarget { device_token: device_token?, service: service?, bundle })
+    Some(PushTarget {
+        device_token: device_token?,
+        service: service?,
+        bundle,
+    })
 }

@@ -22,10 +22,16 @@ pub(crate) const USER_OR_APPLICATION: Missing = Missing("User or application not
 pub(crate) fn answer(error: &Error, missing: Missing, now: Timestamp) -> Response {
     match error {
         Error::Refused(refusal) => refused(refusal, missing, now),
-        Error::Busy { seconds } => retry(text(StatusCode::SERVICE_UNAVAILABLE, "Busy, try again"), *seconds),
+        Error::Busy { seconds } => retry(
+            text(StatusCode::SERVICE_UNAVAILABLE, "Busy, try again"),
+            *seconds,
+        ),
         Error::Unavailable(_) => {
             log(error);
-            retry(text(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"), 1)
+            retry(
+                text(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
+                1,
+            )
         }
         Error::Bug(_) => {
             log(error);
@@ -40,10 +46,15 @@ fn refused(refusal: &Refusal, missing: Missing, now: Timestamp) -> Response {
         // The user is there, and has no key of that name.
         Refusal::WrongState => text(StatusCode::NOT_FOUND, "Device key not found"),
         Refusal::BadProof { .. } | Refusal::Expired => unauthorized(Offered::Token),
-        Refusal::Forbidden { .. } | Refusal::Blocked => text(StatusCode::FORBIDDEN, "Insufficient permissions"),
-        Refusal::Exhausted { until } | Refusal::Limited { until } | Refusal::TimeLocked { until } => {
-            retry(text(StatusCode::TOO_MANY_REQUESTS, "Too many requests"), until.retry_after(now))
+        Refusal::Forbidden { .. } | Refusal::Blocked | Refusal::Unmet(_) => {
+            text(StatusCode::FORBIDDEN, "Insufficient permissions")
         }
+        Refusal::Exhausted { until }
+        | Refusal::Limited { until }
+        | Refusal::TimeLocked { until } => retry(
+            text(StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+            until.retry_after(now),
+        ),
         Refusal::Conflict | Refusal::Replayed => text(StatusCode::CONFLICT, "Already exists"),
         Refusal::TooLarge { .. } => too_large(),
         Refusal::Invalid { field, why } => invalid(vec![format!("{field} {why}")]),
@@ -64,21 +75,39 @@ pub(crate) fn unauthorized(offered: Offered) -> Response {
         Offered::Nothing => "Bearer realm=\"cis\"",
         Offered::Token => "Bearer realm=\"cis\", error=\"invalid_token\"",
     };
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response.headers_mut().insert(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static(challenge),
+    );
     response
 }
 
 /// What stands in `Authorization` when it is no usable token.
 pub(crate) fn offered(headers: &HeaderMap) -> Offered {
-    let value = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let bearer = value.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
-    if bearer { Offered::Token } else { Offered::Nothing }
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    let bearer = value
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
+    if bearer {
+        Offered::Token
+    } else {
+        Offered::Nothing
+    }
 }
 
 /// §2.3: a list for 400, a text for every other status.
 pub(crate) fn invalid(messages: Vec<String>) -> Response {
     let status = StatusCode::BAD_REQUEST;
-    json(status, &ErrorList { message: messages, error_code: status.as_u16() })
+    json(
+        status,
+        &ErrorList {
+            message: messages,
+            error_code: status.as_u16(),
+        },
+    )
 }
 
 pub(crate) fn too_large() -> Response {
@@ -90,7 +119,10 @@ pub(crate) fn too_slow() -> Response {
 }
 
 pub(crate) fn unsupported_media() -> Response {
-    text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
+    text(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "Content-Type must be application/json",
+    )
 }
 
 pub(crate) fn method_not_allowed(_allow: &'static str) -> Response {
@@ -104,7 +136,10 @@ pub fn not_found() -> Response {
 
 /// The answer when a handler panicked: a bug, told in this wire's shape.
 pub fn panicked() -> Response {
-    text(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong - Internal server error")
+    text(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong - Internal server error",
+    )
 }
 
 /// §2.5
@@ -128,14 +163,26 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 }
 
 fn text(status: StatusCode, message: &str) -> Response {
-    json(status, &ErrorText { message: message.to_owned(), error_code: status.as_u16() })
+    json(
+        status,
+        &ErrorText {
+            message: message.to_owned(),
+            error_code: status.as_u16(),
+        },
+    )
 }
 
 pub(crate) fn retry(mut response: Response, seconds: u64) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
 pub(crate) fn log(error: &Error) {
-    tracing::error!(code = error.code(), error = domain::error::chain(error), "a call failed");
+    tracing::error!(
+        code = error.code(),
+        error = domain::error::chain(error),
+        "a call failed"
+    );
 }

@@ -17,7 +17,10 @@ pub(crate) struct Fields {
 
 impl Fields {
     pub(crate) fn of(members: Map<String, Value>) -> Self {
-        Self { members, ..Self::default() }
+        Self {
+            members,
+            ..Self::default()
+        }
     }
 
     /// A member that is not null.
@@ -51,7 +54,11 @@ impl Fields {
     /// A text that follows a rule.
     pub(crate) fn text_by(&mut self, name: &str, rule: &Rule) -> Option<String> {
         let text = self.text(name)?;
-        if (rule.holds)(&text) { Some(text) } else { self.wrong(name, rule.says) }
+        if (rule.holds)(&text) {
+            Some(text)
+        } else {
+            self.wrong(name, rule.says)
+        }
     }
 
     pub(crate) fn required_by(&mut self, name: &str, rule: &Rule) -> Option<String> {
@@ -75,18 +82,31 @@ impl Fields {
     }
 
     /// A whole number in a range; a fraction of zero counts as none.
-    pub(crate) fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub(crate) fn number(
+        &mut self,
+        name: &str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         let value = self.any(name)?;
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
         match number.filter(|number| range.contains(number)) {
             Some(number) => Some(number),
-            None => self.wrong(name, &format!("must be a whole number from {} to {}", range.start(), range.end())),
+            None => self.wrong(
+                name,
+                &format!(
+                    "must be a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                ),
+            ),
         }
     }
 
     /// At most `limit` texts of 1 to 2048 bytes.
     pub(crate) fn texts(&mut self, name: &str, limit: usize) -> Option<Vec<String>> {
-        let Value::Array(items) = self.any(name)? else { return self.wrong(name, "must be an array of strings") };
+        let Value::Array(items) = self.any(name)? else {
+            return self.wrong(name, "must be an array of strings");
+        };
         if items.len() > limit {
             return self.wrong(name, &format!("must have at most {limit} elements"));
         }
@@ -105,8 +125,14 @@ impl Fields {
 
     /// Reads the members of a member that is an object.
     pub(crate) fn inside<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        let Value::Object(members) = self.any(name)? else { return self.wrong(name, "must be an object") };
-        let mut inner = Self { members, prefix: format!("{}{name}.", self.prefix), problems: Vec::new() };
+        let Value::Object(members) = self.any(name)? else {
+            return self.wrong(name, "must be an object");
+        };
+        let mut inner = Self {
+            members,
+            prefix: format!("{}{name}.", self.prefix),
+            problems: Vec::new(),
+        };
         let found = read(&mut inner);
         self.problems.append(&mut inner.into_problems());
         Some(found)
@@ -128,12 +154,19 @@ impl Fields {
     /// The end: everything that was wrong, and everything that should not be there.
     pub(crate) fn finish(self) -> Result<(), Malformed> {
         let problems = self.into_problems();
-        if problems.is_empty() { Ok(()) } else { Err(Malformed(error::invalid(problems))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed(error::invalid(problems)))
+        }
     }
 
     fn into_problems(mut self) -> Vec<String> {
         let prefix = &self.prefix;
-        let unknown = self.members.keys().map(|name| format!("property {prefix}{name} should not exist"));
+        let unknown = self
+            .members
+            .keys()
+            .map(|name| format!("property {prefix}{name} should not exist"));
         self.problems.extend(unknown);
         self.problems
     }

@@ -36,28 +36,72 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/cis/v1/users/me/device-keys", "§6.9"),
     ("POST", "/cis/v1/users/{user_id}/device-keys", "§6.1"),
     ("GET", "/cis/v1/users/{user_id}/device-keys", "§6.2"),
-    ("GET", "/cis/v1/users/{user_id}/device-keys/{key_id}", "§6.3"),
-    ("PUT", "/cis/v1/users/{user_id}/device-keys/{key_id}", "§6.4"),
-    ("DELETE", "/cis/v1/users/{user_id}/device-keys/{key_id}", "§6.5"),
-    ("POST", "/cis/v1/users/{user_id}/device-keys/{key_id}/validate", "§6.6"),
-    ("PUT", "/cis/v1/users/{user_id}/device-keys/{key_id}/block", "§6.7"),
-    ("PUT", "/cis/v1/users/{user_id}/device-keys/{key_id}/unblock", "§6.7"),
-    ("POST", "/cis/v1/users/{user_id}/device-keys/{key_id}/challenge", "§9"),
+    (
+        "GET",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}",
+        "§6.3",
+    ),
+    (
+        "PUT",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}",
+        "§6.4",
+    ),
+    (
+        "DELETE",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}",
+        "§6.5",
+    ),
+    (
+        "POST",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}/validate",
+        "§6.6",
+    ),
+    (
+        "PUT",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}/block",
+        "§6.7",
+    ),
+    (
+        "PUT",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}/unblock",
+        "§6.7",
+    ),
+    (
+        "POST",
+        "/cis/v1/users/{user_id}/device-keys/{key_id}/challenge",
+        "§9",
+    ),
     ("POST", "/cis/v1/users", "§7.1"),
     ("GET", "/cis/v1/users/{user_id}", "§7.2"),
     ("GET", "/cis/v1/users/email/{email}", "§7.2"),
     ("DELETE", "/cis/v1/users/{user_id}/apps", "§7.2"),
     ("DELETE", "/cis/v1/manage/users/{user_id}", "§7.2"),
-    ("PUT", "/cis/v1/manage/users/{user_id}/apps/{app_id}", "§7.2"),
+    (
+        "PUT",
+        "/cis/v1/manage/users/{user_id}/apps/{app_id}",
+        "§7.2",
+    ),
     ("POST", "/cis/v1/applications", "§8"),
     ("GET", "/cis/v1/applications", "§8"),
     ("GET", "/cis/v1/applications/{app_id}", "§8"),
     ("PUT", "/cis/v1/applications/{app_id}", "§8"),
     ("DELETE", "/cis/v1/applications/{app_id}", "§8"),
     ("POST", "/cis/v1/applications/{app_id}/clients", "§8"),
-    ("GET", "/cis/v1/applications/{app_id}/clients/{client_id}", "§8"),
-    ("PUT", "/cis/v1/applications/{app_id}/clients/{client_id}", "§8"),
-    ("DELETE", "/cis/v1/applications/{app_id}/clients/{client_id}", "§8"),
+    (
+        "GET",
+        "/cis/v1/applications/{app_id}/clients/{client_id}",
+        "§8",
+    ),
+    (
+        "PUT",
+        "/cis/v1/applications/{app_id}/clients/{client_id}",
+        "§8",
+    ),
+    (
+        "DELETE",
+        "/cis/v1/applications/{app_id}/clients/{client_id}",
+        "§8",
+    ),
     ("POST", "/cis/v1/client-roles", "§8"),
     ("GET", "/cis/v1/client-roles", "§8"),
     ("PUT", "/cis/v1/client-roles/{role_id}", "§8"),
@@ -81,34 +125,91 @@ pub fn routes(keeper: Arc<Keeper>) -> Router {
             "/cis/oidc/.well-known/openid-configuration",
             only(on_405).get(published::discovery).build(),
         )
-        .route("/cis/v1/users/me/device-keys", only(on_405).get(device_key::mine).build())
-        .route(keys, only(on_405).post(device_key::register).get(device_key::list).build())
+        .route(
+            "/cis/v1/users/me/device-keys",
+            only(on_405).get(device_key::mine).build(),
+        )
+        .route(
+            keys,
+            only(on_405)
+                .post(device_key::register)
+                .get(device_key::list)
+                .build(),
+        )
         .route(
             &key(""),
-            only(on_405).get(device_key::read).put(device_key::change).delete(device_key::delete).build(),
+            only(on_405)
+                .get(device_key::read)
+                .put(device_key::change)
+                .delete(device_key::delete)
+                .build(),
         )
-        .route(&key("/validate"), only(on_405).post(device_key::validate).build())
+        .route(
+            &key("/validate"),
+            only(on_405).post(device_key::validate).build(),
+        )
         .route(&key("/block"), only(on_405).put(device_key::block).build())
-        .route(&key("/unblock"), only(on_405).put(device_key::unblock).build())
-        .route(&key("/challenge"), only(on_405).post(device_key::challenge).build())
+        .route(
+            &key("/unblock"),
+            only(on_405).put(device_key::unblock).build(),
+        )
+        .route(
+            &key("/challenge"),
+            only(on_405).post(device_key::challenge).build(),
+        )
         .route("/cis/v1/users", only(on_405).post(user::create).build())
-        .route("/cis/v1/users/{user_id}", only(on_405).get(user::read).build())
-        .route("/cis/v1/users/email/{email}", only(on_405).get(user::read_by_email).build())
-        .route("/cis/v1/users/{user_id}/apps", only(on_405).delete(user::expel).build())
-        .route("/cis/v1/manage/users/{user_id}", only(on_405).delete(user::delete).build())
-        .route("/cis/v1/manage/users/{user_id}/apps/{app_id}", only(on_405).put(user::admit).build())
-        .route("/cis/v1/applications", only(on_405).post(application::create).get(application::list).build())
+        .route(
+            "/cis/v1/users/{user_id}",
+            only(on_405).get(user::read).build(),
+        )
+        .route(
+            "/cis/v1/users/email/{email}",
+            only(on_405).get(user::read_by_email).build(),
+        )
+        .route(
+            "/cis/v1/users/{user_id}/apps",
+            only(on_405).delete(user::expel).build(),
+        )
+        .route(
+            "/cis/v1/manage/users/{user_id}",
+            only(on_405).delete(user::delete).build(),
+        )
+        .route(
+            "/cis/v1/manage/users/{user_id}/apps/{app_id}",
+            only(on_405).put(user::admit).build(),
+        )
+        .route(
+            "/cis/v1/applications",
+            only(on_405)
+                .post(application::create)
+                .get(application::list)
+                .build(),
+        )
         .route(
             "/cis/v1/applications/{app_id}",
-            only(on_405).get(application::read).put(application::change).delete(application::delete).build(),
+            only(on_405)
+                .get(application::read)
+                .put(application::change)
+                .delete(application::delete)
+                .build(),
         )
         .route(clients, only(on_405).post(client::create).build())
         .route(
             &format!("{clients}/{{client_id}}"),
-            only(on_405).get(client::read).put(client::change).delete(client::delete).build(),
+            only(on_405)
+                .get(client::read)
+                .put(client::change)
+                .delete(client::delete)
+                .build(),
         )
-        .route("/cis/v1/client-roles", only(on_405).post(role::create).get(role::list).build())
-        .route("/cis/v1/client-roles/{role_id}", only(on_405).put(role::change).delete(role::delete).build())
+        .route(
+            "/cis/v1/client-roles",
+            only(on_405).post(role::create).get(role::list).build(),
+        )
+        .route(
+            "/cis/v1/client-roles/{role_id}",
+            only(on_405).put(role::change).delete(role::delete).build(),
+        )
         .with_state(keeper)
 }
 

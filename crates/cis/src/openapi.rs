@@ -1,7 +1,9 @@
 //! The OpenAPI 3.1 description, generated from the handlers.
 
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ClientCredentials, Flow, OAuth2, Scopes, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
@@ -52,7 +54,10 @@ impl Modify for Schemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oidc/token", Scopes::new()));
         let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
-        openapi.components.get_or_insert_default().add_security_scheme("ClientAccessToken", scheme);
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("ClientAccessToken", scheme);
         let nothing: [&str; 0] = [];
         openapi.security = Some(vec![SecurityRequirement::new("ClientAccessToken", nothing)]);
     }
@@ -71,15 +76,35 @@ impl Modify for Refusals {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn add_refusals(operation: &mut Operation) {
     for (status, description) in REFUSALS {
-        let name = if status == "400" { "ErrorList" } else { "ErrorText" };
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build();
-        let response = ResponseBuilder::new().description(description).content("application/json", content).build();
-        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.into());
+        let name = if status == "400" {
+            "ErrorList"
+        } else {
+            "ErrorText"
+        };
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(name)))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/json", content)
+            .build();
+        operation
+            .responses
+            .responses
+            .entry(status.to_owned())
+            .or_insert_with(|| response.into());
     }
 }
 

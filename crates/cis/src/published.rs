@@ -17,7 +17,11 @@ use crate::wire::{Discovery, Jwk, JwkSet};
 pub(crate) async fn jwks(State(keeper): State<Arc<Keeper>>) -> Response {
     match keeper.signing_ring(CLIENT_TOKENS).await {
         Ok(ring) => {
-            let keys = ring.public(keeper.now()).into_iter().filter_map(Jwk::of).collect();
+            let keys = ring
+                .public(keeper.now())
+                .into_iter()
+                .filter_map(Jwk::of)
+                .collect();
             error::json(StatusCode::OK, &JwkSet { keys })
         }
         Err(error) => error::answer(&error, APPLICATION, keeper.now()),
@@ -35,13 +39,31 @@ pub(crate) async fn discovery(State(keeper): State<Arc<Keeper>>) -> Response {
         jwks_uri: format!("{base}/cis/oidc/jwks"),
         grant_types_supported: ["client_credentials"],
         response_types_supported: [],
-        token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic", "private_key_jwt"],
+        token_endpoint_auth_methods_supported: [
+            "client_secret_post",
+            "client_secret_basic",
+            "private_key_jwt",
+        ],
         token_endpoint_auth_signing_alg_values_supported: ["RS256", "PS256", "ES256"],
         id_token_signing_alg_values_supported: ["RS256"],
         subject_types_supported: ["public"],
         claims_supported: [
-            "iss", "aud", "sub", "client_id", "tid", "app_id", "app_name", "iat", "exp", "jti", "scope", "roles",
-            "role", "ts_roles", "ts_permissions", "nbf",
+            "iss",
+            "aud",
+            "sub",
+            "client_id",
+            "tid",
+            "app_id",
+            "app_name",
+            "iat",
+            "exp",
+            "jti",
+            "scope",
+            "roles",
+            "role",
+            "ts_roles",
+            "ts_permissions",
+            "nbf",
         ],
     };
     error::json(StatusCode::OK, &discovery)

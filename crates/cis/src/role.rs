@@ -33,7 +33,12 @@ pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
         Err(Malformed(response)) => return response,
     };
     match keeper.create_role(SURFACE, grant, form).await {
-        Ok(view) => error::json(StatusCode::CREATED, &OneRole { result: view.into() }),
+        Ok(view) => error::json(
+            StatusCode::CREATED,
+            &OneRole {
+                result: view.into(),
+            },
+        ),
         Err(error) => error::answer(&error, ROLE, keeper.now()),
     }
 }
@@ -65,9 +70,16 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
         Ok(parsed) => parsed,
         Err(Malformed(response)) => return response,
     };
-    let Some(id) = id else { return error::answer(&Refusal::UnknownSubject.into(), ROLE, keeper.now()) };
+    let Some(id) = id else {
+        return error::answer(&Refusal::UnknownSubject.into(), ROLE, keeper.now());
+    };
     match keeper.change_role(SURFACE, grant, id, form).await {
-        Ok(view) => error::json(StatusCode::OK, &OneRole { result: view.into() }),
+        Ok(view) => error::json(
+            StatusCode::OK,
+            &OneRole {
+                result: view.into(),
+            },
+        ),
         Err(error) => error::answer(&error, ROLE, keeper.now()),
     }
 }
@@ -91,10 +103,16 @@ fn form(mut fields: Fields) -> Result<RoleForm, Malformed> {
     let description = fields.text_by("description", &SHORT);
     let texts = fields.texts("permissions", 200);
     let permissions: Option<Vec<Permission>> =
-        texts.and_then(|texts| match texts.iter().map(|text| Permission::parse(text)).collect() {
-            Some(permissions) => Some(permissions),
-            None => fields.wrong("permissions", "must be subject:verb with a known verb"),
-        });
+        texts.and_then(
+            |texts| match texts.iter().map(|text| Permission::parse(text)).collect() {
+                Some(permissions) => Some(permissions),
+                None => fields.wrong("permissions", "must be subject:verb with a known verb"),
+            },
+        );
     fields.finish()?;
-    Ok(RoleForm { name, description, permissions })
+    Ok(RoleForm {
+        name,
+        description,
+        permissions,
+    })
 }

@@ -34,15 +34,28 @@ const OIDC_WORDS: [&str; 5] = ["openid", "offline_access", "email", "phone", "pr
 pub(crate) async fn issue(State(keeper): State<Arc<Keeper>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let network = ClientAddr::of(&parts.extensions).network();
-    let caller = Caller { surface: SURFACE, network, language: "en".to_owned() };
-    let method = if parts.headers.contains_key(header::AUTHORIZATION) { Method::Header } else { Method::Body };
+    let caller = Caller {
+        surface: SURFACE,
+        network,
+        language: "en".to_owned(),
+    };
+    let method = if parts.headers.contains_key(header::AUTHORIZATION) {
+        Method::Header
+    } else {
+        Method::Body
+    };
     let bytes = match web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await {
         Ok(bytes) => bytes,
         Err(BodyError::TooLarge) => return Problem::TooLarge.answer(method),
         Err(BodyError::TooSlow) => return error::too_slow(),
         Err(BodyError::Broken) => return Problem::Malformed.answer(method),
     };
-    let wanted = match parse(&parts.headers, &bytes, keeper.public_url(), keeper.token_issuer()) {
+    let wanted = match parse(
+        &parts.headers,
+        &bytes,
+        keeper.public_url(),
+        keeper.token_issuer(),
+    ) {
         Ok(wanted) => wanted,
         Err(problem) => return problem.answer(method),
     };
@@ -67,7 +80,9 @@ fn failure(failure: &Error, method: Method, now: Timestamp) -> Response {
     match failure {
         Error::Refused(Refusal::BadProof { .. }) => Problem::Client.answer(method),
         Error::Refused(Refusal::Invalid { field: "scope", .. }) => Problem::Scope.answer(method),
-        Error::Refused(Refusal::Invalid { field: "resource", .. }) => Problem::Target.answer(method),
+        Error::Refused(Refusal::Invalid {
+            field: "resource", ..
+        }) => Problem::Target.answer(method),
         Error::Refused(Refusal::Limited { until }) => {
             error::retry(Problem::TooOften.answer(method), until.retry_after(now))
         }
@@ -99,29 +114,58 @@ enum Problem {
 impl Problem {
     fn answer(self, method: Method) -> Response {
         let (status, error, text) = match self {
-            Self::Malformed => (400, "invalid_request", "The request must be a form with grant_type"),
+            Self::Malformed => (
+                400,
+                "invalid_request",
+                "The request must be a form with grant_type",
+            ),
             Self::Repeated => (400, "invalid_request", "A parameter is repeated"),
-            Self::TwoMethods => (400, "invalid_request", "The client must authenticate in one way"),
-            Self::GrantType => (400, "unsupported_grant_type", "grant_type must be client_credentials"),
+            Self::TwoMethods => (
+                400,
+                "invalid_request",
+                "The client must authenticate in one way",
+            ),
+            Self::GrantType => (
+                400,
+                "unsupported_grant_type",
+                "grant_type must be client_credentials",
+            ),
             Self::Client => (401, "invalid_client", "Client authentication failed"),
-            Self::Scope => (400, "invalid_scope", "The scope exceeds the permissions of the client"),
-            Self::Target => (400, "invalid_target", "The resource is not one of the client's"),
+            Self::Scope => (
+                400,
+                "invalid_scope",
+                "The scope exceeds the permissions of the client",
+            ),
+            Self::Target => (
+                400,
+                "invalid_target",
+                "The resource is not one of the client's",
+            ),
             Self::TooLarge => (413, "invalid_request", "Request entity too large"),
             Self::TooOften => (429, "slow_down", "Too many failed attempts"),
         };
-        let body = TokenError { error, error_description: text, message: text, error_code: status };
+        let body = TokenError {
+            error,
+            error_description: text,
+            message: text,
+            error_code: status,
+        };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = not_cached(error::json(status, &body));
         if status == StatusCode::UNAUTHORIZED && method == Method::Header {
             let challenge = HeaderValue::from_static("Basic realm=\"oidc\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
 }
 
 fn not_cached(mut response: Response) -> Response {
-    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -135,7 +179,12 @@ impl Form {
     }
 }
 
-fn parse(headers: &HeaderMap, bytes: &[u8], base: &str, issuer: &str) -> Result<TokenRequest, Problem> {
+fn parse(
+    headers: &HeaderMap,
+    bytes: &[u8],
+    base: &str,
+    issuer: &str,
+) -> Result<TokenRequest, Problem> {
     if !web::media::is_form(headers) {
         return Err(Problem::Malformed);
     }
@@ -145,7 +194,12 @@ fn parse(headers: &HeaderMap, bytes: &[u8], base: &str, issuer: &str) -> Result<
     if names.windows(2).any(|two| two[0] == two[1]) {
         return Err(Problem::Repeated);
     }
-    let mut form = Form(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect());
+    let mut form = Form(
+        pairs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect(),
+    );
     match form.take("grant_type").as_deref() {
         None => return Err(Problem::Malformed),
         Some("client_credentials") => {}
@@ -153,10 +207,17 @@ fn parse(headers: &HeaderMap, bytes: &[u8], base: &str, issuer: &str) -> Result<
     }
     let resource = form.take("resource");
     let scope = form.take("scope").unwrap_or_default();
-    let words = scope.split(' ').filter(|word| !word.is_empty() && !OIDC_WORDS.contains(word));
+    let words = scope
+        .split(' ')
+        .filter(|word| !word.is_empty() && !OIDC_WORDS.contains(word));
     let scope = words.map(str::to_owned).collect();
     let (client, proof) = authentication(headers, &mut form, base, issuer)?;
-    Ok(TokenRequest { client, proof, resource, scope })
+    Ok(TokenRequest {
+        client,
+        proof,
+        resource,
+        scope,
+    })
 }
 
 fn authentication(
@@ -183,8 +244,11 @@ fn authentication(
             Ok((Some(client), ClientProof::Secret(SecretText::new(secret))))
         }
         (false, None, Some(token)) if kind.as_deref() == Some(ASSERTION) => {
-            let audiences =
-                vec![format!("{base}/oidc/token"), format!("{base}/cis/oidc/token"), issuer.to_owned()];
+            let audiences = vec![
+                format!("{base}/oidc/token"),
+                format!("{base}/cis/oidc/token"),
+                issuer.to_owned(),
+            ];
             Ok((named, ClientProof::Assertion { token, audiences }))
         }
         (false, None, Some(_)) => Err(Problem::Malformed),

@@ -32,7 +32,12 @@ pub(crate) async fn create(State(keeper): App, call: Call<CreateUsers>) -> Respo
         Err(Malformed(response)) => return response,
     };
     match keeper.create_member(SURFACE, grant, form).await {
-        Ok(view) => error::json(StatusCode::CREATED, &Envelope { result: wire::user(view) }),
+        Ok(view) => error::json(
+            StatusCode::CREATED,
+            &Envelope {
+                result: wire::user(view),
+            },
+        ),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
 }
@@ -43,7 +48,12 @@ pub(crate) async fn create(State(keeper): App, call: Call<CreateUsers>) -> Respo
 pub(crate) async fn read(State(keeper): App, call: Call<ReadUsers>) -> Response {
     let user = call.user();
     match keeper.read_member(call.grant, user).await {
-        Ok(view) => error::json(StatusCode::OK, &Envelope { result: wire::user(view) }),
+        Ok(view) => error::json(
+            StatusCode::OK,
+            &Envelope {
+                result: wire::user(view),
+            },
+        ),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
 }
@@ -54,7 +64,12 @@ pub(crate) async fn read(State(keeper): App, call: Call<ReadUsers>) -> Response 
 pub(crate) async fn read_by_email(State(keeper): App, call: Call<ReadUsers>) -> Response {
     let email = call.email();
     match keeper.read_member_by_email(call.grant, email).await {
-        Ok(view) => error::json(StatusCode::OK, &Envelope { result: wire::user(view) }),
+        Ok(view) => error::json(
+            StatusCode::OK,
+            &Envelope {
+                result: wire::user(view),
+            },
+        ),
         Err(error) => error::answer(&error, USER, keeper.now()),
     }
 }
@@ -88,9 +103,16 @@ pub(crate) async fn delete(State(keeper): App, call: Call<Manage>) -> Response {
 pub(crate) async fn admit(State(keeper): App, call: Call<Manage>) -> Response {
     let (user, application) = (call.user(), call.application());
     let Some(application) = application else {
-        return error::answer(&domain::Refusal::UnknownSubject.into(), USER_OR_APPLICATION, keeper.now());
+        return error::answer(
+            &domain::Refusal::UnknownSubject.into(),
+            USER_OR_APPLICATION,
+            keeper.now(),
+        );
     };
-    match keeper.admit_member(SURFACE, call.grant, user, application).await {
+    match keeper
+        .admit_member(SURFACE, call.grant, user, application)
+        .await
+    {
         Ok(()) => error::empty(StatusCode::NO_CONTENT),
         Err(error) => error::answer(&error, USER_OR_APPLICATION, keeper.now()),
     }
@@ -125,22 +147,35 @@ fn attributes(fields: &mut Fields) -> Map<String, Value> {
         let text = fields.text_by(name, &SHORT);
         text.map(|text| kept.insert(name.to_owned(), text.into()));
     }
-    let name = fields.inside("name", |inner| texts(inner, &["title", "first_name", "last_name", "middle_name"]));
+    let name = fields.inside("name", |inner| {
+        texts(inner, &["title", "first_name", "last_name", "middle_name"])
+    });
     name.map(|name| kept.insert("name".to_owned(), name.into()));
     let address = fields.inside("address", |inner| {
-        let mut address = texts(inner, &["country", "state", "city", "street_address", "postal_code"]);
+        let mut address = texts(
+            inner,
+            &["country", "state", "city", "street_address", "postal_code"],
+        );
         if let Some(kind) = inner.text("type") {
             if ["Home", "Work", "Other"].contains(&kind.as_str()) {
                 address.insert("type".to_owned(), kind.into());
             } else {
-                inner.wrong::<()>("type", "must be one of the following values: Home, Work, Other");
+                inner.wrong::<()>(
+                    "type",
+                    "must be one of the following values: Home, Work, Other",
+                );
             }
         }
         address
     });
     address.map(|address| kept.insert("address".to_owned(), address.into()));
-    for (name, rule) in [("secondary_emails", &EMAIL), ("secondary_phone_numbers", &PHONE)] {
-        let Some(texts) = fields.texts(name, 100) else { continue };
+    for (name, rule) in [
+        ("secondary_emails", &EMAIL),
+        ("secondary_phone_numbers", &PHONE),
+    ] {
+        let Some(texts) = fields.texts(name, 100) else {
+            continue;
+        };
         if texts.iter().all(|text| (rule.holds)(text)) {
             kept.insert(name.to_owned(), texts.into());
         } else {

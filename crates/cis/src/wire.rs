@@ -45,7 +45,10 @@ pub(crate) struct Envelope<T> {
 
 /// §3.1
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the form; parsing follows §3.1 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the form; parsing follows §3.1 field by field"
+)]
 pub(crate) struct TokenForm31 {
     #[schema(example = "client_credentials")]
     pub(crate) grant_type: String,
@@ -103,7 +106,11 @@ impl TokenForm for ClaimsForm {
 
     fn write(&self, facts: &TokenFacts) -> Result<Vec<u8>, Error> {
         let permissions = facts.permissions.clone().unwrap_or_default();
-        let admin = if facts.manager { vec![ADMIN.to_owned()] } else { Vec::new() };
+        let admin = if facts.manager {
+            vec![ADMIN.to_owned()]
+        } else {
+            Vec::new()
+        };
         let claims = Claims {
             iss: facts.issuer.clone(),
             aud: facts.audience.clone(),
@@ -169,7 +176,9 @@ pub(crate) struct JwkSet {
 
 impl Jwk {
     pub(crate) fn of(key: PublicSigningKey) -> Option<Self> {
-        let PublicNumbers::Rsa { n, e } = key.numbers else { return None };
+        let PublicNumbers::Rsa { n, e } = key.numbers else {
+            return None;
+        };
         Some(Self {
             kty: "RSA",
             usage: "sig",
@@ -210,7 +219,10 @@ pub(crate) struct PushConfig {
 
 /// §6.1
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §6 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §6 field by field"
+)]
 pub(crate) struct RegisterKey {
     #[schema(pattern = "^[A-Za-z0-9._~:@+=-]{1,128}$")]
     pub(crate) key_id: String,
@@ -224,7 +236,10 @@ pub(crate) struct RegisterKey {
 
 /// §6.4
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §6 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §6 field by field"
+)]
 pub(crate) struct ChangeKey {
     pub(crate) display_name: Option<String>,
     #[schema(value_type = Option<Object>)]
@@ -234,7 +249,10 @@ pub(crate) struct ChangeKey {
 
 /// §6.6
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §6 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §6 field by field"
+)]
 pub(crate) struct Validate {
     /// The text that the device signed, 1 to 4096 bytes.
     pub(crate) challenge: String,
@@ -271,11 +289,17 @@ impl From<DeviceKeyView> for Key {
             updated_at: view.updated.rfc3339(),
             display_name: view.label,
             custom_data: view.custom.as_deref().map(stored),
-            push_config: view.push.map(|PushTarget { device_token, service, bundle }| PushConfig {
-                device_token,
-                kind: service,
-                bundle_id: bundle,
-            }),
+            push_config: view.push.map(
+                |PushTarget {
+                     device_token,
+                     service,
+                     bundle,
+                 }| PushConfig {
+                    device_token,
+                    kind: service,
+                    bundle_id: bundle,
+                },
+            ),
         }
     }
 }
@@ -312,7 +336,10 @@ pub(crate) struct OneChallenge {
 
 /// §7.1
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §7.1 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §7.1 field by field"
+)]
 pub(crate) struct CreateUser {
     /// This or `phone_number`.
     pub(crate) email: Option<String>,
@@ -368,13 +395,24 @@ pub(crate) fn user(view: MemberView) -> Value {
         "updated_at": view.updated.millis(),
         "app_name": view.application_name,
     });
-    let Some(members) = user.as_object_mut() else { return user };
+    let Some(members) = user.as_object_mut() else {
+        return user;
+    };
     let mut set = |name: &str, value: Option<Value>| {
         value.map(|value| members.insert(name.to_owned(), value));
     };
-    let verified = |name: &str, value: String, flag: &str| serde_json::json!({ name: value, flag: false });
-    set("email", view.email.map(|email| verified("value", email, "email_verified")));
-    set("phone_number", view.phone.map(|phone| verified("value", phone, "phone_number_verified")));
+    let verified =
+        |name: &str, value: String, flag: &str| serde_json::json!({ name: value, flag: false });
+    set(
+        "email",
+        view.email
+            .map(|email| verified("value", email, "email_verified")),
+    );
+    set(
+        "phone_number",
+        view.phone
+            .map(|phone| verified("value", phone, "phone_number_verified")),
+    );
     set("username", view.username.map(Value::from));
     set("external_user_id", view.external_id.map(Value::from));
     for kept in [view.attributes, view.application_attributes] {
@@ -387,7 +425,10 @@ pub(crate) fn user(view: MemberView) -> Value {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §8 field by field"
+)]
 pub(crate) struct CreateApplication {
     pub(crate) app_name: String,
     pub(crate) client_display_name: Option<String>,
@@ -400,7 +441,10 @@ pub(crate) struct CreateApplication {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §8 field by field"
+)]
 pub(crate) struct ChangeApplication {
     pub(crate) app_name: Option<String>,
     pub(crate) app_description: Option<String>,
@@ -448,7 +492,10 @@ pub(crate) struct Applications {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §8 field by field"
+)]
 pub(crate) struct CreateClient {
     pub(crate) name: String,
     pub(crate) redirect_uris: Vec<String>,
@@ -463,7 +510,10 @@ pub(crate) struct CreateClient {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §8 field by field"
+)]
 pub(crate) struct ChangeClient {
     pub(crate) name: Option<String>,
     pub(crate) redirect_uris: Option<Vec<String>>,
@@ -515,7 +565,9 @@ impl Client {
             description: view.description,
             redirect_uris: view.redirect_uris,
             role_ids: view.roles.iter().map(ToString::to_string).collect(),
-            token_expiration: TokenExpiration { access_token_ttl: view.token_life },
+            token_expiration: TokenExpiration {
+                access_token_ttl: view.token_life,
+            },
             resources: view.resources,
             created_at: view.created.rfc3339(),
             updated_at: view.updated.rfc3339(),
@@ -525,7 +577,10 @@ impl Client {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the request; parsing follows §8 field by field")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §8 field by field"
+)]
 pub(crate) struct ClientRoleForm {
     pub(crate) role_name: Option<String>,
     pub(crate) permissions: Option<Vec<String>>,

@@ -18,18 +18,25 @@ use crypto::jws::Algorithm;
 use crate::audit::Event;
 use crate::error::{Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::permission::{Grant, Need, OPERATOR, Permission, Rights, Standing, Verb, Wanted, covers};
+use crate::permission::{
+    Grant, Need, OPERATOR, Permission, Rights, Standing, Verb, Wanted, covers,
+};
 use crate::port::random::uuid;
 use crate::port::store::RowId;
 use crate::rate::Rate;
 use crate::rows::Stored;
 use crate::secret::SecretText;
 use crate::signing::Issuer;
-use crate::tenant::{Application, ApplicationId, Authentication, Client, ClientId, Tenant, TenantId};
+use crate::tenant::{
+    Application, ApplicationId, Authentication, Client, ClientId, Tenant, TenantId,
+};
 use crate::time::Timestamp;
 
 /// The keys that sign clients' tokens, and nothing else.
-pub const CLIENT_TOKENS: Issuer = Issuer { name: "client tokens", algorithm: Algorithm::Rs256 };
+pub const CLIENT_TOKENS: Issuer = Issuer {
+    name: "client tokens",
+    algorithm: Algorithm::Rs256,
+};
 /// How far in the future a token may say that it was made, for clocks that differ.
 const SKEW: Duration = Duration::from_secs(60);
 
@@ -65,7 +72,10 @@ pub trait TokenForm: Sync {
 pub enum ClientProof {
     Secret(SecretText),
     /// A token that the client signed with its own key, for one of these audiences.
-    Assertion { token: String, audiences: Vec<String> },
+    Assertion {
+        token: String,
+        audiences: Vec<String>,
+    },
 }
 
 /// A request for a token.
@@ -116,14 +126,25 @@ impl Keeper {
         let audience = match &request.resource {
             None => form.audience().to_owned(),
             Some(resource) if client.resources.contains(resource) => resource.clone(),
-            Some(_) => return Err(Refusal::Invalid { field: "resource", why: "is not the client's" }.into()),
+            Some(_) => {
+                return Err(Refusal::Invalid {
+                    field: "resource",
+                    why: "is not the client's",
+                }
+                .into());
+            }
         };
         let permissions = narrowed(&client, &request.scope)?;
         let facts = self.token_facts(now, &client, audience, permissions.clone());
         let text = self.sign_token(CLIENT_TOKENS, &form.write(&facts)?).await?;
-        let event = Event::new(caller.surface, now, "token.issue", facts.client.to_string()).by(&caller);
+        let event =
+            Event::new(caller.surface, now, "token.issue", facts.client.to_string()).by(&caller);
         self.record_soon(event.fact("token", facts.id)).await?;
-        Ok(IssuedToken { text: SecretText::new(text), seconds: client.token_life, permissions })
+        Ok(IssuedToken {
+            text: SecretText::new(text),
+            seconds: client.token_life,
+            permissions,
+        })
     }
 
     /// The proof that the holder of this token may do `N`, now. `BadProof` for a token that is worth
@@ -134,15 +155,23 @@ impl Keeper {
         token: &str,
     ) -> Result<Grant<N>, Error> {
         let bad = || Error::Refused(Refusal::BadProof { left: None });
-        let claims = self.verify_token(CLIENT_TOKENS, token).await?.ok_or_else(bad)?;
+        let claims = self
+            .verify_token(CLIENT_TOKENS, token)
+            .await?
+            .ok_or_else(bad)?;
         let facts = form.read(&claims).ok_or_else(bad)?;
         let now = self.now();
         let timely = now < facts.expires && facts.issued <= now.plus(SKEW);
-        let ours = facts.issuer == self.policy.device_keys.issuer && facts.audience == form.audience();
+        let ours =
+            facts.issuer == self.policy.device_keys.issuer && facts.audience == form.audience();
         if !timely || !ours {
             return Err(bad());
         }
-        let client = self.rows.read::<Client>(self.store.as_ref(), facts.client.0).await?.ok_or_else(bad)?;
+        let client = self
+            .rows
+            .read::<Client>(self.store.as_ref(), facts.client.0)
+            .await?
+            .ok_or_else(bad)?;
         let same = client.tenant == facts.tenant && client.application == facts.application;
         if client.disabled || !same || client.manager != facts.manager {
             return Err(bad());
@@ -166,7 +195,10 @@ impl Keeper {
             let Some(found) = found.filter(|found| found.tenant == tenant) else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let every: Vec<String> = Verb::ALL.iter().map(|verb| format!("apps:{}", verb.name())).collect();
+            let every: Vec<String> = Verb::ALL
+                .iter()
+                .map(|verb| format!("apps:{}", verb.name()))
+                .collect();
             let standing = Standing {
                 tenant,
                 application,
@@ -191,29 +223,48 @@ impl Keeper {
         &self.policy.public_url
     }
 
-    async fn show(self: &Arc<Self>, now: Timestamp, named: &str, proof: &ClientProof) -> Result<Shown, Error> {
+    async fn show(
+        self: &Arc<Self>,
+        now: Timestamp,
+        named: &str,
+        proof: &ClientProof,
+    ) -> Result<Shown, Error> {
         // An id of another form names nobody, at the same cost.
-        let row = ClientId::parse(named).map_or_else(|| self.rows.id("client", &[named.as_bytes()]), |id| id.0);
+        let row = ClientId::parse(named)
+            .map_or_else(|| self.rows.id("client", &[named.as_bytes()]), |id| id.0);
         let client = self.rows.read::<Client>(self.store.as_ref(), row).await?;
         let shown = match (&client, proof) {
             (Some(client), ClientProof::Secret(secret)) => client.present_secret(now, secret),
             (None, ClientProof::Secret(secret)) => Client::pretend_to_compare(secret),
             (Some(client), ClientProof::Assertion { token, audiences }) => {
-                self.present_assertion(now, client, token, audiences).await?
+                self.present_assertion(now, client, token, audiences)
+                    .await?
             }
             (None, ClientProof::Assertion { .. }) => Authentication::Wrong,
         };
         Ok(match (client, shown) {
-            (Some(client), Authentication::Right) if !client.disabled => Shown::Client(Box::new(client)),
+            (Some(client), Authentication::Right) if !client.disabled => {
+                Shown::Client(Box::new(client))
+            }
             _ => Shown::Refused,
         })
     }
 
     fn failure_rates(&self, named: &str, caller: &Caller) -> [(RowId, Rate); 2] {
         let policy = &self.policy.device_keys;
-        let pair = self.rows.id("rate", &[b"client failures", named.as_bytes(), caller.network.as_bytes()]);
+        let pair = self.rows.id(
+            "rate",
+            &[
+                b"client failures",
+                named.as_bytes(),
+                caller.network.as_bytes(),
+            ],
+        );
         let network = self.rate_row("client failures of network", &caller.network);
-        [(pair, policy.failures_per_client), (network, policy.failures_per_network)]
+        [
+            (pair, policy.failures_per_client),
+            (network, policy.failures_per_network),
+        ]
     }
 
     /// Counts a wrong proof with its audit row. The answer to the caller.
@@ -225,8 +276,11 @@ impl Keeper {
         rates: [(RowId, Rate); 2],
     ) -> Error {
         // Only an id is worth keeping: what else stands there may be a secret in the wrong field.
-        let subject = ClientId::parse(&named).map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        let event = Event::new(caller.surface, now, "token.issue", subject).by(caller).outcome("refused");
+        let subject =
+            ClientId::parse(&named).map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let event = Event::new(caller.surface, now, "token.issue", subject)
+            .by(caller)
+            .outcome("refused");
         let counted = self
             .write(move |keeper, tx| {
                 let [(pair, per_pair), (network, per_network)] = rates;
@@ -234,7 +288,9 @@ impl Keeper {
                 keeper.record(tx, event.clone())
             })
             .await;
-        counted.err().unwrap_or(Error::Refused(Refusal::BadProof { left: None }))
+        counted
+            .err()
+            .unwrap_or(Error::Refused(Refusal::BadProof { left: None }))
     }
 
     fn token_facts(
@@ -270,9 +326,13 @@ fn narrowed(client: &Client, scope: &[String]) -> Result<Vec<String>, Refusal> {
     let mut permissions = Vec::new();
     for text in scope {
         let asked = Permission::parse(text);
-        let covered = asked.is_some_and(|asked| covers(&client.permissions, &asked, client.application));
+        let covered =
+            asked.is_some_and(|asked| covers(&client.permissions, &asked, client.application));
         if !covered {
-            return Err(Refusal::Invalid { field: "scope", why: "is not covered by the client's permissions" });
+            return Err(Refusal::Invalid {
+                field: "scope",
+                why: "is not covered by the client's permissions",
+            });
         }
         if !permissions.contains(text) {
             permissions.push(text.clone());

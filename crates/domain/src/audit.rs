@@ -193,7 +193,10 @@ impl Keeper {
         }
         let head_id = self.rows.id(Head::KIND, &[]);
         let head = self.rows.get::<Head>(tx, &head_id)?;
-        let previous = head.as_ref().map(|head| head.value.clone()).unwrap_or_default();
+        let previous = head
+            .as_ref()
+            .map(|head| head.value.clone())
+            .unwrap_or_default();
         let number = previous.number + 1;
         let mut events = recent.to_vec();
         for event in waiting {
@@ -203,14 +206,21 @@ impl Keeper {
         events.sort_by_key(|event| event.at);
         let linked = events.len();
         let tag = self.link_tag(number, &previous.tag, &events)?;
-        let link = Link { number, previous: previous.tag, events, tag: tag.clone() };
-        self.rows.create(tx, self.tenant(), Place::at(self.link_id(number)), link)?;
+        let link = Link {
+            number,
+            previous: previous.tag,
+            events,
+            tag: tag.clone(),
+        };
+        self.rows
+            .create(tx, self.tenant(), Place::at(self.link_id(number)), link)?;
         let next = Head { number, tag };
         if let Some(mut head) = head {
             head.value = next;
             self.rows.put(tx, &mut head)?;
         } else {
-            self.rows.create(tx, self.tenant(), Place::at(head_id), next)?;
+            self.rows
+                .create(tx, self.tenant(), Place::at(head_id), next)?;
         }
         Ok(linked)
     }

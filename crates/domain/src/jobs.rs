@@ -12,7 +12,13 @@ use crate::port::store::Kind;
 use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
-const SWEPT: [Kind; 5] = ["rate", "owner_link", "device_challenge", "spent_assertion", "signing_key"];
+const SWEPT: [Kind; 5] = [
+    "rate",
+    "owner_link",
+    "device_challenge",
+    "spent_assertion",
+    "signing_key",
+];
 
 impl Keeper {
     /// Runs everything that is due, letters included.

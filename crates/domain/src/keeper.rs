@@ -13,8 +13,8 @@ use crate::port::random::bytes;
 use crate::port::store::{RowId, Tx, TxResult};
 use crate::port::{Clock, Composer, Courier, Random, Roots, Store};
 use crate::rows::{Rows, Scope};
-use crate::time::Timestamp;
 use crate::signing::Rings;
+use crate::time::Timestamp;
 use crate::turns::Turns;
 
 /// The adapters the domain works with.
@@ -80,7 +80,9 @@ impl Keeper {
 
     /// Prepares the database for this server: the default tenant with its data key.
     pub async fn prepare(self: &Arc<Self>) -> Result<(), Error> {
-        self.rows.ensure_scope(self.store.as_ref(), self.tenant()).await?;
+        self.rows
+            .ensure_scope(self.store.as_ref(), self.tenant())
+            .await?;
         self.ensure_default_tenant().await
     }
 

@@ -26,8 +26,14 @@ pub enum Verb {
 }
 
 impl Verb {
-    pub const ALL: [Self; 6] =
-        [Self::Create, Self::Read, Self::List, Self::Edit, Self::Delete, Self::Execute];
+    pub const ALL: [Self; 6] = [
+        Self::Create,
+        Self::Read,
+        Self::List,
+        Self::Edit,
+        Self::Delete,
+        Self::Execute,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +74,10 @@ impl Permission {
 
     /// Everything in the caller's own application: what a client without any role has.
     pub fn full_access() -> Vec<Self> {
-        Verb::ALL.iter().map(|verb| Self(format!("apps:{}", verb.name()))).collect()
+        Verb::ALL
+            .iter()
+            .map(|verb| Self(format!("apps:{}", verb.name())))
+            .collect()
     }
 }
 
@@ -103,13 +112,25 @@ pub struct Rights {
 }
 
 impl Rights {
-    pub fn of<'p>(permissions: impl IntoIterator<Item = &'p str>, application: ApplicationId) -> Self {
+    pub fn of<'p>(
+        permissions: impl IntoIterator<Item = &'p str>,
+        application: ApplicationId,
+    ) -> Self {
         let own = application.to_string();
         let mut rights = Self::default();
-        for (subject, verb) in permissions.into_iter().filter_map(|text| text.split_once(':')) {
-            let Some(bit) = Verb::from_name(verb).map(Verb::bit) else { continue };
+        for (subject, verb) in permissions
+            .into_iter()
+            .filter_map(|text| text.split_once(':'))
+        {
+            let Some(bit) = Verb::from_name(verb).map(Verb::bit) else {
+                continue;
+            };
             let whole = subject == "apps" || subject == own;
-            rights.devices |= if whole || subject == "devices" { bit } else { 0 };
+            rights.devices |= if whole || subject == "devices" {
+                bit
+            } else {
+                0
+            };
             rights.users |= if whole || subject == "users" { bit } else { 0 };
         }
         rights
@@ -128,7 +149,10 @@ impl BitAnd for Rights {
     type Output = Self;
 
     fn bitand(self, other: Self) -> Self {
-        Self { devices: self.devices & other.devices, users: self.users & other.users }
+        Self {
+            devices: self.devices & other.devices,
+            users: self.users & other.users,
+        }
     }
 }
 
@@ -136,9 +160,13 @@ impl BitAnd for Rights {
 /// a permission covers itself.
 pub fn covers(held: &[Permission], asked: &Permission, application: ApplicationId) -> bool {
     let own = application.to_string();
-    let Some((subject, verb)) = asked.0.split_once(':') else { return false };
+    let Some((subject, verb)) = asked.0.split_once(':') else {
+        return false;
+    };
     held.iter().any(|held| {
-        let Some((wide, same)) = held.0.split_once(':') else { return false };
+        let Some((wide, same)) = held.0.split_once(':') else {
+            return false;
+        };
         let narrower = match wide {
             "apps" => subject == own || subject == "devices" || subject == "users",
             _ if wide == own => subject == "devices" || subject == "users",
@@ -234,7 +262,10 @@ impl<N: Need> Grant<N> {
             wanted => !standing.manager && standing.rights.meet(wanted),
         };
         if granted {
-            Ok(Self { standing, need: PhantomData })
+            Ok(Self {
+                standing,
+                need: PhantomData,
+            })
         } else {
             Err(Refusal::Forbidden { need: N::NAME })
         }
@@ -258,7 +289,11 @@ impl<N: Need> Grant<N> {
 
     /// The caller as the audit trail names it.
     pub(crate) fn actor(&self) -> String {
-        if self.standing.client == OPERATOR { "operator".to_owned() } else { self.standing.client.to_string() }
+        if self.standing.client == OPERATOR {
+            "operator".to_owned()
+        } else {
+            self.standing.client.to_string()
+        }
     }
 
     /// Whether the application accepts only challenges that this server made.
@@ -313,14 +348,24 @@ mod tests {
         ];
         let (own, other) = (OWN.to_string(), OTHER.to_string());
         for (granted, kind, verbs) in calls {
-            for subject in ["apps", &own, &other, "devices", "users", "sessions", "App", ""] {
+            for subject in [
+                "apps", &own, &other, "devices", "users", "sessions", "App", "",
+            ] {
                 for verb in Verb::ALL {
-                    let wanted = [own.as_str(), "apps", kind].contains(&subject) && verbs.contains(&verb.name());
+                    let wanted = [own.as_str(), "apps", kind].contains(&subject)
+                        && verbs.contains(&verb.name());
                     let text = format!("{subject}:{}", verb.name());
                     assert_eq!(granted(&text), wanted, "{kind} {verbs:?} with {text}");
                 }
             }
-            for text in ["apps:*", "*:read", "apps", "read:devices", "apps:Read", "apps: read"] {
+            for text in [
+                "apps:*",
+                "*:read",
+                "apps",
+                "read:devices",
+                "apps:Read",
+                "apps: read",
+            ] {
                 assert!(!granted(text), "{text}");
             }
         }
@@ -328,7 +373,10 @@ mod tests {
 
     #[test]
     fn managers_manage_and_do_nothing_else() {
-        let all: Vec<String> = Permission::full_access().into_iter().map(String::from).collect();
+        let all: Vec<String> = Permission::full_access()
+            .into_iter()
+            .map(String::from)
+            .collect();
         assert!(Grant::<Manage>::check(standing(&[], true)).is_ok());
         assert!(Grant::<Manage>::check(standing(&all, false)).is_err());
         assert!(Grant::<Execute>::check(standing(&all, true)).is_err());
@@ -343,7 +391,12 @@ mod tests {
             let held = Permission::parse(held).expect("sound");
             covers(&[held], &Permission::parse(asked).expect("sound"), OWN)
         };
-        for asked in [format!("{own}:read"), "devices:read".into(), "users:read".into(), "apps:read".into()] {
+        for asked in [
+            format!("{own}:read"),
+            "devices:read".into(),
+            "users:read".into(),
+            "apps:read".into(),
+        ] {
             assert!(covered("apps:read", &asked), "{asked}");
             assert!(!covered("apps:list", &asked), "{asked}");
         }
@@ -361,7 +414,18 @@ mod tests {
             assert!(Permission::parse(good).is_some(), "{good}");
         }
         let long = format!("{}:read", "a".repeat(65));
-        for bad in ["", ":", "apps", "apps:", ":read", "apps:all", "a b:read", "apps:read:x", "ä:read", &long] {
+        for bad in [
+            "",
+            ":",
+            "apps",
+            "apps:",
+            ":read",
+            "apps:all",
+            "a b:read",
+            "apps:read:x",
+            "ä:read",
+            &long,
+        ] {
             assert!(Permission::parse(bad).is_none(), "{bad}");
         }
     }

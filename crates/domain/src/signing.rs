@@ -94,7 +94,9 @@ impl Ring {
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &RingKey> {
-        self.keys.iter().filter(move |key| key.public.retires.is_none_or(|retires| now < retires))
+        self.keys
+            .iter()
+            .filter(move |key| key.public.retires.is_none_or(|retires| now < retires))
     }
 
     fn newest(&self) -> Option<&RingKey> {
@@ -103,11 +105,16 @@ impl Ring {
 
     /// Whether a token is worth another look at the store: well formed, and signed with an unknown key.
     fn is_strange(&self, header: &Header) -> bool {
-        header.kid.as_ref().is_some_and(|kid| !self.keys.iter().any(|key| key.public.kid == *kid))
+        header
+            .kid
+            .as_ref()
+            .is_some_and(|kid| !self.keys.iter().any(|key| key.public.kid == *kid))
     }
 
     fn verify(&self, now: Timestamp, header: &Header, token: &Compact<'_>) -> bool {
-        let key = self.live(now).find(|key| header.kid.as_deref() == Some(&key.public.kid));
+        let key = self
+            .live(now)
+            .find(|key| header.kid.as_deref() == Some(&key.public.kid));
         key.is_some_and(|key| {
             header.alg == key.verifying.algorithm().name()
                 && header.crit.is_none()
@@ -122,11 +129,18 @@ pub(crate) struct Rings(Mutex<HashMap<&'static str, Arc<Ring>>>);
 
 impl Rings {
     fn known(&self, issuer: Issuer) -> Option<Arc<Ring>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(issuer.name).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(issuer.name)
+            .cloned()
     }
 
     fn keep(&self, issuer: Issuer, ring: &Arc<Ring>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(issuer.name, Arc::clone(ring));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(issuer.name, Arc::clone(ring));
     }
 }
 
@@ -141,28 +155,50 @@ impl Keeper {
     }
 
     /// Signs `claims` (JSON) for the issuer.
-    pub async fn sign_token(self: &Arc<Self>, issuer: Issuer, claims: &[u8]) -> Result<String, Error> {
+    pub async fn sign_token(
+        self: &Arc<Self>,
+        issuer: Issuer,
+        claims: &[u8],
+    ) -> Result<String, Error> {
         let ring = self.signing_ring(issuer).await?;
-        let key = ring.newest().ok_or_else(|| Error::bug("an issuer has no signing key"))?;
+        let key = ring
+            .newest()
+            .ok_or_else(|| Error::bug("an issuer has no signing key"))?;
         let header = serde_json::json!({ "alg": issuer.algorithm.name(), "typ": "JWT", "kid": key.public.kid });
-        key.signing.sign(header.to_string().as_bytes(), claims).map_err(Error::bug)
+        key.signing
+            .sign(header.to_string().as_bytes(), claims)
+            .map_err(Error::bug)
     }
 
     /// The claims of a token of this issuer; `None` unless its signature is right. What the claims
     /// say (issuer, audience, time) is still to be judged.
-    pub async fn verify_token(self: &Arc<Self>, issuer: Issuer, token: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(compact) = Compact::split(token) else { return Ok(None) };
-        let Ok(header) = serde_json::from_slice::<Header>(&compact.header) else { return Ok(None) };
+    pub async fn verify_token(
+        self: &Arc<Self>,
+        issuer: Issuer,
+        token: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Some(compact) = Compact::split(token) else {
+            return Ok(None);
+        };
+        let Ok(header) = serde_json::from_slice::<Header>(&compact.header) else {
+            return Ok(None);
+        };
         let now = self.now();
         let mut ring = self.signing_ring(issuer).await?;
         if ring.is_strange(&header) && ring.read_at.plus(LOOK_AGAIN) <= now {
             ring = self.read_ring(issuer, now).await?;
         }
-        Ok(ring.verify(now, &header, &compact).then_some(compact.payload))
+        Ok(ring
+            .verify(now, &header, &compact)
+            .then_some(compact.payload))
     }
 
     /// Makes a new signing key; the ones before verify for [`OVERLAP`] longer. Gives the new key's id.
-    pub async fn rotate_signing_key(self: &Arc<Self>, surface: &'static str, issuer: Issuer) -> Result<String, Error> {
+    pub async fn rotate_signing_key(
+        self: &Arc<Self>,
+        surface: &'static str,
+        issuer: Issuer,
+    ) -> Result<String, Error> {
         let pkcs8 = generate(issuer).await?;
         self.adopt_signing_key(surface, issuer, pkcs8).await
     }
@@ -175,12 +211,17 @@ impl Keeper {
         pkcs8: Zeroizing<Vec<u8>>,
     ) -> Result<String, Error> {
         let now = self.now();
-        SigningKey::from_pkcs8(issuer.algorithm, &pkcs8)
-            .map_err(|_| crate::Refusal::Invalid { field: "pkcs8", why: "not a private key of this algorithm" })?;
+        SigningKey::from_pkcs8(issuer.algorithm, &pkcs8).map_err(|_| crate::Refusal::Invalid {
+            field: "pkcs8",
+            why: "not a private key of this algorithm",
+        })?;
         let kid = self
             .write(move |keeper, tx| {
                 let owner = keeper.issuer_row(issuer);
-                for mut key in keeper.rows.children::<SigningKeyRow>(tx, &owner, Page::ALL)? {
+                for mut key in keeper
+                    .rows
+                    .children::<SigningKeyRow>(tx, &owner, Page::ALL)?
+                {
                     if key.retires.is_none() {
                         key.retires = Some(now.plus(OVERLAP));
                         key.place.due = key.retires;
@@ -188,7 +229,10 @@ impl Keeper {
                     }
                 }
                 let kid = keeper.add_signing_key(tx, now, issuer, &pkcs8)?;
-                keeper.record(tx, Event::new(surface, now, "signing_key.rotate", kid.clone()))?;
+                keeper.record(
+                    tx,
+                    Event::new(surface, now, "signing_key.rotate", kid.clone()),
+                )?;
                 Ok(kid)
             })
             .await?;
@@ -196,7 +240,13 @@ impl Keeper {
         Ok(kid)
     }
 
-    fn add_signing_key(&self, tx: &mut dyn Tx, now: Timestamp, issuer: Issuer, pkcs8: &[u8]) -> TxResult<String> {
+    fn add_signing_key(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        issuer: Issuer,
+        pkcs8: &[u8],
+    ) -> TxResult<String> {
         let row = self.rows.random_id();
         let kid = URL_SAFE_NO_PAD.encode(bytes::<16>(self.random.as_ref()));
         let key = SigningKeyRow {
@@ -206,18 +256,26 @@ impl Keeper {
             created: now,
             retires: None,
         };
-        let place = Place::at(row).of(self.issuer_row(issuer)).ranked(now.millis());
+        let place = Place::at(row)
+            .of(self.issuer_row(issuer))
+            .ranked(now.millis());
         self.rows.create(tx, self.tenant(), place, key)?;
         Ok(kid)
     }
 
-    async fn read_ring(self: &Arc<Self>, issuer: Issuer, now: Timestamp) -> Result<Arc<Ring>, Error> {
+    async fn read_ring(
+        self: &Arc<Self>,
+        issuer: Issuer,
+        now: Timestamp,
+    ) -> Result<Arc<Ring>, Error> {
         let mut rows = self.signing_rows(issuer).await?;
         if !rows.iter().any(|row| row.retires.is_none()) {
             let pkcs8 = generate(issuer).await?;
             self.write(move |keeper, tx| {
                 let owner = keeper.issuer_row(issuer);
-                let there = keeper.rows.children::<SigningKeyRow>(tx, &owner, Page::ALL)?;
+                let there = keeper
+                    .rows
+                    .children::<SigningKeyRow>(tx, &owner, Page::ALL)?;
                 if there.iter().all(|key| key.retires.is_some()) {
                     keeper.add_signing_key(tx, now, issuer, &pkcs8)?;
                 }
@@ -226,7 +284,10 @@ impl Keeper {
             .await?;
             rows = self.signing_rows(issuer).await?;
         }
-        let mut keys = rows.iter().map(ring_key).collect::<Result<Vec<_>, Error>>()?;
+        let mut keys = rows
+            .iter()
+            .map(ring_key)
+            .collect::<Result<Vec<_>, Error>>()?;
         keys.reverse();
         let ring = Arc::new(Ring { keys, read_at: now });
         self.rings.keep(issuer, &ring);
@@ -235,7 +296,10 @@ impl Keeper {
 
     async fn signing_rows(self: &Arc<Self>, issuer: Issuer) -> Result<Vec<SigningKeyRow>, Error> {
         self.read(move |keeper, tx| {
-            let rows = keeper.rows.children::<SigningKeyRow>(tx, &keeper.issuer_row(issuer), Page::ALL)?;
+            let rows =
+                keeper
+                    .rows
+                    .children::<SigningKeyRow>(tx, &keeper.issuer_row(issuer), Page::ALL)?;
             Ok(rows.into_iter().map(|row| row.value).collect())
         })
         .await
@@ -252,7 +316,8 @@ async fn generate(issuer: Issuer) -> Result<Zeroizing<Vec<u8>>, Error> {
 }
 
 fn ring_key(row: &SigningKeyRow) -> Result<RingKey, Error> {
-    let algorithm = Algorithm::from_name(&row.algorithm).ok_or_else(|| Error::bug("an unknown algorithm"))?;
+    let algorithm =
+        Algorithm::from_name(&row.algorithm).ok_or_else(|| Error::bug("an unknown algorithm"))?;
     let pkcs8 = Zeroizing::new(STANDARD.decode(row.pkcs8.as_bytes()).map_err(Error::bug)?);
     let signing = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(Error::bug)?;
     let numbers = signing.public_numbers().map_err(Error::bug)?;
@@ -264,5 +329,9 @@ fn ring_key(row: &SigningKeyRow) -> Result<RingKey, Error> {
         created: row.created,
         retires: row.retires,
     };
-    Ok(RingKey { public, signing, verifying })
+    Ok(RingKey {
+        public,
+        signing,
+        verifying,
+    })
 }

@@ -61,7 +61,9 @@ impl Audience {
 /// Whom an assertion says that it is of, before anything of it is verified.
 pub(super) fn claimed_client(token: &str) -> Option<String> {
     let compact = Compact::split(token)?;
-    serde_json::from_slice::<Claims>(&compact.payload).ok().map(|claims| claims.iss)
+    serde_json::from_slice::<Claims>(&compact.payload)
+        .ok()
+        .map(|claims| claims.iss)
 }
 
 impl Keeper {
@@ -73,7 +75,9 @@ impl Keeper {
         token: &str,
         audiences: &[String],
     ) -> Result<Authentication, Error> {
-        let Some(claims) = verified(client, token) else { return Ok(Authentication::Wrong) };
+        let Some(claims) = verified(client, token) else {
+            return Ok(Authentication::Wrong);
+        };
         let id = hex::encode(client.id().0);
         let at = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
         let expires = at(claims.exp);
@@ -85,13 +89,18 @@ impl Keeper {
         if !timely || !named || claims.jti.is_empty() {
             return Ok(Authentication::Wrong);
         }
-        let row = self.rows.id(SpentAssertion::KIND, &[&client.id().0, claims.jti.as_bytes()]);
+        let row = self.rows.id(
+            SpentAssertion::KIND,
+            &[&client.id().0, claims.jti.as_bytes()],
+        );
         let scope = client.scope();
         self.write(move |keeper, tx| {
             if keeper.rows.get::<SpentAssertion>(tx, &row)?.is_some() {
                 return Ok(Authentication::Wrong);
             }
-            keeper.rows.create(tx, scope, Place::at(row).due(expires), SpentAssertion {})?;
+            keeper
+                .rows
+                .create(tx, scope, Place::at(row).due(expires), SpentAssertion {})?;
             Ok(Authentication::Right)
         })
         .await
@@ -106,7 +115,8 @@ fn verified(client: &Client, token: &str) -> Option<Claims> {
         return None;
     }
     let fits = client.keys.iter().filter(|key| {
-        key.algorithm() == header.alg && (header.kid.is_none() || key.kid.is_none() || key.kid == header.kid)
+        key.algorithm() == header.alg
+            && (header.kid.is_none() || key.kid.is_none() || key.kid == header.kid)
     });
     let mut keys = fits.filter_map(|key| key.verifying());
     if !keys.any(|key| key.verifies(&compact)) {

@@ -273,7 +273,12 @@ impl Keeper {
     }
 
     /// Refuses early, before something slow is done for nothing; [`Keeper::spend_rates`] decides.
-    pub(crate) async fn read_rate(&self, row: RowId, now: Timestamp, rates: &[crate::rate::Rate]) -> Result<(), Error> {
+    pub(crate) async fn read_rate(
+        &self,
+        row: RowId,
+        now: Timestamp,
+        rates: &[crate::rate::Rate],
+    ) -> Result<(), Error> {
         let log = self.rows.read::<RateLog>(self.store.as_ref(), row).await?;
         match log.and_then(|log| log.full_until(now, rates)) {
             Some(until) => Err(Refusal::Limited { until }.into()),

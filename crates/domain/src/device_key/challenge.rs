@@ -55,17 +55,41 @@ impl Keeper {
         let life = self.policy.device_keys.challenge_life;
         let random = bytes::<32>(self.random.as_ref());
         let text = format!("{CHALLENGE_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-        let issued = IssuedChallenge { text, expires: now.plus(life), seconds: life.as_secs() };
+        let issued = IssuedChallenge {
+            text,
+            expires: now.plus(life),
+            seconds: life.as_secs(),
+        };
         self.write(move |keeper, tx| {
             let key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
             let outstanding = tx.children(DeviceChallenge::KIND, &key.id(), Page::ALL)?;
-            for oldest in outstanding.iter().take((outstanding.len() + 1).saturating_sub(OUTSTANDING)) {
+            for oldest in outstanding
+                .iter()
+                .take((outstanding.len() + 1).saturating_sub(OUTSTANDING))
+            {
                 tx.remove(DeviceChallenge::KIND, &oldest.id)?;
             }
             let row = keeper.challenge_row(key.id(), &issued.text);
-            let place = Place::at(row).of(key.id()).ranked(now.millis()).due(issued.expires);
-            keeper.rows.create(tx, key.scope(), place, DeviceChallenge { expires: issued.expires })?;
-            let event = key_event(surface, now, "device_key.challenge", &user, &name, grant.application());
+            let place = Place::at(row)
+                .of(key.id())
+                .ranked(now.millis())
+                .due(issued.expires);
+            keeper.rows.create(
+                tx,
+                key.scope(),
+                place,
+                DeviceChallenge {
+                    expires: issued.expires,
+                },
+            )?;
+            let event = key_event(
+                surface,
+                now,
+                "device_key.challenge",
+                &user,
+                &name,
+                grant.application(),
+            );
             keeper.record(tx, event.fact("by", grant.actor()))?;
             Ok(issued.clone())
         })
@@ -86,6 +110,7 @@ impl Keeper {
     }
 
     fn challenge_row(&self, key: RowId, text: &str) -> RowId {
-        self.rows.id(DeviceChallenge::KIND, &[&key.0, text.as_bytes()])
+        self.rows
+            .id(DeviceChallenge::KIND, &[&key.0, text.as_bytes()])
     }
 }

@@ -154,8 +154,25 @@ pub struct DeviceKeyView {
 
 impl From<DeviceKey> for DeviceKeyView {
     fn from(key: DeviceKey) -> Self {
-        let DeviceKey { name, status, label, custom, push, created, updated, .. } = key;
-        Self { name, status, label, custom, push, created, updated }
+        let DeviceKey {
+            name,
+            status,
+            label,
+            custom,
+            push,
+            created,
+            updated,
+            ..
+        } = key;
+        Self {
+            name,
+            status,
+            label,
+            custom,
+            push,
+            created,
+            updated,
+        }
     }
 }
 
@@ -178,7 +195,9 @@ impl Keeper {
             // Held, so that the count of keys is exact.
             let membership = keeper.hold_membership(tx, &tie)?;
             let row = keeper.device_key_row(tie, &form.name);
-            let print = keeper.rows.id(KeyPrint::KIND, &[&tie.0, &form.public.fingerprint()]);
+            let print = keeper
+                .rows
+                .id(KeyPrint::KIND, &[&tie.0, &form.public.fingerprint()]);
             let taken = keeper.rows.peek::<DeviceKey>(tx, &row)?.is_some()
                 || keeper.rows.peek::<KeyPrint>(tx, &print)?.is_some();
             let limit = keeper.policy.device_keys.keys_per_member;
@@ -197,9 +216,20 @@ impl Keeper {
                 misses: Misses::NONE,
             };
             let scope = membership.scope();
-            keeper.rows.create(tx, scope, Place::at(row).of(tie).ranked(now.millis()), key)?;
-            keeper.rows.create(tx, scope, Place::at(print).of(row), KeyPrint {})?;
-            let event = key_event(surface, now, "device_key.register", &user, &form.name, grant.application());
+            keeper
+                .rows
+                .create(tx, scope, Place::at(row).of(tie).ranked(now.millis()), key)?;
+            keeper
+                .rows
+                .create(tx, scope, Place::at(print).of(row), KeyPrint {})?;
+            let event = key_event(
+                surface,
+                now,
+                "device_key.register",
+                &user,
+                &form.name,
+                grant.application(),
+            );
             keeper.record(tx, event.fact("by", grant.actor()))
         })
         .await
@@ -217,7 +247,8 @@ impl Keeper {
                 return Err(Refusal::UnknownSubject.into());
             }
             let keys = keeper.rows.children::<DeviceKey>(tx, &tie, Page::ALL)?;
-            let mut views: Vec<DeviceKeyView> = keys.into_iter().map(|key| key.value.into()).collect();
+            let mut views: Vec<DeviceKeyView> =
+                keys.into_iter().map(|key| key.value.into()).collect();
             views.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
             Ok(views)
         })
@@ -230,7 +261,9 @@ impl Keeper {
         user: UserId,
         name: KeyName,
     ) -> Result<DeviceKeyView, Error> {
-        let key = self.fetch_device_key(grant.application(), &user, &name).await?;
+        let key = self
+            .fetch_device_key(grant.application(), &user, &name)
+            .await?;
         Ok(key.value.into())
     }
 
@@ -255,7 +288,14 @@ impl Keeper {
             key.push = change.push.unwrap_or(key.value.push.take());
             key.updated = now;
             keeper.rows.put(tx, &mut key)?;
-            let event = key_event(surface, now, "device_key.change", &user, &name, grant.application());
+            let event = key_event(
+                surface,
+                now,
+                "device_key.change",
+                &user,
+                &name,
+                grant.application(),
+            );
             keeper.record(tx, event.fact("by", grant.actor()))
         })
         .await
@@ -269,7 +309,8 @@ impl Keeper {
         user: UserId,
         name: KeyName,
     ) -> Result<(), Error> {
-        self.set_status(surface, grant, user, name, Status::Blocked).await
+        self.set_status(surface, grant, user, name, Status::Blocked)
+            .await
     }
 
     pub async fn unblock_device_key(
@@ -279,7 +320,8 @@ impl Keeper {
         user: UserId,
         name: KeyName,
     ) -> Result<(), Error> {
-        self.set_status(surface, grant, user, name, Status::Active).await
+        self.set_status(surface, grant, user, name, Status::Active)
+            .await
     }
 
     async fn set_status(
@@ -325,7 +367,14 @@ impl Keeper {
             tx.remove_children(KeyPrint::KIND, &key.id())?;
             tx.remove_children(DeviceChallenge::KIND, &key.id())?;
             keeper.rows.remove::<DeviceKey>(tx, &key.id())?;
-            let event = key_event(surface, now, "device_key.delete", &user, &name, grant.application());
+            let event = key_event(
+                surface,
+                now,
+                "device_key.delete",
+                &user,
+                &name,
+                grant.application(),
+            );
             keeper.record(tx, event.fact("by", grant.actor()))
         })
         .await
@@ -340,10 +389,18 @@ impl Keeper {
     ) -> Result<Stored<DeviceKey>, Error> {
         let tie = self.membership_row(application, user);
         let row = self.device_key_row(tie, name);
-        if let Some(key) = self.rows.read::<DeviceKey>(self.store.as_ref(), row).await? {
+        if let Some(key) = self
+            .rows
+            .read::<DeviceKey>(self.store.as_ref(), row)
+            .await?
+        {
             return Ok(key);
         }
-        match self.rows.read::<Membership>(self.store.as_ref(), tie).await? {
+        match self
+            .rows
+            .read::<Membership>(self.store.as_ref(), tie)
+            .await?
+        {
             Some(_) => Err(NO_SUCH_KEY.into()),
             None => Err(Refusal::UnknownSubject.into()),
         }
@@ -358,7 +415,10 @@ impl Keeper {
         name: &KeyName,
     ) -> TxResult<Stored<DeviceKey>> {
         let tie = self.membership_row(application, user);
-        if let Some(key) = self.rows.get::<DeviceKey>(tx, &self.device_key_row(tie, name))? {
+        if let Some(key) = self
+            .rows
+            .get::<DeviceKey>(tx, &self.device_key_row(tie, name))?
+        {
             return Ok(key);
         }
         match self.rows.peek::<Membership>(tx, &tie)? {

@@ -63,9 +63,15 @@ pub(super) struct Misses {
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Misses {
-    pub(super) const NONE: Self = Self { since: None, count: 0 };
+    pub(super) const NONE: Self = Self {
+        since: None,
+        count: 0,
+    };
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks with a reference"
+    )]
     pub(super) fn is_none(&self) -> bool {
         *self == Self::NONE
     }
@@ -78,8 +84,14 @@ impl Misses {
 
     fn one_more(self, now: Timestamp) -> Self {
         match self.since {
-            Some(since) if now < since.plus(MINUTE) => Self { count: self.count + 1, ..self },
-            _ => Self { since: Some(now), count: 1 },
+            Some(since) if now < since.plus(MINUTE) => Self {
+                count: self.count + 1,
+                ..self
+            },
+            _ => Self {
+                since: Some(now),
+                count: 1,
+            },
         }
     }
 }
@@ -103,20 +115,34 @@ impl Keeper {
         signature: String,
     ) -> Result<Checked, Error> {
         let now = self.now();
-        let key = self.fetch_device_key(grant.application(), &user, &name).await?;
+        let key = self
+            .fetch_device_key(grant.application(), &user, &name)
+            .await?;
         self.refuse_if_full(&key, now)?;
-        let presented = Presented { challenge, signature };
+        let presented = Presented {
+            challenge,
+            signature,
+        };
         if presented.challenge.starts_with(CHALLENGE_PREFIX) {
-            return self.check_over_own_challenge(surface, grant, user, name, presented).await;
+            return self
+                .check_over_own_challenge(surface, grant, user, name, presented)
+                .await;
         }
         let reason = if grant.server_challenges_only() {
             Reason::ForeignChallenge
         } else {
             judge(&key, &presented)?
         };
-        let event = key_event(surface, now, "device_key.validate", &user, &name, grant.application())
-            .fact("by", grant.actor())
-            .outcome(reason.name());
+        let event = key_event(
+            surface,
+            now,
+            "device_key.validate",
+            &user,
+            &name,
+            grant.application(),
+        )
+        .fact("by", grant.actor())
+        .outcome(reason.name());
         if reason == Reason::Valid {
             self.record_soon(event).await?;
             return Ok(Checked::Valid);
@@ -154,16 +180,30 @@ impl Keeper {
                 key.misses = key.misses.one_more(now);
                 keeper.rows.put(tx, &mut key)?;
             }
-            let event = key_event(surface, now, "device_key.validate", &user, &name, grant.application());
+            let event = key_event(
+                surface,
+                now,
+                "device_key.validate",
+                &user,
+                &name,
+                grant.application(),
+            );
             let event = event.fact("by", grant.actor()).fact("challenge", "server");
             keeper.record(tx, event.outcome(reason.name()))?;
-            Ok(if reason == Reason::Valid { Checked::Valid } else { Checked::Invalid })
+            Ok(if reason == Reason::Valid {
+                Checked::Valid
+            } else {
+                Checked::Invalid
+            })
         })
         .await
     }
 
     fn refuse_if_full(&self, key: &DeviceKey, now: Timestamp) -> Result<(), Refusal> {
-        match key.misses.full_until(now, self.policy.device_keys.misses_per_minute) {
+        match key
+            .misses
+            .full_until(now, self.policy.device_keys.misses_per_minute)
+        {
             Some(until) => Err(Refusal::Limited { until }),
             None => Ok(()),
         }
@@ -208,6 +248,12 @@ mod tests {
         assert_eq!(misses.full_until(at(59), 3), Some(at(60)));
         assert_eq!(misses.full_until(at(60), 3), None);
         assert_eq!(misses.full_until(at(3), 0), None);
-        assert_eq!(misses.one_more(at(60)), Misses { since: Some(at(60)), count: 1 });
+        assert_eq!(
+            misses.one_more(at(60)),
+            Misses {
+                since: Some(at(60)),
+                count: 1
+            }
+        );
     }
 }

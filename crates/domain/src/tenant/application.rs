@@ -51,7 +51,10 @@ impl Application {
     }
 
     pub(crate) fn management(tenant: TenantId, now: Timestamp) -> Self {
-        Self { management: true, ..Self::new(tenant, "Management".to_owned(), now) }
+        Self {
+            management: true,
+            ..Self::new(tenant, "Management".to_owned(), now)
+        }
     }
 }
 
@@ -91,7 +94,14 @@ pub struct ApplicationView {
 impl ApplicationView {
     fn of(stored: Stored<Application>) -> Self {
         let id = ApplicationId(stored.id());
-        let Application { tenant, name, display_name, description, redirect_uris, .. } = stored.value.clone();
+        let Application {
+            tenant,
+            name,
+            display_name,
+            description,
+            redirect_uris,
+            ..
+        } = stored.value.clone();
         Self {
             id,
             tenant,
@@ -125,10 +135,17 @@ impl Keeper {
                 server_challenges_only: form.server_challenges_only,
                 ..Application::new(tenant, form.name.clone(), now)
             };
-            let place = Place::at(keeper.rows.random_id()).of(keeper.applications_row(tenant)).ranked(now.millis());
+            let place = Place::at(keeper.rows.random_id())
+                .of(keeper.applications_row(tenant))
+                .ranked(now.millis());
             let stored = keeper.rows.create(tx, tenant.scope(), place, application)?;
             let new = keeper.add_client(tx, now, &stored, form.first_client.clone())?;
-            let event = Event::new(surface, now, "application.create", ApplicationId(stored.id()).to_string());
+            let event = Event::new(
+                surface,
+                now,
+                "application.create",
+                ApplicationId(stored.id()).to_string(),
+            );
             let event = event.fact("by", grant.actor());
             keeper.record(tx, event.fact("first_client", new.client.to_string()))?;
             Ok((ApplicationView::of(stored), new))
@@ -137,7 +154,10 @@ impl Keeper {
     }
 
     /// The tenant's applications, oldest first, without the management application.
-    pub async fn list_applications(self: &Arc<Self>, grant: Grant<Manage>) -> Result<Vec<ApplicationView>, Error> {
+    pub async fn list_applications(
+        self: &Arc<Self>,
+        grant: Grant<Manage>,
+    ) -> Result<Vec<ApplicationView>, Error> {
         self.read(move |keeper, tx| {
             let owner = keeper.applications_row(grant.tenant());
             let all = keeper.rows.children::<Application>(tx, &owner, Page::ALL)?;
@@ -154,7 +174,8 @@ impl Keeper {
         self.read(move |keeper, tx| {
             let found = keeper.rows.peek::<Application>(tx, &id.0)?;
             let own = found.filter(|found| found.tenant == grant.tenant() && !found.management);
-            own.map(ApplicationView::of).ok_or_else(|| Refusal::UnknownSubject.into())
+            own.map(ApplicationView::of)
+                .ok_or_else(|| Refusal::UnknownSubject.into())
         })
         .await
     }
@@ -176,7 +197,9 @@ impl Keeper {
             let change = change.clone();
             application.name = change.name.unwrap_or(application.value.name.clone());
             application.description = change.description.or(application.value.description.clone());
-            let only = change.server_challenges_only.unwrap_or(application.server_challenges_only);
+            let only = change
+                .server_challenges_only
+                .unwrap_or(application.server_challenges_only);
             application.server_challenges_only = only;
             application.updated = now;
             keeper.rows.put(tx, &mut application)?;
@@ -212,13 +235,19 @@ impl Keeper {
         Ok(())
     }
 
-    pub(crate) fn drop_application(&self, tx: &mut dyn Tx, now: Timestamp, id: ApplicationId) -> TxResult<()> {
+    pub(crate) fn drop_application(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: ApplicationId,
+    ) -> TxResult<()> {
         for client in self.rows.children::<Client>(tx, &id.0, Page::ALL)? {
             self.drop_client(tx, &client)?;
         }
         self.rows.remove::<Application>(tx, &id.0)?;
         let place = Place::at(self.rows.random_id()).due(now);
-        self.rows.create(tx, self.tenant(), place, Removal { application: id })?;
+        self.rows
+            .create(tx, self.tenant(), place, Removal { application: id })?;
         Ok(())
     }
 
@@ -244,6 +273,8 @@ impl Keeper {
         id: ApplicationId,
     ) -> TxResult<Stored<Application>> {
         let found = self.rows.get::<Application>(tx, &id.0)?;
-        found.filter(|found| found.tenant == tenant).ok_or_else(|| Refusal::UnknownSubject.into())
+        found
+            .filter(|found| found.tenant == tenant)
+            .ok_or_else(|| Refusal::UnknownSubject.into())
     }
 }

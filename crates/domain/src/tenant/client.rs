@@ -66,7 +66,10 @@ pub(crate) struct SecretHash {
 
 impl SecretHash {
     fn of(secret: &SecretText) -> Self {
-        Self { hash: hash(secret), expires: None }
+        Self {
+            hash: hash(secret),
+            expires: None,
+        }
     }
 }
 
@@ -87,7 +90,11 @@ impl AssertionKey {
             PublicNumbers::Rsa { n, e } => [URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e)],
             PublicNumbers::P256 { x, y } => [URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)],
         };
-        Some(Self { kid, algorithm: algorithm.name().to_owned(), numbers: texts })
+        Some(Self {
+            kid,
+            algorithm: algorithm.name().to_owned(),
+            numbers: texts,
+        })
     }
 
     pub fn algorithm(&self) -> &str {
@@ -104,8 +111,14 @@ impl AssertionKey {
         let first = URL_SAFE_NO_PAD.decode(first).ok()?;
         let second = URL_SAFE_NO_PAD.decode(second).ok()?;
         let numbers = match algorithm {
-            Algorithm::Rs256 | Algorithm::Ps256 => PublicNumbers::Rsa { n: first, e: second },
-            Algorithm::Es256 => PublicNumbers::P256 { x: first.try_into().ok()?, y: second.try_into().ok()? },
+            Algorithm::Rs256 | Algorithm::Ps256 => PublicNumbers::Rsa {
+                n: first,
+                e: second,
+            },
+            Algorithm::Es256 => PublicNumbers::P256 {
+                x: first.try_into().ok()?,
+                y: second.try_into().ok()?,
+            },
         };
         VerifyingKey::new(algorithm, &numbers).ok()
     }
@@ -188,7 +201,10 @@ pub struct ClientView {
 impl Client {
     /// The rights of this moment, of a token that carries these permissions.
     pub(crate) fn standing(&self, id: ClientId, token: &[String]) -> Standing {
-        let own = Rights::of(self.permissions.iter().map(Permission::as_str), self.application);
+        let own = Rights::of(
+            self.permissions.iter().map(Permission::as_str),
+            self.application,
+        );
         let carried = Rights::of(token.iter().map(String::as_str), self.application);
         Standing {
             tenant: self.tenant,
@@ -207,9 +223,14 @@ impl Client {
         let mut right = subtle::Choice::from(0);
         for known in &self.secrets {
             let live = known.expires.is_none_or(|expires| now < expires);
-            right |= presented.as_bytes().ct_eq(known.hash.as_bytes()) & subtle::Choice::from(u8::from(live));
+            right |= presented.as_bytes().ct_eq(known.hash.as_bytes())
+                & subtle::Choice::from(u8::from(live));
         }
-        if bool::from(right) { Authentication::Right } else { Authentication::Wrong }
+        if bool::from(right) {
+            Authentication::Right
+        } else {
+            Authentication::Wrong
+        }
     }
 
     /// The work of [`Client::present_secret`], for a client that does not exist.
@@ -258,7 +279,10 @@ impl Keeper {
         self.write(move |keeper, tx| {
             let application = keeper.own_application(tx, grant.tenant(), application)?;
             let new = keeper.add_client(tx, now, &application, form.clone())?;
-            keeper.record(tx, client_event(surface, now, "client.create", new.client, &grant))?;
+            keeper.record(
+                tx,
+                client_event(surface, now, "client.create", new.client, &grant),
+            )?;
             Ok(new)
         })
         .await
@@ -275,8 +299,13 @@ impl Keeper {
             if !found.is_some_and(|found| found.tenant == grant.tenant()) {
                 return Err(Refusal::UnknownSubject.into());
             }
-            let clients = keeper.rows.children::<Client>(tx, &application.0, Page::ALL)?;
-            Ok(clients.iter().map(|client| client.view(client.id())).collect())
+            let clients = keeper
+                .rows
+                .children::<Client>(tx, &application.0, Page::ALL)?;
+            Ok(clients
+                .iter()
+                .map(|client| client.view(client.id()))
+                .collect())
         })
         .await
     }
@@ -290,7 +319,8 @@ impl Keeper {
         self.read(move |keeper, tx| {
             let found = keeper.rows.peek::<Client>(tx, &id.0)?;
             let own = found.filter(|found| is_of(found, &grant, application));
-            own.map(|own| own.view(id.0)).ok_or_else(|| Refusal::UnknownSubject.into())
+            own.map(|own| own.view(id.0))
+                .ok_or_else(|| Refusal::UnknownSubject.into())
         })
         .await
     }
@@ -316,9 +346,13 @@ impl Keeper {
             let value = &mut client.value;
             value.name = change.name.unwrap_or(std::mem::take(&mut value.name));
             value.description = change.description.or(value.description.take());
-            value.redirect_uris = change.redirect_uris.unwrap_or(std::mem::take(&mut value.redirect_uris));
+            value.redirect_uris = change
+                .redirect_uris
+                .unwrap_or(std::mem::take(&mut value.redirect_uris));
             value.token_life = change.token_life.unwrap_or(value.token_life);
-            value.resources = change.resources.unwrap_or(std::mem::take(&mut value.resources));
+            value.resources = change
+                .resources
+                .unwrap_or(std::mem::take(&mut value.resources));
             value.keys = change.keys.unwrap_or(std::mem::take(&mut value.keys));
             value.disabled = change.disabled.unwrap_or(value.disabled);
             value.updated = now;
@@ -359,15 +393,24 @@ impl Keeper {
         self.write(move |keeper, tx| {
             let mut client = keeper.own_client(tx, &grant, application, id)?;
             let ends = now.plus(overlap);
-            client.secrets.retain(|secret| secret.expires.is_none_or(|expires| now < expires));
+            client
+                .secrets
+                .retain(|secret| secret.expires.is_none_or(|expires| now < expires));
             for secret in &mut client.secrets {
                 secret.expires = Some(secret.expires.map_or(ends, |expires| expires.min(ends)));
             }
             let secret = keeper.new_secret();
             client.secrets.push(SecretHash::of(&secret));
             keeper.rows.put(tx, &mut client)?;
-            keeper.record(tx, client_event(surface, now, "client.rotate_secret", id, &grant))?;
-            Ok(NewSecret { client: id, secret, view: client.view(id.0) })
+            keeper.record(
+                tx,
+                client_event(surface, now, "client.rotate_secret", id, &grant),
+            )?;
+            Ok(NewSecret {
+                client: id,
+                secret,
+                view: client.view(id.0),
+            })
         })
         .await
     }
@@ -391,7 +434,11 @@ impl Keeper {
             redirect_uris: form.redirect_uris,
             roles: Vec::new(),
             role_names: Vec::new(),
-            permissions: if application.management { Vec::new() } else { Permission::full_access() },
+            permissions: if application.management {
+                Vec::new()
+            } else {
+                Permission::full_access()
+            },
             token_life: form.token_life,
             resources: form.resources,
             secrets: vec![SecretHash::of(&secret)],
@@ -400,19 +447,28 @@ impl Keeper {
             created: now,
             updated: now,
         };
-        let place = Place::at(self.rows.random_id()).of(application.id()).ranked(now.millis());
-        let mut stored = self.rows.create(tx, application.tenant.scope(), place, client)?;
+        let place = Place::at(self.rows.random_id())
+            .of(application.id())
+            .ranked(now.millis());
+        let mut stored = self
+            .rows
+            .create(tx, application.tenant.scope(), place, client)?;
         if !form.roles.is_empty() {
             self.give_roles(tx, &mut stored, form.roles)?;
             self.rows.put(tx, &mut stored)?;
         }
-        Ok(NewSecret { client: ClientId(stored.id()), secret, view: stored.view(stored.id()) })
+        Ok(NewSecret {
+            client: ClientId(stored.id()),
+            secret,
+            view: stored.view(stored.id()),
+        })
     }
 
     /// Removes a client with its ties to roles.
     pub(crate) fn drop_client(&self, tx: &mut dyn Tx, client: &Stored<Client>) -> TxResult<()> {
         for role in &client.roles {
-            self.rows.remove::<RoleUse>(tx, &self.role_use_row(*role, ClientId(client.id())))?;
+            self.rows
+                .remove::<RoleUse>(tx, &self.role_use_row(*role, ClientId(client.id())))?;
         }
         self.rows.remove::<Client>(tx, &client.id())?;
         Ok(())
@@ -420,24 +476,42 @@ impl Keeper {
 
     /// Replaces the roles of a loaded client, which the caller saves. Roles are held, so that a change
     /// of one of them comes before or after, never between.
-    fn give_roles(&self, tx: &mut dyn Tx, client: &mut Stored<Client>, roles: Vec<RoleId>) -> TxResult<()> {
+    fn give_roles(
+        &self,
+        tx: &mut dyn Tx,
+        client: &mut Stored<Client>,
+        roles: Vec<RoleId>,
+    ) -> TxResult<()> {
         if client.manager && !roles.is_empty() {
-            return Err(Refusal::Invalid { field: "role_ids", why: "a management client has no roles" }.into());
+            return Err(Refusal::Invalid {
+                field: "role_ids",
+                why: "a management client has no roles",
+            }
+            .into());
         }
         let id = ClientId(client.id());
         for role in client.roles.clone() {
-            self.rows.remove::<RoleUse>(tx, &self.role_use_row(role, id))?;
+            self.rows
+                .remove::<RoleUse>(tx, &self.role_use_row(role, id))?;
         }
         let mut wanted = roles;
         wanted.sort_unstable();
         wanted.dedup();
         for role in &wanted {
-            let known = self.rows.get::<Role>(tx, &role.0)?.filter(|known| known.tenant == client.tenant);
+            let known = self
+                .rows
+                .get::<Role>(tx, &role.0)?
+                .filter(|known| known.tenant == client.tenant);
             if known.is_none() {
-                return Err(Refusal::Invalid { field: "role_ids", why: "names an unknown role" }.into());
+                return Err(Refusal::Invalid {
+                    field: "role_ids",
+                    why: "names an unknown role",
+                }
+                .into());
             }
             let place = Place::at(self.role_use_row(*role, id)).of(role.0);
-            self.rows.create(tx, client.scope(), place, RoleUse { client: id })?;
+            self.rows
+                .create(tx, client.scope(), place, RoleUse { client: id })?;
         }
         client.roles = wanted;
         self.materialise(tx, client)
@@ -473,7 +547,9 @@ impl Keeper {
         id: ClientId,
     ) -> TxResult<Stored<Client>> {
         let found = self.rows.get::<Client>(tx, &id.0)?;
-        found.filter(|found| is_of(found, grant, application)).ok_or_else(|| Refusal::UnknownSubject.into())
+        found
+            .filter(|found| is_of(found, grant, application))
+            .ok_or_else(|| Refusal::UnknownSubject.into())
     }
 
     fn new_secret(&self) -> SecretText {

@@ -163,8 +163,12 @@ impl Keeper {
                 created: now,
                 updated: now,
             };
-            let membership =
-                Membership { tenant, user, username: form.username, attributes: form.application_attributes };
+            let membership = Membership {
+                tenant,
+                user,
+                username: form.username,
+                attributes: form.application_attributes,
+            };
             keeper.admit_person(tx, now, application, &member, &membership)?;
             let event = Event::new(surface, now, "member.create", member.user.to_string());
             let event = event.fact("application", application.to_string());
@@ -193,17 +197,35 @@ impl Keeper {
             self.take_name(tx, member.tenant, name, row, &member.user)?;
         }
         if let Some(username) = &membership.username {
-            self.take_name(tx, member.tenant, Name::Username(application, username), tie, &member.user)?;
+            self.take_name(
+                tx,
+                member.tenant,
+                Name::Username(application, username),
+                tie,
+                &member.user,
+            )?;
         }
         let scope = member.tenant.scope();
-        let place = Place::at(row).of(self.members_row(member.tenant)).ranked(now.millis());
+        let place = Place::at(row)
+            .of(self.members_row(member.tenant))
+            .ranked(now.millis());
         self.rows.create(tx, scope, place, member.clone())?;
-        self.rows.create(tx, scope, Place::at(tie).of(application.0).ranked(now.millis()), membership.clone())?;
+        self.rows.create(
+            tx,
+            scope,
+            Place::at(tie).of(application.0).ranked(now.millis()),
+            membership.clone(),
+        )?;
         Ok(())
     }
 
-    pub async fn read_member(self: &Arc<Self>, grant: Grant<ReadUsers>, user: UserId) -> Result<MemberView, Error> {
-        self.read(move |keeper, tx| keeper.member_in(tx, &grant, &user)).await
+    pub async fn read_member(
+        self: &Arc<Self>,
+        grant: Grant<ReadUsers>,
+        user: UserId,
+    ) -> Result<MemberView, Error> {
+        self.read(move |keeper, tx| keeper.member_in(tx, &grant, &user))
+            .await
     }
 
     pub async fn read_member_by_email(
@@ -236,7 +258,10 @@ impl Keeper {
                 return Err(Refusal::UnknownSubject.into());
             }
             keeper.drop_membership(tx, tie)?;
-            if let Some(mut member) = keeper.rows.get::<Member>(tx, &keeper.member_row(grant.tenant(), &user))? {
+            if let Some(mut member) = keeper
+                .rows
+                .get::<Member>(tx, &keeper.member_row(grant.tenant(), &user))?
+            {
                 member.applications.retain(|known| *known != application);
                 member.updated = now;
                 keeper.rows.put(tx, &mut member)?;
@@ -291,8 +316,12 @@ impl Keeper {
                 return Ok(());
             }
             let tenant = grant.tenant();
-            let membership =
-                Membership { tenant, user: user.clone(), username: None, attributes: "{}".to_owned() };
+            let membership = Membership {
+                tenant,
+                user: user.clone(),
+                username: None,
+                attributes: "{}".to_owned(),
+            };
             let place = Place::at(tie).of(application.0).ranked(now.millis());
             keeper.rows.create(tx, tenant.scope(), place, membership)?;
             member.applications.push(application);
@@ -321,7 +350,12 @@ impl Keeper {
             created: now,
             updated: now,
         };
-        let membership = Membership { tenant, user, username: None, attributes: "{}".to_owned() };
+        let membership = Membership {
+            tenant,
+            user,
+            username: None,
+            attributes: "{}".to_owned(),
+        };
         self.admit_person(tx, now, application, &member, &membership)
     }
 
@@ -329,18 +363,28 @@ impl Keeper {
     pub fn release_account(&self, tx: &mut dyn Tx, user: &UserId) -> TxResult<()> {
         let tenant = TenantId(self.tenant().0);
         self.drop_membership(tx, self.membership_row(self.default_application(), user))?;
-        self.rows.remove::<Member>(tx, &self.member_row(tenant, user))?;
+        self.rows
+            .remove::<Member>(tx, &self.member_row(tenant, user))?;
         Ok(())
     }
 
-    fn member_in(&self, tx: &mut dyn Tx, grant: &Grant<ReadUsers>, user: &UserId) -> TxResult<MemberView> {
+    fn member_in(
+        &self,
+        tx: &mut dyn Tx,
+        grant: &Grant<ReadUsers>,
+        user: &UserId,
+    ) -> TxResult<MemberView> {
         let tie = self.membership_row(grant.application(), user);
         let membership = self.rows.peek::<Membership>(tx, &tie)?;
-        let member = self.rows.peek::<Member>(tx, &self.member_row(grant.tenant(), user))?;
+        let member = self
+            .rows
+            .peek::<Member>(tx, &self.member_row(grant.tenant(), user))?;
         match (member, membership) {
-            (Some(member), Some(membership)) => {
-                Ok(MemberView::of(member.value, membership.value, grant.application_name()))
-            }
+            (Some(member), Some(membership)) => Ok(MemberView::of(
+                member.value,
+                membership.value,
+                grant.application_name(),
+            )),
             _ => Err(Refusal::UnknownSubject.into()),
         }
     }
@@ -357,23 +401,37 @@ impl Keeper {
         if self.rows.peek::<MemberName>(tx, &row)?.is_some() {
             return Err(Refusal::Conflict.into());
         }
-        self.rows.create(tx, tenant.scope(), Place::at(row).of(owner), MemberName { user: user.clone() })
+        self.rows.create(
+            tx,
+            tenant.scope(),
+            Place::at(row).of(owner),
+            MemberName { user: user.clone() },
+        )
     }
 
     fn name_row(&self, tenant: TenantId, name: Name<'_>) -> RowId {
         let tenant = &tenant.0.0;
         match name {
-            Name::Email(email) => self.rows.id(MemberName::KIND, &[tenant, b"email", email.to_lowercase().as_bytes()]),
-            Name::Phone(phone) => self.rows.id(MemberName::KIND, &[tenant, b"phone", phone.as_bytes()]),
-            Name::External(id) => self.rows.id(MemberName::KIND, &[tenant, b"external", id.as_bytes()]),
-            Name::Username(application, name) => {
-                self.rows.id(MemberName::KIND, &[&application.0.0, b"username", name.as_bytes()])
-            }
+            Name::Email(email) => self.rows.id(
+                MemberName::KIND,
+                &[tenant, b"email", email.to_lowercase().as_bytes()],
+            ),
+            Name::Phone(phone) => self
+                .rows
+                .id(MemberName::KIND, &[tenant, b"phone", phone.as_bytes()]),
+            Name::External(id) => self
+                .rows
+                .id(MemberName::KIND, &[tenant, b"external", id.as_bytes()]),
+            Name::Username(application, name) => self.rows.id(
+                MemberName::KIND,
+                &[&application.0.0, b"username", name.as_bytes()],
+            ),
         }
     }
 
     fn member_row(&self, tenant: TenantId, user: &UserId) -> RowId {
-        self.rows.id(Member::KIND, &[&tenant.0.0, user.0.as_bytes()])
+        self.rows
+            .id(Member::KIND, &[&tenant.0.0, user.0.as_bytes()])
     }
 
     pub(crate) fn members_row(&self, tenant: TenantId) -> RowId {
@@ -381,6 +439,7 @@ impl Keeper {
     }
 
     pub(crate) fn membership_row(&self, application: ApplicationId, user: &UserId) -> RowId {
-        self.rows.id(Membership::KIND, &[&application.0.0, user.0.as_bytes()])
+        self.rows
+            .id(Membership::KIND, &[&application.0.0, user.0.as_bytes()])
     }
 }

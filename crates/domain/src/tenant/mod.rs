@@ -23,10 +23,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use application::{Application, ApplicationChange, ApplicationForm, ApplicationView};
-pub use client::{AssertionKey, Client, ClientChange, ClientForm, ClientView, NewSecret};
 pub(crate) use client::Authentication;
-pub use member::{MemberForm, MemberView, UserId};
+pub use client::{AssertionKey, Client, ClientChange, ClientForm, ClientView, NewSecret};
 pub(crate) use member::Membership;
+pub use member::{MemberForm, MemberView, UserId};
 pub use role::{RoleForm, RoleView};
 
 use crate::audit::Event;
@@ -123,10 +123,16 @@ pub struct NewTenant {
 
 impl Keeper {
     /// Makes a tenant with its data key, its management application and that application's client.
-    pub async fn create_tenant(self: &Arc<Self>, surface: &'static str, name: String) -> Result<NewTenant, Error> {
+    pub async fn create_tenant(
+        self: &Arc<Self>,
+        surface: &'static str,
+        name: String,
+    ) -> Result<NewTenant, Error> {
         check_text("name", &name)?;
         let tenant = TenantId(self.rows.random_id());
-        self.rows.ensure_scope(self.store.as_ref(), tenant.scope()).await?;
+        self.rows
+            .ensure_scope(self.store.as_ref(), tenant.scope())
+            .await?;
         self.found_tenant(surface, tenant, name).await
     }
 
@@ -140,16 +146,31 @@ impl Keeper {
         self.write(move |keeper, tx| {
             let management = ApplicationId(keeper.rows.random_id());
             let application = Application::management(tenant, now);
-            let place = Place::at(management.0).of(keeper.management_row(tenant)).ranked(now.millis());
+            let place = Place::at(management.0)
+                .of(keeper.management_row(tenant))
+                .ranked(now.millis());
             let application = keeper.rows.create(tx, tenant.scope(), place, application)?;
-            let form = ClientForm { name: "Management".to_owned(), ..ClientForm::default() };
+            let form = ClientForm {
+                name: "Management".to_owned(),
+                ..ClientForm::default()
+            };
             let new = keeper.add_client(tx, now, &application, form)?;
-            let record = Tenant { name: name.clone(), management, created: now };
-            let place = Place::at(tenant.0).of(keeper.tenants_row()).ranked(now.millis());
+            let record = Tenant {
+                name: name.clone(),
+                management,
+                created: now,
+            };
+            let place = Place::at(tenant.0)
+                .of(keeper.tenants_row())
+                .ranked(now.millis());
             keeper.rows.create(tx, keeper.tenant(), place, record)?;
             let event = Event::new(surface, now, "tenant.create", tenant.to_string());
             keeper.record(tx, event.fact("client", new.client.to_string()))?;
-            Ok(NewTenant { tenant, client: new.client, secret: new.secret })
+            Ok(NewTenant {
+                tenant,
+                client: new.client,
+                secret: new.secret,
+            })
         })
         .await
     }
@@ -164,13 +185,29 @@ impl Keeper {
                 return Ok(());
             }
             let management = ApplicationId(keeper.rows.random_id());
-            let place = Place::at(management.0).of(keeper.management_row(tenant)).ranked(now.millis());
-            keeper.rows.create(tx, tenant.scope(), place, Application::management(tenant, now))?;
+            let place = Place::at(management.0)
+                .of(keeper.management_row(tenant))
+                .ranked(now.millis());
+            keeper.rows.create(
+                tx,
+                tenant.scope(),
+                place,
+                Application::management(tenant, now),
+            )?;
             let first = Application::new(tenant, "default".to_owned(), now);
-            let place = Place::at(keeper.default_application().0).of(keeper.applications_row(tenant));
-            keeper.rows.create(tx, tenant.scope(), place.ranked(now.millis()), first)?;
-            let place = Place::at(tenant.0).of(keeper.tenants_row()).ranked(now.millis());
-            let record = Tenant { name: "default".to_owned(), management, created: now };
+            let place =
+                Place::at(keeper.default_application().0).of(keeper.applications_row(tenant));
+            keeper
+                .rows
+                .create(tx, tenant.scope(), place.ranked(now.millis()), first)?;
+            let place = Place::at(tenant.0)
+                .of(keeper.tenants_row())
+                .ranked(now.millis());
+            let record = Tenant {
+                name: "default".to_owned(),
+                management,
+                created: now,
+            };
             keeper.rows.create(tx, keeper.tenant(), place, record)?;
             Ok(())
         })
@@ -191,7 +228,10 @@ impl Keeper {
                 return Err(Refusal::UnknownSubject.into());
             };
             let application = keeper.application_in(tx, tenant, record.management)?;
-            let form = ClientForm { name: name.clone(), ..ClientForm::default() };
+            let form = ClientForm {
+                name: name.clone(),
+                ..ClientForm::default()
+            };
             let new = keeper.add_client(tx, now, &application, form)?;
             let event = Event::new(surface, now, "client.create", new.client.to_string());
             keeper.record(tx, event.fact("tenant", tenant.to_string()))?;
@@ -203,7 +243,9 @@ impl Keeper {
     /// All tenants, oldest first.
     pub async fn list_tenants(self: &Arc<Self>) -> Result<Vec<TenantView>, Error> {
         self.read(|keeper, tx| {
-            let tenants = keeper.rows.children::<Tenant>(tx, &keeper.tenants_row(), Page::ALL)?;
+            let tenants = keeper
+                .rows
+                .children::<Tenant>(tx, &keeper.tenants_row(), Page::ALL)?;
             Ok(tenants
                 .into_iter()
                 .map(|tenant| TenantView {
@@ -227,12 +269,14 @@ impl Keeper {
 
     /// Owns the tenant's ordinary applications.
     pub(crate) fn applications_row(&self, tenant: TenantId) -> RowId {
-        self.rows.id(Application::KIND, &[b"of tenant", &tenant.0.0])
+        self.rows
+            .id(Application::KIND, &[b"of tenant", &tenant.0.0])
     }
 
     /// Owns the tenant's management application.
     pub(crate) fn management_row(&self, tenant: TenantId) -> RowId {
-        self.rows.id(Application::KIND, &[b"management of tenant", &tenant.0.0])
+        self.rows
+            .id(Application::KIND, &[b"management of tenant", &tenant.0.0])
     }
 }
 
@@ -240,7 +284,10 @@ impl Keeper {
 pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), Refusal> {
     let length = text.chars().count();
     if !(1..=255).contains(&length) || text.chars().any(char::is_control) {
-        return Err(Refusal::Invalid { field, why: "must be 1 to 255 characters without control characters" });
+        return Err(Refusal::Invalid {
+            field,
+            why: "must be 1 to 255 characters without control characters",
+        });
     }
     Ok(())
 }

@@ -29,22 +29,38 @@ impl Record for Removal {
 }
 
 /// Memberships removed in one transaction.
-const BATCH: Page = Page { order: Order::Ascending, after: None, limit: 50 };
+const BATCH: Page = Page {
+    order: Order::Ascending,
+    after: None,
+    limit: 50,
+};
 
 impl Keeper {
     /// Deletes a tenant. Its clients are gone at once; its data key goes too, so that what is left of
     /// its rows, here or in a backup of this database, can never be read again.
-    pub async fn delete_tenant(self: &Arc<Self>, surface: &'static str, tenant: TenantId) -> Result<(), Error> {
+    pub async fn delete_tenant(
+        self: &Arc<Self>,
+        surface: &'static str,
+        tenant: TenantId,
+    ) -> Result<(), Error> {
         let now = self.now();
         let own = TenantId(self.tenant().0);
         if tenant == own {
-            return Err(Refusal::Invalid { field: "tenant_id", why: "the server's own tenant stays" }.into());
+            return Err(Refusal::Invalid {
+                field: "tenant_id",
+                why: "the server's own tenant stays",
+            }
+            .into());
         }
         self.write(move |keeper, tx| {
             let Some(record) = keeper.rows.take::<Tenant>(tx, &tenant.0)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            for application in keeper.rows.children::<Application>(tx, &keeper.applications_row(tenant), Page::ALL)? {
+            for application in keeper.rows.children::<Application>(
+                tx,
+                &keeper.applications_row(tenant),
+                Page::ALL,
+            )? {
                 keeper.drop_application(tx, now, ApplicationId(application.id()))?;
             }
             keeper.drop_application(tx, now, record.management)?;
@@ -52,7 +68,10 @@ impl Keeper {
                 tx.remove(Role::KIND, &role.id)?;
             }
             keeper.rows.shred(tx, tenant.scope())?;
-            keeper.record(tx, Event::new(surface, now, "tenant.delete", tenant.to_string()))
+            keeper.record(
+                tx,
+                Event::new(surface, now, "tenant.delete", tenant.to_string()),
+            )
         })
         .await?;
         self.work.notify_one();
@@ -66,7 +85,9 @@ impl Keeper {
             return Ok(false);
         }
         self.write(move |keeper, tx| {
-            let Some(removal) = keeper.rows.due::<Removal>(tx, now, 1)?.pop() else { return Ok(false) };
+            let Some(removal) = keeper.rows.due::<Removal>(tx, now, 1)?.pop() else {
+                return Ok(false);
+            };
             let ties = tx.children(Membership::KIND, &removal.application.0, BATCH)?;
             for tie in &ties {
                 keeper.drop_membership(tx, tie.id)?;

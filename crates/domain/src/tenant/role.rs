@@ -68,8 +68,18 @@ pub struct RoleView {
 impl RoleView {
     fn of(stored: Stored<Role>) -> Self {
         let id = RoleId(stored.id());
-        let Role { name, description, permissions, .. } = stored.value;
-        Self { id, name, description, permissions }
+        let Role {
+            name,
+            description,
+            permissions,
+            ..
+        } = stored.value;
+        Self {
+            id,
+            name,
+            description,
+            permissions,
+        }
     }
 }
 
@@ -81,7 +91,10 @@ impl Keeper {
         grant: Grant<Manage>,
         form: RoleForm,
     ) -> Result<RoleView, Error> {
-        let name = form.name.clone().ok_or(Refusal::Invalid { field: "role_name", why: "must be given" })?;
+        let name = form.name.clone().ok_or(Refusal::Invalid {
+            field: "role_name",
+            why: "must be given",
+        })?;
         check_text("role_name", &name)?;
         let now = self.now();
         let tenant = grant.tenant();
@@ -95,7 +108,9 @@ impl Keeper {
                 permissions: form.permissions.clone().unwrap_or_default(),
                 created: now,
             };
-            let place = Place::at(id.0).of(keeper.roles_row(tenant)).ranked(now.millis());
+            let place = Place::at(id.0)
+                .of(keeper.roles_row(tenant))
+                .ranked(now.millis());
             let stored = keeper.rows.create(tx, tenant.scope(), place, role)?;
             let event = Event::new(surface, now, "role.create", id.to_string());
             keeper.record(tx, event.fact("by", grant.actor()))?;
@@ -105,7 +120,10 @@ impl Keeper {
     }
 
     /// The tenant's roles, oldest first.
-    pub async fn list_roles(self: &Arc<Self>, grant: Grant<Manage>) -> Result<Vec<RoleView>, Error> {
+    pub async fn list_roles(
+        self: &Arc<Self>,
+        grant: Grant<Manage>,
+    ) -> Result<Vec<RoleView>, Error> {
         self.read(move |keeper, tx| {
             let owner = keeper.roles_row(grant.tenant());
             let roles = keeper.rows.children::<Role>(tx, &owner, Page::ALL)?;
@@ -131,11 +149,15 @@ impl Keeper {
             let form = form.clone();
             if let Some(name) = form.name.filter(|name| *name != role.name) {
                 keeper.name_role(tx, grant.tenant(), id, &name)?;
-                keeper.rows.remove::<RoleName>(tx, &keeper.role_name_row(grant.tenant(), &role.name))?;
+                keeper
+                    .rows
+                    .remove::<RoleName>(tx, &keeper.role_name_row(grant.tenant(), &role.name))?;
                 role.name = name;
             }
             role.description = form.description.or(role.value.description.take());
-            role.permissions = form.permissions.unwrap_or(std::mem::take(&mut role.value.permissions));
+            role.permissions = form
+                .permissions
+                .unwrap_or(std::mem::take(&mut role.value.permissions));
             keeper.rows.put(tx, &mut role)?;
             for used in keeper.rows.children::<RoleUse>(tx, &id.0, Page::ALL)? {
                 if let Some(mut client) = keeper.rows.get::<Client>(tx, &used.client.0)? {
@@ -163,7 +185,9 @@ impl Keeper {
             if tx.count_children(RoleUse::KIND, &id.0)? > 0 {
                 return Err(Refusal::Conflict.into());
             }
-            keeper.rows.remove::<RoleName>(tx, &keeper.role_name_row(grant.tenant(), &role.name))?;
+            keeper
+                .rows
+                .remove::<RoleName>(tx, &keeper.role_name_row(grant.tenant(), &role.name))?;
             keeper.rows.remove::<Role>(tx, &id.0)?;
             let event = Event::new(surface, now, "role.delete", id.to_string());
             keeper.record(tx, event.fact("by", grant.actor()))
@@ -177,15 +201,24 @@ impl Keeper {
 
     fn own_role(&self, tx: &mut dyn Tx, tenant: TenantId, id: RoleId) -> TxResult<Stored<Role>> {
         let found = self.rows.get::<Role>(tx, &id.0)?;
-        found.filter(|found| found.tenant == tenant).ok_or_else(|| Refusal::UnknownSubject.into())
+        found
+            .filter(|found| found.tenant == tenant)
+            .ok_or_else(|| Refusal::UnknownSubject.into())
     }
 
-    fn name_role(&self, tx: &mut dyn Tx, tenant: TenantId, role: RoleId, name: &str) -> TxResult<()> {
+    fn name_role(
+        &self,
+        tx: &mut dyn Tx,
+        tenant: TenantId,
+        role: RoleId,
+        name: &str,
+    ) -> TxResult<()> {
         let row = self.role_name_row(tenant, name);
         if self.rows.peek::<RoleName>(tx, &row)?.is_some() {
             return Err(Refusal::Conflict.into());
         }
-        self.rows.create(tx, tenant.scope(), Place::at(row), RoleName { role })?;
+        self.rows
+            .create(tx, tenant.scope(), Place::at(row), RoleName { role })?;
         Ok(())
     }
 
@@ -194,6 +227,7 @@ impl Keeper {
     }
 
     fn role_name_row(&self, tenant: TenantId, name: &str) -> RowId {
-        self.rows.id(RoleName::KIND, &[&tenant.0.0, name.as_bytes()])
+        self.rows
+            .id(RoleName::KIND, &[&tenant.0.0, name.as_bytes()])
     }
 }

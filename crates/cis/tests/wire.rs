@@ -1,0 +1,8 @@
+//! The surface from outside: goldens, vectors, and what the sheet asks a server to prove.
+
+#[path = "wire/setting.rs"]
+mod setting;
+#[path = "wire/vectors.rs"]
+mod vectors;
+#[path = "wire/world.rs"]
+mod world;
