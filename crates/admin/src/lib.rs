@@ -13,6 +13,7 @@ mod import;
 mod message;
 mod openapi;
 mod status;
+mod tenancy;
 
 use std::sync::Arc;
 
@@ -50,6 +51,105 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
         "POST",
         "/admin/v1/messages/preview",
         "a message in words, without sending it",
+    ),
+    ("POST", "/admin/v1/tenants", "make a tenant"),
+    ("GET", "/admin/v1/tenants", "list tenants"),
+    (
+        "DELETE",
+        "/admin/v1/tenants/{tenantId}",
+        "delete and shred a tenant",
+    ),
+    (
+        "POST",
+        "/admin/v1/tenants/{tenantId}/managers",
+        "one more management client",
+    ),
+    (
+        "POST",
+        "/admin/v1/signing-keys/rotate",
+        "sign tokens with a new key",
+    ),
+    (
+        "POST",
+        "/admin/v1/tenants/{tenantId}/applications",
+        "make an application",
+    ),
+    (
+        "GET",
+        "/admin/v1/tenants/{tenantId}/applications",
+        "list applications",
+    ),
+    (
+        "PUT",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}",
+        "change one",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}",
+        "delete one",
+    ),
+    (
+        "POST",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients",
+        "make a client",
+    ),
+    (
+        "GET",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients",
+        "list clients",
+    ),
+    (
+        "PUT",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
+        "change one",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
+        "delete one",
+    ),
+    (
+        "POST",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}/secret",
+        "a new secret",
+    ),
+    ("POST", "/admin/v1/tenants/{tenantId}/roles", "make a role"),
+    ("GET", "/admin/v1/tenants/{tenantId}/roles", "list roles"),
+    (
+        "PUT",
+        "/admin/v1/tenants/{tenantId}/roles/{roleId}",
+        "change one",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/tenants/{tenantId}/roles/{roleId}",
+        "delete one",
+    ),
+    (
+        "POST",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users",
+        "make a person",
+    ),
+    (
+        "GET",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
+        "a person",
+    ),
+    (
+        "PUT",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
+        "let one in",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
+        "take one out",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/tenants/{tenantId}/users/{userId}",
+        "delete a person",
     ),
 ];
 
@@ -92,5 +192,77 @@ pub fn routes(admin: Arc<Admin>) -> Router {
             only(on_405).post(message::preview).build(),
         )
         .route("/", only(on_405).get(console::show).build())
+        .merge(tenancy())
         .with_state(admin)
+}
+
+fn tenancy() -> Router<Arc<Admin>> {
+    use crate::tenancy::{application, client, role, tenant, user};
+    let on_405 = error::method_not_allowed;
+    let within = |rest: &str| format!("/admin/v1/tenants/{{tenantId}}{rest}");
+    let inside = |rest: &str| within(&format!("/applications/{{applicationId}}{rest}"));
+    Router::new()
+        .route(
+            "/admin/v1/tenants",
+            only(on_405).post(tenant::create).get(tenant::list).build(),
+        )
+        .route(&within(""), only(on_405).delete(tenant::delete).build())
+        .route(
+            &within("/managers"),
+            only(on_405).post(tenant::add_manager).build(),
+        )
+        .route(
+            "/admin/v1/signing-keys/rotate",
+            only(on_405).post(tenant::rotate).build(),
+        )
+        .route(
+            &within("/applications"),
+            only(on_405)
+                .post(application::create)
+                .get(application::list)
+                .build(),
+        )
+        .route(
+            &inside(""),
+            only(on_405)
+                .put(application::change)
+                .delete(application::delete)
+                .build(),
+        )
+        .route(
+            &inside("/clients"),
+            only(on_405).post(client::create).get(client::list).build(),
+        )
+        .route(
+            &inside("/clients/{clientId}"),
+            only(on_405)
+                .put(client::change)
+                .delete(client::delete)
+                .build(),
+        )
+        .route(
+            &inside("/clients/{clientId}/secret"),
+            only(on_405).post(client::rotate).build(),
+        )
+        .route(
+            &within("/roles"),
+            only(on_405).post(role::create).get(role::list).build(),
+        )
+        .route(
+            &within("/roles/{roleId}"),
+            only(on_405).put(role::change).delete(role::delete).build(),
+        )
+        .route(&inside("/users"), only(on_405).post(user::create).build())
+        .route(
+            &inside("/users/{userId}"),
+            only(on_405)
+                .get(user::show)
+                .put(user::admit)
+                .delete(user::expel)
+                .build(),
+        )
+        .route(
+            &within("/users/{userId}"),
+            only(on_405).delete(user::delete).build(),
+        )
 }

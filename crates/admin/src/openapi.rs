@@ -7,7 +7,17 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(title = "Keyward admin", version = "1", description = "For the people who run the server."),
     paths(crate::status::show, crate::guarded_key::show, crate::guarded_key::delete, crate::import::take_over,
-        crate::audit::events, crate::audit::verify, crate::message::preview),
+        crate::audit::events, crate::audit::verify, crate::message::preview,
+        crate::tenancy::tenant::create, crate::tenancy::tenant::list, crate::tenancy::tenant::delete,
+        crate::tenancy::tenant::add_manager, crate::tenancy::tenant::rotate,
+        crate::tenancy::application::create, crate::tenancy::application::list,
+        crate::tenancy::application::change, crate::tenancy::application::delete,
+        crate::tenancy::client::create, crate::tenancy::client::list, crate::tenancy::client::change,
+        crate::tenancy::client::delete, crate::tenancy::client::rotate,
+        crate::tenancy::role::create, crate::tenancy::role::list, crate::tenancy::role::change,
+        crate::tenancy::role::delete,
+        crate::tenancy::user::create, crate::tenancy::user::show, crate::tenancy::user::admit,
+        crate::tenancy::user::expel, crate::tenancy::user::delete),
     modifiers(&TokenScheme)
 )]
 struct Description;

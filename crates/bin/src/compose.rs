@@ -115,7 +115,10 @@ fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
         Mode::Development { fast_hash: true } => crypto::password::Cost::CHEAPEST,
         _ => config.security.cost(),
     };
-    let url = &config.server.public_url;
+    let public = match config.server.public_url.as_str() {
+        "" => public,
+        url => url,
+    };
     Policy {
         hash: HashPolicy {
             cost,
@@ -124,11 +127,8 @@ fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
         },
         limits: config.limits.policy(),
         guarded_key: config.photon.policy(),
-        public_url: if url.is_empty() {
-            public.to_owned()
-        } else {
-            url.clone()
-        },
+        device_keys: config.cis.policy(public),
+        public_url: public.to_owned(),
     }
 }
 

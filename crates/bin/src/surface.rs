@@ -11,12 +11,17 @@ use http::{StatusCode, header};
 use serde_json::Value;
 
 /// Name and title of each surface that has a description.
-const DESCRIBED: [(&str, &str); 2] = [("photon", "Photon key server"), ("admin", "Keyward admin")];
+const DESCRIBED: [(&str, &str); 3] = [
+    ("photon", "Photon key server"),
+    ("cis", "CIS device keys"),
+    ("admin", "Keyward admin"),
+];
 
 /// The OpenAPI description of a surface.
 pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
     match surface {
         "photon" => Ok(photon::openapi()),
+        "cis" => Ok(cis::openapi()),
         "admin" => Ok(admin::openapi()),
         other => {
             let known = DESCRIBED.map(|(name, _)| name).join(", ");
@@ -26,10 +31,17 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
 }
 
 /// Everything on the public listener.
+<<<<<<< HEAD
 /// `seconds`: after so many a handler that did not answer is given up, in its surface's own words.
 pub(crate) fn public(keeper: &Arc<Keeper>, seconds: u64) -> Router {
     let photon = web::deadline::within(photon::routes(Arc::clone(keeper)), seconds, photon::late);
     let router = Router::new().merge(photon);
+=======
+pub(crate) fn public(keeper: &Arc<Keeper>) -> Router {
+    let router = Router::new()
+        .merge(photon::routes(Arc::clone(keeper)))
+        .merge(cis::routes(Arc::clone(keeper)));
+>>>>>>> d9795a9 (admin: Manage tenants, applications, clients, roles and people)
     DESCRIBED
         .iter()
         .filter(|(name, _)| *name != "admin")
@@ -64,6 +76,8 @@ async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
     if photon::owns(path) {
         photon::not_found()
+    } else if cis::owns(path) {
+        cis::not_found()
     } else {
         unknown_in_general()
     }

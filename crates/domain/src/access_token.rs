@@ -186,6 +186,7 @@ impl Keeper {
         tenant: TenantId,
         application: Option<ApplicationId>,
     ) -> Result<Grant<N>, Error> {
+        self.ensure_default_tenant().await?;
         self.read(move |keeper, tx| {
             let Some(record) = keeper.rows.peek::<Tenant>(tx, &tenant.0)? else {
                 return Err(Refusal::UnknownSubject.into());

@@ -145,8 +145,7 @@ impl Recent {
     }
 }
 
-/// Recent events at which the jobs are woken before their time, and at which whoever adds one waits for them to be written.
-const WAKE: usize = 250;
+/// Recent events at which whoever adds one waits for some to be written.
 const FULL: usize = 20_000;
 
 /// Most events of each sort in one link.
@@ -163,9 +162,6 @@ impl Keeper {
     /// Step 1 for what changed nothing: the event is written with the next link, within a second.
     pub(crate) async fn record_soon(self: &Arc<Self>, event: Event) -> Result<(), Error> {
         let waiting = self.recent.push(event);
-        if waiting == WAKE {
-            self.work.notify_one();
-        }
         if waiting >= FULL {
             self.link_audit().await?;
         }

@@ -78,12 +78,11 @@ impl Keeper {
         }))
     }
 
-    /// Prepares the database for this server: the default tenant with its data key.
-    pub async fn prepare(self: &Arc<Self>) -> Result<(), Error> {
+    /// Prepares the database for this server: the default tenant's data key.
+    pub async fn prepare(&self) -> Result<(), Error> {
         self.rows
             .ensure_scope(self.store.as_ref(), self.tenant())
-            .await?;
-        self.ensure_default_tenant().await
+            .await
     }
 
     /// The default tenant, which the surfaces without tenants live in.

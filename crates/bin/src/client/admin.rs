@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Target, encode, readable};
+use super::{Target, encode, readable, tenancy};
 use crate::cli::print;
 
 #[derive(Subcommand)]
@@ -16,6 +16,24 @@ pub(crate) enum AdminCommand {
     /// PIN-guarded keys of the Photon surface.
     #[command(subcommand)]
     Photon(PhotonCommand),
+    /// Tenants: each with applications, clients, roles and people of its own.
+    #[command(subcommand)]
+    Tenant(tenancy::TenantCommand),
+    /// Applications of a tenant.
+    #[command(subcommand)]
+    App(tenancy::AppCommand),
+    /// Clients of an application.
+    #[command(subcommand)]
+    Client(tenancy::ClientCommand),
+    /// Roles that a tenant gives to its clients.
+    #[command(subcommand)]
+    Role(tenancy::RoleCommand),
+    /// People of a tenant.
+    #[command(subcommand)]
+    User(tenancy::UserCommand),
+    /// The keys that sign clients' tokens.
+    #[command(subcommand)]
+    SigningKey(tenancy::SigningKeyCommand),
     /// Take over data of other servers.
     #[command(subcommand)]
     Import(ImportCommand),
@@ -103,6 +121,12 @@ pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, String> {
             show(&target, &target.connect()?.get("/admin/v1/status").await?)
         }
         AdminCommand::Photon(command) => photon(command).await,
+        AdminCommand::Tenant(command) => tenancy::tenant(command).await,
+        AdminCommand::App(command) => tenancy::app(command).await,
+        AdminCommand::Client(command) => tenancy::client(command).await,
+        AdminCommand::Role(command) => tenancy::role(command).await,
+        AdminCommand::User(command) => tenancy::user(command).await,
+        AdminCommand::SigningKey(command) => tenancy::signing_key(command).await,
         AdminCommand::Import(ImportCommand::Photon { file, target }) => {
             import(&file, &target).await
         }
@@ -219,7 +243,7 @@ async fn audit(command: AuditCommand) -> Result<ExitCode, String> {
     }
 }
 
-fn show(target: &Target, value: &Value) -> Result<ExitCode, String> {
+pub(super) fn show(target: &Target, value: &Value) -> Result<ExitCode, String> {
     if target.json {
         print(&value.to_string())
     } else {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod dev;
+pub(crate) mod tenancy;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,6 +82,10 @@ impl Server {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
         self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.send(self.request(Method::PUT, path).json(body)).await
     }
 
     pub(crate) async fn post_text(&self, path: &str, body: String) -> Result<Value, String> {

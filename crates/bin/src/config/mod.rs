@@ -4,6 +4,7 @@
 //! be given as `…_file`.
 
 mod admin;
+mod cis;
 mod keys;
 mod limits;
 mod mail;
@@ -48,6 +49,7 @@ sections! {
     sms: sms::Sms,
     limits: limits::Limits,
     photon: photon::Photon,
+    cis: cis::Cis,
     admin: admin::Admin,
 }
 
@@ -169,7 +171,8 @@ impl Config {
         self.security.validate()?;
         self.mail.validate()?;
         self.sms.validate()?;
-        self.photon.validate()
+        self.photon.validate()?;
+        self.cis.validate()
     }
 
     /// A configuration file with every key, its meaning and its default.

@@ -176,10 +176,14 @@ impl Keeper {
     }
 
     /// Makes sure that the server's own tenant is there, with a first application for the surfaces
-    /// that know no tenants. It has no management client until [`Keeper::add_manager`] makes one.
+    /// that know no tenants. Made when an operator first looks at tenants; it has no management client until [`Keeper::add_manager`] makes one.
     pub(crate) async fn ensure_default_tenant(self: &Arc<Self>) -> Result<(), Error> {
         let now = self.now();
         let tenant = TenantId(self.tenant().0);
+        let store = self.store.as_ref();
+        if self.rows.read::<Tenant>(store, tenant.0).await?.is_some() {
+            return Ok(());
+        }
         self.write(move |keeper, tx| {
             if keeper.rows.peek::<Tenant>(tx, &tenant.0)?.is_some() {
                 return Ok(());
@@ -222,6 +226,7 @@ impl Keeper {
         name: String,
     ) -> Result<NewSecret, Error> {
         check_text("name", &name)?;
+        self.ensure_default_tenant().await?;
         let now = self.now();
         self.write(move |keeper, tx| {
             let Some(record) = keeper.rows.peek::<Tenant>(tx, &tenant.0)? else {
@@ -242,6 +247,7 @@ impl Keeper {
 
     /// All tenants, oldest first.
     pub async fn list_tenants(self: &Arc<Self>) -> Result<Vec<TenantView>, Error> {
+        self.ensure_default_tenant().await?;
         self.read(|keeper, tx| {
             let tenants = keeper
                 .rows

@@ -1,0 +1,168 @@
+//! Tenants themselves, their managers, and the keys that sign clients' tokens.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use domain::access_token::CLIENT_TOKENS;
+use domain::tenant::TenantId;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::path::RawPath;
+
+use super::{SURFACE, parse, unknown};
+use crate::Admin;
+use crate::auth::Operator;
+use crate::error::{self, ErrorBody};
+
+/// A name for what is made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    /// 1 to 255 characters.
+    name: String,
+}
+
+/// A management client; its secret is shown this once.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewManager {
+    tenant_id: String,
+    client_id: String,
+    client_secret: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tenants {
+    #[schema(value_type = Vec<TenantShown>)]
+    tenants: Vec<domain::tenant::TenantView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TenantShown {
+    tenant_id: String,
+    name: String,
+    created_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done {
+    done: bool,
+}
+
+impl Done {
+    pub(crate) const ANSWER: Self = Self { done: true };
+}
+
+/// The id of the new signing key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rotated {
+    kid: String,
+}
+
+/// Makes a tenant with a management client.
+#[utoipa::path(post, path = "/admin/v1/tenants", tag = "tenants", request_body = Named, responses(
+    (status = 201, body = NewManager), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn create(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Named { name } = match parse(&headers, body).await {
+        Ok(named) => named,
+        Err(response) => return response,
+    };
+    match admin.keeper.create_tenant(SURFACE, name).await {
+        Ok(new) => web::json::reply(
+            StatusCode::CREATED,
+            &NewManager {
+                tenant_id: new.tenant.to_string(),
+                client_id: new.client.to_string(),
+                client_secret: new.secret.expose().to_owned(),
+            },
+        ),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// All tenants, oldest first.
+#[utoipa::path(get, path = "/admin/v1/tenants", tag = "tenants", responses(
+    (status = 200, body = Tenants), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn list(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
+    match admin.keeper.list_tenants().await {
+        Ok(tenants) => web::json::reply(StatusCode::OK, &Tenants { tenants }),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Deletes a tenant with everything in it. Its data key goes, so backups of the rows tell nothing either.
+#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}", tag = "tenants",
+    params(("tenantId" = String, Path)), responses(
+    (status = 200, body = Done), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn delete(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+) -> Response {
+    let Some(tenant) = tenant(&path) else {
+        return unknown(&admin);
+    };
+    match admin.keeper.delete_tenant(SURFACE, tenant).await {
+        Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Makes one more management client, for a tenant that lost its first.
+#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/managers", tag = "tenants", request_body = Named,
+    params(("tenantId" = String, Path)), responses(
+    (status = 201, body = NewManager), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn add_manager(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(tenant) = tenant(&path) else {
+        return unknown(&admin);
+    };
+    let Named { name } = match parse(&headers, body).await {
+        Ok(named) => named,
+        Err(response) => return response,
+    };
+    match admin.keeper.add_manager(SURFACE, tenant, name).await {
+        Ok(new) => web::json::reply(
+            StatusCode::CREATED,
+            &NewManager {
+                tenant_id: tenant.to_string(),
+                client_id: new.client.to_string(),
+                client_secret: new.secret.expose().to_owned(),
+            },
+        ),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Signs clients' tokens with a new key from now on; live tokens stay good.
+#[utoipa::path(post, path = "/admin/v1/signing-keys/rotate", tag = "tenants", responses(
+    (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
+    match admin
+        .keeper
+        .rotate_signing_key(SURFACE, CLIENT_TOKENS)
+        .await
+    {
+        Ok(kid) => web::json::reply(StatusCode::OK, &Rotated { kid }),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+fn tenant(path: &RawPath) -> Option<TenantId> {
+    TenantId::parse(path.0.as_ref().ok()?.get(3)?)
+}

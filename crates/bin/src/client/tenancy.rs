@@ -1,0 +1,479 @@
+//! `keyward admin tenant|app|client|role|user|signing-key …`
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::admin::show;
+use super::{Target, encode};
+
+/// Where something lives.
+#[derive(Args)]
+pub(crate) struct InTenant {
+    /// Id of the tenant.
+    #[arg(long)]
+    tenant: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Args)]
+pub(crate) struct InApp {
+    /// Id of the application.
+    #[arg(long)]
+    app: String,
+    #[command(flatten)]
+    within: InTenant,
+}
+
+impl InTenant {
+    fn path(&self, rest: &str) -> String {
+        format!("/admin/v1/tenants/{}{rest}", encode(&self.tenant))
+    }
+}
+
+impl InApp {
+    fn path(&self, rest: &str) -> String {
+        self.within
+            .path(&format!("/applications/{}{rest}", encode(&self.app)))
+    }
+
+    fn target(&self) -> &Target {
+        &self.within.target
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant. Prints its management client and that client's secret, this once.
+    Create {
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// All tenants.
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete a tenant with everything in it. It cannot be brought back, not from a backup of the database either.
+    Delete {
+        tenant_id: String,
+        /// Do it without asking.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make one more management client.
+    AddManager {
+        tenant_id: String,
+        #[arg(long, default_value = "Management")]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AppCommand {
+    /// Make an application with a client that has full access to it. Prints the secret, this once.
+    Create {
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        description: Option<String>,
+        /// Accept only challenges that this server made.
+        #[arg(long)]
+        require_server_challenge: bool,
+        #[command(flatten)]
+        within: InTenant,
+    },
+    /// The tenant's applications.
+    List {
+        #[command(flatten)]
+        within: InTenant,
+    },
+    /// Change an application.
+    Update {
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        description: Option<String>,
+        #[arg(long, value_name = "true|false")]
+        require_server_challenge: Option<bool>,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Delete an application with its clients, memberships and device keys.
+    Delete {
+        #[command(flatten)]
+        inside: InApp,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct ClientForm {
+    #[arg(long)]
+    name: Option<String>,
+    /// Id of a role; may be repeated. None at all: full access to the application.
+    #[arg(long = "role", value_name = "ROLE_ID")]
+    roles: Vec<String>,
+    /// Seconds that a token lives.
+    #[arg(long)]
+    token_ttl: Option<u32>,
+}
+
+impl ClientForm {
+    fn json(&self) -> Value {
+        let mut body = json!({ "name": self.name, "token_ttl": self.token_ttl });
+        if !self.roles.is_empty() {
+            body["role_ids"] = json!(self.roles);
+        }
+        body
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Make a client. Prints its secret, this once.
+    Create {
+        #[command(flatten)]
+        form: ClientForm,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// The application's clients.
+    List {
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Change a client; what is left out stays.
+    Update {
+        client_id: String,
+        #[command(flatten)]
+        form: ClientForm,
+        /// Take all roles away: full access to the application.
+        #[arg(long, conflicts_with = "roles")]
+        no_roles: bool,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Make a client's tokens and secrets worth nothing.
+    Disable {
+        client_id: String,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Undo `disable`.
+    Enable {
+        client_id: String,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Give a client a new secret, printed this once; the ones before work for a while longer.
+    RotateSecret {
+        client_id: String,
+        /// How long the secrets before still work.
+        #[arg(long, default_value_t = 86_400)]
+        overlap_seconds: u64,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Delete a client; its tokens are worth nothing from then on.
+    Delete {
+        client_id: String,
+        #[command(flatten)]
+        inside: InApp,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct RoleForm {
+    #[arg(long)]
+    name: Option<String>,
+    #[arg(long)]
+    description: Option<String>,
+    /// For example `devices:execute`; may be repeated.
+    #[arg(long = "permission", value_name = "SUBJECT:VERB")]
+    permissions: Vec<String>,
+}
+
+impl RoleForm {
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "description": self.description, "permissions": self.permissions })
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RoleCommand {
+    /// Make a role.
+    Create {
+        #[command(flatten)]
+        form: RoleForm,
+        #[command(flatten)]
+        within: InTenant,
+    },
+    /// The tenant's roles.
+    List {
+        #[command(flatten)]
+        within: InTenant,
+    },
+    /// Change a role, and the rights of its clients with it, at once. Permissions are replaced when any is given.
+    Update {
+        role_id: String,
+        #[command(flatten)]
+        form: RoleForm,
+        /// Take all permissions away.
+        #[arg(long, conflicts_with = "permissions")]
+        no_permissions: bool,
+        #[command(flatten)]
+        within: InTenant,
+    },
+    /// Delete a role that no client has.
+    Delete {
+        role_id: String,
+        #[command(flatten)]
+        within: InTenant,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a person, a member of the application.
+    Create {
+        #[arg(long, required_unless_present = "phone")]
+        email: Option<String>,
+        #[arg(long)]
+        phone: Option<String>,
+        #[arg(long)]
+        external_id: Option<String>,
+        #[arg(long)]
+        username: Option<String>,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// A member of the application.
+    Show {
+        user_id: String,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Let a person of the tenant into one more application.
+    Admit {
+        user_id: String,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Take a person out of the application, device keys included.
+    Expel {
+        user_id: String,
+        #[command(flatten)]
+        inside: InApp,
+    },
+    /// Delete a person from the tenant.
+    Delete {
+        user_id: String,
+        #[command(flatten)]
+        within: InTenant,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SigningKeyCommand {
+    /// Sign clients' tokens with a new key from now on; live tokens stay good.
+    Rotate {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+pub(crate) async fn tenant(command: TenantCommand) -> Result<ExitCode, String> {
+    match command {
+        TenantCommand::Create { name, target } => {
+            let made = target
+                .connect()?
+                .post("/admin/v1/tenants", &json!({ "name": name }))
+                .await?;
+            show(&target, &made)
+        }
+        TenantCommand::List { target } => {
+            show(&target, &target.connect()?.get("/admin/v1/tenants").await?)
+        }
+        TenantCommand::Delete {
+            tenant_id,
+            yes,
+            target,
+        } => {
+            if !yes && !target.json {
+                return Err(
+                    "this shreds the tenant for good; say --yes when you mean it".to_owned(),
+                );
+            }
+            let path = format!("/admin/v1/tenants/{}", encode(&tenant_id));
+            show(&target, &target.connect()?.delete(&path).await?)
+        }
+        TenantCommand::AddManager {
+            tenant_id,
+            name,
+            target,
+        } => {
+            let path = format!("/admin/v1/tenants/{}/managers", encode(&tenant_id));
+            let made = target
+                .connect()?
+                .post(&path, &json!({ "name": name }))
+                .await?;
+            show(&target, &made)
+        }
+    }
+}
+
+pub(crate) async fn app(command: AppCommand) -> Result<ExitCode, String> {
+    match command {
+        AppCommand::Create {
+            name,
+            description,
+            require_server_challenge,
+            within,
+        } => {
+            let form = json!({ "name": name, "description": description,
+                "require_server_challenge": require_server_challenge });
+            post(&within.target, &within.path("/applications"), &form).await
+        }
+        AppCommand::List { within } => get(&within.target, &within.path("/applications")).await,
+        AppCommand::Update {
+            name,
+            description,
+            require_server_challenge,
+            inside,
+        } => {
+            let form = json!({ "name": name, "description": description,
+                "require_server_challenge": require_server_challenge });
+            put(inside.target(), &inside.path(""), &form).await
+        }
+        AppCommand::Delete { inside } => delete(inside.target(), &inside.path("")).await,
+    }
+}
+
+pub(crate) async fn client(command: ClientCommand) -> Result<ExitCode, String> {
+    let one = |client_id: &str| format!("/clients/{}", encode(client_id));
+    match command {
+        ClientCommand::Create { form, inside } => {
+            post(inside.target(), &inside.path("/clients"), &form.json()).await
+        }
+        ClientCommand::List { inside } => get(inside.target(), &inside.path("/clients")).await,
+        ClientCommand::Update {
+            client_id,
+            form,
+            no_roles,
+            inside,
+        } => {
+            let mut body = form.json();
+            if no_roles {
+                body["role_ids"] = json!([]);
+            }
+            put(inside.target(), &inside.path(&one(&client_id)), &body).await
+        }
+        ClientCommand::Disable { client_id, inside } => {
+            let body = json!({ "disabled": true });
+            put(inside.target(), &inside.path(&one(&client_id)), &body).await
+        }
+        ClientCommand::Enable { client_id, inside } => {
+            let body = json!({ "disabled": false });
+            put(inside.target(), &inside.path(&one(&client_id)), &body).await
+        }
+        ClientCommand::RotateSecret {
+            client_id,
+            overlap_seconds,
+            inside,
+        } => {
+            let path = inside.path(&format!("{}/secret", one(&client_id)));
+            post(
+                inside.target(),
+                &path,
+                &json!({ "overlap_seconds": overlap_seconds }),
+            )
+            .await
+        }
+        ClientCommand::Delete { client_id, inside } => {
+            delete(inside.target(), &inside.path(&one(&client_id))).await
+        }
+    }
+}
+
+pub(crate) async fn role(command: RoleCommand) -> Result<ExitCode, String> {
+    let one = |role_id: &str| format!("/roles/{}", encode(role_id));
+    match command {
+        RoleCommand::Create { form, within } => {
+            post(&within.target, &within.path("/roles"), &form.json()).await
+        }
+        RoleCommand::List { within } => get(&within.target, &within.path("/roles")).await,
+        RoleCommand::Update {
+            role_id,
+            form,
+            no_permissions,
+            within,
+        } => {
+            let mut body = form.json();
+            if form.permissions.is_empty() && !no_permissions {
+                body["permissions"] = Value::Null;
+            }
+            put(&within.target, &within.path(&one(&role_id)), &body).await
+        }
+        RoleCommand::Delete { role_id, within } => {
+            delete(&within.target, &within.path(&one(&role_id))).await
+        }
+    }
+}
+
+pub(crate) async fn user(command: UserCommand) -> Result<ExitCode, String> {
+    let one = |user_id: &str| format!("/users/{}", encode(user_id));
+    match command {
+        UserCommand::Create {
+            email,
+            phone,
+            external_id,
+            username,
+            inside,
+        } => {
+            let form = json!({ "email": email, "phone_number": phone,
+                "external_user_id": external_id, "username": username });
+            post(inside.target(), &inside.path("/users"), &form).await
+        }
+        UserCommand::Show { user_id, inside } => {
+            get(inside.target(), &inside.path(&one(&user_id))).await
+        }
+        UserCommand::Admit { user_id, inside } => {
+            put(inside.target(), &inside.path(&one(&user_id)), &json!({})).await
+        }
+        UserCommand::Expel { user_id, inside } => {
+            delete(inside.target(), &inside.path(&one(&user_id))).await
+        }
+        UserCommand::Delete { user_id, within } => {
+            delete(&within.target, &within.path(&one(&user_id))).await
+        }
+    }
+}
+
+pub(crate) async fn signing_key(command: SigningKeyCommand) -> Result<ExitCode, String> {
+    let SigningKeyCommand::Rotate { target } = command;
+    post(&target, "/admin/v1/signing-keys/rotate", &json!({})).await
+}
+
+async fn get(target: &Target, path: &str) -> Result<ExitCode, String> {
+    show(target, &target.connect()?.get(path).await?)
+}
+
+async fn post(target: &Target, path: &str, body: &Value) -> Result<ExitCode, String> {
+    show(target, &target.connect()?.post(path, body).await?)
+}
+
+async fn put(target: &Target, path: &str, body: &Value) -> Result<ExitCode, String> {
+    show(target, &target.connect()?.put(path, body).await?)
+}
+
+async fn delete(target: &Target, path: &str) -> Result<ExitCode, String> {
+    show(target, &target.connect()?.delete(path).await?)
+}

@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+use domain::policy::DeviceKeyPolicy;
+
+use super::section::section;
+
+section! {
+    /// The CIS device-key surface.
+    Cis {
+        /// What access tokens name as their issuer. Empty: the public URL with /cis/oidc.
+        issuer: String = String::new(),
+        /// Limits on failed client authentications and on wrong signatures of one key.
+        rate_limits: bool = true,
+        /// Life of a challenge that this server made, in seconds: 10 to 600.
+        challenge_ttl_seconds: u64 = 120,
+        /// Device keys of one user in one application. A limit of 0 is off.
+        max_keys_per_user: u64 = 100,
+        /// Wrong signatures of one key in a minute.
+        wrong_signatures_per_key_minute: u32 = 120,
+        /// Failed authentications of one client id from one network in a minute.
+        client_failures_minute: u32 = 10,
+        /// Failed authentications from one network in a minute.
+        network_failures_minute: u32 = 30,
+    }
+}
+
+impl Cis {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if !(10..=600).contains(&self.challenge_ttl_seconds) {
+            return Err("configuration: [cis] challenge_ttl_seconds is 10 to 600".to_owned());
+        }
+        Ok(())
+    }
+
+    /// `public`: where clients reach this server.
+    pub(crate) fn policy(&self, public: &str) -> DeviceKeyPolicy {
+        let mut policy = DeviceKeyPolicy {
+            issuer: if self.issuer.is_empty() {
+                format!("{public}/cis/oidc")
+            } else {
+                self.issuer.clone()
+            },
+            challenge_life: Duration::from_secs(self.challenge_ttl_seconds),
+            keys_per_member: self.max_keys_per_user,
+            misses_per_minute: self.wrong_signatures_per_key_minute,
+            ..DeviceKeyPolicy::default()
+        };
+        policy.failures_per_client.count = self.client_failures_minute;
+        policy.failures_per_network.count = self.network_failures_minute;
+        if self.rate_limits {
+            policy
+        } else {
+            policy.without_rates()
+        }
+    }
+}
