@@ -342,7 +342,7 @@ impl Keeper {
         contact: &mut Stored<Contact>,
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
-        let limits = self.policy.guarded_key.guesses;
+        let limits = self.policy.guarded_key.code_guesses();
         let Some(waiting) = &contact.waiting else {
             return Ok(Err(Refusal::WrongState));
         };

@@ -103,6 +103,18 @@ impl DeviceKeyPolicy {
     }
 }
 
+impl GuardedKeyPolicy {
+    /// The numbers for a contact's codes: the same window, and no end after so many in a row. A code is
+    /// recovery itself, so there is nothing to send its owner to, and strangers must not be able to
+    /// close it for good.
+    pub(crate) fn code_guesses(&self) -> GuessLimits {
+        GuessLimits {
+            in_a_row: 0,
+            ..self.guesses
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

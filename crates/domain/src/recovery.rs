@@ -97,7 +97,7 @@ impl Keeper {
                 let Some(mut found) = found.filter(|contact| contact.verified.is_some()) else {
                     return keeper.count_probe(tx, now, row).map(Err);
                 };
-                let limits = keeper.policy.guarded_key.guesses;
+                let limits = keeper.policy.guarded_key.code_guesses();
                 let budget = keeper
                     .rows
                     .get::<GuessBudget>(tx, &keeper.budget_row(contact))?;
@@ -229,7 +229,7 @@ impl Keeper {
             let until = self
                 .rows
                 .get::<GuessBudget>(tx, &self.budget_row(*contact))?;
-            let until = until.and_then(|budget| budget.exhausted(*now, &policy.guesses));
+            let until = until.and_then(|budget| budget.exhausted(*now, &policy.code_guesses()));
             return Ok(until.map_or(Step::WantsPin, |until| {
                 Step::Refused(Refusal::Exhausted { until })
             }));
