@@ -16,7 +16,7 @@ proof:
 	tests/proof.sh
 
 bench:
-	cargo bench --workspace
+	tests/postgres.sh run cargo bench --package keyward --bench speed
 
 fmt:
 	cargo fmt --all

@@ -31,17 +31,20 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
 }
 
 /// Everything on the public listener.
-<<<<<<< HEAD
 /// `seconds`: after so many a handler that did not answer is given up, in its surface's own words.
 pub(crate) fn public(keeper: &Arc<Keeper>, seconds: u64) -> Router {
-    let photon = web::deadline::within(photon::routes(Arc::clone(keeper)), seconds, photon::late);
-    let router = Router::new().merge(photon);
-=======
-pub(crate) fn public(keeper: &Arc<Keeper>) -> Router {
+    let keeper = || Arc::clone(keeper);
     let router = Router::new()
-        .merge(photon::routes(Arc::clone(keeper)))
-        .merge(cis::routes(Arc::clone(keeper)));
->>>>>>> d9795a9 (admin: Manage tenants, applications, clients, roles and people)
+        .merge(web::deadline::within(
+            photon::routes(keeper()),
+            seconds,
+            photon::late,
+        ))
+        .merge(web::deadline::within(
+            cis::routes(keeper()),
+            seconds,
+            cis::late,
+        ));
     DESCRIBED
         .iter()
         .filter(|(name, _)| *name != "admin")

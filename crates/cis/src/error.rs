@@ -134,6 +134,14 @@ pub fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "Not found")
 }
 
+/// The answer when a handler takes too long.
+pub fn late() -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Service busy");
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// The answer when a handler panicked: a bug, told in this wire's shape.
 pub fn panicked() -> Response {
     text(

@@ -24,7 +24,7 @@ use axum::Router;
 use domain::Keeper;
 use web::methods::only;
 
-pub use error::{not_found, panicked};
+pub use error::{late, not_found, panicked};
 pub use openapi::openapi;
 
 /// Method, pattern, section of the sheet.

@@ -12,7 +12,7 @@ use crate::hash::new_key;
 use crate::server::Server;
 use crate::{RUN, as_f64, load, quantile};
 
-const CLIENTS: usize = 64;
+pub(crate) const CLIENTS: usize = 64;
 
 /// Against one flush a request, and against a bare group-commit loop over the same rows.
 pub(crate) fn codes() {
@@ -32,6 +32,11 @@ pub(crate) fn codes() {
 }
 
 fn issue() -> f64 {
+    measured(&[])
+}
+
+/// Codes a second at [`CLIENTS`] clients, with these settings on top.
+pub(crate) fn measured(storage: &[(&str, &str)]) -> f64 {
     let unlimited = [
         ("KEYWARD_PHOTON__NEW_KEYS_PER_NETWORK_HOUR", "0"),
         ("KEYWARD_PHOTON__SENDS_PER_USER_HOUR", "0"),
@@ -39,6 +44,7 @@ fn issue() -> f64 {
         ("KEYWARD_PHOTON__SENDS_PER_ADDRESS_DAY", "0"),
         ("KEYWARD_PHOTON__SENDS_PER_NETWORK_HOUR", "0"),
     ];
+    let unlimited = [&unlimited[..], storage].concat();
     let server = Server::with(&["--dev", "--dev-fast-hash"], &unlimited);
     let paths: Vec<String> = (0..CLIENTS)
         .map(|number| verified(&server, number))
@@ -112,15 +118,15 @@ fn bare() -> (f64, f64) {
     let store: Arc<dyn Store> = Arc::new(store);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let rates = runtime.block_on(async {
-        let single = committed(&store, 1).await;
-        (single, committed(&store, CLIENTS).await)
+        let single = committed(&store, 1, 0).await;
+        (single, committed(&store, CLIENTS, 1).await)
     });
     drop(store);
     let _ = std::fs::remove_dir_all(&folder);
     rates
 }
 
-async fn committed(store: &Arc<dyn Store>, clients: usize) -> f64 {
+async fn committed(store: &Arc<dyn Store>, clients: usize, run: u64) -> f64 {
     let started = Instant::now();
     let tasks: Vec<_> = (0..clients)
         .map(|client| {
@@ -128,7 +134,7 @@ async fn committed(store: &Arc<dyn Store>, clients: usize) -> f64 {
             tokio::spawn(async move {
                 let mut count = 0_u64;
                 while started.elapsed() < RUN {
-                    let job = move |tx: &mut dyn Tx| write(tx, client as u64, count);
+                    let job = move |tx: &mut dyn Tx| write(tx, run << 32 | client as u64, count);
                     store.write(Box::new(job)).await.expect("a commit");
                     count += 1;
                 }
@@ -152,9 +158,8 @@ fn write(tx: &mut dyn Tx, client: u64, count: u64) -> domain::port::store::TxRes
         }
         None => tx.insert("contact", &row(contact, 420))?,
     }
-    let unique = client << 40 | count << 8 | u64::from(std::process::id() % 251);
-    tx.insert("outbox", &row(id(b'o', unique, count), 480))?;
-    tx.insert("audit", &row(id(b'a', unique, count), 260))
+    tx.insert("outbox", &row(id(b'o', client, count + 1), 480))?;
+    tx.insert("audit", &row(id(b'a', client, count + 1), 260))
 }
 
 fn id(kind: u8, high: u64, low: u64) -> RowId {

@@ -12,6 +12,7 @@
 mod client;
 mod hash;
 mod issue;
+mod postgres;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -32,7 +33,12 @@ fn main() {
     hash::get_key();
     hash::storm();
     issue::codes();
+    postgres::codes();
 }
+
+/// The server's allocator: the bare operations must not lose by another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What it was measured on.
 fn machine() {
