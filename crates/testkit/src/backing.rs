@@ -70,6 +70,24 @@ impl Backing {
         }
     }
 
+    /// The files of a database in a file, as they lie on the disk at this moment, opened beside it: what
+    /// a sudden death would leave.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let path = self.path().expect("a database in a file has files");
+        let folder = tempfile::tempdir().expect("a test has somewhere to write");
+        let target = folder.path().join("keyward.db");
+        for suffix in ["", "-wal"] {
+            let (from, to) = (beside(path, suffix), beside(&target, suffix));
+            std::fs::copy(from, to).expect("the files of the database can be copied");
+        }
+        Self {
+            store: Arc::new(open(&target)),
+            place: Place::File(target),
+            _keep: Box::new(folder),
+        }
+    }
+
     /// Where the file is, of a database in a file.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
@@ -77,6 +95,12 @@ impl Backing {
             Place::Memory | Place::Postgres(_) => None,
         }
     }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Opens a SQLite file.

@@ -20,6 +20,8 @@ struct State {
     /// Answers to the next letters, before `standing` counts again.
     next: VecDeque<Delivery>,
     standing: Box<dyn Fn(&Letter) -> Delivery + Send>,
+    hangs: bool,
+    hanging: usize,
 }
 
 impl Default for CapturedCourier {
@@ -30,6 +32,8 @@ impl Default for CapturedCourier {
             tried: Vec::new(),
             next: VecDeque::new(),
             standing: Box::new(|_| Delivery::Accepted),
+            hangs: false,
+            hanging: 0,
         };
         Self {
             immediate: AtomicBool::new(true),
@@ -62,6 +66,21 @@ impl CapturedCourier {
     /// What becomes of the next letters, one answer each.
     pub fn answer_next(&self, deliveries: impl IntoIterator<Item = Delivery>) {
         self.state().next.extend(deliveries);
+    }
+
+    /// From now on every provider takes a letter and never answers.
+    pub fn hang(&self) {
+        self.state().hangs = true;
+    }
+
+    /// How many letters hang.
+    pub fn hanging(&self) -> usize {
+        self.state().hanging
+    }
+
+    /// Providers answer again.
+    pub fn answer_again(&self) {
+        self.state().hangs = false;
     }
 
     /// The letters a provider took, oldest first.
@@ -113,6 +132,12 @@ impl CapturedCourier {
         state.tried.clear();
     }
 
+    fn hangs(&self) -> bool {
+        let mut state = self.state();
+        state.hanging += usize::from(state.hangs);
+        state.hangs
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,6 +150,9 @@ fn newest<T>(letters: Vec<Letter>, part: impl FnMut(Letter) -> Option<T>) -> Opt
 #[async_trait]
 impl Courier for CapturedCourier {
     async fn deliver(&self, letter: &Letter) -> Delivery {
+        if self.hangs() {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.state();
         let next = state.next.pop_front();
         let delivery = next.unwrap_or_else(|| (state.standing)(letter));

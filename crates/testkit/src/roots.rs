@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct FixedRoots {
     seed: Key,
+    /// Roots that come out of another number.
+    others: Vec<(Root, Key)>,
     sealed: AtomicU64,
 }
 
@@ -20,12 +22,22 @@ impl FixedRoots {
     pub fn new(seed: u8) -> Self {
         Self {
             seed: Key::new([seed; 32]),
+            others: Vec::new(),
             sealed: AtomicU64::new(0),
         }
     }
 
+    /// With one root as another key file has it.
+    #[must_use]
+    pub fn with(mut self, root: Root, seed: u8) -> Self {
+        self.others.push((root, Key::new([seed; 32])));
+        self
+    }
+
     fn key(&self, root: Root, purpose: &str) -> Key {
-        kdf::derive(&self.seed, purpose, &[root.name().as_bytes()])
+        let other = self.others.iter().find(|(other, _)| *other == root);
+        let seed = other.map_or(&self.seed, |(_, seed)| seed);
+        kdf::derive(seed, purpose, &[root.name().as_bytes()])
     }
 }
 
