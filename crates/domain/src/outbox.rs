@@ -200,7 +200,7 @@ impl Keeper {
             for waiting in claimed {
                 let keeper = Arc::clone(self);
                 under_way.spawn(async move {
-                    let delivery = keeper.deliver(&waiting).await;
+                    let delivery = keeper.deliver(now, &waiting).await;
                     (waiting, delivery)
                 });
             }
@@ -211,19 +211,17 @@ impl Keeper {
                 .iter()
                 .filter(|(_, delivery)| *delivery == Delivery::Accepted)
                 .count();
-            // A letter that is gone, delivered or not, makes room for the next to its address.
-            let again = settled
-                .iter()
-                .any(|(_, delivery)| !matches!(delivery, Delivery::Later(_)));
             // A lock counts from when its alert was accepted, never from before.
             let now = if self.sending.courier.immediate() {
                 now
             } else {
                 self.now()
             };
-            self.write(move |keeper, tx| keeper.settle(tx, now, &settled))
+            let gone = self
+                .write(move |keeper, tx| keeper.settle(tx, now, &settled))
                 .await?;
-            if !again {
+            // A letter that is gone, delivered or not, makes room for the next to its address.
+            if gone == 0 {
                 return Ok(accepted);
             }
         }
@@ -239,27 +237,35 @@ impl Keeper {
         self.read(|_, tx| tx.count(Waiting::KIND)).await
     }
 
+    /// Claims what is due, the oldest letter of each address.
     fn claim(&self, tx: &mut dyn Tx, now: Timestamp) -> TxResult<Vec<Stored<Waiting>>> {
-        let mut claimed = Vec::new();
+        let mut claimed: Vec<Stored<Waiting>> = Vec::new();
         for mut waiting in self.rows.due::<Waiting>(tx, now, BATCH)? {
             let owner = waiting.place.owner.unwrap_or(waiting.place.id);
+            let served = |own: &Stored<Waiting>| own.place.owner == Some(owner);
+            if claimed.iter().any(served) {
+                continue;
+            }
             let first = Page {
                 order: Order::Ascending,
                 after: None,
                 limit: 1,
             };
             let head = self.rows.children::<Waiting>(tx, &owner, first)?;
-            if let Some(head) = head.first().filter(|head| head.id() != waiting.id()) {
-                // An older letter to the same address goes first. One that is claimed in this pass
-                // makes room in the next; one that rests wakes this one when it is settled.
-                let now_claimed = claimed
-                    .iter()
-                    .any(|own: &Stored<Waiting>| own.id() == head.id());
-                if let Some(due) = head.place.due.filter(|due| *due > now && !now_claimed) {
+            let head = head.first().filter(|head| head.id() != waiting.id());
+            if let Some(head) = head {
+                // An older letter to the same address goes first.
+                let Some(head) = self.rows.get::<Waiting>(tx, &head.id())? else {
+                    continue;
+                };
+                if let Some(due) = head.place.due.filter(|due| *due > now) {
+                    // It rests, and wakes this one when it is settled.
                     waiting.place.due = Some(due.plus(Duration::from_millis(1)));
                     self.rows.put(tx, &mut waiting)?;
+                    continue;
                 }
-                continue;
+                // It is due as well, but behind more letters than are looked at here.
+                waiting = head;
             }
             waiting.tries += 1;
             waiting.place.due = Some(now.plus(LEASE));
@@ -288,7 +294,10 @@ impl Keeper {
         Ok(())
     }
 
-    async fn deliver(&self, waiting: &Waiting) -> Delivery {
+    async fn deliver(&self, now: Timestamp, waiting: &Waiting) -> Delivery {
+        if waiting.expires <= now {
+            return Delivery::Later("pointless by now".to_owned());
+        }
         let Words {
             subject,
             text,
@@ -305,12 +314,14 @@ impl Keeper {
         self.sending.courier.deliver(&letter).await
     }
 
+    /// Step 4; how many letters wait no longer.
     fn settle(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         settled: &[(Stored<Waiting>, Delivery)],
-    ) -> TxResult<()> {
+    ) -> TxResult<usize> {
+        let mut gone = 0;
         for (waiting, delivery) in settled {
             let Some(mut row) = self.rows.get::<Waiting>(tx, &waiting.id())? else {
                 continue;
@@ -354,8 +365,9 @@ impl Keeper {
             .outcome(outcome)
             .fact("operation", waiting.message.operation.clone());
             self.record(tx, event)?;
+            gone += 1;
         }
-        Ok(())
+        Ok(gone)
     }
 }
 
