@@ -1,7 +1,13 @@
 //! The keeper from outside: what must hold whatever is asked of it, in whatever order, and whatever breaks.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "domain/crash.rs"]
+mod crash;
+#[path = "domain/model.rs"]
+mod model;
 #[path = "domain/outbox.rs"]
 mod outbox;
 #[path = "domain/owner.rs"]
 mod owner;
+#[path = "domain/properties.rs"]
+mod properties;
