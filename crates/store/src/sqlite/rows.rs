@@ -150,6 +150,11 @@ const ONE: &str =
 const INSERT: &str = "INSERT INTO sealed_row (kind, id, owner, rank, due, version, body)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
 
+/// For a row that stays where it is: touches no index, so it takes less than half the time.
+const UPDATE_IN_PLACE: &str = "UPDATE sealed_row SET version = ?6, body = ?7
+     WHERE kind = ?1 AND id = ?2 AND version = ?6 - 1
+     AND owner IS ?3 AND rank = ?4 AND due IS ?5";
+
 const UPDATE: &str =
     "UPDATE sealed_row SET owner = ?3, rank = ?4, due = ?5, version = ?6, body = ?7
      WHERE kind = ?1 AND id = ?2 AND version = ?6 - 1";
@@ -169,8 +174,8 @@ const CHILDREN_DESCENDING_AFTER: &str = "SELECT id, owner, rank, due, version, b
 const DUE: &str = "SELECT id, owner, rank, due, version, body FROM sealed_row
      WHERE kind = ?1 AND due <= ?2 ORDER BY due, id LIMIT ?3";
 
-const REMOVE_DUE: &str = "DELETE FROM sealed_row WHERE (kind, id) IN
-     (SELECT kind, id FROM sealed_row WHERE kind = ?1 AND due <= ?2 ORDER BY due, id LIMIT ?3)";
+const REMOVE_DUE: &str = "DELETE FROM sealed_row WHERE rowid IN
+     (SELECT rowid FROM sealed_row WHERE kind = ?1 AND due <= ?2 ORDER BY due, id LIMIT ?3)";
 
 const SCAN: &str = "SELECT id, owner, rank, due, version, body, kind FROM sealed_row
      ORDER BY kind, id LIMIT ?1";
@@ -194,7 +199,10 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn update(&mut self, kind: Kind, row: &Row) -> TxResult<()> {
-        let changed = self.change(UPDATE, all_columns(kind, row)?)?;
+        let changed = match self.change(UPDATE_IN_PLACE, all_columns(kind, row)?)? {
+            0 => self.change(UPDATE, all_columns(kind, row)?)?,
+            changed => changed,
+        };
         self.expect_one(changed)
     }
 
@@ -333,4 +341,59 @@ fn signed(limit: usize) -> i64 {
 
 fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No statement of a running server may walk the table, or sort what an index has in order.
+    #[test]
+    fn every_statement_uses_an_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = include_str!("../../migrations/sqlite/0001_sealed_rows.sql");
+        connection.execute_batch(schema).unwrap();
+        let statements = [
+            (ONE, "sqlite_autoindex_sealed_row_1 (kind=? AND id=?)"),
+            (
+                UPDATE_IN_PLACE,
+                "sqlite_autoindex_sealed_row_1 (kind=? AND id=?)",
+            ),
+            (UPDATE, "sqlite_autoindex_sealed_row_1 (kind=? AND id=?)"),
+            (CHILDREN_ASCENDING, "sealed_row_owner (kind=? AND owner=?)"),
+            (
+                CHILDREN_ASCENDING_AFTER,
+                "sealed_row_owner (kind=? AND owner=? AND (rank,id)>(?,?))",
+            ),
+            (CHILDREN_DESCENDING, "sealed_row_owner (kind=? AND owner=?)"),
+            (
+                CHILDREN_DESCENDING_AFTER,
+                "sealed_row_owner (kind=? AND owner=? AND (rank,id)<(?,?))",
+            ),
+            (DUE, "sealed_row_due (kind=? AND due<?)"),
+            (REMOVE_DUE, "sealed_row_due (kind=? AND due<?)"),
+            (
+                SCAN,
+                "SCAN sealed_row USING INDEX sqlite_autoindex_sealed_row_1",
+            ),
+            (
+                SCAN_AFTER,
+                "sqlite_autoindex_sealed_row_1 ((kind,id)>(?,?))",
+            ),
+        ];
+        for (sql, expected) in statements {
+            let mut explain = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .unwrap();
+            let nulls = vec![rusqlite::types::Null; explain.parameter_count()];
+            let lines = explain
+                .query_map(rusqlite::params_from_iter(nulls), |row| {
+                    row.get::<_, String>(3)
+                })
+                .unwrap();
+            let plan = lines.map(Result::unwrap).collect::<Vec<_>>().join("; ");
+            assert!(plan.contains(expected), "{sql}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
 }
