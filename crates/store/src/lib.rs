@@ -11,6 +11,6 @@ pub mod sqlite;
 mod stopwatch;
 
 pub use backend::Backend;
-pub use postgres::{PostgresOptions, PostgresStore};
+pub use postgres::{PostgresOptions, PostgresStore, Statements};
 pub use schema::{Migrations, Plan, SchemaError};
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -35,7 +35,7 @@ use crate::schema::{Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
 use fault::Fault;
 use mark::{Fate, Slot, Slots};
-use pipeline::{Step, post, send};
+use pipeline::{Line, Step};
 use rows::{Access, Locks, PgTx};
 
 /// The longest wait between two attempts, and the shortest, before chance shortens it.
@@ -48,6 +48,17 @@ const READY_WITHIN: Duration = Duration::from_secs(3);
 const LOCK_WITHIN: Duration = Duration::from_millis(50);
 /// What is left for finding out about a lost commit, however late it got lost.
 const FATE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How statements get to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statements {
+    /// Whole, each time: nothing is left in a session, so any pooler may be between.
+    Unnamed,
+    /// By names that the session knows: about a third less work for the server. Only for direct
+    /// connections and for poolers that keep track of prepared statements: with others, a name may
+    /// mean another program's statement.
+    Prepared,
+}
 
 /// How to use a PostgreSQL server.
 #[derive(Clone, Debug)]
@@ -63,6 +74,7 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long one host may take to accept a connection.
     pub connect_timeout: Duration,
+    pub statements: Statements,
     /// Certificate authorities to believe instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -76,6 +88,7 @@ impl Default for PostgresOptions {
             deadline: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
+            statements: Statements::Unnamed,
             ca_file: None,
         }
     }
@@ -115,7 +128,7 @@ impl PostgresStore {
         let mut locks = Locks::new();
         loop {
             let fault = match self.checkout(&deadline).await {
-                Ok(client) => match self.attempt(client, job, locks, access, &deadline).await? {
+                Ok(line) => match self.attempt(line, job, locks, access, &deadline).await? {
                     Attempt::Done(result) => return result,
                     Attempt::Failed(fault, unused, met) => {
                         (job, locks) = (unused, met);
@@ -138,7 +151,7 @@ impl PostgresStore {
     /// Runs the closure once and sees to the connection and the slot afterwards.
     async fn attempt(
         &self,
-        client: Object,
+        line: Line,
         job: Job,
         locks: Locks,
         access: Access,
@@ -152,14 +165,14 @@ impl PostgresStore {
         let runtime = Handle::current();
         let mut slot = self.slots.take();
         if access == Access::Write
-            && let Err(fault) = slot.make(&client, deadline).await
+            && let Err(fault) = slot.make(&line, deadline).await
         {
             self.slots.give_back(slot);
-            self.discard_if_lost(client, &fault);
+            self.discard_if_lost(line, &fault);
             return Ok(Attempt::Failed(fault, job, locks));
         }
         let work = Work {
-            client,
+            line,
             job,
             slot,
             access,
@@ -170,7 +183,7 @@ impl PostgresStore {
         let work = tokio::task::spawn_blocking(move || work.run(&runtime));
         let (
             Work {
-                client,
+                line,
                 job,
                 mut slot,
                 locks,
@@ -186,11 +199,11 @@ impl PostgresStore {
                 return Ok(Attempt::Done(result));
             }
             Ended::Failed(fault) => {
-                self.discard_if_lost(client, &fault);
+                self.discard_if_lost(line, &fault);
                 fault
             }
             Ended::InDoubt(error) => {
-                self.discard(client);
+                self.discard(line);
                 match self.fate(&mut slot, deadline).await {
                     Some(Fate::Committed) => {
                         self.slots.give_back(slot);
@@ -216,10 +229,10 @@ impl PostgresStore {
         let turn = slot.turn();
         for attempts in 1.. {
             let fault = match self.checkout(&deadline).await {
-                Ok(client) => match slot.fate(turn, &client, &deadline).await {
+                Ok(line) => match slot.fate(turn, &line, &deadline).await {
                     Ok(fate) => return Some(fate),
                     Err(fault) => {
-                        self.discard(client);
+                        self.discard(line);
                         fault
                     }
                 },
@@ -237,7 +250,7 @@ impl PostgresStore {
         None
     }
 
-    async fn checkout(&self, deadline: &Deadline) -> Result<Object, Fault> {
+    async fn checkout(&self, deadline: &Deadline) -> Result<Line, Fault> {
         let client = self.connection(deadline).await?;
         if self.options.migrations != Migrations::Leave {
             self.schema
@@ -245,7 +258,10 @@ impl PostgresStore {
                 .await
                 .map_err(Fault::Final)?;
         }
-        Ok(client)
+        Ok(Line {
+            client,
+            statements: self.options.statements,
+        })
     }
 
     async fn connection(&self, deadline: &Deadline) -> Result<Object, Fault> {
@@ -271,25 +287,25 @@ impl PostgresStore {
     }
 
     /// Closes a connection that failed, and those that idle: they lead to the same server.
-    fn discard(&self, client: Object) {
-        drop(Object::take(client));
+    fn discard(&self, line: Line) {
+        drop(Object::take(line.client));
         self.pool.retain(|_, _| false);
     }
 
-    fn discard_if_lost(&self, client: Object, fault: &Fault) {
+    fn discard_if_lost(&self, line: Line, fault: &Fault) {
         if matches!(fault, Fault::Lost(_)) {
-            self.discard(client);
+            self.discard(line);
         }
     }
 
     /// Sends one step outside any transaction.
     async fn ask(&self, step: Step, deadline: &Deadline) -> Result<pipeline::Reply, Fault> {
-        let client = self.checkout(deadline).await?;
-        match send(&client, &[step], deadline.left()).await {
+        let line = self.checkout(deadline).await?;
+        match line.send(&[step], deadline.left()).await {
             Ok(mut replies) => Ok(replies.pop().unwrap_or(pipeline::Reply::Nothing)),
             Err(broken) => {
                 let fault = fault::of(broken);
-                self.discard_if_lost(client, &fault);
+                self.discard_if_lost(line, &fault);
                 Err(fault)
             }
         }
@@ -391,7 +407,7 @@ impl Backend for PostgresStore {
 
 /// Everything that one run of a closure needs, on the thread where it may block.
 struct Work {
-    client: Object,
+    line: Line,
     job: Job,
     slot: Slot,
     access: Access,
@@ -421,10 +437,9 @@ impl Work {
     }
 
     fn ended(&mut self, runtime: &Handle) -> Ended {
-        let client: &Client = &self.client;
         let limit = self.deadline.left();
         let mut tx = PgTx::new(
-            client,
+            &self.line,
             runtime,
             self.access,
             std::mem::take(&mut self.begin),
@@ -445,7 +460,7 @@ impl Work {
             (Ok(Ok(())), None) => Ended::Done(Ok(())),
         };
         if rest.begun {
-            runtime.block_on(post(client, "ROLLBACK"));
+            runtime.block_on(self.line.post("ROLLBACK"));
         }
         result
     }
@@ -453,18 +468,19 @@ impl Work {
     /// Sends what waits, the mark and `COMMIT` in one go.
     async fn commit(&mut self, mut steps: Vec<Step>) -> Ended {
         self.slot.advance();
-        steps.push(self.slot.commit());
-        let Err(broken) = send(&self.client, &steps, self.deadline.left()).await else {
+        let mark = steps.len();
+        steps.extend(self.slot.commit());
+        let Err(broken) = self.line.send(&steps, self.deadline.left()).await else {
             return Ended::Done(Ok(()));
         };
-        let at_mark = broken.step + 1 == steps.len();
+        let at_mark = broken.step == mark;
         let fault = fault::of(broken);
         match fault {
             Fault::Lost(error) => return Ended::InDoubt(error),
             Fault::Conflict if at_mark => self.slot.forget(),
             _ => {}
         }
-        post(&self.client, "ROLLBACK").await;
+        self.line.post("ROLLBACK").await;
         Ended::Failed(fault)
     }
 }

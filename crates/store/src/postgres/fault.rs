@@ -49,6 +49,9 @@ pub(super) fn of_error(error: tokio_postgres::Error) -> Fault {
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         SqlState::TOO_MANY_CONNECTIONS,
         SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
+        // A prepared statement that the session has lost, or whose table was migrated.
+        SqlState::INVALID_SQL_STATEMENT_NAME,
+        SqlState::FEATURE_NOT_SUPPORTED,
     ];
     // 08: connection exceptions.
     if lost.contains(&code) || code.code().starts_with("08") {

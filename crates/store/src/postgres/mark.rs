@@ -13,15 +13,12 @@
 //! that has become the primary: a commit that did not get there is not there, mark and rows.
 
 use std::collections::hash_map::RandomState;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_postgres::Client;
-
 use super::Deadline;
 use super::fault::{self, Fault};
-use super::pipeline::{Reply, Step, Value, post, send};
+use super::pipeline::{Line, Reply, Step, Value};
 use super::rows::unsigned;
 
 /// Slots that nobody uses now; as many as there were writers at once.
@@ -30,8 +27,7 @@ pub(super) struct Slots(Mutex<Vec<Slot>>);
 
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Hexadecimal, so that it can stand in a statement's text.
-    name: String,
+    name: [u8; 16],
     turn: u64,
     /// Whether the row is known to be there.
     made: bool,
@@ -46,6 +42,15 @@ pub(super) enum Fate {
     /// The slot's row is gone.
     Unknown,
 }
+
+const MAKE: &str = "INSERT INTO commit_mark (slot, turn, seen) VALUES ($1, $2, now())
+     ON CONFLICT DO NOTHING";
+
+const MARK: &str = "WITH marked AS (
+         UPDATE commit_mark SET turn = $2, seen = now() WHERE slot = $1 AND turn < $2 RETURNING 1)
+     SELECT 1 / count(*) FROM marked";
+
+const LOOK: &str = "SELECT turn FROM commit_mark WHERE slot = $1 FOR UPDATE";
 
 impl Slots {
     pub(super) fn take(self: &Arc<Self>) -> Slot {
@@ -68,14 +73,11 @@ impl Slots {
 
 impl Slot {
     fn new() -> Self {
-        let mut name = String::with_capacity(32);
-        for _ in 0..2 {
-            // Seeded by the system for each process: unique, which is all that a name must be.
-            let number = RandomState::new().build_hasher().finish();
-            write!(name, "{number:016x}").expect("a string takes any text");
-        }
+        // Seeded by the system for each process: unique, which is all that a name must be.
+        let half = || RandomState::new().build_hasher().finish();
+        let name = (u128::from(half()) << 64) | u128::from(half());
         Self {
-            name,
+            name: name.to_be_bytes(),
             turn: 0,
             made: false,
         }
@@ -88,16 +90,12 @@ impl Slot {
 
     /// Makes the slot's row, outside the transaction that it is to be a witness of. Its turn is lower
     /// than that of any transaction to come.
-    pub(super) async fn make(&mut self, client: &Client, deadline: &Deadline) -> Result<(), Fault> {
+    pub(super) async fn make(&mut self, line: &Line, deadline: &Deadline) -> Result<(), Fault> {
         if self.made {
             return Ok(());
         }
-        let sql = format!(
-            "INSERT INTO commit_mark (slot, turn, seen) VALUES ('\\x{}', {}, now()) \
-             ON CONFLICT DO NOTHING",
-            self.name, self.turn
-        );
-        send(client, &[Step::Batch(sql)], deadline.left())
+        let make = Step::Change(MAKE, vec![self.name(), self.number()]);
+        line.send(&[make], deadline.left())
             .await
             .map_err(fault::of)?;
         self.made = true;
@@ -109,14 +107,20 @@ impl Slot {
         self.made = false;
     }
 
-    /// Sets the mark and commits. Divides by zero, and so commits nothing, if the turn is over.
-    pub(super) fn commit(&self) -> Step {
-        let Self { name, turn, .. } = self;
-        Step::Batch(format!(
-            "WITH marked AS (UPDATE commit_mark SET turn = {turn}, seen = now() \
-             WHERE slot = '\\x{name}' AND turn < {turn} RETURNING 1) \
-             SELECT 1 / count(*) FROM marked; COMMIT"
-        ))
+    /// Sets the mark, or divides by zero, and then commits nothing, if the turn is over.
+    pub(super) fn commit(&self) -> [Step; 2] {
+        [
+            Step::Change(MARK, vec![self.name(), self.number()]),
+            Step::Batch("COMMIT".to_owned()),
+        ]
+    }
+
+    fn name(&self) -> Value {
+        Value::Bytes(self.name.to_vec())
+    }
+
+    fn number(&self) -> Value {
+        Value::Number(i64::try_from(self.turn).unwrap_or(i64::MAX))
     }
 
     pub(super) fn turn(&self) -> u64 {
@@ -128,15 +132,13 @@ impl Slot {
     pub(super) async fn fate(
         &mut self,
         turn: u64,
-        client: &Client,
+        line: &Line,
         deadline: &Deadline,
     ) -> Result<Fate, Fault> {
         let begin = Step::Batch(super::begin_write(deadline.left()));
-        let look = Step::Read(
-            "SELECT turn FROM commit_mark WHERE slot = decode($1, 'hex') FOR UPDATE",
-            vec![Value::Text(self.name.clone())],
-        );
-        let mut replies = send(client, &[begin, look], deadline.left())
+        let look = Step::Read(LOOK, vec![self.name()]);
+        let mut replies = line
+            .send(&[begin, look], deadline.left())
             .await
             .map_err(fault::of)?;
         let rows = replies.pop().map(Reply::rows).unwrap_or_default();
@@ -149,11 +151,11 @@ impl Slot {
         };
         if found.is_some_and(|found| found < turn) {
             self.advance();
-            send(client, &[self.commit()], deadline.left())
+            line.send(&self.commit(), deadline.left())
                 .await
                 .map_err(fault::of)?;
         } else {
-            post(client, "ROLLBACK").await;
+            line.post("ROLLBACK").await;
         }
         Ok(fate)
     }

@@ -1,15 +1,18 @@
 //! Statements sent together and answered in order: one round trip for all of them.
 //!
-//! Every statement is unnamed and brings its types, so nothing is left in the session and a pooler
-//! between may give each transaction another one.
+//! Unless they are prepared, statements are unnamed and bring their types, so nothing is left in the
+//! session and a pooler between may give each transaction another one.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use deadpool_postgres::Object;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Statement};
+
+use super::Statements;
 
 /// A value of a statement.
 #[derive(Debug)]
@@ -75,71 +78,124 @@ pub(super) struct Broken {
     pub(super) error: Option<tokio_postgres::Error>,
 }
 
+/// A connection of the pool, and how statements travel over it.
+pub(super) struct Line {
+    pub(super) client: Object,
+    pub(super) statements: Statements,
+}
+
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<Reply, tokio_postgres::Error>> + Send + 'a>>;
 
-/// Sends all steps, then waits for all answers, not longer than `limit`.
-pub(super) async fn send(
-    client: &Client,
-    steps: &[Step],
-    limit: Duration,
-) -> Result<Vec<Reply>, Broken> {
-    let mut pending: Vec<Option<Pending<'_>>> =
-        steps.iter().map(|step| Some(start(client, step))).collect();
-    let mut replies: Vec<Option<Result<Reply, tokio_postgres::Error>>> =
-        steps.iter().map(|_| None).collect();
-    // A future puts its message into the queue when it is polled for the first time: in order.
-    let all = poll_fn(|context| {
-        let mut left = false;
-        for (slot, reply) in pending.iter_mut().zip(replies.iter_mut()) {
-            let Some(future) = slot else { continue };
-            match future.as_mut().poll(context) {
-                Poll::Ready(result) => {
-                    *reply = Some(result);
-                    *slot = None;
+impl Line {
+    /// Sends all steps, then waits for all answers, not longer than `limit`.
+    pub(super) async fn send(&self, steps: &[Step], limit: Duration) -> Result<Vec<Reply>, Broken> {
+        let mut replies: Vec<Option<Result<Reply, tokio_postgres::Error>>> =
+            steps.iter().map(|_| None).collect();
+        let work = async {
+            let prepared = match self.prepare(steps).await {
+                Ok(prepared) => prepared,
+                Err((step, error)) => {
+                    replies[step] = Some(Err(error));
+                    return;
                 }
-                Poll::Pending => left = true,
-            }
+            };
+            let mut pending: Vec<Option<Pending<'_>>> = steps
+                .iter()
+                .zip(prepared)
+                .map(|(step, prepared)| Some(self.start(step, prepared)))
+                .collect();
+            // A future puts its message into the queue when it is first polled: in order.
+            poll_fn(|context| {
+                let mut left = false;
+                for (slot, reply) in pending.iter_mut().zip(replies.iter_mut()) {
+                    let Some(future) = slot else { continue };
+                    match future.as_mut().poll(context) {
+                        Poll::Ready(result) => {
+                            *reply = Some(result);
+                            *slot = None;
+                        }
+                        Poll::Pending => left = true,
+                    }
+                }
+                if left { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+        };
+        // Timed out or not, the replies say which step is the first that failed.
+        let _ = tokio::time::timeout(limit, work).await;
+        if let Some(step) = replies
+            .iter()
+            .position(|reply| matches!(reply, Some(Err(_))))
+        {
+            let error = replies.swap_remove(step).and_then(Result::err);
+            return Err(Broken { step, error });
         }
-        if left { Poll::Pending } else { Poll::Ready(()) }
-    });
-    // Timed out or not, the replies say which step is the first without a good one.
-    let _ = tokio::time::timeout(limit, all).await;
-    replies
-        .into_iter()
-        .enumerate()
-        .map(|(step, reply)| match reply {
-            Some(Ok(reply)) => Ok(reply),
-            Some(Err(error)) => Err(Broken {
-                step,
-                error: Some(error),
-            }),
-            None => Err(Broken { step, error: None }),
-        })
-        .collect()
-}
-
-/// Sends a statement without waiting for its answer: whoever uses the connection next comes behind it.
-pub(super) async fn post(client: &Client, sql: &str) {
-    let mut future = Box::pin(client.batch_execute(sql));
-    poll_fn(|context| {
-        let _ = future.as_mut().poll(context);
-        Poll::Ready(())
-    })
-    .await;
-}
-
-fn start<'a>(client: &'a Client, step: &'a Step) -> Pending<'a> {
-    match step {
-        Step::Batch(sql) => {
-            Box::pin(async move { client.batch_execute(sql).await.map(|()| Reply::Nothing) })
+        let count = replies.len();
+        let replies: Vec<Reply> = replies.into_iter().map_while(|reply| reply?.ok()).collect();
+        if replies.len() < count {
+            return Err(Broken {
+                step: replies.len(),
+                error: None,
+            });
         }
-        Step::Read(sql, values) => Box::pin(async move {
-            let values: Vec<_> = values.iter().map(Value::typed).collect();
-            client.query_typed(sql, &values).await.map(Reply::Rows)
-        }),
-        Step::Change(sql, values) => Box::pin(async move {
-            let values: Vec<_> = values.iter().map(Value::typed).collect();
-            client.execute_typed(sql, &values).await.map(Reply::Changed)
-        }),
+        Ok(replies)
     }
+
+    /// Sends a statement without waiting for its answer: whoever uses the line next comes behind it.
+    pub(super) async fn post(&self, sql: &str) {
+        let mut future = Box::pin(self.client.batch_execute(sql));
+        poll_fn(|context| {
+            let _ = future.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// The statements' names on this connection, made where there is none yet.
+    async fn prepare(
+        &self,
+        steps: &[Step],
+    ) -> Result<Vec<Option<Statement>>, (usize, tokio_postgres::Error)> {
+        let mut prepared = Vec::with_capacity(steps.len());
+        for (index, step) in steps.iter().enumerate() {
+            prepared.push(match (self.statements, step) {
+                (Statements::Unnamed, _) | (_, Step::Batch(_)) => None,
+                (Statements::Prepared, Step::Read(sql, values) | Step::Change(sql, values)) => {
+                    let types: Vec<Type> = values.iter().map(|value| value.typed().1).collect();
+                    let statement = self.client.prepare_typed_cached(sql, &types).await;
+                    Some(statement.map_err(|error| (index, error))?)
+                }
+            });
+        }
+        Ok(prepared)
+    }
+
+    fn start<'a>(&'a self, step: &'a Step, prepared: Option<Statement>) -> Pending<'a> {
+        let client: &Client = &self.client;
+        match step {
+            Step::Batch(sql) => {
+                Box::pin(async move { client.batch_execute(sql).await.map(|()| Reply::Nothing) })
+            }
+            Step::Read(sql, values) => Box::pin(async move {
+                let values: Vec<_> = values.iter().map(Value::typed).collect();
+                let rows = match prepared {
+                    Some(name) => client.query(&name, &untyped(&values)).await,
+                    None => client.query_typed(sql, &values).await,
+                };
+                rows.map(Reply::Rows)
+            }),
+            Step::Change(sql, values) => Box::pin(async move {
+                let values: Vec<_> = values.iter().map(Value::typed).collect();
+                let changed = match prepared {
+                    Some(name) => client.execute(&name, &untyped(&values)).await,
+                    None => client.execute_typed(sql, &values).await,
+                };
+                changed.map(Reply::Changed)
+            }),
+        }
+    }
+}
+
+fn untyped<'a>(values: &[(&'a (dyn ToSql + Sync), Type)]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values.iter().map(|(value, _)| *value).collect()
 }

@@ -11,10 +11,9 @@ use std::time::Duration;
 use domain::port::store::{AnyRow, Kind, Order, Page, Row, RowId, Stop, Tx, TxResult};
 use domain::{Error, Timestamp};
 use tokio::runtime::Handle;
-use tokio_postgres::Client;
 
 use super::fault::{self, Fault};
-use super::pipeline::{Reply, Step, Value, send};
+use super::pipeline::{Line, Reply, Step, Value};
 use super::{LOCK_WITHIN, lock_timeout};
 use crate::failure;
 
@@ -26,7 +25,7 @@ pub(super) enum Access {
 }
 
 pub(super) struct PgTx<'c> {
-    client: &'c Client,
+    line: &'c Line,
     runtime: &'c Handle,
     access: Access,
     limit: Duration,
@@ -58,7 +57,7 @@ pub(super) struct Rest {
 
 impl<'c> PgTx<'c> {
     pub(super) fn new(
-        client: &'c Client,
+        line: &'c Line,
         runtime: &'c Handle,
         access: Access,
         begin: String,
@@ -80,7 +79,7 @@ impl<'c> PgTx<'c> {
                 .collect(),
         };
         Self {
-            client,
+            line,
             runtime,
             access,
             limit,
@@ -113,7 +112,7 @@ impl<'c> PgTx<'c> {
         let mut steps = std::mem::take(&mut self.begin);
         steps.append(&mut self.waiting);
         steps.push(step);
-        match self.runtime.block_on(send(self.client, &steps, self.limit)) {
+        match self.runtime.block_on(self.line.send(&steps, self.limit)) {
             Ok(mut replies) => Ok(replies.pop().unwrap_or(Reply::Nothing)),
             Err(broken) => Err(self.fail(fault::of(broken))),
         }

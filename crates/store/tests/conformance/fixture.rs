@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::port::store::{Kind, Row, RowId, Tx, TxResult};
 use domain::{Error, Timestamp};
-use store::{Backend, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use store::{Backend, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Statements};
 use tokio_postgres::{Client, NoTls};
 
 pub(crate) type Db = Arc<dyn Backend>;
@@ -36,9 +36,16 @@ pub(crate) fn file() -> Fixture {
 }
 
 /// `None` when there is no server to test with, which is said aloud, and forbidden in CI.
-pub(crate) async fn postgres() -> Option<Fixture> {
+pub(crate) async fn postgres(statements: Statements) -> Option<Fixture> {
     let schema = Schema::make().await?;
-    let store = PostgresStore::connect(&schema.url, patient()).unwrap();
+    let store = PostgresStore::connect(
+        &schema.url,
+        PostgresOptions {
+            statements,
+            ..patient()
+        },
+    )
+    .unwrap();
     Some(Fixture {
         store: Arc::new(store),
         _keep: Box::new(schema),

@@ -32,9 +32,21 @@ macro_rules! conformance {
         }
 
         mod on_postgres {
+            use store::Statements;
+
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
-                let Some(fixture) = crate::fixture::postgres().await else { return };
+                let Some(fixture) = crate::fixture::postgres(Statements::Unnamed).await else { return };
+                crate::$module::$promise(&fixture.store).await;
+            })*
+        }
+
+        mod on_postgres_prepared {
+            use store::Statements;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let Some(fixture) = crate::fixture::postgres(Statements::Prepared).await else { return };
                 crate::$module::$promise(&fixture.store).await;
             })*
         }

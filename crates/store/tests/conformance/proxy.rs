@@ -148,7 +148,7 @@ async fn upstream(
     let mut first = true;
     while let Some(frame) = frame(&mut from, !first).await {
         first = false;
-        let commit = frame[0] == b'Q' && frame.ends_with(b"; COMMIT\0");
+        let commit = frame[0] == b'Q' && frame[5..] == *b"COMMIT\0";
         if frame[0] == b'P' && frame[5] != 0 {
             shared.named.fetch_add(1, Ordering::SeqCst);
         }
