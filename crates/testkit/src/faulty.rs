@@ -15,17 +15,17 @@ pub struct FaultyStore {
 
 #[derive(Default)]
 struct State {
-    writes: Writes,
-    reads_refused: bool,
+    writes: Passing,
+    reads: Passing,
     /// Writes that were committed.
     committed: usize,
 }
 
 #[derive(Default, Clone, Copy)]
-enum Writes {
+enum Passing {
     #[default]
-    Pass,
-    /// So many pass, then none.
+    All,
+    /// So many more, then none.
     Left(usize),
 }
 
@@ -39,21 +39,26 @@ impl FaultyStore {
 
     /// Lets `count` more writes pass and refuses all after them: the process died there, or the disk is full.
     pub fn refuse_writes_after(&self, count: usize) {
-        self.state().writes = Writes::Left(count);
+        self.state().writes = Passing::Left(count);
+    }
+
+    /// The same for reads.
+    pub fn refuse_reads_after(&self, count: usize) {
+        self.state().reads = Passing::Left(count);
     }
 
     /// The database is away altogether.
     pub fn take_away(&self) {
         let mut state = self.state();
-        state.writes = Writes::Left(0);
-        state.reads_refused = true;
+        state.writes = Passing::Left(0);
+        state.reads = Passing::Left(0);
     }
 
     /// Everything passes again.
     pub fn give_back(&self) {
         let mut state = self.state();
-        state.writes = Writes::Pass;
-        state.reads_refused = false;
+        state.writes = Passing::All;
+        state.reads = Passing::All;
     }
 
     /// How many writes were committed so far.
@@ -66,22 +71,23 @@ impl FaultyStore {
     }
 
     fn pass_write(&self) -> Result<(), Error> {
-        let mut state = self.state();
-        match &mut state.writes {
-            Writes::Pass => Ok(()),
-            Writes::Left(0) => Err(away()),
-            Writes::Left(left) => {
-                *left -= 1;
-                Ok(())
-            }
-        }
+        self.state().writes.pass()
     }
 
     fn pass_read(&self) -> Result<(), Error> {
-        if self.state().reads_refused {
-            Err(away())
-        } else {
-            Ok(())
+        self.state().reads.pass()
+    }
+}
+
+impl Passing {
+    fn pass(&mut self) -> Result<(), Error> {
+        match self {
+            Self::All => Ok(()),
+            Self::Left(0) => Err(away()),
+            Self::Left(left) => {
+                *left -= 1;
+                Ok(())
+            }
         }
     }
 }

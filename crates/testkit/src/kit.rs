@@ -6,7 +6,7 @@ use axum::Router;
 use crypto::password::Cost;
 use domain::policy::Policy;
 use domain::port::{Composer, Store};
-use domain::{Caller, Keeper, Ports};
+use domain::{Caller, Error, Keeper, Ports};
 use store::SqliteStore;
 
 use crate::client::Client;
@@ -112,6 +112,12 @@ impl KitBuilder {
     }
 
     pub async fn build(self) -> Kit {
+        let kit = self.try_build().await;
+        kit.expect("an empty database takes a data key")
+    }
+
+    /// The kit, or why this database is not one of these root keys.
+    pub async fn try_build(self) -> Result<Kit, Error> {
         let store = self.store.unwrap_or_else(|| {
             Arc::new(SqliteStore::in_memory().expect("SQLite opens a database in memory"))
         });
@@ -124,16 +130,13 @@ impl KitBuilder {
             composer: self.composer,
         };
         let keeper = Keeper::new(ports, self.policy).expect("fixed roots serve every purpose");
-        keeper
-            .prepare()
-            .await
-            .expect("an empty database takes a data key");
-        Kit {
+        keeper.prepare().await?;
+        Ok(Kit {
             keeper,
             store,
             clock: self.clock,
             courier: self.courier,
-        }
+        })
     }
 }
 
