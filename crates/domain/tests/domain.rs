@@ -13,3 +13,5 @@ mod outbox;
 mod owner;
 #[path = "domain/properties.rs"]
 mod properties;
+#[path = "domain/secrecy.rs"]
+mod secrecy;
