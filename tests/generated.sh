@@ -11,6 +11,7 @@ keyward=${KEYWARD_BIN:-target/debug/keyward}
 generated='
 keyward.toml.example        config-example
 docs/openapi/photon.json    openapi photon
+docs/openapi/enceeper.json  openapi enceeper
 docs/openapi/admin.json     openapi admin
 '
 

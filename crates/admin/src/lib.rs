@@ -14,6 +14,7 @@ mod message;
 mod openapi;
 mod status;
 mod tenancy;
+mod vault_account;
 
 use std::sync::Arc;
 
@@ -44,6 +45,21 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
         "POST",
         "/admin/v1/import/photon",
         "take over rows of the original key server",
+    ),
+    (
+        "GET",
+        "/admin/v1/vault-accounts/{name}",
+        "state of an account with a vault, without secrets",
+    ),
+    (
+        "PUT",
+        "/admin/v1/vault-accounts/{name}/plan",
+        "give an account a plan",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/vault-accounts/{name}",
+        "delete an account with everything of it",
     ),
     ("GET", "/admin/v1/audit/events", "newest events"),
     ("POST", "/admin/v1/audit/verify", "walk the whole chain"),
@@ -178,6 +194,17 @@ pub fn routes(admin: Arc<Admin>) -> Router {
         .route(
             "/admin/v1/import/photon",
             only(on_405).post(import::take_over).build(),
+        )
+        .route(
+            "/admin/v1/vault-accounts/{name}",
+            only(on_405)
+                .get(vault_account::show)
+                .delete(vault_account::delete)
+                .build(),
+        )
+        .route(
+            "/admin/v1/vault-accounts/{name}/plan",
+            only(on_405).put(vault_account::set_plan).build(),
         )
         .route(
             "/admin/v1/audit/events",

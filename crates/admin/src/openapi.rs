@@ -17,7 +17,8 @@ use utoipa::{Modify, OpenApi};
         crate::tenancy::role::create, crate::tenancy::role::list, crate::tenancy::role::change,
         crate::tenancy::role::delete,
         crate::tenancy::user::create, crate::tenancy::user::show, crate::tenancy::user::admit,
-        crate::tenancy::user::expel, crate::tenancy::user::delete),
+        crate::tenancy::user::expel, crate::tenancy::user::delete,
+        crate::vault_account::show, crate::vault_account::set_plan, crate::vault_account::delete),
     modifiers(&TokenScheme)
 )]
 struct Description;

@@ -128,6 +128,7 @@ fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
         limits: config.limits.policy(),
         guarded_key: config.photon.policy(),
         device_keys: config.cis.policy(public),
+        vault: config.enceeper.policy(public),
         public_url: public.to_owned(),
     }
 }

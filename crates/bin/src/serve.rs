@@ -118,6 +118,7 @@ async fn serve(
         health(
             surface::public(
                 &house.keeper,
+                &loaded.config,
                 limits.request_seconds.saturating_sub(5).max(1),
             ),
             &house.keeper,

@@ -10,9 +10,12 @@ use domain::Keeper;
 use http::{StatusCode, header};
 use serde_json::Value;
 
+use crate::config::Config;
+
 /// Name and title of each surface that has a description.
-const DESCRIBED: [(&str, &str); 3] = [
+const DESCRIBED: [(&str, &str); 4] = [
     ("photon", "Photon key server"),
+    ("enceeper", "Enceeper"),
     ("cis", "CIS device keys"),
     ("admin", "Keyward admin"),
 ];
@@ -21,6 +24,7 @@ const DESCRIBED: [(&str, &str); 3] = [
 pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
     match surface {
         "photon" => Ok(photon::openapi()),
+        "enceeper" => Ok(enceeper::openapi()),
         "cis" => Ok(cis::openapi()),
         "admin" => Ok(admin::openapi()),
         other => {
@@ -32,9 +36,10 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
 
 /// Everything on the public listener.
 /// `seconds`: after so many a handler that did not answer is given up, in its surface's own words.
-pub(crate) fn public(keeper: &Arc<Keeper>, seconds: u64) -> Router {
+pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Router {
     let keeper = || Arc::clone(keeper);
-    let router = Router::new()
+    let vaults = config.enceeper.options();
+    let mut router = Router::new()
         .merge(web::deadline::within(
             photon::routes(keeper()),
             seconds,
@@ -45,6 +50,13 @@ pub(crate) fn public(keeper: &Arc<Keeper>, seconds: u64) -> Router {
             seconds,
             cis::late,
         ));
+    if config.enceeper.enabled {
+        router = router.merge(web::deadline::within(
+            enceeper::routes(keeper(), vaults.clone()),
+            seconds,
+            enceeper::late,
+        ));
+    }
     DESCRIBED
         .iter()
         .filter(|(name, _)| *name != "admin")
@@ -52,7 +64,7 @@ pub(crate) fn public(keeper: &Arc<Keeper>, seconds: u64) -> Router {
             described(router, name, title)
         })
         .route("/", get(front_page))
-        .fallback(unknown)
+        .fallback(move |request: Request| async move { unknown(&request, &vaults) })
 }
 
 /// `/openapi/<surface>.json` and the page beside it.
@@ -75,12 +87,14 @@ pub(crate) fn panicked() -> Response {
     photon::panicked()
 }
 
-async fn unknown(request: Request) -> Response {
+fn unknown(request: &Request, vaults: &enceeper::Options) -> Response {
     let path = request.uri().path();
     if photon::owns(path) {
         photon::not_found()
     } else if cis::owns(path) {
         cis::not_found()
+    } else if enceeper::owns(&vaults.base_path, path) {
+        enceeper::not_found(vaults)
     } else {
         unknown_in_general()
     }

@@ -112,6 +112,11 @@ impl GuessBudget {
         self.clear();
     }
 
+    /// The try was right, and tells nothing of the failures: only what it took is given back.
+    pub fn withdraw(&mut self, reservation: Reservation) {
+        self.in_flight.retain(|flight| flight.id != reservation.0);
+    }
+
     /// Forgets the failures, after the subject was proved another way. Tries in flight stay.
     pub fn clear(&mut self) {
         self.failed = 0;

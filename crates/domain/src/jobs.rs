@@ -12,12 +12,22 @@ use crate::port::store::Kind;
 use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
-const SWEPT: [Kind; 5] = [
+const SWEPT: [Kind; 14] = [
     "rate",
     "owner_link",
     "device_challenge",
     "spent_assertion",
     "signing_key",
+    "quota",
+    // Only budgets of names that anybody may invent have a due time.
+    "guess_budget",
+    "vault_handshake",
+    "vault_session",
+    "vault_web_pass",
+    "vault_application",
+    "vault_approval",
+    "vault_approval_link",
+    "vault_notice",
 ];
 
 impl Keeper {

@@ -12,6 +12,7 @@ use crate::policy::Policy;
 use crate::port::random::bytes;
 use crate::port::store::{RowId, Tx, TxResult};
 use crate::port::{Clock, Composer, Courier, Random, Roots, Store};
+use crate::quota::Leases;
 use crate::rows::{Rows, Scope};
 use crate::signing::Rings;
 use crate::time::Timestamp;
@@ -47,6 +48,8 @@ pub struct Keeper {
     pub(crate) rows: Arc<Rows>,
     pub(crate) hashes: HashPool,
     pub(crate) turns: Turns,
+    pub(crate) leases: Leases,
+    pub(crate) logins_ready: tokio::sync::OnceCell<()>,
     pub(crate) sending: Sending,
     pub(crate) rings: Rings,
     /// Events that describe no change, until the next link takes them.
@@ -66,6 +69,8 @@ impl Keeper {
             rows,
             hashes: HashPool::new(policy.hash.threads, policy.hash.queue),
             turns: Turns::new(policy.hash.threads, policy.limits.queue_per_subject),
+            leases: Leases::default(),
+            logins_ready: tokio::sync::OnceCell::new(),
             sending: Sending::new(ports.courier, ports.composer),
             store: ports.store,
             clock: ports.clock,

@@ -5,6 +5,7 @@
 
 pub mod access_token;
 pub mod audit;
+pub mod bearer;
 pub mod budget;
 pub mod challenge;
 pub mod contact;
@@ -20,6 +21,7 @@ pub mod outbox;
 pub mod permission;
 pub mod policy;
 pub mod port;
+pub mod quota;
 pub mod rate;
 pub mod recovery;
 pub mod rows;
@@ -28,6 +30,7 @@ pub mod signing;
 pub mod tenant;
 pub mod time;
 pub mod turns;
+pub mod vault;
 
 pub use error::{Condition, Error, Refusal};
 pub use keeper::{Caller, Keeper, Ports};

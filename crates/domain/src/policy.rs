@@ -7,6 +7,7 @@ use crypto::password::Cost;
 use crate::budget::GuessLimits;
 use crate::rate::Rate;
 use crate::time::{days, hours};
+pub use crate::vault::policy::VaultPolicy;
 
 /// Everything the domain can be told.
 #[derive(Debug, Clone)]
@@ -15,6 +16,7 @@ pub struct Policy {
     pub limits: SharedLimits,
     pub guarded_key: GuardedKeyPolicy,
     pub device_keys: DeviceKeyPolicy,
+    pub vault: VaultPolicy,
     /// Where owners reach this server, without a slash at the end.
     pub public_url: String,
 }
@@ -148,6 +150,7 @@ impl Default for Policy {
                 store_addresses: true,
             },
             device_keys: DeviceKeyPolicy::default(),
+            vault: VaultPolicy::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
         }
     }

@@ -121,7 +121,12 @@ pub struct Rows {
     /// Data keys known to be committed. A key made in a transaction that is later rolled back must
     /// never get in here, so only [`Rows::ensure_scope`] fills it.
     data_keys: Mutex<HashMap<Scope, Arc<SealKey>>>,
+    /// The same for scopes of which there may be millions: a bounded number of those used lately.
+    recent_keys: Mutex<HashMap<Scope, Arc<SealKey>>>,
 }
+
+/// Data keys of small scopes that are remembered.
+const RECENT: usize = 20_000;
 
 impl Rows {
     pub fn new(roots: Arc<dyn Roots>, random: Arc<dyn Random>) -> Result<Self, Error> {
@@ -131,6 +136,7 @@ impl Rows {
             random,
             index,
             data_keys: Mutex::default(),
+            recent_keys: Mutex::default(),
         })
     }
 
@@ -169,7 +175,40 @@ impl Rows {
     pub fn shred(&self, tx: &mut dyn Tx, scope: Scope) -> TxResult<()> {
         tx.remove(DATA_KEY, &scope.0)?;
         self.cache().remove(&scope);
+        self.recent().remove(&scope);
         Ok(())
+    }
+
+    /// Remembers the committed data key of `scope`, if it has one.
+    pub(crate) async fn remember(&self, store: &dyn Store, scope: Scope) -> Result<(), Error> {
+        self.committed_key(store, scope).await.map(|_| ())
+    }
+
+    async fn committed_key(
+        &self,
+        store: &dyn Store,
+        scope: Scope,
+    ) -> Result<Option<Arc<SealKey>>, Error> {
+        if let Some(key) = self.known(scope) {
+            return Ok(Some(key));
+        }
+        let Some(wrapped) = store.row(DATA_KEY, scope.0).await? else {
+            return Ok(None);
+        };
+        let key = self.unwrap(scope, &wrapped)?;
+        let mut recent = self.recent();
+        if recent.len() >= RECENT {
+            // Any one will do: whoever needs it reads it again.
+            let some = recent.keys().next().copied();
+            some.map(|some| recent.remove(&some));
+        }
+        recent.insert(scope, Arc::clone(&key));
+        Ok(Some(key))
+    }
+
+    fn known(&self, scope: Scope) -> Option<Arc<SealKey>> {
+        let known = self.cache().get(&scope).cloned();
+        known.or_else(|| self.recent().get(&scope).cloned())
     }
 
     /// Loads a record and holds its row until the transaction ends.
@@ -198,13 +237,8 @@ impl Rows {
             return Ok(None);
         };
         let scope = scope_of(&row)?;
-        let cached = self.cache().get(&scope).cloned();
-        let key = match cached {
-            Some(key) => key,
-            None => match store.row(DATA_KEY, scope.0).await? {
-                Some(wrapped) => self.unwrap(scope, &wrapped)?,
-                None => return Ok(None),
-            },
+        let Some(key) = self.committed_key(store, scope).await? else {
+            return Ok(None);
         };
         open(&key, scope, &row).map(Some)
     }
@@ -298,8 +332,8 @@ impl Rows {
     }
 
     fn data_key(&self, tx: &mut dyn Tx, scope: Scope, absent: Absent) -> TxResult<Arc<SealKey>> {
-        if let Some(key) = self.cache().get(&scope) {
-            return Ok(Arc::clone(key));
+        if let Some(key) = self.known(scope) {
+            return Ok(key);
         }
         match (tx.peek(DATA_KEY, &scope.0)?, absent) {
             (Some(row), _) => Ok(self.unwrap(scope, &row)?),
@@ -326,6 +360,12 @@ impl Rows {
         let key =
             Key::from_slice(&plain).ok_or_else(|| Error::bug("a data key has another length"))?;
         Ok(Arc::new(SealKey::new(&key)))
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, HashMap<Scope, Arc<SealKey>>> {
+        self.recent_keys
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<Scope, Arc<SealKey>>> {

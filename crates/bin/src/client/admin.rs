@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::enceeper::{self, EnceeperCommand};
 use super::{Target, encode, readable, tenancy};
 use crate::cli::print;
 
@@ -16,6 +17,9 @@ pub(crate) enum AdminCommand {
     /// PIN-guarded keys of the Photon surface.
     #[command(subcommand)]
     Photon(PhotonCommand),
+    /// Accounts of the Enceeper surface.
+    #[command(subcommand)]
+    Enceeper(EnceeperCommand),
     /// Tenants: each with applications, clients, roles and people of its own.
     #[command(subcommand)]
     Tenant(tenancy::TenantCommand),
@@ -121,6 +125,7 @@ pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, String> {
             show(&target, &target.connect()?.get("/admin/v1/status").await?)
         }
         AdminCommand::Photon(command) => photon(command).await,
+        AdminCommand::Enceeper(command) => enceeper::run(command).await,
         AdminCommand::Tenant(command) => tenancy::tenant(command).await,
         AdminCommand::App(command) => tenancy::app(command).await,
         AdminCommand::Client(command) => tenancy::client(command).await,

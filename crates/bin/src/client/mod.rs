@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod dev;
+mod enceeper;
 pub(crate) mod tenancy;
 
 use std::path::PathBuf;

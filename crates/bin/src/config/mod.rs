@@ -5,6 +5,7 @@
 
 mod admin;
 mod cis;
+mod enceeper;
 mod keys;
 mod limits;
 mod mail;
@@ -49,6 +50,7 @@ sections! {
     sms: sms::Sms,
     limits: limits::Limits,
     photon: photon::Photon,
+    enceeper: enceeper::Enceeper,
     cis: cis::Cis,
     admin: admin::Admin,
 }
@@ -172,6 +174,7 @@ impl Config {
         self.mail.validate()?;
         self.sms.validate()?;
         self.photon.validate()?;
+        self.enceeper.validate()?;
         self.cis.validate()
     }
 

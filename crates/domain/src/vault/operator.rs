@@ -1,0 +1,127 @@
+//! What an operator may do with an account: look at its outside, give it a plan, remove it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::LoginName;
+use super::account::Account;
+use super::entry::Entry;
+use super::session::Session;
+use super::web_pass::fingerprint;
+use crate::audit::Event;
+use crate::error::{Error, Refusal};
+use crate::keeper::Keeper;
+use crate::port::store::{Tx, TxResult};
+use crate::rows::Stored;
+
+/// An account without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountState {
+    /// The keyed hash that the audit trail calls the account by.
+    pub alias: String,
+    pub name: String,
+    pub created: String,
+    /// The plan that counts, and whether an operator chose it.
+    pub plan: String,
+    pub plan_is_default: bool,
+    pub password_generation: u64,
+    pub entries: u64,
+    pub sessions: u64,
+    pub public_key_fingerprint: String,
+}
+
+impl Keeper {
+    pub async fn vault_account_state(
+        self: &Arc<Self>,
+        name: LoginName,
+    ) -> Result<AccountState, Error> {
+        self.read(move |keeper, tx| {
+            let id = keeper.find_account(tx, &name)?;
+            let account = match id {
+                Some(id) => keeper.rows.peek::<Account>(tx, &id)?,
+                None => None,
+            };
+            let Some(account) = account else {
+                return Err(Refusal::UnknownSubject.into());
+            };
+            keeper.account_state(tx, &account)
+        })
+        .await
+    }
+
+    /// Gives an account a plan of the configuration, or the default again. Counts at once.
+    pub async fn set_vault_plan(
+        self: &Arc<Self>,
+        surface: &'static str,
+        name: LoginName,
+        plan: Option<String>,
+    ) -> Result<AccountState, Error> {
+        if plan
+            .as_ref()
+            .is_some_and(|plan| !self.policy.vault.plans.by_name.contains_key(plan))
+        {
+            return Err(Refusal::Invalid {
+                field: "plan",
+                why: "is not in the configuration",
+            }
+            .into());
+        }
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let mut account = keeper.held_by_name(tx, &name)?;
+            account.plan.clone_from(&plan);
+            keeper.rows.put(tx, &mut account)?;
+            let event = Event::new(surface, now, "account.plan", Self::alias(&account.id()))
+                .fact("by", "operator");
+            keeper.record(tx, event.fact("plan", plan.clone().unwrap_or_default()))?;
+            keeper.account_state(tx, &account)
+        })
+        .await
+    }
+
+    /// Removes an account as its owner would.
+    pub async fn delete_vault_account(
+        self: &Arc<Self>,
+        surface: &'static str,
+        name: LoginName,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let account = keeper.held_by_name(tx, &name)?;
+            keeper.erase_account(tx, &account)?;
+            let event = Event::new(surface, now, "account.delete", Self::alias(&account.id()));
+            keeper.record(tx, event.fact("by", "operator"))
+        })
+        .await
+    }
+
+    pub async fn count_vault_accounts(self: &Arc<Self>) -> Result<u64, Error> {
+        self.read(|_, tx| tx.count(<Account as crate::rows::Record>::KIND))
+            .await
+    }
+
+    fn held_by_name(&self, tx: &mut dyn Tx, name: &LoginName) -> TxResult<Stored<Account>> {
+        let Some(id) = self.find_account(tx, name)? else {
+            return Err(Refusal::UnknownSubject.into());
+        };
+        self.rows
+            .get::<Account>(tx, &id)?
+            .ok_or_else(|| Refusal::UnknownSubject.into())
+    }
+
+    fn account_state(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<AccountState> {
+        let id = account.id();
+        Ok(AccountState {
+            alias: Self::alias(&id),
+            name: account.name.clone(),
+            created: account.created.rfc3339_seconds(),
+            plan: self.policy.vault.plans.named(account.plan.as_deref()).name,
+            plan_is_default: account.plan.is_none(),
+            password_generation: account.generation,
+            entries: tx.count_children(<Entry as crate::rows::Record>::KIND, &id)?,
+            sessions: tx.count_children(<Session as crate::rows::Record>::KIND, &id)?,
+            public_key_fingerprint: fingerprint(&account.public_key()),
+        })
+    }
+}

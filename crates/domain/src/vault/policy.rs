@@ -1,0 +1,62 @@
+//! The numbers of vaults.
+
+use std::time::Duration;
+
+use super::plan::Plans;
+use crate::budget::GuessLimits;
+use crate::rate::Rate;
+use crate::time::{days, hours};
+
+/// Accounts with encrypted vaults.
+#[derive(Debug, Clone)]
+pub struct VaultPolicy {
+    /// Where the pages behind links are reached, without a slash at the end.
+    pub base_url: String,
+    pub session_life: Duration,
+    pub handshake_life: Duration,
+    pub approval_life: Duration,
+    pub web_pass_life: Duration,
+    /// Whether an account begins with a confirmed address.
+    pub confirm_addresses: bool,
+    pub confirm_life: Duration,
+    pub confirmations_per_address: Rate,
+    /// Letters to the owner of a name that others try to register.
+    pub warnings_per_address: Rate,
+    /// Calls without a session, for each network; 0 is off.
+    pub network_calls_per_hour: u32,
+    /// Wrong passwords for one name from one network.
+    pub failures_from_network: GuessLimits,
+    /// Wrong passwords for one name in all: larger, so that a stranger cannot lock an owner out cheaply.
+    pub failures_from_anywhere: GuessLimits,
+    /// Unanswered questions to an owner; 0 is off.
+    pub pending_approvals_per_slot: usize,
+    pub notices_per_slot: Rate,
+    pub plans: Plans,
+}
+
+impl Default for VaultPolicy {
+    fn default() -> Self {
+        let failures = |failures| GuessLimits {
+            failures,
+            window: Duration::from_secs(900),
+            in_a_row: 0,
+        };
+        Self {
+            base_url: "http://127.0.0.1:8080/api/v1".to_owned(),
+            session_life: hours(1),
+            handshake_life: Duration::from_secs(120),
+            approval_life: Duration::from_secs(600),
+            web_pass_life: Duration::from_secs(120),
+            confirm_addresses: true,
+            confirm_life: days(1),
+            confirmations_per_address: Rate::per(5, days(1)),
+            warnings_per_address: Rate::per(1, days(1)),
+            network_calls_per_hour: 600,
+            failures_from_network: failures(20),
+            failures_from_anywhere: failures(200),
+            pending_approvals_per_slot: 5,
+            notices_per_slot: Rate::per(30, hours(1)),
+            plans: Plans::default(),
+        }
+    }
+}

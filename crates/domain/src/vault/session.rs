@@ -1,0 +1,159 @@
+//! Sessions: what a login gives, and what every later call shows.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::plan::Plan;
+use crate::bearer::has_form;
+use crate::error::Error;
+use crate::keeper::{Caller, Keeper};
+use crate::port::store::{RowId, Tx, TxResult};
+use crate::quota::Meter;
+use crate::rows::{Place, Record, Stored};
+use crate::time::Timestamp;
+
+const TOKEN_DIGITS: usize = 64;
+
+/// The record of a session, found by the keyed hash of its token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) account: [u8; 16],
+    pub(crate) generation: u64,
+    pub(crate) expires: Timestamp,
+}
+
+impl Record for Session {
+    const KIND: &'static str = "vault_session";
+}
+
+/// Somebody with a live session. Only [`Keeper::enter`] makes one.
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub(super) account: RowId,
+    pub(super) name: String,
+    pub(super) generation: u64,
+    pub(super) plan: Plan,
+}
+
+impl Member {
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// What a presented token is worth.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    Member(Box<Member>),
+    /// Nothing was presented.
+    Absent,
+    /// Unknown, malformed or over.
+    Unknown,
+    /// Issued before the password was changed.
+    Superseded,
+}
+
+/// A call at the door: counted, and recognised.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    pub meter: Meter,
+    pub standing: Standing,
+}
+
+impl Keeper {
+    /// Looks a token up and counts the call: on the account whose token it is, else on the network.
+    pub async fn enter(
+        self: &Arc<Self>,
+        caller: &Caller,
+        token: Option<&str>,
+    ) -> Result<Entrance, Error> {
+        let now = self.now();
+        let Some((session, account)) = self.bearer_account(now, token).await? else {
+            let meter = self.count_network(caller, now).await?;
+            let standing = if token.is_some() {
+                Standing::Unknown
+            } else {
+                Standing::Absent
+            };
+            return Ok(Entrance { meter, standing });
+        };
+        let plan = self.policy.vault.plans.named(account.plan.as_deref());
+        let meter = self
+            .spend_quota(account.id(), plan.calls_per_hour, now)
+            .await?;
+        let standing = if session.generation == account.generation {
+            let generation = account.generation;
+            let name = account.value.name;
+            Standing::Member(Box::new(Member {
+                account: account.place.id,
+                name,
+                generation,
+                plan,
+            }))
+        } else {
+            Standing::Superseded
+        };
+        Ok(Entrance { meter, standing })
+    }
+
+    /// Counts a call that needs no token.
+    pub async fn enter_openly(self: &Arc<Self>, caller: &Caller) -> Result<Meter, Error> {
+        self.count_network(caller, self.now()).await
+    }
+
+    async fn count_network(
+        self: &Arc<Self>,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Meter, Error> {
+        let subject = self.rows.id("vault_network", &[caller.network.as_bytes()]);
+        self.spend_quota(subject, self.policy.vault.network_calls_per_hour, now)
+            .await
+    }
+
+    async fn bearer_account(
+        &self,
+        now: Timestamp,
+        token: Option<&str>,
+    ) -> Result<Option<(Stored<Session>, Stored<Account>)>, Error> {
+        let Some(token) = token.filter(|token| has_form(token, TOKEN_DIGITS)) else {
+            return Ok(None);
+        };
+        let store = self.store.as_ref();
+        let session = self
+            .rows
+            .read::<Session>(store, self.bearer_row(Session::KIND, token))
+            .await?;
+        let Some(session) = session.filter(|session| now < session.expires) else {
+            return Ok(None);
+        };
+        let account = self
+            .rows
+            .read::<Account>(store, RowId(session.account))
+            .await?;
+        Ok(account.map(|account| (session, account)))
+    }
+
+    /// Issues a session in the running transaction; its token leaves with the answer and nowhere else.
+    pub(super) fn issue_session(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        account: &Stored<Account>,
+    ) -> TxResult<String> {
+        let token = self.fresh_bearer::<32>();
+        let expires = now.plus(self.policy.vault.session_life);
+        let place = Place::at(self.bearer_row(Session::KIND, &token))
+            .of(account.id())
+            .due(expires);
+        let session = Session {
+            account: account.id().0,
+            generation: account.generation,
+            expires,
+        };
+        self.rows.create(tx, account.scope(), place, session)?;
+        Ok(token)
+    }
+}

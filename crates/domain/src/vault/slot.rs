@@ -1,0 +1,213 @@
+//! Slots: made for outside readers, changed and closed by their owner, given up by receivers.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::approval::{Approval, ApprovalLink};
+use super::entry::{Entry, EntryView, Guest, Notify, Reader, Slot};
+use super::number::Numbered;
+use super::plan::Plan;
+use super::reading::NoticeLog;
+use super::session::Member;
+use crate::error::{Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::port::store::{RowId, Tx, TxResult};
+use crate::rows::{Place, Record, Stored};
+
+/// Leads from an outside reader's identifier to its slot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Identified {
+    pub(super) entry: [u8; 16],
+    pub(super) slot: u64,
+}
+
+impl Record for Identified {
+    const KIND: &'static str = "vault_identifier";
+}
+
+/// Which slot of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotNumber {
+    /// The owner's own, which nobody can change.
+    Own,
+    Numbered(u64),
+}
+
+/// What changes in a slot; at least one of them.
+#[derive(Debug, Clone)]
+pub struct SlotEdit {
+    pub enabled: Option<bool>,
+    pub notify: Option<Notify>,
+    pub value: Option<String>,
+}
+
+impl Keeper {
+    /// What belongs to a slot beside its entry is found under this row.
+    pub(super) fn slot_row(&self, number: u64) -> RowId {
+        self.rows.id("vault_slot", &[&number.to_be_bytes()])
+    }
+
+    /// Adds a slot for an outside reader; its identifier is made here.
+    pub async fn create_slot(
+        self: &Arc<Self>,
+        caller: Caller,
+        member: Member,
+        entry: u64,
+        (value, notify): (String, Notify),
+    ) -> Result<EntryView, Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let mut entry = keeper.own_entry(tx, &member, entry)?;
+            allows(&member.plan, notify)?;
+            room(&entry, &member.plan)?;
+            let number = keeper.draw_number(now, entry.last_number);
+            keeper.register_number(tx, entry.scope(), number, entry.id())?;
+            let identifier = keeper.fresh_bearer::<16>();
+            let place = Place::at(keeper.bearer_row(Identified::KIND, &identifier)).of(entry.id());
+            keeper.rows.create(
+                tx,
+                entry.scope(),
+                place,
+                Identified {
+                    entry: entry.id().0,
+                    slot: number,
+                },
+            )?;
+            entry.last_number = number;
+            entry.slots.push(Slot {
+                number,
+                value: value.clone(),
+                notify,
+                enabled: true,
+                reader: Reader::Outside { identifier },
+                created: now,
+                updated: now,
+            });
+            keeper.rows.put(tx, &mut entry)?;
+            keeper.record_entry(tx, (now, &caller, "slot.create"), number)?;
+            Ok(entry.owners_view())
+        })
+        .await
+    }
+
+    /// Changes a slot of an outside reader. Its identifier stays.
+    pub async fn edit_slot(
+        self: &Arc<Self>,
+        caller: Caller,
+        member: Member,
+        (entry, slot): (u64, SlotNumber),
+        edit: SlotEdit,
+    ) -> Result<EntryView, Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let mut entry = keeper.own_entry(tx, &member, entry)?;
+            let SlotNumber::Numbered(number) = slot else {
+                return Err(Refusal::WrongState.into());
+            };
+            let Some(slot) = entry.slots.iter_mut().find(|slot| slot.number == number) else {
+                return Err(Refusal::UnknownSubject.into());
+            };
+            if matches!(slot.reader, Reader::Account { .. }) {
+                return Err(Refusal::WrongState.into());
+            }
+            let SlotEdit {
+                enabled,
+                notify,
+                value,
+            } = edit.clone();
+            // A plan that lost a feature keeps the slots that use it; only a change needs it.
+            if let Some(notify) = notify.filter(|notify| *notify != slot.notify) {
+                allows(&member.plan, notify)?;
+                slot.notify = notify;
+            }
+            slot.enabled = enabled.unwrap_or(slot.enabled);
+            slot.value = value.unwrap_or_else(|| slot.value.clone());
+            slot.updated = now;
+            keeper.rows.put(tx, &mut entry)?;
+            keeper.record_entry(tx, (now, &caller, "slot.edit"), number)?;
+            Ok(entry.owners_view())
+        })
+        .await
+    }
+
+    /// Closes a slot: any but his own for the owner, exactly his own for a receiver.
+    pub async fn delete_slot(
+        self: &Arc<Self>,
+        caller: Caller,
+        member: Member,
+        (entry, slot): (u64, SlotNumber),
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let Some(mut entry) = keeper.rows.get::<Entry>(tx, &keeper.entry_row(entry))? else {
+                return Err(Refusal::UnknownSubject.into());
+            };
+            let owner = entry.place.owner == Some(member.account);
+            let number = match slot {
+                SlotNumber::Numbered(number) => number,
+                SlotNumber::Own if owner => return Err(Refusal::WrongState.into()),
+                SlotNumber::Own => return Err(Refusal::UnknownSubject.into()),
+            };
+            let visible =
+                |slot: &&Slot| slot.number == number && (owner || slot.is_of(&member.account));
+            let found = entry
+                .slots
+                .iter()
+                .find(visible)
+                .filter(|_| owner || entry.enabled)
+                .cloned();
+            let Some(slot) = found else {
+                return Err(Refusal::UnknownSubject.into());
+            };
+            keeper.close_slot(tx, &entry.id(), &slot)?;
+            entry.slots.retain(|slot| slot.number != number);
+            keeper.rows.put(tx, &mut entry)?;
+            let action = if owner { "slot.delete" } else { "slot.leave" };
+            keeper.record_entry(tx, (now, &caller, action), number)
+        })
+        .await
+    }
+
+    /// Removes what lies beside the entry for one of its slots.
+    pub(super) fn close_slot(&self, tx: &mut dyn Tx, entry: &RowId, slot: &Slot) -> TxResult<()> {
+        match &slot.reader {
+            Reader::Outside { identifier } => {
+                let row = self.slot_row(slot.number);
+                self.rows
+                    .remove::<Identified>(tx, &self.bearer_row(Identified::KIND, identifier))?;
+                self.rows.remove::<NoticeLog>(tx, &row)?;
+                tx.remove_children(Approval::KIND, &row)?;
+                tx.remove_children(ApprovalLink::KIND, &row)?;
+            }
+            Reader::Account { account, .. } => {
+                self.rows
+                    .remove::<Guest>(tx, &self.guest_row(entry, &RowId(*account)))?;
+            }
+        }
+        self.rows
+            .remove::<Numbered>(tx, &self.number_row(slot.number))?;
+        Ok(())
+    }
+}
+
+fn allows(plan: &Plan, notify: Notify) -> Result<(), Refusal> {
+    match notify {
+        Notify::OnUse if !plan.notify_on_use => Err(Refusal::Forbidden {
+            need: "slot_notify_on_use",
+        }),
+        Notify::Approve if !plan.approve_use => Err(Refusal::Forbidden {
+            need: "slot_approve_use",
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn room(entry: &Stored<Entry>, plan: &Plan) -> Result<(), Refusal> {
+    if entry.places() >= plan.slots_per_entry {
+        return Err(Refusal::Forbidden {
+            need: "slots_per_key",
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Web passes: a signed-in client hands its person over to a page in a browser.
+//!
+//! 1. [`Keeper::issue_web_pass`] gives a token that lives briefly and voids older ones.
+//! 2. [`Keeper::take_web_pass`] takes it, once, and tells what the page shows.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::entry::Entry;
+use super::plan::Plan;
+use super::session::{Member, Session};
+use crate::audit::Event;
+use crate::bearer::has_form;
+use crate::error::{Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::port::store::{Page, RowId, Tx, TxResult};
+use crate::rows::{Place, Record, Stored};
+use crate::time::Timestamp;
+
+const TOKEN_DIGITS: usize = 64;
+
+/// The record of a pass.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WebPass {
+    account: [u8; 16],
+    generation: u64,
+    expires: Timestamp,
+}
+
+impl Record for WebPass {
+    const KIND: &'static str = "vault_web_pass";
+}
+
+/// What the page behind a pass shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    pub name: String,
+    pub language: String,
+    pub plan: Plan,
+    pub entries: u64,
+    pub slots: usize,
+    /// The account's public key in short, for comparing by eye.
+    pub fingerprint: String,
+    pub sessions: usize,
+}
+
+impl Keeper {
+    /// Step 1.
+    pub async fn issue_web_pass(
+        self: &Arc<Self>,
+        caller: Caller,
+        member: Member,
+    ) -> Result<String, Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let account = keeper.hold_account(tx, &member)?;
+            tx.remove_children(WebPass::KIND, &member.account)?;
+            let token = keeper.fresh_bearer::<32>();
+            let expires = now.plus(keeper.policy.vault.web_pass_life);
+            let place = Place::at(keeper.bearer_row(WebPass::KIND, &token))
+                .of(member.account)
+                .due(expires);
+            let pass = WebPass {
+                account: member.account.0,
+                generation: account.generation,
+                expires,
+            };
+            keeper.rows.create(tx, account.scope(), place, pass)?;
+            keeper.record(
+                tx,
+                Event::new(
+                    caller.surface,
+                    now,
+                    "account.web_pass",
+                    Self::alias(&member.account),
+                )
+                .by(&caller),
+            )?;
+            Ok(token)
+        })
+        .await
+    }
+
+    /// Step 2.
+    pub async fn take_web_pass(
+        self: &Arc<Self>,
+        caller: Caller,
+        token: String,
+    ) -> Result<Overview, Error> {
+        if !has_form(&token, TOKEN_DIGITS) {
+            return Err(Refusal::UnknownSubject.into());
+        }
+        let now = self.now();
+        let row = self.bearer_row(WebPass::KIND, &token);
+        let overview = self
+            .write(move |keeper, tx| {
+                let Some(pass) = keeper.rows.take::<WebPass>(tx, &row)? else {
+                    return Ok(None);
+                };
+                let account = keeper.rows.peek::<Account>(tx, &RowId(pass.account))?;
+                let Some(account) = account
+                    .filter(|account| account.generation == pass.generation && now < pass.expires)
+                else {
+                    return Ok(None);
+                };
+                let event = Event::new(
+                    caller.surface,
+                    now,
+                    "account.web_login",
+                    Self::alias(&account.id()),
+                );
+                keeper.record(tx, event.by(&caller))?;
+                keeper.overview(tx, now, &account).map(Some)
+            })
+            .await?;
+        overview.ok_or(Error::Refused(Refusal::UnknownSubject))
+    }
+
+    fn overview(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        account: &Stored<Account>,
+    ) -> TxResult<Overview> {
+        let id = account.id();
+        let entries = self.rows.children::<Entry>(tx, &id, Page::ALL)?;
+        let sessions = self.rows.children::<Session>(tx, &id, Page::ALL)?;
+        let live = |session: &&Stored<Session>| {
+            now < session.expires && session.generation == account.generation
+        };
+        Ok(Overview {
+            name: account.name.clone(),
+            language: account.language.clone(),
+            plan: self.policy.vault.plans.named(account.plan.as_deref()),
+            entries: entries.len() as u64,
+            slots: entries.iter().map(|entry| entry.slots.len()).sum(),
+            fingerprint: fingerprint(&account.public_key()),
+            sessions: sessions.iter().filter(live).count(),
+        })
+    }
+}
+
+/// The first half of the key's SHA-256, in groups that two people can read to each other.
+pub(super) fn fingerprint(key: &str) -> String {
+    let digits = hex::encode(&crypto::mac::sha256(key.as_bytes())[..16]);
+    let groups: Vec<&str> = (0..digits.len())
+        .step_by(4)
+        .map(|at| &digits[at..at + 4])
+        .collect();
+    groups.join(" ")
+}
