@@ -14,6 +14,7 @@ use domain::audit::Checkpoint;
 use domain::port::random::bytes;
 use domain::secret::SecretText;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::{ServeOptions, TrustedProxies};
@@ -47,8 +48,13 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
     };
     let json = arguments.json_log || loaded.config.server.log == "json";
     log::start(&loaded.config.server.log_filter, json)?;
+    // Before anybody can know that the server runs: a stop right after its start must be an orderly one too.
+    let mut signals = StopSignals::listen()?;
     let listeners = Listeners::bind(&loaded, mode).await?;
-    let house = compose::house(&loaded, mode, &listeners.public_url).await?;
+    let house = tokio::select! {
+        house = compose::house(&loaded, mode, &listeners.public_url) => house?,
+        () = signals.come() => return Ok(ExitCode::SUCCESS),
+    };
     let running = Running {
         pid: std::process::id(),
         public: listeners.public_url.clone(),
@@ -58,7 +64,7 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
     };
     running.write(&loaded.data)?;
     banner::show(&loaded, &house, &running, json)?;
-    let served = serve(&loaded, house, &running, listeners).await;
+    let served = serve(&loaded, house, &running, listeners, signals).await;
     Running::remove(&loaded.data);
     served.map(|()| ExitCode::SUCCESS)
 }
@@ -107,6 +113,7 @@ async fn serve(
     house: House,
     running: &Running,
     listeners: Listeners,
+    mut signals: StopSignals,
 ) -> Result<(), String> {
     let metrics = Metrics::new();
     let proxies = TrustedProxies::parse(&loaded.config.server.trusted_proxies)
@@ -153,7 +160,7 @@ async fn serve(
         &jobs_stop,
     );
     let outcome = tokio::select! {
-        signal = stop_signal() => signal,
+        () = signals.come() => Ok(()),
         Some(ended) = listening.join_next() => Err(format!("a listener ended by itself: {ended:?}")),
     };
     tracing::info!(code = "stopping", "finishing running requests");
@@ -313,14 +320,28 @@ fn keep(path: &Path, end: &Checkpoint) {
     }
 }
 
-async fn stop_signal() -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+/// The wish of an operator, or of the system, that the server stops.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From here on a signal does not end the process by itself.
+    fn listen() -> Result<Self, String> {
+        let listen =
+            |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn come(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
