@@ -22,14 +22,20 @@ pub(crate) fn private(options: &mut OpenOptions) {
 }
 
 /// Writes a file that must not exist yet, and returns when it is on disk with its name.
+///
+/// Written under another name first and then linked: whoever is killed half-way leaves no half file under
+/// the name that counts, which would block every later start.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = create_private(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a file is worse than none: it would block the next attempt.
-        let _ = fs::remove_file(path);
-    }
-    written?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let partial = path.with_file_name(name);
+    // Left by a killed process that had the same number, as the first process of a container always has.
+    let _ = fs::remove_file(&partial);
+    let linked = create_private(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::hard_link(&partial, path));
+    let _ = fs::remove_file(&partial);
+    linked?;
     sync_folder(path)
 }
 
