@@ -3,6 +3,10 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
+/// Whether a line that cannot be written is lamented on standard error. That is where it could not be
+/// written, so the lament fails too, by a panic: a full disk under the log would end the server.
+const LOST_LINES: bool = false;
+
 /// Starts logging. `filter`: `info`, or `domain=debug,info`, …
 pub(crate) fn start(filter: &str, json: bool) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter)
@@ -13,6 +17,7 @@ pub(crate) fn start(filter: &str, json: bool) -> Result<(), String> {
             .flatten_event(true)
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .log_internal_errors(LOST_LINES)
             .try_init()
     } else {
         fmt()
@@ -20,6 +25,7 @@ pub(crate) fn start(filter: &str, json: bool) -> Result<(), String> {
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(false)
+            .log_internal_errors(LOST_LINES)
             .try_init()
     };
     started.map_err(|error| error.to_string())
