@@ -53,7 +53,8 @@ pub(crate) async fn run(command: DevCommand) -> Result<ExitCode, String> {
             let moved = target
                 .connect()?
                 .post("/dev/v1/clock/advance", &json!({ "seconds": seconds }))
-                .await?;
+                .await
+                .map_err(explained)?;
             if target.json {
                 print(&moved.to_string())
             } else {
@@ -73,7 +74,7 @@ async fn mailbox(
         || "/dev/v1/mailbox".to_owned(),
         |to| format!("/dev/v1/mailbox?to={}", encode(to)),
     );
-    let found = target.connect()?.get(&path).await?;
+    let found = target.connect()?.get(&path).await.map_err(explained)?;
     let messages = found["messages"].as_array().cloned().unwrap_or_default();
     if code {
         let newest = messages
@@ -108,6 +109,15 @@ async fn mailbox(
         field("ts"),
         field("body")
     ))
+}
+
+/// Outside development mode a server has none of these paths.
+fn explained(error: String) -> String {
+    if error.ends_with("(404)") {
+        "this server is not in development mode: only `keyward serve --dev` has a mailbox and a clock that moves".to_owned()
+    } else {
+        error
+    }
 }
 
 /// `30d`, `24h`, `15m`, `3600s` or plain seconds.
