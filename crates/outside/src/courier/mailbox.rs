@@ -1,7 +1,7 @@
 //! A file instead of a provider: one JSON line a letter, for tests, development and pick-up by a program.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,7 +61,7 @@ impl Provider for Mailbox {
 /// Opened for each line: a reader may take the file away at any time.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.append(true).create(true);
+    options.read(true).append(true).create(true);
     disk::private(&mut options);
     options.open(path)
 }
@@ -69,8 +69,23 @@ fn open(path: &Path) -> io::Result<File> {
 /// One write call, so that the lines of several processes do not mix either.
 fn append(path: &Path, line: &[u8]) -> io::Result<()> {
     let mut file = open(path)?;
+    if ends_amid_a_line(&mut file)? {
+        // What a killed process, or a full disk, left of a line must not spoil this one.
+        file.write_all(b"\n")?;
+    }
     file.write_all(line)?;
     file.flush()
+}
+
+fn ends_amid_a_line(file: &mut File) -> io::Result<bool> {
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 fn explain(path: &Path, error: &io::Error) -> String {

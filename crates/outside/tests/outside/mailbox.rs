@@ -28,6 +28,24 @@ fn courier(path: &Path) -> OutsideCourier {
 }
 
 #[tokio::test]
+async fn half_a_line_of_a_killed_process_spoils_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox.jsonl");
+    fs::write(&path, "{\"id\":\"6f0c1e").unwrap();
+    let courier = courier(&path);
+    for _ in 0..2 {
+        let delivery = courier.deliver(&letter(Channel::Email)).await;
+        assert_eq!(delivery, Delivery::Accepted);
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0], "{\"id\":\"6f0c1e");
+    assert!(lines[1].starts_with("{\"id\":\"6f0c1e9a-") && lines[1].ends_with('}'));
+    assert_eq!(lines[1], lines[2]);
+}
+
+#[tokio::test]
 async fn each_letter_is_one_line_of_the_documented_form() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mail/outbox.jsonl");
