@@ -1,0 +1,33 @@
+//! Proofs against the built executable: real processes, real sockets, real disks, real `kill -9`.
+//!
+//! The short form runs with all other tests. `KEYWARD_PROOF=long` takes more kills, more requests and more
+//! rounds; `KEYWARD_PROOF_SEED` repeats the chance of an earlier run. Nothing here shares code with the server.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dice;
+mod http;
+mod kills;
+mod mailbox;
+mod photon;
+mod postgres;
+mod restart;
+mod server;
+mod wait;
+
+/// The only reading of the environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its environment how long it may take"
+)]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// `short`, or `long` when there is time.
+fn scaled(short: usize, long: usize) -> usize {
+    match setting("KEYWARD_PROOF").as_deref() {
+        Some("long") => long,
+        _ => short,
+    }
+}
