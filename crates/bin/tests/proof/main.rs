@@ -9,6 +9,7 @@ mod dice;
 mod http;
 mod kills;
 mod mailbox;
+mod nodes;
 mod photon;
 mod postgres;
 mod restart;
