@@ -4,6 +4,8 @@
 #   tests/postgres.sh run COMMAND…    start, run COMMAND with KEYWARD_TEST_POSTGRES set, stop
 #   tests/postgres.sh start FOLDER    start in a new folder and print KEYWARD_TEST_POSTGRES=postgres://…
 #   tests/postgres.sh stop FOLDER     stop it and remove the folder
+#   tests/postgres.sh halt FOLDER     stop it as a crash would, and keep the folder
+#   tests/postgres.sh resume FOLDER   start it again on the same port
 #
 # It commits as durably as a real one, since what is tested is what survives.
 set -euo pipefail
@@ -84,6 +86,7 @@ CONF
         port=$(free_port)
         if as_owner "$folder" "$bin/pg_ctl" start --pgdata="$folder/data" --wait --timeout=60 --silent \
             --log="$folder/postgres.log" --options="-p $port" >"$folder/start.log" 2>&1; then
+            echo "$port" >"$folder/port"
             echo "KEYWARD_TEST_POSTGRES=postgres://keyward:$password@127.0.0.1:$port/postgres"
             exit 0
         fi
@@ -100,6 +103,18 @@ stop() (
     fi
     cd /
     rm -rf "$folder"
+)
+
+halt() (
+    bin=$(programs)
+    as_owner "$1" "$bin/pg_ctl" stop --pgdata="$1/data" --mode=immediate --silent
+)
+
+resume() (
+    bin=$(programs)
+    as_owner "$1" "$bin/pg_ctl" start --pgdata="$1/data" --wait --timeout=60 --silent \
+        --log="$1/postgres.log" --options="-p $(cat "$1/port")" >"$1/start.log" 2>&1 ||
+        { cat "$1/start.log" >&2; fail "PostgreSQL did not start again"; }
 )
 
 run() {
@@ -119,12 +134,12 @@ run)
     [ $# -gt 0 ] || fail "run what?"
     run "$@"
     ;;
-start | stop)
+start | stop | halt | resume)
     [ $# -eq 2 ] || fail "$1 which folder?"
     "$1" "$2"
     ;;
 *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -7,6 +7,7 @@
 
 mod bad;
 mod dice;
+mod failure;
 mod http;
 mod kills;
 mod mailbox;
