@@ -14,8 +14,10 @@ mod mailbox;
 mod nodes;
 mod photon;
 mod postgres;
+mod refusals;
 mod restart;
 mod server;
+mod stop;
 mod wait;
 
 /// The only reading of the environment.
