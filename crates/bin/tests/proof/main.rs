@@ -10,6 +10,7 @@ mod dice;
 mod failure;
 mod http;
 mod kills;
+mod leaks;
 mod mailbox;
 mod nodes;
 mod photon;
