@@ -45,6 +45,7 @@ try licences "$tools/bin/cargo-deny" --all-features check licenses bans sources
 try advisories advisories
 try build cargo build --workspace --lib --bins --tests --quiet
 try properties tests/postgres.sh run env PROPTEST_CASES=5000 tests/rust.sh
+try executable tests/postgres.sh run env KEYWARD_PROOF=long cargo test --quiet --package keyward --test proof
 try fuzzing env KEYWARD_FUZZ_SECONDS=600 tests/real/schemathesis.sh
 
 echo
