@@ -4,6 +4,7 @@ Budgets against senders and guessers are switched off, or every answer would soo
 be a refusal is the goldens' business (the wire ignores unknown fields on purpose), so those checks are left out.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -11,8 +12,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections import Counter
 
+from enceeper_client import Client
 from keyward import ROOT, Keyward
 
 CHECKS = [
@@ -24,6 +27,8 @@ CHECKS = [
     "unsupported_method",
     "allow_header_conformance",
 ]
+# This wire answers 404 to a method that it does not have, and says so.
+METHODS = ("unsupported_method", "allow_header_conformance")
 BUDGETS_OFF = """
 [photon]
 sends_per_user_hour = 0
@@ -33,6 +38,16 @@ sends_per_network_hour = 0
 new_keys_per_network_hour = 0
 max_failures = 1000000
 max_failures_in_a_row = 0
+
+[enceeper]
+ip_requests_per_hour = 0
+failed_proofs_per_ip = 0
+failed_proofs_per_address = 0
+pending_approvals_per_slot = 0
+
+[enceeper.plans.Default]
+reqs_per_hour = 0
+total_keys = 1000000
 
 [limits]
 network_messages_hour = 0
@@ -54,6 +69,19 @@ def known_names(keyward):
     return {"key": key, "user": ADDRESS}
 
 
+def vault(keyward):
+    """Somebody with a session, a key and a slot for readers, and their ids by the names of parameters."""
+    client = Client(f"{keyward.url}/api/v1/", ADDRESS, "secret")
+    client.register()
+    message = json.loads(keyward.command("dev", "mailbox", "--to", ADDRESS, "--json"))
+    link = keyward.url + message["link"][message["link"].index("/api/v1/") :]
+    urllib.request.urlopen(link, data=b"decision=confirm", timeout=30).close()
+    client.sign_in()
+    key = client.add_key("meta", "value")["key_id"]
+    slot = client.add_slot(key, "slot")
+    return client, {"keyid": key, "slotid": slot["slot_id"], "identifier": slot["identifier"]}
+
+
 def parameters(keyward, surface, known):
     """Which of the description's path parameters take which known name."""
     status, description = keyward.call("GET", f"/openapi/{surface}.json")
@@ -68,7 +96,7 @@ def answers(report):
     return Counter(re.findall(r'"status_code": ?([0-9]{3})', report.read_text(errors="replace")))
 
 
-def hunt(keyward, surface, seconds, folder, fixed=None):
+def hunt(keyward, surface, seconds, folder, fixed=None, extra=()):
     config, report = folder / "schemathesis.toml", folder / "answers.ndjson"
     lines = ["[parameters]", *(f'"path.{name}" = "{value}"' for name, value in (fixed or {}).items())]
     config.write_text("\n".join(lines) + "\n")
@@ -77,7 +105,7 @@ def hunt(keyward, surface, seconds, folder, fixed=None):
         *("--config-file", str(config)),
         *("run", f"{keyward.url}/openapi/{surface}.json"),
         *("--url", keyward.url),
-        *("--checks", ",".join(CHECKS)),
+        *("--checks", ",".join(check for check in CHECKS if surface != "enceeper" or check not in METHODS)),
         *("--max-time", str(seconds)),
         *("--request-timeout", "10"),
         *("--generation-database", "none"),
@@ -87,7 +115,8 @@ def hunt(keyward, surface, seconds, folder, fixed=None):
         *("--seed", os.environ.get("KEYWARD_FUZZ_SEED", "1")),
         "--continue-on-failure",
     ]
-    if fixed:
+    command += extra
+    if fixed and surface == "photon":
         # The server ignores the user part, and Schemathesis wants one.
         command += ["--auth", f"anybody:{PIN}"]
         # What they leave behind is a key that this PIN no longer opens, or one without the address.
@@ -102,7 +131,7 @@ def hunt(keyward, surface, seconds, folder, fixed=None):
 
 
 def main():
-    surfaces = sys.argv[1:] or ["photon"]
+    surfaces = sys.argv[1:] or ["photon", "enceeper"]
     seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "40"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-fuzzing-"))
     keyward = Keyward(folder, BUDGETS_OFF, ["--dev", "--dev-fast-hash"])
@@ -116,6 +145,14 @@ def main():
                 sound &= hunt(keyward, surface, seconds, folder, parameters(keyward, surface, known))
                 status, body = keyward.call("GET", f"/v2/key/{known['key']}", pin=PIN)
                 assert status == 200, f"the right PIN is answered {status} {body} after the hunt"
+            if surface == "enceeper":
+                client, known = vault(keyward)
+                # What they leave behind is a session that is over, or no key to speak of.
+                spared = ("editUser", "deleteUser", "deleteKey", "deleteSlot")
+                extra = ["--header", f"X-Enceeper-Auth: {client.token}"]
+                extra += [word for name in spared for word in ("--exclude-operation-id", name)]
+                sound &= hunt(keyward, surface, seconds, folder, parameters(keyward, surface, known), extra)
+                assert client.keys()["keys"], "the vault is there after the hunt"
         assert keyward.process.poll() is None, "the server is gone"
     finally:
         keyward.down()
