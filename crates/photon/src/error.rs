@@ -132,3 +132,17 @@ fn log(error: &Error) {
         "a call failed"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The total mapping, so that a change of one arm is seen in a review.
+    #[tokio::test]
+    async fn every_error_has_its_answer() {
+        let fault = Fault("Error reading key");
+        let now = testkit::refusals::now();
+        let table = testkit::refusals::table(|error| answer(error, fault, now)).await;
+        testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &table);
+    }
+}

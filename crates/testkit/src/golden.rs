@@ -143,6 +143,25 @@ impl Golden {
     }
 }
 
+/// Holds `actual` to the text `tests/name` of the crate in `folder`: a table, or anything else that is not an
+/// exchange.
+///
+/// # Panics
+/// With a readable difference when they are not the same.
+pub fn hold(folder: &str, name: &str, actual: &str) {
+    let path = Path::new(folder).join("tests").join(name);
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if expected == actual {
+        return;
+    }
+    if rewriting() {
+        std::fs::write(path, actual).expect("a golden can be written");
+        return;
+    }
+    let [expected, actual] = [expected, actual.to_owned()].map(|text| diff::lines(text.as_bytes()));
+    panic!("{name} does not hold\n\n{}", diff::diff(&expected, &actual));
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();

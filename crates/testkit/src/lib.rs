@@ -13,6 +13,7 @@ pub mod faulty;
 pub mod golden;
 pub mod kit;
 pub mod random;
+pub mod refusals;
 pub mod roots;
 
 pub use backing::Backing;
