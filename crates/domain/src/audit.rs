@@ -252,6 +252,9 @@ impl Keeper {
             waiting: 0,
             findings: Vec::new(),
         };
+        // Before the end is read: the chain grows meanwhile, and a link that is new must not look like one
+        // that was hidden behind an end that was set back.
+        let stored = self.read(|_, tx| tx.count(Link::KIND)).await?;
         let id = self.rows.id(Head::KIND, &[]);
         let head = match self.rows.read::<Head>(self.store.as_ref(), id).await {
             Ok(head) => head.map(|head| head.value),
@@ -268,7 +271,6 @@ impl Keeper {
         verdict
             .findings
             .extend(std::iter::repeat_n(text.to_owned(), broken));
-        let stored = self.read(|_, tx| tx.count(Link::KIND)).await?;
         let end = head.clone().unwrap_or_default();
         let mut previous = String::new();
         let mut anchored = None;

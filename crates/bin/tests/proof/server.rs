@@ -133,6 +133,7 @@ impl House {
             child,
             public: address("public"),
             admin: address("admin"),
+            token: told["token"].as_str().unwrap().to_owned(),
         }
     }
 
@@ -243,6 +244,7 @@ pub(crate) struct Server {
     child: Running,
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) token: String,
 }
 
 impl Server {
