@@ -241,9 +241,7 @@ fn starve(house: &House, server: &Server, space: &impl Scarce) {
 fn a_full_disk_is_told_and_heals() {
     let house = House::new();
     let Some(disk) = SmallDisk::mount(&house.folder().join("small")) else {
-        eprintln!(
-            "######## SKIPPED: a_full_disk_is_told_and_heals: mounting is not allowed here ########"
-        );
+        crate::skipped("a full disk", "mounting is not allowed here");
         return;
     };
     let data = house.folder().join("small/data");

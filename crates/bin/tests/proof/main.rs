@@ -38,3 +38,17 @@ fn scaled(short: usize, long: usize) -> usize {
         _ => short,
     }
 }
+
+/// Says, past whatever collects the output of tests, that something was not looked at.
+#[expect(
+    clippy::explicit_write,
+    reason = "the macro is what the test runner collects"
+)]
+fn skipped(test: &str, why: &str) {
+    use std::io::Write;
+    writeln!(
+        std::io::stderr(),
+        "######## SKIPPED: {test}: {why} ########"
+    )
+    .unwrap();
+}

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 
-use crate::setting;
+use crate::{setting, skipped};
 
 /// A database of its own, dropped with the test.
 pub(crate) struct Database {
@@ -25,7 +25,7 @@ pub(crate) fn server(test: &str) -> Option<String> {
             Some("true"),
             "{test}: KEYWARD_TEST_POSTGRES is not set, and in CI it must be"
         );
-        eprintln!("######## SKIPPED: {test}: KEYWARD_TEST_POSTGRES is not set ########");
+        skipped(test, "KEYWARD_TEST_POSTGRES is not set");
     }
     found
 }
