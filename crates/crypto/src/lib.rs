@@ -17,6 +17,7 @@ mod p256;
 pub mod password;
 pub mod random;
 pub mod srp;
+pub mod token;
 pub mod webhook_signature;
 
 pub use key::Key;

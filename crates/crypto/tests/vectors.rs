@@ -7,6 +7,8 @@ mod device_key;
 mod duo_auth;
 #[path = "vectors/srp.rs"]
 mod srp;
+#[path = "vectors/token.rs"]
+mod token;
 
 use serde_json::Value;
 
