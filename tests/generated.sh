@@ -12,6 +12,7 @@ generated='
 keyward.toml.example        config-example
 docs/openapi/photon.json    openapi photon
 docs/openapi/enceeper.json  openapi enceeper
+docs/openapi/duo.json       openapi duo
 docs/openapi/admin.json     openapi admin
 '
 

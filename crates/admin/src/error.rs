@@ -99,6 +99,11 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
             "unmet",
             &format!("A condition does not hold: {condition:?}."),
         ),
+        Refusal::StepUp(_) => problem(
+            StatusCode::CONFLICT,
+            "step_up",
+            "This needs its owner in person.",
+        ),
     }
 }
 

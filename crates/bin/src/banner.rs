@@ -16,7 +16,7 @@ pub(crate) fn show(
     if json {
         let line = serde_json::json!({
             "message": "listening", "version": env!("CARGO_PKG_VERSION"), "public": running.public,
-            "admin": running.admin, "data": data, "keys": house.key_place, "dev": running.dev,
+            "admin": running.admin, "hooks": running.hooks, "data": data, "keys": house.key_place, "dev": running.dev,
         });
         tracing::info!(
             code = "listening",
@@ -37,6 +37,9 @@ pub(crate) fn show(
         house.database,
         house.key_place,
     );
+    if let Some(hooks) = &running.hooks {
+        text.push_str(&format!("  Hooks      {hooks}\n"));
+    }
     if running.dev {
         text.push_str(
             "\n  DEVELOPMENT MODE: messages go to a mailbox that anybody on this machine may read, and the clock\n  \

@@ -9,8 +9,8 @@ use domain::port::store::{Row, RowId, Stop, Tx};
 use domain::port::{Clock, Courier, Random, Roots};
 use domain::{Error, Keeper, Ports};
 use outside::{
-    ComposerOptions, KeyError, KeyFile, LocalRoots, MovableClock, OutsideCourier, SystemClock,
-    SystemRandom, TemplateComposer,
+    ComposerOptions, HttpKeySets, KeyError, KeyFile, LocalRoots, MovableClock, OutsideCourier,
+    OutsideLiveness, SystemClock, SystemRandom, TemplateComposer,
 };
 use store::{Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
 
@@ -92,14 +92,16 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
     })?;
     let ports = Ports {
         store,
-        clock,
+        clock: Arc::clone(&clock),
         random: Arc::clone(&random),
         roots: roots as Arc<dyn Roots>,
         courier: courier as Arc<dyn Courier>,
         composer: Arc::new(composer),
+        key_sets: Arc::new(HttpKeySets::new(loaded.config.duo.key_sets())?),
+        liveness: Arc::new(OutsideLiveness::new(loaded.config.duo.liveness()?, clock)?),
     };
-    let keeper =
-        Keeper::new(ports, policy(&loaded.config, mode, public)).map_err(|error| chain(&error))?;
+    let policy = policy(&loaded.config, mode, public)?;
+    let keeper = Keeper::new(ports, policy).map_err(|error| chain(&error))?;
     keeper.prepare().await.map_err(|error| chain(&error))?;
     Ok(House {
         keeper,
@@ -110,7 +112,7 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
     })
 }
 
-fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
+fn policy(config: &Config, mode: Mode, public: &str) -> Result<Policy, String> {
     let cost = match mode {
         Mode::Development { fast_hash: true } => crypto::password::Cost::CHEAPEST,
         _ => config.security.cost(),
@@ -119,7 +121,7 @@ fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
         "" => public,
         url => url,
     };
-    Policy {
+    Ok(Policy {
         hash: HashPolicy {
             cost,
             threads: config.security.threads(),
@@ -129,8 +131,9 @@ fn policy(config: &Config, mode: Mode, public: &str) -> Policy {
         guarded_key: config.photon.policy(),
         device_keys: config.cis.policy(public),
         vault: config.enceeper.policy(public),
+        wallet: config.duo.policy()?,
         public_url: public.to_owned(),
-    }
+    })
 }
 
 /// The root keys: those configured, or new ones for an empty database.

@@ -14,6 +14,9 @@ pub(crate) struct Running {
     /// `http://…` or `https://…` of the public listener.
     pub(crate) public: String,
     pub(crate) admin: String,
+    /// Of the signing server's hooks, where they listen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hooks: Option<String>,
     pub(crate) token: String,
     pub(crate) dev: bool,
 }

@@ -59,6 +59,7 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
         pid: std::process::id(),
         public: listeners.public_url.clone(),
         admin: listeners.admin_url.clone(),
+        hooks: listeners.hooks_url()?,
         token: hex::encode(bytes::<32>(house.random.as_ref())),
         dev: mode != Mode::Production,
     };
@@ -73,6 +74,7 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
 struct Listeners {
     public: TcpListener,
     admin: TcpListener,
+    hooks: Option<TcpListener>,
     public_url: String,
     admin_url: String,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -87,6 +89,11 @@ impl Listeners {
         };
         let public = bind("server", &server.listen).await?;
         let admin = bind("admin", &loaded.config.admin.listen).await?;
+        let duo = &loaded.config.duo;
+        let hooks = match duo.is_configured() {
+            true => Some(bind("duo.hooks", &duo.hooks.listen).await?),
+            false => None,
+        };
         let (at, admin_at) = (address(&public)?, address(&admin)?);
         if mode != Mode::Production && !(at.ip().is_loopback() && admin_at.ip().is_loopback()) {
             return Err("--dev listens on loopback only: its mailbox and clock are open to whoever reaches them".to_owned());
@@ -101,10 +108,18 @@ impl Listeners {
         Ok(Self {
             public,
             admin,
+            hooks,
             public_url: format!("{scheme}://{at}"),
             admin_url: format!("http://{admin_at}"),
             tls,
         })
+    }
+}
+
+impl Listeners {
+    fn hooks_url(&self) -> Result<Option<String>, String> {
+        let at = self.hooks.as_ref().map(address).transpose()?;
+        Ok(at.map(|at| format!("http://{at}")))
     }
 }
 
@@ -137,11 +152,17 @@ async fn serve(
         admin_router(loaded, &house, running, &metrics),
         &metrics,
     );
-    let mut listening = JoinSet::new();
-    for (listener, router, tls) in [
+    let mut served = vec![
         (listeners.public, public, listeners.tls),
         (listeners.admin, admin, None),
-    ] {
+    ];
+    if let Some(listener) = listeners.hooks {
+        let secret = loaded.config.duo.hooks_secret()?;
+        let hooks = duo::hooks(Arc::clone(&house.keeper), secret.as_deref());
+        served.push((listener, watched("hooks", hooks, &metrics), None));
+    }
+    let mut listening = JoinSet::new();
+    for (listener, router, tls) in served {
         let options = ServeOptions {
             listener,
             router,
@@ -230,10 +251,10 @@ fn watched(name: &'static str, router: Router, metrics: &Arc<Metrics>) -> Router
         name,
         metrics: Arc::clone(metrics),
     });
-    let panicked = if name == "admin" {
-        admin::panicked
-    } else {
-        surface::panicked
+    let panicked = match name {
+        "admin" => admin::panicked,
+        "hooks" => duo::panicked,
+        _ => surface::panicked,
     };
     web::observe::layer(web::observe::catch_panic(router, panicked), observer)
 }

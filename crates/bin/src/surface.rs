@@ -13,10 +13,11 @@ use serde_json::Value;
 use crate::config::Config;
 
 /// Name and title of each surface that has a description.
-const DESCRIBED: [(&str, &str); 4] = [
+const DESCRIBED: [(&str, &str); 5] = [
     ("photon", "Photon key server"),
     ("enceeper", "Enceeper"),
     ("cis", "CIS device keys"),
+    ("duo", "Duo auth service"),
     ("admin", "Keyward admin"),
 ];
 
@@ -26,6 +27,7 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
         "photon" => Ok(photon::openapi()),
         "enceeper" => Ok(enceeper::openapi()),
         "cis" => Ok(cis::openapi()),
+        "duo" => Ok(duo::openapi()),
         "admin" => Ok(admin::openapi()),
         other => {
             let known = DESCRIBED.map(|(name, _)| name).join(", ");
@@ -49,6 +51,11 @@ pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Rou
             cis::routes(keeper()),
             seconds,
             cis::late,
+        ))
+        .merge(web::deadline::within(
+            duo::routes(keeper()),
+            seconds,
+            duo::late,
         ));
     if config.enceeper.enabled {
         router = router.merge(web::deadline::within(
@@ -95,6 +102,8 @@ fn unknown(request: &Request, vaults: &enceeper::Options) -> Response {
         cis::not_found()
     } else if enceeper::owns(&vaults.base_path, path) {
         enceeper::not_found(vaults)
+    } else if duo::owns(path) {
+        duo::not_found()
     } else {
         unknown_in_general()
     }

@@ -46,7 +46,7 @@ fn refused(refusal: &Refusal, missing: Missing, now: Timestamp) -> Response {
         // The user is there, and has no key of that name.
         Refusal::WrongState => text(StatusCode::NOT_FOUND, "Device key not found"),
         Refusal::BadProof { .. } | Refusal::Expired => unauthorized(Offered::Token),
-        Refusal::Forbidden { .. } | Refusal::Blocked | Refusal::Unmet(_) => {
+        Refusal::Forbidden { .. } | Refusal::Blocked | Refusal::Unmet(_) | Refusal::StepUp(_) => {
             text(StatusCode::FORBIDDEN, "Insufficient permissions")
         }
         Refusal::Exhausted { until }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::step_up::StepUpRefusal;
 use crate::time::Timestamp;
 
 /// The source of a failure, for the log only.
@@ -55,6 +56,8 @@ pub enum Refusal {
     },
     /// A condition of a person's account does not hold.
     Unmet(Condition),
+    /// The step needs its owner in person, and that was not shown.
+    StepUp(StepUpRefusal),
 }
 
 /// What must hold before somebody may do something to an account.

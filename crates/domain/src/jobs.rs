@@ -12,7 +12,7 @@ use crate::port::store::Kind;
 use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
-const SWEPT: [Kind; 14] = [
+const SWEPT: [Kind; 19] = [
     "rate",
     "owner_link",
     "device_challenge",
@@ -28,6 +28,11 @@ const SWEPT: [Kind; 14] = [
     "vault_approval",
     "vault_approval_link",
     "vault_notice",
+    "wallet_challenge",
+    "wallet_evidence",
+    "wallet_setup",
+    "wallet_share",
+    "wallet_decision",
 ];
 
 impl Keeper {

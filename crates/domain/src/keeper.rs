@@ -11,7 +11,7 @@ use crate::outbox::Sending;
 use crate::policy::Policy;
 use crate::port::random::bytes;
 use crate::port::store::{RowId, Tx, TxResult};
-use crate::port::{Clock, Composer, Courier, Random, Roots, Store};
+use crate::port::{Clock, Composer, Courier, KeySets, Liveness, Random, Roots, Store};
 use crate::quota::Leases;
 use crate::rows::{Rows, Scope};
 use crate::signing::Rings;
@@ -26,6 +26,8 @@ pub struct Ports {
     pub roots: Arc<dyn Roots>,
     pub courier: Arc<dyn Courier>,
     pub composer: Arc<dyn Composer>,
+    pub key_sets: Arc<dyn KeySets>,
+    pub liveness: Arc<dyn Liveness>,
 }
 
 /// Who calls, as far as the front knows: for budgets, messages and the audit trail.
@@ -54,6 +56,8 @@ pub struct Keeper {
     pub(crate) rings: Rings,
     /// Events that describe no change, until the next link takes them.
     pub(crate) recent: Recent,
+    pub(crate) key_sets: Arc<dyn KeySets>,
+    pub(crate) liveness: Arc<dyn Liveness>,
     pub(crate) policy: Policy,
     /// Wakes the jobs when a request left work for them.
     pub(crate) work: Notify,
@@ -78,6 +82,8 @@ impl Keeper {
             rings: Rings::default(),
             recent: Recent::default(),
             roots: ports.roots,
+            key_sets: ports.key_sets,
+            liveness: ports.liveness,
             policy,
             work: Notify::new(),
         }))

@@ -27,10 +27,13 @@ pub mod recovery;
 pub mod rows;
 pub mod secret;
 pub mod signing;
+pub mod step_up;
 pub mod tenant;
 pub mod time;
 pub mod turns;
 pub mod vault;
+pub mod vouched;
+pub mod wallet;
 
 pub use error::{Condition, Error, Refusal};
 pub use keeper::{Caller, Keeper, Ports};

@@ -73,7 +73,7 @@ impl Sending {
     }
 
     /// Grows with every letter of this process, in step with the clock.
-    fn rank(&self, now: Timestamp) -> i64 {
+    pub(crate) fn rank(&self, now: Timestamp) -> i64 {
         let floor = now.millis().saturating_mul(1024);
         let step = |last: i64| Some(floor.max(last + 1));
         match self

@@ -8,6 +8,7 @@ use crate::budget::GuessLimits;
 use crate::rate::Rate;
 use crate::time::{days, hours};
 pub use crate::vault::policy::VaultPolicy;
+use crate::vouched::Issuer;
 
 /// Everything the domain can be told.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct Policy {
     pub guarded_key: GuardedKeyPolicy,
     pub device_keys: DeviceKeyPolicy,
     pub vault: VaultPolicy,
+    pub wallet: WalletPolicy,
     /// Where owners reach this server, without a slash at the end.
     pub public_url: String,
 }
@@ -117,6 +119,70 @@ impl GuardedKeyPolicy {
     }
 }
 
+/// Wallets: devices, step-up, keyshares.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the configuration, each under its own name"
+)]
+pub struct WalletPolicy {
+    /// Whose tokens are accepted.
+    pub issuers: Vec<Issuer>,
+    pub challenge_life: Duration,
+    /// Challenges of one user.
+    pub challenges: Rate,
+    /// Device registrations of one user.
+    pub registrations: Rate,
+    /// Backups and recoveries of one user, together.
+    pub share_calls: Rate,
+    /// Refused step-ups of one user before none is tried for a while.
+    pub refusals: Rate,
+    /// How long accepted evidence is remembered, so that it works once.
+    pub evidence_memory: Duration,
+    /// After this a begun enrolment is dead.
+    pub enrolment_life: Duration,
+    /// A new device switches the older ones off.
+    pub single_device: bool,
+    /// Shares are taken only for keys that the signing server told of.
+    pub known_keys_only: bool,
+    /// Shares are taken only of users who can step up: else whoever holds a token could enrol and recover.
+    pub enrolled_only: bool,
+    /// Most characters of a share.
+    pub longest_share: usize,
+    /// How long replaced shares are kept for the operator.
+    pub replaced_shares: Duration,
+    /// How long decisions about key use are kept.
+    pub decisions: Duration,
+    /// Whether a verifier's opaque words go to the client.
+    pub tell_client: bool,
+    /// Whether clients may get a verifier's session tokens here.
+    pub session_tokens: bool,
+}
+
+impl Default for WalletPolicy {
+    fn default() -> Self {
+        let minute = Duration::from_mins(1);
+        Self {
+            issuers: Vec::new(),
+            challenge_life: Duration::from_secs(300),
+            challenges: Rate::per(60, minute),
+            registrations: Rate::per(60, minute),
+            share_calls: Rate::per(60, minute),
+            refusals: Rate::per(5, Duration::from_mins(15)),
+            evidence_memory: days(1),
+            enrolment_life: Duration::from_mins(10),
+            single_device: false,
+            known_keys_only: true,
+            enrolled_only: true,
+            longest_share: 1_048_576,
+            replaced_shares: days(30),
+            decisions: days(365),
+            tell_client: false,
+            session_tokens: false,
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -151,6 +217,7 @@ impl Default for Policy {
             },
             device_keys: DeviceKeyPolicy::default(),
             vault: VaultPolicy::default(),
+            wallet: WalletPolicy::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
         }
     }

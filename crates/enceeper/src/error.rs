@@ -99,7 +99,7 @@ impl Front {
             }
             // Nothing here is under a time lock, or depends on a condition of that kind.
             Refusal::TimeLocked { until } => limited(self, Some(*until)),
-            Refusal::Unmet(_) => bad("This is not possible now"),
+            Refusal::Unmet(_) | Refusal::StepUp(_) => bad("This is not possible now"),
             Refusal::Conflict => bad("The key is already shared with this user"),
             Refusal::WrongState => bad("This slot cannot be changed"),
             Refusal::Forbidden { need } => bad(plan_says_no(need)),

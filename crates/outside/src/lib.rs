@@ -8,11 +8,16 @@ pub mod clock;
 pub mod composer;
 pub mod courier;
 mod disk;
+mod http;
+pub mod key_sets;
 pub mod keys;
+pub mod liveness;
 pub mod random;
 
 pub use clock::{MovableClock, SystemClock};
 pub use composer::{ComposerOptions, TemplateComposer};
 pub use courier::{CourierOptions, OutsideCourier};
+pub use key_sets::{HttpKeySets, KeySetOptions, KeySource};
 pub use keys::{KeyError, KeyFile, LocalRoots};
+pub use liveness::{LivenessOptions, OutsideLiveness};
 pub use random::SystemRandom;

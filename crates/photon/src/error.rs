@@ -39,7 +39,8 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
         | Refusal::Blocked
         | Refusal::WrongState
         | Refusal::Forbidden { .. }
-        | Refusal::Unmet(_) => message(StatusCode::NOT_FOUND, "Invalid params"),
+        | Refusal::Unmet(_)
+        | Refusal::StepUp(_) => message(StatusCode::NOT_FOUND, "Invalid params"),
         Refusal::Exhausted { until } | Refusal::Limited { until } => delayed(
             StatusCode::TOO_MANY_REQUESTS,
             "Rate limit until",

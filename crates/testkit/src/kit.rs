@@ -13,8 +13,10 @@ use crate::client::Client;
 use crate::clock::FakeClock;
 use crate::composer::PlainComposer;
 use crate::courier::CapturedCourier;
+use crate::issuer::TestIssuer;
 use crate::random::SeededRandom;
 use crate::roots::FixedRoots;
+use crate::verifier::TestVerifier;
 
 /// A keeper, and a hand on everything outside it.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub struct Kit {
     pub store: Arc<dyn Store>,
     pub clock: Arc<FakeClock>,
     pub courier: Arc<CapturedCourier>,
+    pub issuer: Arc<TestIssuer>,
+    pub verifier: Arc<TestVerifier>,
 }
 
 /// What a [`Kit`] is made of. Everything has a default: SQLite in memory, the cheapest hash.
@@ -30,6 +34,8 @@ pub struct KitBuilder {
     store: Option<Arc<dyn Store>>,
     clock: Arc<FakeClock>,
     courier: Arc<CapturedCourier>,
+    issuer: Arc<TestIssuer>,
+    verifier: Arc<TestVerifier>,
     composer: Arc<dyn Composer>,
     roots: FixedRoots,
     seed: u64,
@@ -47,6 +53,8 @@ impl Kit {
             store: None,
             clock: Arc::default(),
             courier: Arc::default(),
+            issuer: Arc::default(),
+            verifier: Arc::default(),
             composer: Arc::new(PlainComposer),
             roots: FixedRoots::default(),
             seed: 1,
@@ -82,6 +90,20 @@ impl KitBuilder {
     #[must_use]
     pub fn courier(mut self, courier: Arc<CapturedCourier>) -> Self {
         self.courier = courier;
+        self
+    }
+
+    /// With somebody's tokens: for a second node, that of the first.
+    #[must_use]
+    pub fn issuer(mut self, issuer: Arc<TestIssuer>) -> Self {
+        self.issuer = issuer;
+        self
+    }
+
+    /// With somebody's verifier: for a second node, that of the first.
+    #[must_use]
+    pub fn verifier(mut self, verifier: Arc<TestVerifier>) -> Self {
+        self.verifier = verifier;
         self
     }
 
@@ -128,6 +150,8 @@ impl KitBuilder {
             roots: Arc::new(self.roots),
             courier: self.courier.clone(),
             composer: self.composer,
+            key_sets: self.issuer.clone(),
+            liveness: self.verifier.clone(),
         };
         let keeper = Keeper::new(ports, self.policy).expect("fixed roots serve every purpose");
         keeper.prepare().await?;
@@ -136,6 +160,8 @@ impl KitBuilder {
             store,
             clock: self.clock,
             courier: self.courier,
+            issuer: self.issuer,
+            verifier: self.verifier,
         })
     }
 }
@@ -144,6 +170,7 @@ impl KitBuilder {
 pub fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.hash.cost = Cost::CHEAPEST;
+    policy.wallet.issuers = vec![TestIssuer::rules()];
     policy
 }
 

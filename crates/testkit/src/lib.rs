@@ -9,23 +9,29 @@ pub mod client;
 pub mod clock;
 pub mod composer;
 pub mod courier;
+pub mod device;
 pub mod faulty;
 pub mod golden;
+pub mod issuer;
 pub mod kit;
 pub mod random;
 pub mod refusals;
 pub mod roots;
+pub mod verifier;
 
 pub use backing::Backing;
 pub use client::{Answer, Client};
 pub use clock::FakeClock;
 pub use composer::PlainComposer;
 pub use courier::CapturedCourier;
+pub use device::TestDevice;
 pub use faulty::FaultyStore;
 pub use golden::Golden;
+pub use issuer::TestIssuer;
 pub use kit::{Kit, KitBuilder};
 pub use random::SeededRandom;
 pub use roots::FixedRoots;
+pub use verifier::TestVerifier;
 
 /// The hash that a server before this one kept of a PIN or an address.
 pub fn scrypt(text: &[u8], salt: &[u8]) -> [u8; 32] {

@@ -1,6 +1,7 @@
 //! Every way in which the domain says no, for the table of a front's answers.
 
 use axum::response::Response;
+use domain::step_up::StepUpRefusal;
 use domain::{Condition, Error, Refusal, Timestamp};
 use http_body_util::BodyExt;
 
@@ -48,8 +49,26 @@ fn next(refusal: &Refusal) -> Option<Refusal> {
             field: "name",
             why: "too short",
         },
-        Refusal::Invalid { .. } => Refusal::Unmet(Condition::Feature),
+        Refusal::Invalid { .. } => Refusal::StepUp(StepUpRefusal::Missing),
+        Refusal::StepUp(refusal) => match next_step_up(refusal) {
+            Some(next) => Refusal::StepUp(next),
+            None => Refusal::Unmet(Condition::Feature),
+        },
         Refusal::Unmet(condition) => Refusal::Unmet(next_condition(*condition)?),
+    })
+}
+
+fn next_step_up(refusal: &StepUpRefusal) -> Option<StepUpRefusal> {
+    let for_client = None;
+    Some(match refusal {
+        StepUpRefusal::Missing => StepUpRefusal::Failed { for_client },
+        StepUpRefusal::Failed { .. } => StepUpRefusal::NotEnrolled,
+        StepUpRefusal::NotEnrolled => StepUpRefusal::Enrolled,
+        StepUpRefusal::Enrolled => StepUpRefusal::Enrolling,
+        StepUpRefusal::Enrolling => StepUpRefusal::Unreachable,
+        StepUpRefusal::Unreachable => StepUpRefusal::Untrustworthy,
+        StepUpRefusal::Untrustworthy => StepUpRefusal::NoVerifier,
+        StepUpRefusal::NoVerifier => return None,
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod admin;
 mod cis;
+mod duo;
 mod enceeper;
 mod keys;
 mod limits;
@@ -52,8 +53,22 @@ sections! {
     photon: photon::Photon,
     enceeper: enceeper::Enceeper,
     cis: cis::Cis,
+    duo: duo::Duo,
     admin: admin::Admin,
 }
+
+/// (section, its documentation, its keys) of the tables inside sections.
+const TABLES: &[(&str, &str, &[Key])] = &[
+    ("duo.devices", duo::Devices::DOC, duo::Devices::KEYS),
+    ("duo.face", duo::Face::DOC, duo::Face::KEYS),
+    ("duo.backup", duo::Backup::DOC, duo::Backup::KEYS),
+    ("duo.hooks", duo::Hooks::DOC, duo::Hooks::KEYS),
+    (
+        "duo.transactions",
+        duo::Transactions::DOC,
+        duo::Transactions::KEYS,
+    ),
+];
 
 /// A configuration and where its data lies.
 pub(crate) struct Loaded {
@@ -80,7 +95,16 @@ pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Loaded, S
         reason = "this is the one door for the environment"
     )]
     overlay(&mut table, std::env::vars())?;
-    let config = check(table)?;
+    let mut config = check(table)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the wire's documentation names these variables without a prefix"
+    )]
+    config
+        .duo
+        .jwt
+        .extend(duo::auth0(|name| std::env::var(name).ok())?);
+    config.duo.validate()?;
     let data = data.map_or_else(|| config.storage.data.clone(), Path::to_owned);
     Ok(Loaded {
         config,
@@ -138,14 +162,13 @@ fn check(table: Table) -> Result<Config, String> {
                 "configuration: {name} is a section, write [{name}]"
             ));
         };
-        if let Some(unknown) = inner
-            .keys()
-            .find(|key| !keys.iter().any(|known| known.name == key.as_str()))
-        {
-            let near = nearest(unknown, keys.iter().map(|key| key.name));
-            return Err(format!(
-                "configuration: [{name}] has no key {unknown}{near}"
-            ));
+        known_keys(name, inner, keys)?;
+        for (path, _, keys) in TABLES {
+            let table = path.strip_prefix(&format!("{name}."));
+            let table = table.and_then(|table| inner.get(table)?.as_table());
+            if let Some(table) = table {
+                known_keys(path, table, keys)?;
+            }
         }
     }
     let mut config: Config = Value::Table(table)
@@ -156,6 +179,19 @@ fn check(table: Table) -> Result<Config, String> {
     }
     config.validate()?;
     Ok(config)
+}
+
+fn known_keys(name: &str, table: &Table, keys: &[Key]) -> Result<(), String> {
+    let known = |key: &String| keys.iter().any(|known| known.name == key.as_str());
+    match table.keys().find(|key| !known(key)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let near = nearest(unknown, keys.iter().map(|key| key.name));
+            Err(format!(
+                "configuration: [{name}] has no key {unknown}{near}"
+            ))
+        }
+    }
 }
 
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
@@ -175,7 +211,8 @@ impl Config {
         self.sms.validate()?;
         self.photon.validate()?;
         self.enceeper.validate()?;
-        self.cis.validate()
+        self.cis.validate()?;
+        self.duo.validate()
     }
 
     /// A configuration file with every key, its meaning and its default.
@@ -186,10 +223,16 @@ impl Config {
              # Each key can also be set as KEYWARD_SECTION__KEY in the environment, and every secret be read\n\
              # from a file: KEY_file. A limit of 0 is off.\n",
         );
-        for (section, doc, keys) in SECTIONS {
+        for (section, doc, keys) in SECTIONS.iter().chain(TABLES) {
             out.push_str(&format!("\n{}[{section}]\n", commented(doc)));
-            let values = defaults.get(*section).and_then(Value::as_table);
-            for key in *keys {
+            let values = section.split('.').try_fold(&defaults, |table, name| {
+                table.get(name).and_then(Value::as_table)
+            });
+            let is_table = |key: &&Key| {
+                let path = format!("{section}.{}", key.name);
+                TABLES.iter().any(|(name, _, _)| *name == path)
+            };
+            for key in keys.iter().filter(|key| !is_table(key)) {
                 out.push_str(&commented(key.doc));
                 match values.and_then(|values| values.get(key.name)) {
                     Some(value) => out.push_str(&format!("#{} = {value}\n", key.name)),

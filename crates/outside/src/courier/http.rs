@@ -3,37 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use domain::error::chain;
 use domain::port::courier::Delivery;
-use reqwest::{Certificate, Client, Response, Url, redirect};
+use reqwest::{Client, Response, Url};
 
 use super::Plain;
+pub(super) use crate::http::reason;
 
 /// As much of an answer as anybody looks at.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
-/// A client that follows no redirect: a letter goes to the configured place or nowhere.
+/// A client for letters: one deadline for everything.
 pub(super) fn client(timeout: Duration, ca_file: Option<&Path>) -> Result<Client, String> {
-    let mut builder = Client::builder()
-        .timeout(timeout)
-        .connect_timeout(timeout)
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
-    if let Some(path) = ca_file {
-        let failed = |why: String| format!("the CA file {} {why}", path.display());
-        let pem =
-            std::fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-        let certificates = Certificate::from_pem_bundle(&pem)
-            .ok()
-            .filter(|list| !list.is_empty())
-            .ok_or_else(|| failed("holds no PEM certificate".to_owned()))?;
-        builder = builder.tls_certs_only(certificates);
-    }
-    builder
-        .build()
-        .map_err(|error| format!("no HTTP client: {}", reason(error)))
+    crate::http::client(timeout, timeout, ca_file)
 }
 
 /// Checks a configured address: HTTPS, or plain HTTP where that is allowed.
@@ -63,14 +44,6 @@ pub(super) fn judge(status: u16, detail: Option<String>) -> Delivery {
         400..=499 => Delivery::Refused(why),
         _ => Delivery::Later(why),
     }
-}
-
-/// Transport failures in words, without the address asked for: it may have a secret in it.
-pub(super) fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    chain(&error.without_url())
 }
 
 /// The beginning of an answer's body. Reading a short one to its end lets the connection be used again.

@@ -65,7 +65,7 @@ pub enum Plain {
 }
 
 impl Plain {
-    pub(super) fn allows(self, host: &str) -> bool {
+    pub(crate) fn allows(self, host: &str) -> bool {
         let loopback = host.eq_ignore_ascii_case("localhost")
             || host
                 .parse::<IpAddr>()

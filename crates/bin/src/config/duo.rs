@@ -1,0 +1,365 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::policy::WalletPolicy;
+use domain::rate::Rate;
+use domain::secret::SecretBytes;
+use domain::time::days;
+use domain::vouched::{Algorithm, Issuer, Rules, Scopes};
+use outside::courier::Plain;
+use outside::liveness::{
+    FacetecOptions, LivenessOptions, Transport, VerifierOptions, WebhookOptions,
+};
+use outside::{KeySetOptions, KeySource};
+use serde::{Deserialize, Serialize};
+
+use super::secret::{Secret, resolve};
+use super::section::section;
+
+section! {
+    /// The Duo auth-service surface: wallets, their devices and keyshares.
+    Duo {
+        /// true opens the hooks' listener even without a `[[duo.jwt]]`; false keeps it closed and accepts no token.
+        enabled: Option<bool> = None,
+        /// Identity providers, as `[[duo.jwt]]` tables: `issuer`, `audiences`, `algorithms` (RS256), `jwks_url`
+        /// (or discovery), `leeway_seconds` (30), `enforce_scopes` (true), `step_up_max_age_seconds` (0), `ca_file`.
+        /// `AUTH0_DOMAIN`, `AUTH0_AUDIENCE` and `AUTH0_ALGORITHMS` in the environment name one more.
+        jwt: Vec<Jwt> = Vec::new(),
+        /// Life of a device challenge in seconds: 10 to 300.
+        challenge_ttl_seconds: u64 = 300,
+        /// `single_active`: a new device switches the older ones off.
+        devices: Devices = Devices::default(),
+        /// The verifier of faces; see `[duo.face]` below.
+        face: Face = Face::default(),
+        /// Keyshare backup; see `[duo.backup]` below.
+        backup: Backup = Backup::default(),
+        /// The signing server's hooks; see `[duo.hooks]` below.
+        hooks: Hooks = Hooks::default(),
+        /// `retention_days`: how long signing decisions are kept.
+        transactions: Transactions = Transactions::default(),
+    }
+}
+
+section! {
+    /// Devices of wallets.
+    Devices {
+        /// A new device switches the older ones off.
+        single_active: bool = false,
+    }
+}
+
+section! {
+    /// The verifier of faces.
+    Face {
+        /// `none`, `facetec_v9` or `webhook`.
+        kind: String = "none".to_owned(),
+        /// Where it is. For `facetec_v9` with path prefix and `user:password` as needed.
+        url: Option<String> = None,
+        /// `facetec_v9`: the device key identifier.
+        device_key: Option<Secret> = None,
+        /// `facetec_v9`: file that holds it.
+        device_key_file: Option<PathBuf> = None,
+        /// `facetec_v9`: the least match level, 1 to 15.
+        min_match_level: u8 = 15,
+        /// Longest wait for an answer: 1 to 60.
+        timeout_seconds: u64 = 20,
+        /// Calls at a time.
+        max_concurrent: usize = 10,
+        /// `facetec_v9`: more headers, by name.
+        extra_headers: BTreeMap<String, String> = BTreeMap::new(),
+        /// `facetec_v9`: tell the client's address.
+        forward_client_ip: bool = false,
+        /// `facetec_v9`: what to DELETE when a face is removed, with `{ref}` in it.
+        delete_url_template: Option<String> = None,
+        /// Certificate authorities to trust instead of the public ones, PEM.
+        ca_file: Option<PathBuf> = None,
+        /// Allow plain HTTP to other machines.
+        allow_plain_http: bool = false,
+        /// Refusals of one user before the verifier is not asked for a while.
+        max_failures: u32 = 5,
+        /// How long that while is, in seconds.
+        failure_window_seconds: u64 = 900,
+        /// `facetec_v9`: offer `GET /auth/face/session-token`.
+        session_token_proxy: bool = false,
+        /// `facetec_v9`: hand `scan_result_blob` through to the app.
+        return_scan_result_blob: bool = false,
+        /// `webhook`: the signing secret, 32 bytes or more.
+        webhook_secret: Option<Secret> = None,
+        /// `webhook`: file that holds it.
+        webhook_secret_file: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// Keyshare backup.
+    Backup {
+        /// Take keyshares only for keys that the key-id hook told of.
+        require_known_key: bool = true,
+        /// Take keyshares only of users with a face.
+        require_face_enrolled: bool = true,
+        /// Longest encrypted keyshare in characters.
+        max_keyshare_chars: usize = 1_048_576,
+    }
+}
+
+section! {
+    /// The signing server's hooks, on a listener of their own.
+    Hooks {
+        /// Where they listen: a network that only the signing server reaches.
+        listen: String = "127.0.0.1:8082".to_owned(),
+        /// A secret part of the hooks' paths: `/hooks/duo/<secret>/…`.
+        path_secret: Option<Secret> = None,
+        /// File that holds it.
+        path_secret_file: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// Decisions about the use of keys.
+    Transactions {
+        /// Days they are kept.
+        retention_days: u64 = 365,
+    }
+}
+
+/// One identity provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Jwt {
+    pub(super) issuer: String,
+    pub(super) audiences: Vec<String>,
+    pub(super) algorithms: Vec<String>,
+    pub(super) jwks_url: Option<String>,
+    leeway_seconds: u32,
+    enforce_scopes: bool,
+    step_up_max_age_seconds: u64,
+    ca_file: Option<PathBuf>,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            audiences: Vec::new(),
+            algorithms: vec!["RS256".to_owned()],
+            jwks_url: None,
+            leeway_seconds: 30,
+            enforce_scopes: true,
+            step_up_max_age_seconds: 0,
+            ca_file: None,
+        }
+    }
+}
+
+impl Jwt {
+    fn issuer(&self) -> Result<Issuer, String> {
+        let wrong = |why: &str| format!("configuration: [[duo.jwt]] {}: {why}", self.issuer);
+        let algorithms: Option<Vec<Algorithm>> = self
+            .algorithms
+            .iter()
+            .map(|name| Algorithm::named(name))
+            .collect();
+        let algorithms = algorithms.filter(|list| !list.is_empty()).ok_or_else(|| {
+            wrong(&format!(
+                "algorithms are of {}",
+                Algorithm::NAMES.join(", ")
+            ))
+        })?;
+        if self.issuer.is_empty() {
+            return Err(wrong("issuer is missing"));
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
+            return Err(wrong("audiences needs at least one, and none is empty"));
+        }
+        if self.leeway_seconds > 120 {
+            return Err(wrong("leeway_seconds is at most 120"));
+        }
+        let age = self.step_up_max_age_seconds;
+        Ok(Issuer {
+            rules: Rules {
+                issuer: self.issuer.clone(),
+                audiences: self.audiences.clone(),
+                algorithms,
+                leeway: self.leeway_seconds,
+            },
+            scopes: if self.enforce_scopes {
+                Scopes::Enforced
+            } else {
+                Scopes::Ignored
+            },
+            fresh: (age > 0).then(|| Duration::from_secs(age)),
+        })
+    }
+
+    fn keys(&self) -> KeySetOptions {
+        KeySetOptions {
+            issuer: self.issuer.clone(),
+            source: match &self.jwks_url {
+                Some(url) => KeySource::At(url.clone()),
+                None => KeySource::Discovery,
+            },
+            ca_file: self.ca_file.clone(),
+        }
+    }
+}
+
+impl Duo {
+    /// Whether the hooks have somebody to serve.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.enabled.unwrap_or(!self.jwt.is_empty())
+    }
+
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if !(10..=300).contains(&self.challenge_ttl_seconds) {
+            return Err("configuration: [duo] challenge_ttl_seconds is 10 to 300".to_owned());
+        }
+        if !(1..=60).contains(&self.face.timeout_seconds) || self.face.max_concurrent == 0 {
+            return Err(
+                "configuration: [duo.face] timeout_seconds is 1 to 60, max_concurrent at least 1"
+                    .to_owned(),
+            );
+        }
+        if !(1..=1_048_576).contains(&self.backup.max_keyshare_chars) {
+            return Err(
+                "configuration: [duo.backup] max_keyshare_chars is 1 to 1048576".to_owned(),
+            );
+        }
+        self.hooks_secret()?;
+        self.liveness()?;
+        outside::HttpKeySets::new(self.key_sets())
+            .map_err(|why| format!("configuration: [[duo.jwt]] {why}"))?;
+        self.policy().map(|_| ())
+    }
+
+    pub(crate) fn policy(&self) -> Result<WalletPolicy, String> {
+        let accepted = self.jwt.iter().filter(|_| self.enabled != Some(false));
+        let issuers: Result<Vec<Issuer>, String> = accepted.map(Jwt::issuer).collect();
+        let window = Duration::from_secs(self.face.failure_window_seconds);
+        Ok(WalletPolicy {
+            issuers: issuers?,
+            challenge_life: Duration::from_secs(self.challenge_ttl_seconds),
+            refusals: Rate::per(self.face.max_failures, window),
+            single_device: self.devices.single_active,
+            known_keys_only: self.backup.require_known_key,
+            enrolled_only: self.backup.require_face_enrolled,
+            longest_share: self.backup.max_keyshare_chars,
+            decisions: days(self.transactions.retention_days),
+            tell_client: self.face.return_scan_result_blob,
+            session_tokens: self.face.session_token_proxy,
+            ..WalletPolicy::default()
+        })
+    }
+
+    pub(crate) fn key_sets(&self) -> Vec<KeySetOptions> {
+        self.jwt.iter().map(Jwt::keys).collect()
+    }
+
+    pub(crate) fn liveness(&self) -> Result<LivenessOptions, String> {
+        let face = &self.face;
+        let verifier = match face.kind.as_str() {
+            "none" => VerifierOptions::None,
+            "facetec_v9" => VerifierOptions::Facetec(face.facetec()?),
+            "webhook" => VerifierOptions::Webhook(face.webhook()?),
+            other => {
+                return Err(format!(
+                    "configuration: [duo.face] kind {other} is not none, facetec_v9 or webhook"
+                ));
+            }
+        };
+        Ok(LivenessOptions {
+            verifier,
+            transport: Transport {
+                timeout: Duration::from_secs(face.timeout_seconds),
+                max_concurrent: face.max_concurrent,
+                ca_file: face.ca_file.clone(),
+                plain: if face.allow_plain_http {
+                    Plain::Anywhere
+                } else {
+                    Plain::Loopback
+                },
+            },
+        })
+    }
+
+    /// The secret part of the hooks' paths: one segment, nothing that needs encoding.
+    pub(crate) fn hooks_secret(&self) -> Result<Option<String>, String> {
+        let hooks = &self.hooks;
+        let secret = resolve(
+            "path_secret",
+            hooks.path_secret.as_ref(),
+            hooks.path_secret_file.as_deref(),
+        )?;
+        let Some(secret) = secret.map(|secret| secret.expose().to_owned()) else {
+            return Ok(None);
+        };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        if secret.len() < 16 || !secret.bytes().all(plain) {
+            return Err(
+                "configuration: [duo.hooks] path_secret has at least 16 letters, digits, - _ . ~"
+                    .to_owned(),
+            );
+        }
+        Ok(Some(secret))
+    }
+}
+
+impl Face {
+    fn address(&self) -> Result<String, String> {
+        let url = self.url.clone();
+        url.ok_or_else(|| format!("configuration: [duo.face] kind {} needs url", self.kind))
+    }
+
+    fn facetec(&self) -> Result<FacetecOptions, String> {
+        if !(1..=15).contains(&self.min_match_level) {
+            return Err("configuration: [duo.face] min_match_level is 1 to 15".to_owned());
+        }
+        Ok(FacetecOptions {
+            url: self.address()?,
+            device_key: resolve(
+                "device_key",
+                self.device_key.as_ref(),
+                self.device_key_file.as_deref(),
+            )?,
+            min_match_level: self.min_match_level,
+            extra_headers: self.extra_headers.clone(),
+            forward_client_ip: self.forward_client_ip,
+            delete_url_template: self.delete_url_template.clone(),
+        })
+    }
+
+    fn webhook(&self) -> Result<WebhookOptions, String> {
+        let secret = resolve(
+            "webhook_secret",
+            self.webhook_secret.as_ref(),
+            self.webhook_secret_file.as_deref(),
+        )?;
+        let secret = secret.ok_or(
+            "configuration: [duo.face] kind webhook needs webhook_secret or webhook_secret_file",
+        )?;
+        Ok(WebhookOptions {
+            url: self.address()?,
+            secret: SecretBytes::new(secret.expose().as_bytes().to_vec()),
+        })
+    }
+}
+
+/// The provider that the three documented variables name, if they do.
+pub(super) fn auth0(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Jwt>, String> {
+    let Some(domain) = variable("AUTH0_DOMAIN").filter(|domain| !domain.is_empty()) else {
+        return Ok(None);
+    };
+    let audience =
+        variable("AUTH0_AUDIENCE").ok_or("AUTH0_DOMAIN is set and AUTH0_AUDIENCE is not")?;
+    let algorithms = variable("AUTH0_ALGORITHMS").unwrap_or_else(|| "RS256".to_owned());
+    Ok(Some(Jwt {
+        issuer: format!("https://{domain}/"),
+        audiences: vec![audience],
+        algorithms: algorithms
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .collect(),
+        jwks_url: Some(format!("https://{domain}/.well-known/jwks.json")),
+        ..Jwt::default()
+    }))
+}

@@ -1,0 +1,112 @@
+//! Bearers of a signed token: people whom an issuer that we trust vouches for.
+//!
+//! 1. The token says who issued it; that chooses the rules it is judged by, and nothing else.
+//! 2. The issuer's published keys judge the signature, its rules the claims.
+//! 3. Only then a [`Bearer`] exists, and use cases take nothing less.
+
+use std::time::Duration;
+
+pub use crypto::token::{Algorithm, KeySet, Rules};
+use crypto::token::{Token, Unacceptable};
+
+use crate::error::{Error, Refusal};
+use crate::keeper::Keeper;
+use crate::time::Timestamp;
+
+/// An issuer whose tokens are accepted.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    pub rules: Rules,
+    /// Some issuers grant no scopes; then having a token is enough.
+    pub scopes: Scopes,
+    /// How old a login may be where a fresh one is asked for; `None`: of any age.
+    pub fresh: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scopes {
+    Enforced,
+    Ignored,
+}
+
+/// What a call needs of its bearer.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    /// A scope the issuer must have granted.
+    pub scope: Option<&'static str>,
+    pub login: Login,
+}
+
+/// How lately the bearer must have logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    Whenever,
+    /// As lately as the issuer's rules say.
+    Fresh,
+}
+
+/// Somebody whom a trusted issuer vouches for, with the right that was asked for. Only
+/// [`Keeper::bearer`] makes one.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    issuer: String,
+    subject: String,
+}
+
+impl Bearer {
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The issuer's own name for this person.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+impl Keeper {
+    /// Believes a token, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden` (no such
+    /// scope). `Unavailable`: the issuer's keys cannot be had.
+    pub async fn bearer(&self, text: &str, need: Need) -> Result<Bearer, Error> {
+        let no = || Error::Refused(Refusal::BadProof { left: None });
+        let token = Token::parse(text).ok_or_else(no)?;
+        let named = token.issuer().ok_or_else(no)?;
+        let issuers = &self.policy.wallet.issuers;
+        let issuer = issuers.iter().find(|issuer| issuer.rules.issuer == named);
+        let issuer = issuer
+            .filter(|issuer| token.fits(&issuer.rules))
+            .ok_or_else(no)?;
+        let keys = self.key_sets.keys(named, token.key_id()).await?;
+        let now = seconds(self.now());
+        let claims = match token.judge(&issuer.rules, &keys, now) {
+            Ok(claims) => claims,
+            Err(Unacceptable::Invalid) => return Err(no()),
+            Err(Unacceptable::Expired) => return Err(Refusal::Expired.into()),
+        };
+        if let (Login::Fresh, Some(age)) = (need.login, issuer.fresh) {
+            let since = claims.authenticated.unwrap_or(f64::NEG_INFINITY);
+            if now - since > age.as_secs_f64() {
+                return Err(no());
+            }
+        }
+        match need.scope.filter(|_| issuer.scopes == Scopes::Enforced) {
+            Some(scope) if !claims.scopes.iter().any(|granted| granted == scope) => {
+                Err(Refusal::Forbidden { need: scope }.into())
+            }
+            _ => Ok(Bearer {
+                issuer: issuer.rules.issuer.clone(),
+                subject: claims.subject,
+            }),
+        }
+    }
+}
+
+/// Unix seconds with their fraction.
+fn seconds(at: Timestamp) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this age fit into a double"
+    )]
+    let millis = at.millis() as f64;
+    millis / 1000.0
+}

@@ -1,0 +1,36 @@
+//! Wallets: people whom a trusted issuer vouches for, their devices, the shares of their signing keys, and
+//! what a signing server may do with those.
+//!
+//! A person is the pair of issuer and subject. A token alone lists, adds a device while nobody is enrolled,
+//! and stores shares; it never gets a share back: that takes the owner in person ([`crate::step_up`]).
+
+mod decision;
+mod device;
+mod enrolment;
+mod key;
+mod operator;
+mod share;
+mod user;
+
+pub use crypto::device_signature::DeviceId;
+pub use decision::{Decision, DecisionPage, DecisionQuery, KeyUse, SETUP_LIMIT, Status};
+pub use device::{DeviceProof, DeviceState, IssuedChallenge, Registration};
+pub use enrolment::EnrolmentState;
+pub use key::{KeyId, KeyNotice, WalletKeyState};
+pub use operator::{ErasedUser, WalletUserState};
+pub use share::{EncryptedShare, Recovered};
+pub use user::Newness;
+
+/// Something done, and the opaque words of a verifier that took part in it.
+#[derive(Debug)]
+pub struct Stepped<T> {
+    pub done: T,
+    pub for_client: Option<String>,
+}
+
+/// What a signing server is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Allow,
+    Reject,
+}

@@ -1,0 +1,225 @@
+//! What operators may do: look, switch a device off, remove an enrolment, erase a user. Each leaves its
+//! trace in the audit trail.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::port::liveness::{Check, Purpose, Question};
+use crate::port::random::uuid;
+use crate::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::rows::{Record, Stored};
+use crate::step_up::{Attempts, Enrolment};
+use crate::time::Timestamp;
+use crate::wallet::decision::DECISIONS;
+use crate::wallet::device::{CHALLENGES, Device};
+use crate::wallet::key::{SETUPS, WalletKey};
+use crate::wallet::share::SHARES;
+use crate::wallet::user::User;
+use crate::wallet::{DeviceId, DeviceState, WalletKeyState};
+
+/// A user as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct WalletUserState {
+    pub issuer: String,
+    pub subject: String,
+    /// How the audit trail names this user.
+    pub alias: String,
+    pub registered: String,
+    pub devices: u64,
+    pub keys: u64,
+    pub enrolled_since: Option<String>,
+}
+
+/// What was removed with a user.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ErasedUser {
+    pub devices: u64,
+    pub keys: u64,
+    pub shares: u64,
+    pub decisions: u64,
+}
+
+impl Keeper {
+    /// Users, newest first, behind the one named.
+    pub async fn wallet_users(
+        self: &Arc<Self>,
+        after: Option<(String, String)>,
+        limit: usize,
+    ) -> Result<Vec<WalletUserState>, Error> {
+        self.read(move |keeper, tx| {
+            let after = match &after {
+                None => None,
+                Some((issuer, subject)) => {
+                    let row = keeper.wallet_user_of(issuer, subject);
+                    let last = keeper.hold_user(tx, row)?;
+                    Some((last.place.rank, row))
+                }
+            };
+            let page = Page {
+                order: Order::Descending,
+                after,
+                limit,
+            };
+            let users = keeper.rows.children::<User>(tx, &keeper.tenant().0, page)?;
+            users
+                .iter()
+                .map(|user| keeper.wallet_user_state(tx, user))
+                .collect()
+        })
+        .await
+    }
+
+    fn wallet_user_state(&self, tx: &mut dyn Tx, user: &Stored<User>) -> TxResult<WalletUserState> {
+        let row = self.enrolment_row(user.id());
+        let enrolment = self.rows.peek::<Enrolment>(tx, &row)?;
+        let since = enrolment.and_then(|found| found.active_since());
+        Ok(WalletUserState {
+            issuer: user.issuer.clone(),
+            subject: user.subject.clone(),
+            alias: Self::alias(&user.id()),
+            registered: user.created.rfc3339(),
+            devices: tx.count_children(Device::KIND, &user.id())?,
+            keys: tx.count_children(WalletKey::KIND, &user.id())?,
+            enrolled_since: since.map(Timestamp::rfc3339),
+        })
+    }
+
+    /// A user's devices and keys.
+    pub async fn wallet_belongings(
+        self: &Arc<Self>,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<(Vec<DeviceState>, Vec<WalletKeyState>), Error> {
+        let user = self.wallet_user_of(issuer, subject);
+        self.known_user(user).await?;
+        self.read(move |keeper, tx| {
+            Ok((
+                keeper.devices_in(tx, user)?,
+                keeper.wallet_keys_in(tx, user)?,
+            ))
+        })
+        .await
+    }
+
+    /// Switches a device off. Registering it again takes what a new device takes.
+    pub async fn deactivate_device(
+        self: &Arc<Self>,
+        caller: Caller,
+        device: DeviceId,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let row = self.device_row(&device);
+        let found = self.rows.read::<Device>(self.store.as_ref(), row).await?;
+        let user = RowId(found.ok_or(Refusal::UnknownSubject)?.user);
+        self.write(move |keeper, tx| {
+            keeper.hold_user(tx, user)?;
+            let Some(mut device) = keeper.rows.get::<Device>(tx, &row)? else {
+                return Err(Refusal::UnknownSubject.into());
+            };
+            if device.deactivated.is_some() {
+                return Err(Refusal::Conflict.into());
+            }
+            device.deactivated = Some(now);
+            keeper.rows.put(tx, &mut device)?;
+            let event = Self::wallet_event(&caller, now, "device.deactivate", user)
+                .fact("device", Self::alias(&row))
+                .fact("by", "operator");
+            keeper.record(tx, event)?;
+            keeper.tell_holder(tx, now, &caller, user, "device_removed")
+        })
+        .await?;
+        self.posted(now).await;
+        Ok(())
+    }
+
+    /// Forgets who was enrolled, here and, as far as it can, at the verifier. The next enrolment is the
+    /// owner's again, or whoever's has the token: only an operator decides that.
+    pub async fn remove_enrolment(
+        self: &Arc<Self>,
+        caller: Caller,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let user = self.wallet_user_of(issuer, subject);
+        let enrolment = self
+            .write(move |keeper, tx| {
+                keeper.hold_user(tx, user)?;
+                let Some(enrolment) = keeper.forget_enrolment(tx, user)? else {
+                    return Err(Refusal::UnknownSubject.into());
+                };
+                let event =
+                    Self::wallet_event(&caller, now, "person.remove", user).fact("by", "operator");
+                keeper.record(tx, event)?;
+                keeper.tell_holder(tx, now, &caller, user, "person_removed")?;
+                Ok(enrolment.value)
+            })
+            .await?;
+        self.posted(now).await;
+        self.forget_person(enrolment).await;
+        Ok(())
+    }
+
+    /// Erases a user with devices, enrolment, keys, shares and decisions. The audit trail keeps its hashes.
+    pub async fn erase_user(
+        self: &Arc<Self>,
+        caller: Caller,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<ErasedUser, Error> {
+        let now = self.now();
+        let user = self.wallet_user_of(issuer, subject);
+        let (erased, enrolment) = self
+            .write(move |keeper, tx| {
+                keeper.hold_user(tx, user)?;
+                let mut shares = 0;
+                for key in tx.children(WalletKey::KIND, &user, Page::ALL)? {
+                    shares += tx.remove_children(SHARES, &key.id)?;
+                }
+                for device in tx.children(Device::KIND, &user, Page::ALL)? {
+                    tx.remove_children(SETUPS, &device.id)?;
+                }
+                let erased = ErasedUser {
+                    devices: tx.remove_children(Device::KIND, &user)?,
+                    keys: tx.remove_children(WalletKey::KIND, &user)?,
+                    shares,
+                    decisions: tx.remove_children(DECISIONS, &user)?,
+                };
+                tx.remove_children(CHALLENGES, &user)?;
+                tx.remove_children(Attempts::KIND, &user)?;
+                let enrolment = keeper.forget_enrolment(tx, user)?;
+                keeper.rows.remove::<User>(tx, &user)?;
+                let event =
+                    Self::wallet_event(&caller, now, "user.erase", user).fact("by", "operator");
+                keeper.record(tx, event)?;
+                Ok((erased, enrolment.map(|found| found.value)))
+            })
+            .await?;
+        if let Some(enrolment) = enrolment {
+            self.forget_person(enrolment).await;
+        }
+        Ok(erased)
+    }
+
+    async fn forget_person(&self, enrolment: Enrolment) {
+        let question = Question {
+            check: Check::Enrol,
+            purpose: Purpose::Operator,
+            id: uuid(self.random.as_ref()).to_string(),
+            reference: enrolment.reference,
+        };
+        if self.liveness.kind() != Some(enrolment.verifier.as_str()) {
+            return;
+        }
+        if let Err(why) = self.liveness.forget(&question).await {
+            tracing::warn!(
+                code = "verifier",
+                why,
+                "a person is forgotten here and perhaps not at the verifier"
+            );
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Shares of signing keys, encrypted by their owner's app and opaque to us: kept, and given back only to
+//! the owner in person.
+//!
+//! 1. [`Keeper::keep_shares`]: all or nothing, in one transaction. What is replaced stays for a while, for
+//!    the operator, because a stolen token could destroy a share with garbage.
+//! 2. [`Keeper::recover_shares`]: always a step-up; only then keys are looked at, and nothing tells an
+//!    unknown key from another user's or from one without a share. Every way in hears of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::port::liveness::{Judged, Purpose};
+use crate::port::store::{RowId, Tx, TxResult};
+use crate::rows::{Place, Record};
+use crate::step_up::{Asked, Begin, Evidence, StepUpRefusal, Wish};
+use crate::time::Timestamp;
+use crate::vouched::Bearer;
+use crate::wallet::Stepped;
+use crate::wallet::enrolment::outcome;
+use crate::wallet::key::{Backup, KeyId, WalletKey};
+
+/// Replaced revisions that are kept beside the current one.
+const REPLACED: u32 = 3;
+
+/// A share as its owner's app encrypted it.
+#[derive(Clone)]
+pub struct EncryptedShare {
+    pub key: KeyId,
+    pub text: String,
+}
+
+impl std::fmt::Debug for EncryptedShare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncryptedShare")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One asked-for share: the key as it was named, and the share if its owner has one.
+#[derive(Debug)]
+pub struct Recovered {
+    pub key: KeyId,
+    pub share: Option<String>,
+}
+
+/// One revision of a share. Sealed under its key's row and its revision.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Share {
+    text: String,
+    stored: Timestamp,
+}
+
+impl Record for Share {
+    const KIND: &'static str = "wallet_share";
+}
+
+/// A recovery that waits for its verifier.
+enum First {
+    Refused(Refusal),
+    Wait,
+    Ask(Asked),
+}
+
+impl Keeper {
+    fn share_row(&self, key: RowId, revision: u32) -> RowId {
+        self.rows
+            .id(Share::KIND, &[&key.0, &revision.to_be_bytes()])
+    }
+
+    /// Most characters of a share.
+    pub fn longest_share(&self) -> usize {
+        self.policy.wallet.longest_share
+    }
+
+    /// Step 1. `Forbidden { need: "key" }`: some key is not the user's, whether it exists or not.
+    pub async fn keep_shares(
+        self: &Arc<Self>,
+        caller: Caller,
+        bearer: Bearer,
+        shares: Vec<EncryptedShare>,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let user = self.wallet_user(&bearer);
+        self.known_user(user).await?;
+        self.write(move |keeper, tx| {
+            keeper.hold_user(tx, user)?;
+            let policy = &keeper.policy.wallet;
+            keeper.spend_call(tx, now, (user, "shares"), policy.share_calls)?;
+            if policy.enrolled_only && !keeper.can_step_up(tx, user)? {
+                return Ok(Err(StepUpRefusal::NotEnrolled.into()));
+            }
+            let mut keys = Vec::with_capacity(shares.len());
+            for share in &shares {
+                keys.push(
+                    keeper
+                        .rows
+                        .get::<WalletKey>(tx, &keeper.wallet_key_row(&share.key))?,
+                );
+            }
+            let mine = |key: &Option<crate::rows::Stored<WalletKey>>| match key {
+                Some(key) => key.user == user.0,
+                None => !policy.known_keys_only,
+            };
+            if !keys.iter().all(mine) {
+                return Ok(Err(Refusal::Forbidden { need: "key" }));
+            }
+            let mut total = 0;
+            for (share, key) in shares.iter().zip(keys) {
+                let mut key = match key {
+                    Some(key) => key,
+                    None => keeper.own_key(tx, now, user, &share.key, None)?,
+                };
+                total += share.text.len();
+                keeper.keep_share(tx, now, &mut key, &share.text)?;
+            }
+            let event = Self::wallet_event(&caller, now, "share.keep", user)
+                .fact("keys", shares.len().to_string())
+                .fact("chars", total.to_string());
+            keeper.record(tx, event)?;
+            Ok(Ok(()))
+        })
+        .await?
+        .map_err(Error::Refused)
+    }
+
+    fn keep_share(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        key: &mut crate::rows::Stored<WalletKey>,
+        text: &str,
+    ) -> TxResult<()> {
+        let last = key.backup.map_or(0, |backup| backup.revision);
+        let revision = last + 1;
+        if let Some(mut old) = self
+            .rows
+            .get::<Share>(tx, &self.share_row(key.id(), last))?
+        {
+            old.place.due = Some(now.plus(self.policy.wallet.replaced_shares));
+            self.rows.put(tx, &mut old)?;
+        }
+        if let Some(oldest) = revision.checked_sub(REPLACED + 1) {
+            self.rows
+                .remove::<Share>(tx, &self.share_row(key.id(), oldest))?;
+        }
+        let place = Place::at(self.share_row(key.id(), revision))
+            .of(key.id())
+            .ranked(i64::from(revision));
+        let share = Share {
+            text: text.to_owned(),
+            stored: now,
+        };
+        self.rows.create(tx, self.tenant(), place, share)?;
+        key.backup = Some(Backup {
+            revision,
+            stored: now,
+            chars: text.len() as u64,
+        });
+        self.rows.put(tx, key)
+    }
+
+    /// Step 2. Answers each key once, in the order of its first mention.
+    pub async fn recover_shares(
+        self: &Arc<Self>,
+        caller: Caller,
+        bearer: Bearer,
+        keys: Vec<KeyId>,
+        evidence: Option<Evidence>,
+    ) -> Result<Stepped<Vec<Recovered>>, Error> {
+        let now = self.now();
+        let user = self.wallet_user(&bearer);
+        self.known_user(user).await?;
+        let wish = Wish {
+            user,
+            purpose: Purpose::Recovery,
+            evidence: evidence.as_ref().map(|shown| self.evidence_row(shown)),
+        };
+        let asked = match self.begin_recovery(&caller, now, &wish).await? {
+            First::Ask(asked) => asked,
+            First::Refused(refusal) => return Err(refusal.into()),
+            First::Wait => return Err(Error::Busy { seconds: 1 }),
+        };
+        let Some(evidence) = evidence else {
+            return Err(Error::bug("a verifier is asked only with evidence"));
+        };
+        let judged = self.liveness.judge(&asked.question, &evidence).await;
+        drop(evidence);
+        let count = keys.len();
+        let verdict = self
+            .write(move |keeper, tx| {
+                keeper.settle_recovery(tx, now, (&caller, user, count), &asked, &judged)
+            })
+            .await?;
+        self.posted(now).await;
+        let for_client = verdict.map_err(Refusal::from)?;
+        let done = self
+            .read(move |keeper, tx| keeper.shares_in(tx, user, &keys))
+            .await?;
+        Ok(Stepped { done, for_client })
+    }
+
+    /// The first transaction, again while all step-ups left are in flight. The rate is spent once.
+    async fn begin_recovery(
+        self: &Arc<Self>,
+        caller: &Caller,
+        now: Timestamp,
+        wish: &Wish,
+    ) -> Result<First, Error> {
+        let mut spent = false;
+        let mut waited = Duration::ZERO;
+        loop {
+            let (wish, caller) = (wish.clone(), caller.clone());
+            let first = self
+                .write(move |keeper, tx| {
+                    keeper.hold_user(tx, wish.user)?;
+                    if !spent {
+                        let rate = keeper.policy.wallet.share_calls;
+                        keeper.spend_call(tx, now, (wish.user, "shares"), rate)?;
+                    }
+                    if keeper.liveness.kind().is_none() {
+                        return Ok(First::Refused(StepUpRefusal::NoVerifier.into()));
+                    }
+                    match keeper.begin_step_up(tx, now, &wish)? {
+                        Begin::Ask(asked) => Ok(First::Ask(asked)),
+                        Begin::Wait => Ok(First::Wait),
+                        Begin::Refused(refusal) => {
+                            let event =
+                                Self::wallet_event(&caller, now, "share.recover", wish.user);
+                            keeper.record(tx, event.outcome("refused"))?;
+                            Ok(First::Refused(refusal))
+                        }
+                    }
+                })
+                .await?;
+            spent = true;
+            if !matches!(first, First::Wait) || !self.wait_briefly(&mut waited).await {
+                return Ok(first);
+            }
+        }
+    }
+
+    fn settle_recovery(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        (caller, user, count): (&Caller, RowId, usize),
+        asked: &Asked,
+        judged: &Judged,
+    ) -> TxResult<Result<Option<String>, StepUpRefusal>> {
+        self.hold_user(tx, user)?;
+        let verdict = self.settle_step_up(tx, now, asked, judged)?;
+        let event = Self::wallet_event(caller, now, "share.recover", user)
+            .outcome(outcome(&verdict, judged))
+            .fact("keys", count.to_string());
+        self.record(tx, event)?;
+        if verdict.is_ok() {
+            self.tell_holder(tx, now, caller, user, "shares_recovered")?;
+        }
+        Ok(verdict)
+    }
+
+    fn shares_in(&self, tx: &mut dyn Tx, user: RowId, keys: &[KeyId]) -> TxResult<Vec<Recovered>> {
+        let mut answered: Vec<Recovered> = Vec::with_capacity(keys.len());
+        for key in keys {
+            if answered.iter().any(|done| done.key == *key) {
+                continue;
+            }
+            answered.push(Recovered {
+                key: key.clone(),
+                share: self.share_in(tx, user, key)?,
+            });
+        }
+        Ok(answered)
+    }
+
+    fn share_in(&self, tx: &mut dyn Tx, user: RowId, key: &KeyId) -> TxResult<Option<String>> {
+        let mut found = self.rows.peek::<WalletKey>(tx, &self.wallet_key_row(key))?;
+        if let (None, Some(other)) = (&found, key.respelled()) {
+            found = self
+                .rows
+                .peek::<WalletKey>(tx, &self.wallet_key_row(&other))?;
+        }
+        let Some(key) = found.filter(|key| key.user == user.0) else {
+            return Ok(None);
+        };
+        let Some(backup) = key.backup else {
+            return Ok(None);
+        };
+        let row = self.share_row(key.id(), backup.revision);
+        let share = self.rows.peek::<Share>(tx, &row)?;
+        Ok(share.map(|share| share.value.text))
+    }
+}
+
+/// The kind of a share's rows, for whoever removes a user.
+pub(crate) const SHARES: &str = Share::KIND;

@@ -1,0 +1,108 @@
+//! §7.2, §7.3, §7.6: devices.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domain::Keeper;
+use domain::vouched::Login;
+use domain::wallet::{DeviceProof, DeviceState, Newness};
+use http::StatusCode;
+
+use crate::call::{Call, FACE_BODY, Reply};
+use crate::wire::{Challenge, Devices, Done, ErrorBody, ListedDevice, RegisterDevice};
+use crate::{error, value};
+
+/// A challenge for a device key.
+#[utoipa::path(get, path = "/auth/devices/challenge/{deviceVerifyingKey}", tag = "devices", security(("token" = [])),
+    params(("deviceVerifyingKey" = String, Path, description = "130 hex digits")), responses(
+    (status = 200, description = "To be signed within its time", body = Challenge),
+    (status = 400, description = "Key malformed", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing", body = ErrorBody),
+    (status = 404, description = "User not registered", body = ErrorBody),
+    (status = 429, description = "Too many challenges", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn challenge(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:devices"), Login::Whenever)
+        .await?;
+    let path = web::path::segments(&call.uri).map_err(|_| error::DEVICE_MALFORMED)?;
+    let device = value::device(path.get(3).map_or("", String::as_str))?;
+    let issued = keeper.issue_challenge(bearer, device).await;
+    let issued = issued.map_err(|error| error::of(error, keeper.now()))?;
+    let body = Challenge {
+        challenge: issued.hex,
+        ttl_seconds: issued.life.as_secs(),
+    };
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+/// Registers the device that signed the challenge.
+#[utoipa::path(post, path = "/auth/devices/register", tag = "devices", security(("token" = [])), request_body = RegisterDevice, responses(
+    (status = 200, description = "Registered already", body = Done),
+    (status = 201, description = "Registered", body = Done),
+    (status = 400, description = "A value is malformed", body = ErrorBody),
+    (status = 401, description = "Token, signature or challenge not acceptable", body = ErrorBody),
+    (status = 403, description = "Scope missing, or face required or refused", body = ErrorBody),
+    (status = 404, description = "User not registered", body = ErrorBody),
+    (status = 409, description = "Another user's key", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 429, description = "Too many calls or face attempts", body = ErrorBody),
+    (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
+    (status = 503, description = "Something needed is away", body = ErrorBody)))]
+pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:devices"), Login::Whenever)
+        .await?;
+    let (caller, client) = (call.caller.clone(), call.client);
+    let mut members = call.members(FACE_BODY).await?;
+    let device = value::text(&mut members, "device_id")?;
+    let signature = value::text(&mut members, "signature")?;
+    let name = value::device_name(&mut members)?;
+    let device = value::device(&device)?;
+    let signature = value::signature(&device, signature)?;
+    let proof = DeviceProof {
+        device,
+        signature,
+        name,
+        evidence: value::evidence(&mut members, client)?,
+    };
+    let done = keeper.register_device(caller, bearer, proof).await;
+    let done = done.map_err(|error| error::of(error, keeper.now()))?;
+    let (status, message) = match done.done {
+        Newness::New => (StatusCode::CREATED, "Device registered successfully"),
+        Newness::Known => (StatusCode::OK, "Device already registered"),
+    };
+    let body = Done {
+        scan_result_blob: done.for_client,
+        ..Done::new(message)
+    };
+    Ok(web::json::reply(status, &body))
+}
+
+/// The user's devices, newest first.
+#[utoipa::path(get, path = "/v2/devices", tag = "devices", security(("token" = [])), responses(
+    (status = 200, body = Devices),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing", body = ErrorBody),
+    (status = 404, description = "User not registered", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("read:devices"), Login::Whenever)
+        .await?;
+    let devices = keeper.devices(&bearer).await;
+    let devices = devices.map_err(|error| error::of(error, keeper.now()))?;
+    let devices = devices.into_iter().map(shown).collect();
+    Ok(web::json::reply(StatusCode::OK, &Devices { devices }))
+}
+
+fn shown(device: DeviceState) -> ListedDevice {
+    ListedDevice {
+        device_verifying_key: device.key,
+        device_name: device.name.unwrap_or_else(|| "Unknown device".to_owned()),
+        is_active: device.active,
+        created_at: device.added.rfc3339_seconds(),
+    }
+}

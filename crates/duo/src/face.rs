@@ -1,0 +1,85 @@
+//! §7.4, §7.5, §9.5: the owner's face.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domain::vouched::Login;
+use domain::{Keeper, Timestamp};
+use http::StatusCode;
+
+use crate::call::{Call, FACE_BODY, Reply};
+use crate::wire::{Done, ErrorBody, Face, RegisterFace, SessionToken};
+use crate::{error, value};
+
+/// Enrols the owner's face.
+#[utoipa::path(post, path = "/auth/face/register", tag = "face", security(("token" = [])), request_body = RegisterFace, responses(
+    (status = 201, description = "Enrolled", body = Done),
+    (status = 400, description = "A value is malformed or absent", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
+    (status = 403, description = "Scope missing, or refused", body = ErrorBody),
+    (status = 404, description = "User not registered", body = ErrorBody),
+    (status = 409, description = "Enrolled already, or in progress", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
+    (status = 503, description = "Something needed is away", body = ErrorBody)))]
+pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:face"), Login::Fresh)
+        .await?;
+    let (caller, client) = (call.caller.clone(), call.client);
+    let mut members = call.members(FACE_BODY).await?;
+    let evidence = value::evidence(&mut members, client)?.ok_or(error::MALFORMED)?;
+    let done = keeper.enrol(caller, bearer, evidence).await;
+    let done = done.map_err(|error| error::of(error, keeper.now()))?;
+    let body = Done {
+        scan_result_blob: done.for_client,
+        ..Done::new("Face registered successfully")
+    };
+    Ok(web::json::reply(StatusCode::CREATED, &body))
+}
+
+/// Whether a face is enrolled.
+#[utoipa::path(get, path = "/v2/face", tag = "face", security(("token" = [])), responses(
+    (status = 200, body = Face),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing", body = ErrorBody),
+    (status = 404, description = "User not registered", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("read:face"), Login::Whenever)
+        .await?;
+    let state = keeper.enrolment(&bearer).await;
+    let state = state.map_err(|error| error::of(error, keeper.now()))?;
+    let body = Face {
+        registered: state.since.is_some(),
+        registered_at: state.since.map(Timestamp::rfc3339_seconds),
+    };
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+/// A token of the verifier for its client part. Only where the operator offers it.
+#[utoipa::path(get, path = "/auth/face/session-token", tag = "face", security(("token" = [])),
+    params(("X-User-Agent" = String, Header, description = "The client part's own name")), responses(
+    (status = 200, body = SessionToken),
+    (status = 400, description = "No usable X-User-Agent", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing", body = ErrorBody),
+    (status = 404, description = "User not registered, or not offered", body = ErrorBody),
+    (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
+    (status = 503, description = "Something needed is away", body = ErrorBody)))]
+pub(crate) async fn session_token(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("read:face"), Login::Whenever)
+        .await?;
+    let agent = call.headers.get("x-user-agent");
+    let agent = agent.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let agent = value::agent(agent.to_owned())?;
+    let token = keeper.session_token(&bearer, &agent).await;
+    let session_token = token.map_err(|error| error::of(error, keeper.now()))?;
+    Ok(web::json::reply(
+        StatusCode::OK,
+        &SessionToken { session_token },
+    ))
+}

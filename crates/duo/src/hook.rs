@@ -1,0 +1,92 @@
+//! §12: what a signing server asks. Every well-formed question is answered 200 with `"ok"` or `"reject"`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::Keeper;
+use domain::wallet::{Answer, DeviceId, KeyId, KeyNotice, KeyUse, SETUP_LIMIT};
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::call::{BODY, Call, Reply};
+use crate::error::{self, Code};
+use crate::value::{self, Members};
+
+/// §12.1: may this device make a key?
+pub(crate) async fn allow_making(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let caller = call.caller.clone();
+    let mut members = call.members(BODY).await?;
+    let device = device(&mut members)?;
+    let instance = value::instance(&mut members)?;
+    value::setup(&mut members)?;
+    let answer = keeper.allow_making(caller, device, instance).await;
+    answer
+        .map(said)
+        .map_err(|error| error::of(error, keeper.now()))
+}
+
+/// §12.2: a key was made.
+pub(crate) async fn note_key(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let caller = call.caller.clone();
+    let mut members = call.members(BODY).await?;
+    let device = device(&mut members)?;
+    let key = value::text(&mut members, "key_id")?;
+    let notice = KeyNotice {
+        device,
+        key: KeyId::parse(&key).ok_or(error::MALFORMED)?,
+        instance: value::instance(&mut members)?,
+    };
+    let answer = keeper.note_key(caller, notice).await;
+    answer
+        .map(said)
+        .map_err(|error| error::of(error, keeper.now()))
+}
+
+/// §12.3: may these keys be used?
+pub(crate) async fn allow_use(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let caller = call.caller.clone();
+    let mut members = call.members(BODY).await?;
+    let device = device(&mut members)?;
+    let instance = value::instance(&mut members)?;
+    let mut setup = value::setup(&mut members)?;
+    let wanted = KeyUse {
+        device,
+        instance,
+        keys: keys(&mut setup)?,
+        setup: kept(setup),
+    };
+    let answer = keeper.allow_use(caller, wanted).await;
+    answer
+        .map(said)
+        .map_err(|error| error::of(error, keeper.now()))
+}
+
+fn device(members: &mut Members) -> Result<DeviceId, Code> {
+    value::device(&value::text(members, "token")?)
+}
+
+/// The tag `key_id`; no tag is no key.
+fn keys(setup: &mut Members) -> Result<Vec<KeyId>, Code> {
+    let Some(Value::Array(ids)) = setup.shift_remove("key_id") else {
+        return Ok(Vec::new());
+    };
+    let ids: Option<Vec<KeyId>> = ids
+        .iter()
+        .map(|id| id.as_str().and_then(KeyId::parse))
+        .collect();
+    ids.ok_or(error::MALFORMED)
+}
+
+fn kept(setup: Members) -> Option<Value> {
+    let setup = Value::Object(setup);
+    (setup.to_string().len() <= SETUP_LIMIT).then_some(setup)
+}
+
+fn said(answer: Answer) -> Response {
+    let word = match answer {
+        Answer::Allow => "ok",
+        Answer::Reject => "reject",
+    };
+    web::json::reply(StatusCode::OK, &word)
+}

@@ -1,0 +1,94 @@
+//! §7.8, §7.9: keyshares.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domain::vouched::Login;
+use domain::{Error, Keeper, Refusal};
+use http::StatusCode;
+
+use crate::call::{Call, FACE_BODY, Reply, SHARES_BODY};
+use crate::wire::{BackupShares, Done, ErrorBody, RecoverShares, Recovered, RecoveredShare};
+use crate::{error, value};
+
+/// Keeps encrypted keyshares: all or none.
+#[utoipa::path(post, path = "/v2/keyshare/backup", tag = "keyshares", security(("token" = [])), request_body = BackupShares, responses(
+    (status = 200, description = "Kept", body = Done),
+    (status = 400, description = "A value is malformed", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing, or no face enrolled", body = ErrorBody),
+    (status = 404, description = "User not registered, or a key not the user's", body = ErrorBody),
+    (status = 413, description = "Body or keyshare too long", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 429, description = "Too many calls", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn backup(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:backup"), Login::Whenever)
+        .await?;
+    let caller = call.caller.clone();
+    let mut members = call.members(SHARES_BODY).await?;
+    let shares = value::shares(&mut members, keeper.longest_share())?;
+    match keeper.keep_shares(caller, bearer, shares).await {
+        Ok(()) => {}
+        Err(Error::Refused(Refusal::Forbidden { need: "key" })) => {
+            return Err(error::KEY_UNKNOWN.into());
+        }
+        Err(error) => return Err(error::of(error, keeper.now())),
+    }
+    let body = Done::new("Keyshares backed up successfully");
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+/// Gives keyshares back, to the owner in person.
+#[utoipa::path(post, path = "/v2/keyshare/recover", tag = "keyshares", security(("token" = [])), request_body = RecoverShares, responses(
+    (status = 200, description = "All of them", body = Recovered),
+    (status = 207, description = "Some of them", body = Recovered),
+    (status = 400, description = "A value is malformed", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
+    (status = 403, description = "Scope missing, or face not enrolled, required or refused", body = ErrorBody),
+    (status = 404, description = "User not registered, or no keyshare", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 429, description = "Too many calls or face attempts", body = ErrorBody),
+    (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
+    (status = 503, description = "Something needed is away", body = ErrorBody)))]
+pub(crate) async fn recover(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("read:backup"), Login::Fresh)
+        .await?;
+    let (caller, client) = (call.caller.clone(), call.client);
+    let mut members = call.members(FACE_BODY).await?;
+    let keys = value::key_ids(&mut members)?;
+    let evidence = value::evidence(&mut members, client)?;
+    let found = keeper.recover_shares(caller, bearer, keys, evidence).await;
+    let found = found.map_err(|error| error::of(error, keeper.now()))?;
+    let keyshares: Vec<RecoveredShare> = found.done.into_iter().map(shown).collect();
+    let missing = keyshares.iter().filter(|one| one.error.is_some()).count();
+    if missing == keyshares.len() {
+        return Err(error::NO_BACKUP.into());
+    }
+    let (status, message) = match missing {
+        0 => (StatusCode::OK, None),
+        _ => (
+            StatusCode::MULTI_STATUS,
+            Some("Some keyshares could not be recovered"),
+        ),
+    };
+    let body = Recovered {
+        success: missing == 0,
+        message,
+        keyshares,
+        scan_result_blob: found.for_client,
+    };
+    Ok(web::json::reply(status, &body))
+}
+
+fn shown(one: domain::wallet::Recovered) -> RecoveredShare {
+    let error = one.share.is_none().then(|| error::NO_BACKUP.problem());
+    RecoveredShare {
+        key_id: one.key.as_str().to_owned(),
+        encrypted_keyshare: one.share,
+        error,
+    }
+}

@@ -1,0 +1,39 @@
+//! The OpenAPI 3.1 description, generated from the handlers. The hooks are not in it: nobody who reads it
+//! can reach them.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Duo auth service", version = "2",
+        description = "Device trust, face step-up, keyshare backup and recovery for two-party wallets."),
+    paths(crate::user::register, crate::device::challenge, crate::device::register, crate::face::register,
+        crate::face::session_token, crate::face::show, crate::device::list, crate::key::list,
+        crate::keyshare::backup, crate::keyshare::recover, crate::transaction::list),
+    tags((name = "devices", description = "Users and their devices"), (name = "face", description = "The owner in person"),
+        (name = "keys", description = "Signing keys and their use"), (name = "keyshares", description = "Backup and recovery")),
+    modifiers(&TokenScheme)
+)]
+struct Description;
+
+struct TokenScheme;
+
+impl Modify for TokenScheme {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let token = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An access token of a configured identity provider."))
+            .build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(token));
+    }
+}
+
+/// The description as JSON.
+pub fn openapi() -> serde_json::Value {
+    serde_json::to_value(Description::openapi()).unwrap_or_default()
+}

@@ -1,0 +1,34 @@
+//! §7.1: users.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use domain::Keeper;
+use domain::vouched::Login;
+use domain::wallet::Newness;
+use http::StatusCode;
+
+use crate::call::{Call, Reply};
+use crate::error;
+use crate::wire::{Done, ErrorBody};
+
+/// Creates the record of the token's user; again and again is fine.
+#[utoipa::path(post, path = "/auth/users/register", tag = "devices", security(("token" = [])), responses(
+    (status = 200, description = "Known", body = Done),
+    (status = 201, description = "New", body = Done),
+    (status = 400, description = "A body that is no JSON object", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call.bearer(&keeper, None, Login::Whenever).await?;
+    let caller = call.caller.clone();
+    call.members_if_any().await?;
+    let done = keeper.register_user(caller, bearer).await;
+    let (status, text) = match done.map_err(|error| error::of(error, keeper.now()))? {
+        Newness::New => (StatusCode::CREATED, "User registered successfully"),
+        Newness::Known => (StatusCode::OK, "User already registered"),
+    };
+    Ok(web::json::reply(status, &Done::new(text)))
+}
