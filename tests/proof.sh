@@ -46,6 +46,8 @@ try advisories advisories
 try build cargo build --workspace --lib --bins --tests --quiet
 try properties tests/postgres.sh run env PROPTEST_CASES=5000 tests/rust.sh
 try executable tests/postgres.sh run env KEYWARD_PROOF=long cargo test --quiet --package keyward --test proof
+# Compares the times of a name with an account and of one without: on a quiet machine.
+try timing cargo test --quiet --package enceeper --test wire -- --ignored --nocapture stopwatch
 try fuzzing env KEYWARD_FUZZ_SECONDS=600 tests/real/schemathesis.sh
 
 echo

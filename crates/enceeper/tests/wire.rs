@@ -14,6 +14,8 @@ mod races;
 mod setting;
 #[path = "wire/srp.rs"]
 mod srp;
+#[path = "wire/timing.rs"]
+mod timing;
 #[path = "wire/vault.rs"]
 mod vault;
 
