@@ -37,9 +37,20 @@ impl Connection {
                 STANDARD.encode(format!(":{pin}"))
             )
         });
+        self.send_with(method, path, &auth, body)
+    }
+
+    /// The same with header lines of the caller's own, each with its end.
+    pub(crate) fn send_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, String) {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: bench\r\n{auth}content-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {length}\r\n\r\n{body}"
         );
         self.stream
             .write_all(request.as_bytes())
@@ -49,7 +60,7 @@ impl Connection {
 
     fn answer(&mut self) -> (u16, String) {
         self.buffer.clear();
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; 32_768];
         loop {
             let count = self.stream.read(&mut chunk).expect("the server answers");
             assert!(count > 0, "the server closed the connection");

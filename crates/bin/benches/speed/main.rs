@@ -14,6 +14,7 @@ mod hash;
 mod issue;
 mod postgres;
 mod server;
+mod vault;
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ fn main() {
     hash::storm();
     issue::codes();
     postgres::codes();
+    vault::logins();
+    vault::reads();
 }
 
 /// The server's allocator: the bare operations must not lose by another one.
