@@ -30,6 +30,8 @@ use crate::time::{Timestamp, days};
 const LEASE: Duration = Duration::from_mins(2);
 /// A notice that no provider took for so long is given up, and that is audited.
 const NOTICE_LIFE: Duration = days(14);
+/// How long the way to a provider may take and still be called prompt. A lock lasts an hour at least.
+const PROMPT: Duration = Duration::from_secs(300);
 /// Letters claimed at once.
 const BATCH: usize = 32;
 
@@ -333,7 +335,7 @@ impl Keeper {
             let outcome = match delivery {
                 Delivery::Accepted => {
                     if let Some(alert) = &waiting.alert {
-                        self.alert_accepted(tx, now, alert)?;
+                        self.alert_accepted(tx, alert_counts_from(waiting.queued, now), alert)?;
                     }
                     "accepted"
                 }
@@ -368,6 +370,16 @@ impl Keeper {
             gone += 1;
         }
         Ok(gone)
+    }
+}
+
+/// From when an accepted alert counts: a prompt one from when it was queued, so that the moment first
+/// named to the caller stays true; a late one from when it was accepted.
+fn alert_counts_from(queued: Timestamp, accepted: Timestamp) -> Timestamp {
+    if accepted <= queued.plus(PROMPT) {
+        queued
+    } else {
+        accepted
     }
 }
 
