@@ -1,21 +1,21 @@
 //! PostgreSQL: one primary, any number of servers.
 //!
 //! 1. Take a connection from the pool; a new one goes to whichever host takes writes.
-//! 2. Run the closure on a blocking thread; its statements go over that connection (`rows`).
+//! 2. Run the closure on a blocking thread (`run`); its statements go over that connection (`rows`).
 //! 3. Send what is left of it with its commit mark and `COMMIT` (`mark`).
 //! 4. A conflict, or a connection lost before that: run it again after a short random wait.
 //! 5. A connection lost after that: ask for the mark before anything else.
 
 mod connect;
+mod deadline;
 mod fault;
 mod mark;
 mod pipeline;
 mod rows;
+mod run;
 mod schema;
 mod tls;
 
-use std::hash::{BuildHasher, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,28 +24,25 @@ use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool, PoolError, Timeouts};
 use domain::Error;
 use domain::port::Store;
-use domain::port::store::{Job, Kind, Row, RowId, Stop};
+use domain::port::store::{Job, Kind, Row, RowId};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_postgres::Client;
 
 use crate::backend::Backend;
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::schema::{Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
+use deadline::Deadline;
 use fault::Fault;
 use mark::{Fate, Slot, Slots};
 use pipeline::{Line, Step};
-use rows::{Access, Locks, PgTx};
+use rows::{Access, Locks};
+use run::{Ended, Work, begin_read, begin_write};
 
-/// The longest wait between two attempts, and the shortest, before chance shortens it.
-const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 /// For how long a readiness write speaks for the next.
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(3);
-/// How long a closure waits for a row that no run before has locked in order: two transactions may be
-/// waiting for each other. Then it runs again, with that row among those that it locks first.
-const LOCK_WITHIN: Duration = Duration::from_millis(50);
 /// What is left for finding out about a lost commit, however late it got lost.
 const FATE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -54,7 +51,7 @@ const FATE_WITHIN: Duration = Duration::from_secs(2);
 pub enum Statements {
     /// Whole, each time: nothing is left in a session, so any pooler may be between.
     Unnamed,
-    /// By names that the session knows: about a third less work for the server. Only for direct
+    /// By names that the session knows: two fifths less work for the server. Only for direct
     /// connections and for poolers that keep track of prepared statements: with others, a name may
     /// mean another program's statement.
     Prepared,
@@ -405,147 +402,10 @@ impl Backend for PostgresStore {
     }
 }
 
-/// Everything that one run of a closure needs, on the thread where it may block.
-struct Work {
-    line: Line,
-    job: Job,
-    slot: Slot,
-    access: Access,
-    begin: String,
-    locks: Locks,
-    deadline: Deadline,
-}
-
-/// How one run ended, as its thread knows it.
-enum Ended {
-    Done(Result<(), Error>),
-    Failed(Fault),
-    /// The connection was lost when `COMMIT` may have been on its way.
-    InDoubt(Error),
-}
-
 /// How one run ended, all told.
 enum Attempt {
     Done(Result<(), Error>),
     Failed(Fault, Job, Locks),
-}
-
-impl Work {
-    fn run(mut self, runtime: &Handle) -> (Self, Ended) {
-        let ended = self.ended(runtime);
-        (self, ended)
-    }
-
-    fn ended(&mut self, runtime: &Handle) -> Ended {
-        let limit = self.deadline.left();
-        let mut tx = PgTx::new(
-            &self.line,
-            runtime,
-            self.access,
-            std::mem::take(&mut self.begin),
-            std::mem::take(&mut self.locks),
-            limit,
-        );
-        let result = catch_unwind(AssertUnwindSafe(|| (self.job)(&mut tx)));
-        let rest = tx.rest();
-        self.locks = rest.locks;
-        let result = match (result, rest.fault) {
-            (Err(_), _) => Ended::Done(Err(failure::panicked())),
-            (Ok(_), Some(fault)) => Ended::Failed(fault),
-            (Ok(Err(Stop::Failed(error))), None) => Ended::Done(Err(error)),
-            (Ok(Err(Stop::Again)), None) => Ended::Failed(Fault::Conflict),
-            (Ok(Ok(())), None) if rest.wrote => {
-                return runtime.block_on(self.commit(rest.steps));
-            }
-            (Ok(Ok(())), None) => Ended::Done(Ok(())),
-        };
-        if rest.begun {
-            runtime.block_on(self.line.post("ROLLBACK"));
-        }
-        result
-    }
-
-    /// Sends what waits, the mark and `COMMIT` in one go.
-    async fn commit(&mut self, mut steps: Vec<Step>) -> Ended {
-        self.slot.advance();
-        let mark = steps.len();
-        steps.extend(self.slot.commit());
-        let Err(broken) = self.line.send(&steps, self.deadline.left()).await else {
-            return Ended::Done(Ok(()));
-        };
-        let at_mark = broken.step == mark;
-        let fault = fault::of(broken);
-        match fault {
-            Fault::Lost(error) => return Ended::InDoubt(error),
-            Fault::Conflict if at_mark => self.slot.forget(),
-            _ => {}
-        }
-        self.line.post("ROLLBACK").await;
-        Ended::Failed(fault)
-    }
-}
-
-/// How long something may still take.
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    watch: Stopwatch,
-    limit: Duration,
-}
-
-impl Deadline {
-    fn within(limit: Duration) -> Self {
-        Self {
-            watch: Stopwatch::start(),
-            limit,
-        }
-    }
-
-    fn left(&self) -> Duration {
-        self.limit.saturating_sub(self.watch.elapsed())
-    }
-
-    /// Waits before the next attempt: twice as long each time, and shortened by chance so that those
-    /// who met do not meet again. `false`: there is no time for another.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a wait between two attempts on a database"
-    )]
-    async fn pause(&self, attempts: u32) -> bool {
-        let longest = WAITS.0.saturating_mul(1 << attempts.min(10)).min(WAITS.1);
-        let chance = RandomState::new().hash_one(attempts) % 1_024;
-        let wait = longest.mul_f64(f64::from(u32::try_from(chance).unwrap_or(0)) / 1_024.0);
-        if wait >= self.left() {
-            return false;
-        }
-        tokio::time::sleep(wait).await;
-        true
-    }
-}
-
-fn begin_write(statement: Duration) -> String {
-    begin("READ COMMITTED", statement)
-}
-
-fn lock_timeout(limit: Duration) -> String {
-    format!("SET LOCAL lock_timeout = {}", millis(limit))
-}
-
-fn begin_read(statement: Duration) -> String {
-    begin("REPEATABLE READ, READ ONLY", statement)
-}
-
-/// The settings end with the transaction: a pooler gives the session to others.
-fn begin(level: &str, statement: Duration) -> String {
-    format!(
-        "BEGIN ISOLATION LEVEL {level}; SET LOCAL statement_timeout = {}; \
-         SET LOCAL idle_in_transaction_session_timeout = {}",
-        millis(statement),
-        millis(statement * 2)
-    )
-}
-
-fn millis(span: Duration) -> u128 {
-    span.as_millis().clamp(1, 1_000_000_000)
 }
 
 async fn arrange(client: &Client, migrations: Migrations) -> Result<(), Error> {

@@ -16,10 +16,11 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Deadline;
+use super::deadline::Deadline;
 use super::fault::{self, Fault};
 use super::pipeline::{Line, Reply, Step, Value};
 use super::rows::unsigned;
+use super::run::begin_write;
 
 /// Slots that nobody uses now; as many as there were writers at once.
 #[derive(Debug, Default)]
@@ -135,7 +136,7 @@ impl Slot {
         line: &Line,
         deadline: &Deadline,
     ) -> Result<Fate, Fault> {
-        let begin = Step::Batch(super::begin_write(deadline.left()));
+        let begin = Step::Batch(begin_write(deadline.left()));
         let look = Step::Read(LOOK, vec![self.name()]);
         let mut replies = line
             .send(&[begin, look], deadline.left())

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::fault::{self, Fault};
 use super::pipeline::{Line, Reply, Step, Value};
-use super::{LOCK_WITHIN, lock_timeout};
+use super::run::{LOCK_WITHIN, lock_timeout};
 use crate::failure;
 
 /// What a transaction may do.

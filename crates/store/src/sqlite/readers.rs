@@ -37,8 +37,13 @@ impl Readers {
 
     /// A lookup takes some five microseconds: shorter than the way to another thread and back.
     pub(super) async fn row(&self, kind: Kind, id: RowId) -> Result<Option<Row>, Error> {
-        let reader = self.take().await?;
-        rows::row(reader.connection(), kind, &id)
+        let mut reader = self.take().await?;
+        let row = rows::row(reader.connection(), kind, &id);
+        if row.is_err() {
+            // Whatever it was, the next one gets another connection.
+            reader.connection = None;
+        }
+        row
     }
 
     /// Runs `job` on one view of the database: here if that is soon done, else on a thread that may

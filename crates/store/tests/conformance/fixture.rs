@@ -58,6 +58,7 @@ pub(crate) fn patient() -> PostgresOptions {
     PostgresOptions {
         deadline: minute,
         statement_timeout: minute,
+        pool_size: 8,
         ..PostgresOptions::default()
     }
 }

@@ -9,6 +9,7 @@ mod ordered;
 mod postgres;
 mod proxy;
 mod races;
+mod server;
 mod sqlite;
 mod transactions;
 

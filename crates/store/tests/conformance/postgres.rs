@@ -1,7 +1,5 @@
 //! What only a server on the other end of a wire can do: vanish, hang, restart, refuse.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -15,12 +13,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::fixture::{
-    Db, Schema, admin, counted, counter, due, id, increment, insert, inside, patient, read, row,
-    write,
+    Db, Schema, counted, counter, due, id, increment, insert, patient, read, row, write,
 };
 use crate::proxy::{Cut, Proxy};
 
-fn connect(url: &str, options: PostgresOptions) -> Db {
+pub(crate) fn connect(url: &str, options: PostgresOptions) -> Db {
     Arc::new(PostgresStore::connect(url, options).unwrap())
 }
 
@@ -33,7 +30,7 @@ fn hasty() -> PostgresOptions {
     }
 }
 
-fn is_unavailable<T>(result: &Result<T, Error>) -> bool {
+pub(crate) fn is_unavailable<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::Unavailable(_)))
 }
 
@@ -131,7 +128,7 @@ async fn lost_marks_are_made_again() {
 }
 
 /// Increments one counter from eight sides until `stop`; how many were acknowledged.
-async fn increments_until(store: &Db, stop: &Arc<AtomicBool>) -> u64 {
+pub(crate) async fn increments_until(store: &Db, stop: &Arc<AtomicBool>) -> u64 {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..8 {
@@ -461,93 +458,4 @@ fn schema_error(error: &Error) -> &SchemaError {
         panic!("{error:?}")
     };
     source.downcast_ref().unwrap()
-}
-
-/// A server of this test's own, made by the script that `make test` uses.
-struct Server {
-    folder: tempfile::TempDir,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let output = Self::script("start", folder.path());
-        let url = output
-            .lines()
-            .find_map(|line| line.strip_prefix("KEYWARD_TEST_POSTGRES="));
-        Self {
-            url: url.unwrap().to_owned(),
-            folder,
-        }
-    }
-
-    fn script(verb: &str, folder: &Path) -> String {
-        let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../tests/postgres.sh"]
-            .iter()
-            .collect();
-        let output = Command::new(script).arg(verb).arg(folder).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Ends the server as its operator would, or as a power cut does, and starts it again.
-    async fn restart(&self, mode: &str) {
-        use std::os::unix::fs::MetadataExt;
-        let client = admin(&self.url).await;
-        let bin: String = client
-            .query_one("SELECT setting FROM pg_config() WHERE name = 'BINDIR'", &[])
-            .await
-            .unwrap()
-            .get(0);
-        drop(client);
-        let data = self.folder.path().join("data");
-        let owner = std::fs::metadata(&data).unwrap().uid();
-        let mut command = Command::new("setpriv");
-        command
-            .arg(format!("--reuid={owner}"))
-            .arg("--clear-groups")
-            .arg(format!("{bin}/pg_ctl"))
-            .args(["restart", "--wait", "--silent", "--mode", mode, "--pgdata"])
-            .arg(&data)
-            .arg("--log")
-            .arg(self.folder.path().join("postgres.log"))
-            .current_dir(self.folder.path());
-        let done = tokio::task::spawn_blocking(move || command.status().unwrap())
-            .await
-            .unwrap();
-        assert!(done.success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        Self::script("stop", self.folder.path());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restarts_under_load_keep_exact_counts() {
-    if crate::fixture::postgres_url().is_none() {
-        return;
-    }
-    let server = tokio::task::spawn_blocking(Server::start).await.unwrap();
-    let schema = Schema::on(&server.url).await;
-    let store = connect(&inside(&server.url, &schema.name), patient());
-    insert(&store, "counter", vec![counter(1, 0)]).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let chaos = async {
-        for mode in ["fast", "immediate", "fast"] {
-            let total = counted(&store, 1).await;
-            while counted(&store, 1).await < total + 50 {}
-            server.restart(mode).await;
-        }
-        stop.store(true, Ordering::SeqCst);
-    };
-    let (acknowledged, ()) = tokio::join!(increments_until(&store, &stop), chaos);
-    assert_eq!(counted(&store, 1).await, acknowledged);
 }

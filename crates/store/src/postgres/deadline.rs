@@ -1,0 +1,46 @@
+//! How long a call may still take, and how it waits between two attempts.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use crate::stopwatch::Stopwatch;
+
+/// The longest wait between two attempts, and the shortest, before chance shortens it.
+const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+
+/// How long something may still take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    watch: Stopwatch,
+    limit: Duration,
+}
+
+impl Deadline {
+    pub(super) fn within(limit: Duration) -> Self {
+        Self {
+            watch: Stopwatch::start(),
+            limit,
+        }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.watch.elapsed())
+    }
+
+    /// Waits before the next attempt: twice as long each time, and shortened by chance so that those
+    /// who met do not meet again. `false`: there is no time for another.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a wait between two attempts on a database"
+    )]
+    pub(super) async fn pause(&self, attempts: u32) -> bool {
+        let longest = WAITS.0.saturating_mul(1 << attempts.min(10)).min(WAITS.1);
+        let chance = RandomState::new().hash_one(attempts) % 1_024;
+        let wait = longest.mul_f64(f64::from(u32::try_from(chance).unwrap_or(0)) / 1_024.0);
+        if wait >= self.left() {
+            return false;
+        }
+        tokio::time::sleep(wait).await;
+        true
+    }
+}
