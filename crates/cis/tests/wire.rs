@@ -6,3 +6,8 @@ mod setting;
 mod vectors;
 #[path = "wire/world.rs"]
 mod world;
+
+#[tokio::test]
+async fn goldens() {
+    setting::golden().run(env!("CARGO_MANIFEST_DIR")).await;
+}
