@@ -57,7 +57,7 @@ pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
     };
     let (grant, form) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper.create_application(SURFACE, grant, form).await {
         Ok((view, new)) => {
@@ -112,7 +112,7 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
     };
     let (grant, change) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     let Some(id) = id else {
         return unknown(&keeper);

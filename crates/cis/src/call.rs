@@ -34,7 +34,13 @@ const OBJECTS: &[&str] = &[
 ];
 
 /// A request that does not have the shape its endpoint needs, with its answer.
-pub(crate) struct Malformed(pub(crate) Response);
+pub(crate) struct Malformed(pub(crate) Box<Response>);
+
+impl Malformed {
+    pub(crate) fn of(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
 
 /// A call whose caller may do `N`. There is no other way to a grant in this crate.
 pub(crate) struct Call<N> {
@@ -115,7 +121,7 @@ impl<N> Call<N> {
     pub(crate) async fn fields(self) -> Result<(Grant<N>, Fields), Malformed> {
         let bytes = read(self.body, &self.headers).await?;
         if web::media::is_json(&self.headers) != MediaType::Json {
-            return Err(Malformed(error::unsupported_media()));
+            return Err(Malformed::of(error::unsupported_media()));
         }
         Ok((self.grant, object(&bytes)?))
     }
@@ -127,7 +133,7 @@ impl<N> Call<N> {
             return Ok((self.grant, Fields::default()));
         }
         if web::media::is_json(&self.headers) != MediaType::Json {
-            return Err(Malformed(error::unsupported_media()));
+            return Err(Malformed::of(error::unsupported_media()));
         }
         Ok((self.grant, object(&bytes)?))
     }
@@ -136,8 +142,8 @@ impl<N> Call<N> {
 async fn read(body: axum::body::Body, headers: &HeaderMap) -> Result<Vec<u8>, Malformed> {
     match web::body::read(body, headers, BODY, BODY_SECONDS).await {
         Ok(bytes) => Ok(bytes.into()),
-        Err(BodyError::TooLarge) => Err(Malformed(error::too_large())),
-        Err(BodyError::TooSlow) => Err(Malformed(error::too_slow())),
+        Err(BodyError::TooLarge) => Err(Malformed::of(error::too_large())),
+        Err(BodyError::TooSlow) => Err(Malformed::of(error::too_slow())),
         Err(BodyError::Broken) => Err(malformed("body could not be read")),
     }
 }
@@ -155,5 +161,5 @@ fn object(bytes: &[u8]) -> Result<Fields, Malformed> {
 }
 
 pub(crate) fn malformed(message: &str) -> Malformed {
-    Malformed(error::invalid(vec![message.to_owned()]))
+    Malformed::of(error::invalid(vec![message.to_owned()]))
 }

@@ -53,7 +53,7 @@ pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
     };
     let (grant, form) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     let Some(application) = application else {
         return unknown(&keeper);
@@ -97,7 +97,7 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
     };
     let (grant, change) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     let (Some(application), Some(id)) = (application, id) else {
         return unknown(&keeper);

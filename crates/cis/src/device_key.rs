@@ -34,7 +34,7 @@ pub(crate) async fn register(State(keeper): App, call: Call<RegisterKeys>) -> Re
     };
     let (grant, form) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper.register_device_key(SURFACE, grant, user, form).await {
         Ok(()) => error::empty(StatusCode::CREATED),
@@ -94,7 +94,7 @@ pub(crate) async fn change(State(keeper): App, call: Call<EditKeys>) -> Response
     };
     let (grant, change) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper
         .change_device_key(SURFACE, grant, user, key, change)
@@ -140,7 +140,7 @@ pub(crate) async fn validate(State(keeper): App, call: Call<Execute>) -> Respons
     };
     let (grant, challenge, signature) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper
         .check_device_signature(SURFACE, grant, user, key, challenge, signature)
@@ -201,7 +201,7 @@ pub(crate) async fn challenge(State(keeper): App, call: Call<Execute>) -> Respon
     };
     let grant = match parsed.await {
         Ok(grant) => grant,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper
         .issue_device_challenge(SURFACE, grant, user, key)

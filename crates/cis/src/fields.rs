@@ -29,6 +29,10 @@ impl Fields {
     }
 
     /// For an update: `Some(None)` for null, which removes.
+    #[expect(
+        clippy::option_option,
+        reason = "absent, null and given are three different things here"
+    )]
     pub(crate) fn replaceable<T>(
         &mut self,
         name: &str,
@@ -157,7 +161,7 @@ impl Fields {
         if problems.is_empty() {
             Ok(())
         } else {
-            Err(Malformed(error::invalid(problems)))
+            Err(Malformed::of(error::invalid(problems)))
         }
     }
 

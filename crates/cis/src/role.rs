@@ -30,7 +30,7 @@ pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
     };
     let (grant, form) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper.create_role(SURFACE, grant, form).await {
         Ok(view) => error::json(
@@ -68,7 +68,7 @@ pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
     };
     let (grant, form) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     let Some(id) = id else {
         return error::answer(&Refusal::UnknownSubject.into(), ROLE, keeper.now());

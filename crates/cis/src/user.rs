@@ -29,7 +29,7 @@ pub(crate) async fn create(State(keeper): App, call: Call<CreateUsers>) -> Respo
     };
     let (grant, form) = match parsed.await {
         Ok(parsed) => parsed,
-        Err(Malformed(response)) => return response,
+        Err(Malformed(response)) => return *response,
     };
     match keeper.create_member(SURFACE, grant, form).await {
         Ok(view) => error::json(

@@ -1,5 +1,7 @@
 //! Requests and answers as they are on the wire.
 
+#![expect(clippy::struct_field_names, reason = "the names are the wire's")]
+
 mod token;
 
 use domain::device_key::{DeviceKeyView, PushTarget, Status};

@@ -103,7 +103,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
     };
     let change = match change_of(form) {
         Ok(change) => change,
-        Err(response) => return response,
+        Err(why) => return error::invalid(why),
     };
     let default = ClientForm::default();
     let form = ClientForm {
@@ -156,7 +156,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
     };
     let change = match change_of(form) {
         Ok(change) => change,
-        Err(response) => return response,
+        Err(why) => return error::invalid(why),
     };
     match admin
         .keeper
@@ -213,19 +213,19 @@ pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, call: Within<Manage>
     }
 }
 
-fn change_of(form: Form) -> Result<ClientChange, Response> {
+fn change_of(form: Form) -> Result<ClientChange, &'static str> {
     let roles = match form.role_ids {
         None => None,
         Some(texts) => {
             let roles: Option<Vec<RoleId>> = texts.iter().map(|text| RoleId::parse(text)).collect();
-            Some(roles.ok_or_else(|| error::invalid("role_ids: names an unknown role"))?)
+            Some(roles.ok_or_else(|| "role_ids: names an unknown role")?)
         }
     };
     if form
         .token_ttl
         .is_some_and(|ttl| !(1..=86_400).contains(&ttl))
     {
-        return Err(error::invalid("token_ttl: 1 to 86400 seconds"));
+        return Err("token_ttl: 1 to 86400 seconds");
     }
     let (name, token_life, disabled) = (form.name, form.token_ttl, form.disabled);
     Ok(ClientChange {

@@ -3,6 +3,8 @@
 //! Each handler's one use case is the one that the tenant's own management client would reach; only the
 //! proof differs ([`Within`]).
 
+#![expect(clippy::struct_field_names, reason = "the names are the wire's")]
+
 pub(crate) mod application;
 pub(crate) mod client;
 pub(crate) mod role;

@@ -62,7 +62,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
     };
     let form = match form {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(why) => return error::invalid(why),
     };
     match admin.keeper.create_role(SURFACE, grant, form).await {
         Ok(view) => web::json::reply(StatusCode::CREATED, &Role::from(view)),
@@ -101,7 +101,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
     };
     let form = match form {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(why) => return error::invalid(why),
     };
     match admin.keeper.change_role(SURFACE, grant, id, form).await {
         Ok(view) => web::json::reply(StatusCode::OK, &Role::from(view)),
@@ -124,15 +124,13 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
     }
 }
 
-fn role_form(form: Form) -> Result<RoleForm, Response> {
+fn role_form(form: Form) -> Result<RoleForm, &'static str> {
     let permissions = match form.permissions {
         None => None,
         Some(texts) => {
             let parsed: Option<Vec<Permission>> =
                 texts.iter().map(|text| Permission::parse(text)).collect();
-            Some(parsed.ok_or_else(|| {
-                error::invalid("permissions: each is subject:verb with a known verb")
-            })?)
+            Some(parsed.ok_or_else(|| "permissions: each is subject:verb with a known verb")?)
         }
     };
     Ok(RoleForm {

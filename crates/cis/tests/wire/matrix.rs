@@ -117,7 +117,7 @@ impl Held {
                     any.iter()
                         .any(|subject| self.permissions.contains(&format!("{subject}:{verb}")))
                 };
-                !self.manager && verbs.iter().any(|verb| one(verb))
+                !self.manager && verbs.iter().any(one)
             }
         }
     }

@@ -314,8 +314,7 @@ async fn a_new_signing_key_is_known_everywhere_at_once(backing: Backing) {
 
 async fn one_of_many_users_gets_an_email(backing: Backing) {
     let pair = Pair::new(backing).await;
-    let body =
-        |nth: usize| json!({ "email": if nth % 3 == 0 { "a@b.example" } else { "A@B.example" } });
+    let body = |nth: usize| json!({ "email": if nth.is_multiple_of(3) { "a@b.example" } else { "A@B.example" } });
     let answers = pair.storm(12, "POST", "/cis/v1/users", body).await;
     assert_eq!(
         count(&answers, |(status, _)| *status == 201),

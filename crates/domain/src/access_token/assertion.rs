@@ -10,7 +10,7 @@ use super::SKEW;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::rows::{Place, Record, Stored};
-use crate::tenant::{Authentication, Client};
+use crate::tenant::{AssertionKey, Authentication, Client};
 use crate::time::Timestamp;
 
 /// How far ahead an assertion may expire: so long its id is remembered.
@@ -118,7 +118,7 @@ fn verified(client: &Client, token: &str) -> Option<Claims> {
         key.algorithm() == header.alg
             && (header.kid.is_none() || key.kid.is_none() || key.kid == header.kid)
     });
-    let mut keys = fits.filter_map(|key| key.verifying());
+    let mut keys = fits.filter_map(AssertionKey::verifying);
     if !keys.any(|key| key.verifies(&compact)) {
         return None;
     }

@@ -68,10 +68,6 @@ impl Misses {
         count: 0,
     };
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde asks with a reference"
-    )]
     pub(super) fn is_none(&self) -> bool {
         *self == Self::NONE
     }

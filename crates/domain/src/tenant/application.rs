@@ -100,8 +100,11 @@ impl ApplicationView {
             display_name,
             description,
             redirect_uris,
-            ..
-        } = stored.value.clone();
+            server_challenges_only,
+            created,
+            updated,
+            management: _,
+        } = stored.value;
         Self {
             id,
             tenant,
@@ -109,9 +112,9 @@ impl ApplicationView {
             display_name,
             description,
             redirect_uris,
-            server_challenges_only: stored.server_challenges_only,
-            created: stored.created,
-            updated: stored.updated,
+            server_challenges_only,
+            created,
+            updated,
         }
     }
 }

@@ -296,7 +296,7 @@ impl Keeper {
     ) -> Result<Vec<ClientView>, Error> {
         self.read(move |keeper, tx| {
             let found = keeper.rows.peek::<Application>(tx, &application.0)?;
-            if !found.is_some_and(|found| found.tenant == grant.tenant()) {
+            if found.is_none_or(|found| found.tenant != grant.tenant()) {
                 return Err(Refusal::UnknownSubject.into());
             }
             let clients = keeper

@@ -257,7 +257,7 @@ impl Keeper {
             if keeper.rows.get::<Membership>(tx, &tie)?.is_none() {
                 return Err(Refusal::UnknownSubject.into());
             }
-            keeper.drop_membership(tx, tie)?;
+            Self::drop_membership(tx, tie)?;
             if let Some(mut member) = keeper
                 .rows
                 .get::<Member>(tx, &keeper.member_row(grant.tenant(), &user))?
@@ -287,7 +287,7 @@ impl Keeper {
                 return Err(Refusal::UnknownSubject.into());
             };
             for application in &member.applications {
-                keeper.drop_membership(tx, keeper.membership_row(*application, &user))?;
+                Self::drop_membership(tx, keeper.membership_row(*application, &user))?;
             }
             tx.remove_children(MemberName::KIND, &row)?;
             let event = Event::new(surface, now, "member.delete", user.to_string());
@@ -362,7 +362,7 @@ impl Keeper {
     /// Undoes [`Keeper::adopt_account`] when the account goes.
     pub fn release_account(&self, tx: &mut dyn Tx, user: &UserId) -> TxResult<()> {
         let tenant = TenantId(self.tenant().0);
-        self.drop_membership(tx, self.membership_row(self.default_application(), user))?;
+        Self::drop_membership(tx, self.membership_row(self.default_application(), user))?;
         self.rows
             .remove::<Member>(tx, &self.member_row(tenant, user))?;
         Ok(())

@@ -90,7 +90,7 @@ impl Keeper {
             };
             let ties = tx.children(Membership::KIND, &removal.application.0, BATCH)?;
             for tie in &ties {
-                keeper.drop_membership(tx, tie.id)?;
+                Self::drop_membership(tx, tie.id)?;
             }
             if ties.len() < BATCH.limit {
                 keeper.rows.remove::<Removal>(tx, &removal.id())?;
@@ -101,7 +101,7 @@ impl Keeper {
     }
 
     /// Removes a membership with everything below it, without reading any of it.
-    pub(crate) fn drop_membership(&self, tx: &mut dyn Tx, tie: RowId) -> TxResult<()> {
+    pub(crate) fn drop_membership(tx: &mut dyn Tx, tie: RowId) -> TxResult<()> {
         for key in tx.children(DeviceKey::KIND, &tie, Page::ALL)? {
             tx.remove_children(KeyPrint::KIND, &key.id)?;
             tx.remove_children(DeviceChallenge::KIND, &key.id)?;
