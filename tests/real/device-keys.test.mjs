@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Chromium } from './chromium.mjs';
+import { chromium } from 'playwright-core';
+
 import { Keyward } from './keyward.mjs';
 
 const SDK = new URL('node_modules/@transmitsecurity/platform-web-sdk/dist/common.js', import.meta.url);
@@ -70,23 +71,27 @@ class BackEnd {
   }
 }
 
-let keyward, browser, backEnd;
+let keyward, browser, page, backEnd;
 before(async () => {
   keyward = await Keyward.start();
   backEnd = await BackEnd.start(keyward);
-  browser = await Chromium.start();
+  browser = await chromium.launch({
+    executablePath: process.env.KEYWARD_CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+  });
+  page = await browser.newPage();
 });
 after(async () => {
-  await browser?.stop();
+  await browser?.close();
   backEnd?.stop();
   await keyward?.stop();
 });
 
-const key = () => browser.run('device.key()');
-const sign = challenge => browser.run(`device.sign(${JSON.stringify(challenge)})`);
+const key = () => page.evaluate(() => window.device.key());
+const sign = challenge => page.evaluate(text => window.device.sign(text), challenge);
 
 test('the device of the SDK is bound, asked and blocked', async () => {
-  await browser.open(backEnd.url);
+  await page.goto(backEnd.url);
   const { publicKey, keyIdentifier } = await key();
   const spki = Buffer.from(publicKey, 'base64');
   assert.equal(keyIdentifier, createHash('sha256').update(spki).digest('hex'));
@@ -114,9 +119,9 @@ test('the device of the SDK is bound, asked and blocked', async () => {
 });
 
 test('the key outlives the page, and a challenge of the server is good once', async () => {
-  await browser.open(backEnd.url);
+  await page.goto(backEnd.url);
   const before = await key();
-  await browser.open(backEnd.url);
+  await page.goto(backEnd.url);
   const { publicKey, keyIdentifier } = await key();
   assert.equal(keyIdentifier, before.keyIdentifier);
 

@@ -218,7 +218,7 @@ fn change_of(form: Form) -> Result<ClientChange, &'static str> {
         None => None,
         Some(texts) => {
             let roles: Option<Vec<RoleId>> = texts.iter().map(|text| RoleId::parse(text)).collect();
-            Some(roles.ok_or_else(|| "role_ids: names an unknown role")?)
+            Some(roles.ok_or("role_ids: names an unknown role")?)
         }
     };
     if form

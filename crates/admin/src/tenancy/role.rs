@@ -130,7 +130,7 @@ fn role_form(form: Form) -> Result<RoleForm, &'static str> {
         Some(texts) => {
             let parsed: Option<Vec<Permission>> =
                 texts.iter().map(|text| Permission::parse(text)).collect();
-            Some(parsed.ok_or_else(|| "permissions: each is subject:verb with a known verb")?)
+            Some(parsed.ok_or("permissions: each is subject:verb with a known verb")?)
         }
     };
     Ok(RoleForm {
