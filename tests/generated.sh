@@ -13,6 +13,7 @@ keyward.toml.example        config-example
 docs/openapi/photon.json    openapi photon
 docs/openapi/enceeper.json  openapi enceeper
 docs/openapi/duo.json       openapi duo
+docs/openapi/cis.json       openapi cis
 docs/openapi/admin.json     openapi admin
 '
 

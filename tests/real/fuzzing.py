@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 from collections import Counter
 
@@ -49,6 +50,10 @@ pending_approvals_per_slot = 0
 reqs_per_hour = 0
 total_keys = 1000000
 
+[cis]
+rate_limits = false
+max_keys_per_user = 0
+
 [limits]
 network_messages_hour = 0
 """
@@ -80,6 +85,32 @@ def vault(keyward):
     key = client.add_key("meta", "value")["key_id"]
     slot = client.add_slot(key, "slot")
     return client, {"keyid": key, "slotid": slot["slot_id"], "identifier": slot["identifier"]}
+
+
+def token_of(keyward, client):
+    """An access token of a client, as its back end gets it."""
+    form = {"grant_type": "client_credentials", **{name: client[name] for name in ("client_id", "client_secret")}}
+    request = urllib.request.Request(f"{keyward.url}/oidc/token", urllib.parse.urlencode(form).encode())
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["access_token"]
+
+
+def device_keys(keyward):
+    """Tokens of a tenant's manager and of an application's client, and ids by the names of parameters."""
+    command = lambda *words: json.loads(keyward.command("admin", *words, "--json"))
+    tenant = command("tenant", "create", "--name", "Fuzzed")
+    app = command("app", "create", "--tenant", tenant["tenant_id"], "--name", "Fuzzed")
+    user = command("user", "create", "--tenant", tenant["tenant_id"], "--app", app["app_id"], "--email", ADDRESS)
+    known = {"app_id": app["app_id"], "client_id": app["client_id"], "user_id": user["user_id"], "key_id": "phone"}
+    return token_of(keyward, tenant), token_of(keyward, app), known
+
+
+def register(keyward, token, user):
+    vectors = json.loads((ROOT / "crates/crypto/tests/vectors/device-keys-vectors.json").read_text())
+    form = json.dumps({"key_id": "phone", "public_key": vectors["keys"][0]["public_key"]}).encode()
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    url = f"{keyward.url}/cis/v1/users/{user}/device-keys"
+    urllib.request.urlopen(urllib.request.Request(url, form, headers), timeout=30).close()
 
 
 def parameters(keyward, surface, known):
@@ -131,7 +162,7 @@ def hunt(keyward, surface, seconds, folder, fixed=None, extra=()):
 
 
 def main():
-    surfaces = sys.argv[1:] or ["photon", "enceeper"]
+    surfaces = sys.argv[1:] or ["photon", "enceeper", "cis"]
     seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "40"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-fuzzing-"))
     keyward = Keyward(folder, BUDGETS_OFF, ["--dev", "--dev-fast-hash"])
@@ -153,6 +184,16 @@ def main():
                 extra += [word for name in spared for word in ("--exclude-operation-id", name)]
                 sound &= hunt(keyward, surface, seconds, folder, parameters(keyward, surface, known), extra)
                 assert client.keys()["keys"], "the vault is there after the hunt"
+            if surface == "cis":
+                manager, client, known = device_keys(keyward)
+                register(keyward, client, known["user_id"])
+                fixed = parameters(keyward, surface, known)
+                # What they leave behind is no application, client, user or key to speak of.
+                spared = ("deleteApplication", "deleteClient", "updateClient", "deleteUser", "removeUserFromApp")
+                extra = [word for name in (*spared, "deleteDeviceKeys") for word in ("--exclude-operation-id", name)]
+                for token in (client, manager):
+                    header = ["--header", f"Authorization: Bearer {token}"]
+                    sound &= hunt(keyward, surface, seconds, folder, fixed, [*header, *extra])
         assert keyward.process.poll() is None, "the server is gone"
     finally:
         keyward.down()
