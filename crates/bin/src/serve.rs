@@ -90,9 +90,10 @@ impl Listeners {
         let public = bind("server", &server.listen).await?;
         let admin = bind("admin", &loaded.config.admin.listen).await?;
         let duo = &loaded.config.duo;
-        let hooks = match duo.is_configured() {
-            true => Some(bind("duo.hooks", &duo.hooks.listen).await?),
-            false => None,
+        let hooks = if duo.is_configured() {
+            Some(bind("duo.hooks", &duo.hooks.listen).await?)
+        } else {
+            None
         };
         let (at, admin_at) = (address(&public)?, address(&admin)?);
         if mode != Mode::Production && !(at.ip().is_loopback() && admin_at.ip().is_loopback()) {

@@ -146,11 +146,11 @@ impl Issuer {
             Ready::Nothing => return Err(self.away()),
             Ready::Fetch => {}
         }
-        self.held().tried = Some(Instant::now());
+        self.held().tried = Some(monotonic());
         match self.fetch().await {
             Ok((set, life)) => {
                 let set = Arc::new(set);
-                let now = Instant::now();
+                let now = monotonic();
                 let mut held = self.held();
                 held.set = Some(Arc::clone(&set));
                 held.fetched = Some(now);
@@ -172,7 +172,7 @@ impl Issuer {
 
     fn ready(&self, wanted: Option<&str>) -> Ready {
         let held = self.held();
-        let now = Instant::now();
+        let now = monotonic();
         let rested = held.tried.is_none_or(|tried| now >= tried + PAUSE);
         let usable = held.usable();
         if matches!(self.place, Place::Fixed) {
@@ -259,6 +259,15 @@ fn max_age(text: &str) -> Option<Duration> {
             .then_some(value.trim_matches('"'))
     })?;
     seconds.parse().ok().map(Duration::from_secs)
+}
+
+/// Life and pauses of a fetched set are spans of this process, not dates: a moved clock must not touch them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures how long ago a set was fetched"
+)]
+fn monotonic() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]

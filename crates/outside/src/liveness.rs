@@ -1,4 +1,4 @@
-//! Verifiers of living persons: a FaceTec Server, the operator's own over a signed webhook, or none.
+//! Verifiers of living persons: a `FaceTec` Server, the operator's own over a signed webhook, or none.
 //!
 //! What they share is here: a bounded number of calls at a time, one deadline, no redirects, no second
 //! try once a byte was sent (evidence is single use), and every failure a judgement that is no yes.
@@ -35,7 +35,7 @@ pub struct OutsideLiveness {
 
 enum Verifier {
     None,
-    Facetec(facetec::Facetec),
+    Facetec(Box<facetec::Facetec>),
     Webhook(webhook::Webhook),
 }
 
@@ -43,11 +43,11 @@ impl OutsideLiveness {
     pub fn new(options: LivenessOptions, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let verifier = match options.verifier {
             VerifierOptions::None => Verifier::None,
-            VerifierOptions::Facetec(facetec) => {
-                Verifier::Facetec(facetec::Facetec::new(facetec, &options.transport)?)
-            }
+            VerifierOptions::Facetec(facetec) => Verifier::Facetec(Box::new(
+                facetec::Facetec::new(facetec, &options.transport)?,
+            )),
             VerifierOptions::Webhook(webhook) => {
-                Verifier::Webhook(webhook::Webhook::new(webhook, &options.transport, clock)?)
+                Verifier::Webhook(webhook::Webhook::new(&webhook, &options.transport, clock)?)
             }
         };
         Ok(Self {

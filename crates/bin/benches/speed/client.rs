@@ -60,7 +60,7 @@ impl Connection {
 
     fn answer(&mut self) -> (u16, String) {
         self.buffer.clear();
-        let mut chunk = [0; 32_768];
+        let mut chunk = [0; 16_384];
         loop {
             let count = self.stream.read(&mut chunk).expect("the server answers");
             assert!(count > 0, "the server closed the connection");

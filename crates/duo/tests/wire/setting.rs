@@ -156,9 +156,9 @@ pub(crate) fn every_answer(method: &str, _: &str, answer: &Answer) -> Result<(),
     }
     let error = &body["error"];
     let told = error["code"].is_u64() && error["message"].is_string();
-    if told != (200..300).contains(&status) {
-        Ok(())
-    } else {
+    if told == (200..300).contains(&status) {
         Err("an error has a code and a message, and a success has none".to_owned())
+    } else {
+        Ok(())
     }
 }

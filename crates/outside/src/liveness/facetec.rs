@@ -1,4 +1,4 @@
-//! A FaceTec Server 9.x (duo-auth sheet §9). Its `success` alone is never enough: every check and the
+//! A `FaceTec` Server 9.x (duo-auth sheet §9). Its `success` alone is never enough: every check and the
 //! match level are judged here.
 
 use domain::port::liveness::{Check, Judged, Judgement, Question};

@@ -47,7 +47,7 @@ struct Shown<'b> {
 
 impl Webhook {
     pub(super) fn new(
-        options: WebhookOptions,
+        options: &WebhookOptions,
         transport: &Transport,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
