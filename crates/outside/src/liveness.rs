@@ -36,19 +36,20 @@ pub struct OutsideLiveness {
 enum Verifier {
     None,
     Facetec(Box<facetec::Facetec>),
-    Webhook(webhook::Webhook),
+    Webhook(Box<webhook::Webhook>),
 }
 
 impl OutsideLiveness {
     pub fn new(options: LivenessOptions, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let verifier = match options.verifier {
             VerifierOptions::None => Verifier::None,
-            VerifierOptions::Facetec(facetec) => Verifier::Facetec(Box::new(
-                facetec::Facetec::new(facetec, &options.transport)?,
-            )),
-            VerifierOptions::Webhook(webhook) => {
-                Verifier::Webhook(webhook::Webhook::new(&webhook, &options.transport, clock)?)
+            VerifierOptions::Facetec(facetec) => {
+                let facetec = facetec::Facetec::new(facetec, &options.transport)?;
+                Verifier::Facetec(Box::new(facetec))
             }
+            VerifierOptions::Webhook(webhook) => Verifier::Webhook(Box::new(
+                webhook::Webhook::new(&webhook, &options.transport, clock)?,
+            )),
         };
         Ok(Self {
             verifier,
