@@ -1,7 +1,7 @@
 //! Device keys for back ends, wire-compatible with the Transmit Security CIS API: access tokens for
 //! clients, users and their device keys, and the tenant's administration.
 //!
-//! One request, one use case: a call is authorised for what its handler needs ([`call::Call`]), the
+//! One request, one use case: a call is authorised for what its handler needs (`call::Call`), the
 //! handler parses, calls the keeper with the grant, and renders.
 
 mod application;

@@ -84,7 +84,7 @@ impl ForeignPin {
 }
 
 impl Keeper {
-    /// What [`hash_pin`] needs besides the PIN, drawn now.
+    /// What [`PinRecipe::hash`] needs besides the PIN, drawn now.
     pub(crate) fn pin_recipe(&self, key: RowId) -> PinRecipe {
         PinRecipe {
             key,

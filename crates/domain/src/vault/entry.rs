@@ -1,7 +1,7 @@
 //! Entries: one ciphertext, its slots, and the requests to share it.
 //!
 //! Slots and open requests lie in the entry's own row. So every change of them is one row's change, and
-//! the limits are exact without a lock beside it. A receiver finds his entries through a [`Guest`] row.
+//! the limits are exact without a lock beside it. A receiver finds his entries through a `Guest` row.
 
 use std::sync::Arc;
 
