@@ -1,5 +1,7 @@
 //! The surface from outside: goldens, and what the sheet asks a server to prove.
 
+#[path = "wire/nodes.rs"]
+mod nodes;
 #[path = "wire/setting.rs"]
 mod setting;
 
