@@ -5,10 +5,14 @@
 mod composer;
 #[path = "outside/failover.rs"]
 mod failover;
+#[path = "outside/key_sets.rs"]
+mod key_sets;
 #[path = "outside/keys.rs"]
 mod keys;
 #[path = "outside/letters.rs"]
 mod letters;
+#[path = "outside/liveness.rs"]
+mod liveness;
 #[path = "outside/mail_server.rs"]
 mod mail_server;
 #[path = "outside/mailbox.rs"]
