@@ -15,6 +15,7 @@ mod openapi;
 mod status;
 mod tenancy;
 mod vault_account;
+mod wallet;
 
 use std::sync::Arc;
 
@@ -60,6 +61,27 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
         "DELETE",
         "/admin/v1/vault-accounts/{name}",
         "delete an account with everything of it",
+    ),
+    ("GET", "/admin/v1/wallets/users", "wallet users"),
+    (
+        "GET",
+        "/admin/v1/wallets/belongings",
+        "a wallet user's devices and keys",
+    ),
+    (
+        "POST",
+        "/admin/v1/wallets/devices/deactivate",
+        "switch a device off",
+    ),
+    (
+        "POST",
+        "/admin/v1/wallets/enrolment/remove",
+        "forget a user's face",
+    ),
+    (
+        "POST",
+        "/admin/v1/wallets/erase",
+        "erase a user with everything",
     ),
     ("GET", "/admin/v1/audit/events", "newest events"),
     ("POST", "/admin/v1/audit/verify", "walk the whole chain"),
@@ -194,6 +216,26 @@ pub fn routes(admin: Arc<Admin>) -> Router {
         .route(
             "/admin/v1/import/photon",
             only(on_405).post(import::take_over).build(),
+        )
+        .route(
+            "/admin/v1/wallets/users",
+            only(on_405).get(wallet::users).build(),
+        )
+        .route(
+            "/admin/v1/wallets/belongings",
+            only(on_405).get(wallet::belongings).build(),
+        )
+        .route(
+            "/admin/v1/wallets/devices/deactivate",
+            only(on_405).post(wallet::deactivate).build(),
+        )
+        .route(
+            "/admin/v1/wallets/enrolment/remove",
+            only(on_405).post(wallet::remove_enrolment).build(),
+        )
+        .route(
+            "/admin/v1/wallets/erase",
+            only(on_405).post(wallet::erase).build(),
         )
         .route(
             "/admin/v1/vault-accounts/{name}",

@@ -18,7 +18,9 @@ use utoipa::{Modify, OpenApi};
         crate::tenancy::role::delete,
         crate::tenancy::user::create, crate::tenancy::user::show, crate::tenancy::user::admit,
         crate::tenancy::user::expel, crate::tenancy::user::delete,
-        crate::vault_account::show, crate::vault_account::set_plan, crate::vault_account::delete),
+        crate::vault_account::show, crate::vault_account::set_plan, crate::vault_account::delete,
+        crate::wallet::users, crate::wallet::belongings, crate::wallet::deactivate,
+        crate::wallet::remove_enrolment, crate::wallet::erase),
     modifiers(&TokenScheme)
 )]
 struct Description;

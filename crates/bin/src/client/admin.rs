@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::duo::{self, DuoCommand};
 use super::enceeper::{self, EnceeperCommand};
 use super::{Target, encode, readable, tenancy};
 use crate::cli::print;
@@ -17,6 +18,9 @@ pub(crate) enum AdminCommand {
     /// PIN-guarded keys of the Photon surface.
     #[command(subcommand)]
     Photon(PhotonCommand),
+    /// Users of the Duo surface: their devices and faces.
+    #[command(subcommand)]
+    Duo(DuoCommand),
     /// Accounts of the Enceeper surface.
     #[command(subcommand)]
     Enceeper(EnceeperCommand),
@@ -125,6 +129,7 @@ pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, String> {
             show(&target, &target.connect()?.get("/admin/v1/status").await?)
         }
         AdminCommand::Photon(command) => photon(command).await,
+        AdminCommand::Duo(command) => duo::run(command).await,
         AdminCommand::Enceeper(command) => enceeper::run(command).await,
         AdminCommand::Tenant(command) => tenancy::tenant(command).await,
         AdminCommand::App(command) => tenancy::app(command).await,

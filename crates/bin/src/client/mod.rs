@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod dev;
+mod duo;
 mod enceeper;
 pub(crate) mod tenancy;
 
