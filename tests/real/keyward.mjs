@@ -22,9 +22,10 @@ async function freePort() {
 }
 
 export class Keyward {
-  /** Starts a server and waits until it says that it is ready. */
-  static async start() {
+  /** Starts a server and waits until it says that it is ready. `more`: further lines of its configuration. */
+  static async start(more = '') {
     const keyward = new Keyward();
+    keyward.more = more;
     keyward.folder = await mkdtemp(join(tmpdir(), 'keyward-real-'));
     keyward.data = join(keyward.folder, 'data');
     await keyward.up();
@@ -34,7 +35,7 @@ export class Keyward {
   async up() {
     const [listen, admin] = [await freePort(), await freePort()];
     const config = join(this.folder, 'keyward.toml');
-    await writeFile(config, `[server]\nlisten = "127.0.0.1:${listen}"\n\n[admin]\nlisten = "127.0.0.1:${admin}"\n`);
+    await writeFile(config, `[server]\nlisten = "127.0.0.1:${listen}"\n\n[admin]\nlisten = "127.0.0.1:${admin}"\n${this.more}`);
     this.url = `http://127.0.0.1:${listen}`;
     this.log = join(this.folder, 'log');
     const log = await open(this.log, 'a');

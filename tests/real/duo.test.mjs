@@ -1,0 +1,234 @@
+// A wallet's whole life against the built server, with an identity provider that is not ours, a verifier of faces that
+// speaks the recorded contract, and device signatures of another implementation.
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import Provider from 'oidc-provider';
+
+import { Keyward } from './keyward.mjs';
+
+const AUDIENCE = 'duo-auth-api';
+const SCOPE = 'write:devices read:devices write:face read:face write:backup read:backup read:transactions';
+const INSTANCE = 'ab'.repeat(32);
+
+const listen = (server, port = 0) => new Promise(done => server.listen(port, '127.0.0.1', done));
+const close = server => new Promise(done => { server.closeAllConnections(); server.close(done); });
+
+/** The provider, on a port that it keeps over its restarts; each start brings a signing key of its own. */
+class Issuer {
+  async up() {
+    this.server = createServer((request, response) => this.callback(request, response));
+    await listen(this.server, this.port);
+    this.port = this.server.address().port;
+    this.url = `http://127.0.0.1:${this.port}`;
+    const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
+    const client = id => ({
+      client_id: id, client_secret: 'secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+    });
+    const provider = new Provider(this.url, {
+      jwks: { keys: [{ ...key, use: 'sig', alg: 'RS256', kid: `key-${Math.random()}` }] },
+      clients: [client('ana'), client('bob')],
+      scopes: SCOPE.split(' '),
+      features: {
+        clientCredentials: { enabled: true },
+        devInteractions: { enabled: false },
+        resourceIndicators: {
+          enabled: true,
+          getResourceServerInfo: () => ({
+            scope: SCOPE, audience: AUDIENCE, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
+          }),
+        },
+      },
+    });
+    this.callback = provider.callback();
+  }
+
+  async token(user, scope = SCOPE) {
+    const form = new URLSearchParams({
+      grant_type: 'client_credentials', client_id: user, client_secret: 'secret', scope, resource: `urn:${AUDIENCE}`,
+    });
+    const answer = await fetch(`${this.url}/token`, { method: 'POST', body: form });
+    const body = await answer.json();
+    assert.ok(body.access_token, JSON.stringify(body));
+    return body.access_token;
+  }
+
+  down() {
+    return close(this.server);
+  }
+}
+
+/** A FaceTec Server as its clients have recorded it: a face is the audit trail image. */
+class Faces {
+  enrolled = new Map();
+  scans = new Set();
+  trouble = null;
+
+  async up() {
+    this.server = createServer(async (request, response) => {
+      let text = '';
+      for await (const chunk of request) text += chunk;
+      if (this.trouble) {
+        response.writeHead(this.trouble).end('{}');
+        return;
+      }
+      assert.equal(request.headers['x-device-key'], 'device-key');
+      assert.ok(request.headers['x-user-agent']);
+      const call = JSON.parse(text);
+      const reference = call.externalDatabaseRefID;
+      const fresh = !this.scans.has(call.faceScan);
+      this.scans.add(call.faceScan);
+      const match = request.url === '/match-3d-3d';
+      const known = this.enrolled.get(reference);
+      if (!match && !known && fresh) this.enrolled.set(reference, call.auditTrailImage);
+      const matchLevel = known === call.auditTrailImage ? 15 : 0;
+      const answer = match && !known
+        ? { error: true, success: false, errorMessage: 'No entry found in the database for this externalDatabaseRefID.' }
+        : {
+          // What no client may trust by itself.
+          success: true, error: false, wasProcessed: true, externalDatabaseRefID: reference,
+          faceScanSecurityChecks: {
+            replayCheckSucceeded: fresh, sessionTokenCheckSucceeded: true, auditTrailVerificationCheckSucceeded: true,
+            faceScanLivenessCheckSucceeded: !call.faceScan.startsWith('mask'),
+          },
+          ...(match ? { matchLevel } : {}),
+        };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+    await listen(this.server);
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+  }
+}
+
+/** A phone: its key never leaves it. */
+class Phone {
+  constructor() {
+    this.pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { x, y } = this.pair.publicKey.export({ format: 'jwk' });
+    const hex = text => Buffer.from(text, 'base64url').toString('hex');
+    this.id = `04${hex(x)}${hex(y)}`;
+  }
+
+  sign(challenge) {
+    return sign('sha256', Buffer.from(JSON.stringify({ challenge })), this.pair.privateKey).toString('hex');
+  }
+}
+
+const issuer = new Issuer();
+const faces = new Faces();
+let keyward, hooks;
+
+before(async () => {
+  await issuer.up();
+  await faces.up();
+  keyward = await Keyward.start(`
+[[duo.jwt]]
+issuer = "${issuer.url}"
+audiences = ["${AUDIENCE}"]
+
+[duo.face]
+kind = "facetec_v9"
+url = "${faces.url}"
+device_key = "device-key"
+
+[duo.hooks]
+listen = "127.0.0.1:0"
+`);
+  hooks = JSON.parse(await readFile(join(keyward.data, 'server.json'), 'utf8')).hooks;
+});
+
+after(async () => {
+  await keyward?.stop();
+  await issuer.down();
+  await close(faces.server);
+});
+
+async function call(token, line, body) {
+  const [method, path] = line.split(' ');
+  const answer = await fetch(keyward.url + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+    body: body && JSON.stringify(body),
+  });
+  return [answer.status, await answer.json()];
+}
+
+async function hook(name, body) {
+  const answer = await fetch(`${hooks}/hooks/duo/${name}`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+  });
+  return answer.json();
+}
+
+let scan = 0;
+const face = (person, kind = 'scan') => ({
+  face_scan: `${kind}${++scan}`, audit_trail_image: person, low_quality_audit_trail_image: 'bG93', user_agent: 'app|1',
+});
+
+async function bind(token, phone, extra = {}) {
+  const [, { challenge }] = await call(token, `GET /auth/devices/challenge/${phone.id}`);
+  const proof = { device_id: phone.id, signature: phone.sign(challenge), ...extra };
+  return call(token, 'POST /auth/devices/register', proof);
+}
+
+test('a wallet is made, backed up, lost and recovered', async () => {
+  const token = await issuer.token('ana');
+  assert.deepEqual((await call(token, 'POST /auth/users/register'))[0], 201);
+  assert.deepEqual((await call(token, 'POST /auth/users/register'))[0], 200);
+  const phone = new Phone();
+  assert.equal((await bind(token, phone, { device_name: 'Old phone' }))[0], 201);
+
+  const key = 'cd'.repeat(32);
+  const ask = (name, device, more) => hook(name, { token: device.id, instance: INSTANCE, ...more });
+  assert.equal(await ask('dkg-setup', phone, { setup: { user_tag_1: ['ab'] } }), 'ok');
+  assert.equal(await ask('key-id', phone, { key_id: key }), 'ok');
+  assert.equal(await ask('dsg-setup', phone, { setup: { key_id: [key] } }), 'ok');
+
+  const keyshares = [{ key_id: key, encrypted_keyshare: 'sealed by the app' }];
+  assert.equal((await call(token, 'POST /v2/keyshare/backup', { keyshares }))[1].error.code, 100704);
+  assert.equal((await call(token, 'POST /auth/face/register', face('YW5h', 'mask')))[1].error.code, 100703);
+  assert.equal((await call(token, 'POST /auth/face/register', face('YW5h')))[0], 201);
+  assert.equal((await call(token, 'POST /auth/face/register', face('ZXZl')))[1].error.code, 100701);
+  assert.equal((await call(token, 'POST /v2/keyshare/backup', { keyshares }))[0], 200);
+
+  // The phone is gone. Whoever has the token has no face for it.
+  const next = new Phone();
+  assert.equal((await bind(token, next))[1].error.code, 100702);
+  assert.equal((await bind(token, next, face('ZXZl')))[1].error.code, 100703, 'success alone is not enough');
+  assert.equal((await bind(token, next, face('YW5h')))[0], 201);
+  const recover = more => call(token, 'POST /v2/keyshare/recover', { key_ids: [key], ...more });
+  assert.equal((await recover({}))[1].error.code, 100702);
+  assert.equal((await recover(face('ZXZl')))[1].error.code, 100703);
+  faces.trouble = 500;
+  assert.equal((await recover(face('YW5h')))[1].error.code, 100707);
+  faces.trouble = null;
+  assert.deepEqual(await recover(face('YW5h')), [200, { success: true, keyshares }]);
+  assert.equal(await ask('dsg-setup', next, { setup: { key_id: [key] } }), 'ok', 'a recovered key works');
+
+  await keyward.command('admin', 'duo', 'deactivate', phone.id, '--yes');
+  assert.equal(await ask('dsg-setup', phone, { setup: { key_id: [key] } }), 'reject');
+  const [, { transactions }] = await call(token, 'GET /transactions');
+  assert.deepEqual(transactions.map(entry => entry.status), ['rejected', 'approved', 'approved']);
+  const shown = JSON.parse(await keyward.command('admin', 'duo', 'devices', issuer.url, 'ana', '--json'));
+  assert.deepEqual(shown.devices.map(device => device.active), [true, false]);
+  assert.equal(shown.keys[0].chars, keyshares[0].encrypted_keyshare.length);
+  assert.equal((await fetch(`${keyward.url}/hooks/duo/key-id`, { method: 'POST' })).status, 404);
+});
+
+test('the provider changes its key, and goes away', async () => {
+  const old = await issuer.token('bob');
+  assert.equal((await call(old, 'POST /auth/users/register'))[0], 201);
+  assert.equal((await call(await issuer.token('bob', 'read:face'), 'GET /v2/devices'))[1].error.code, 100103);
+  await issuer.down();
+  assert.equal((await call(old, 'GET /v2/face'))[0], 200, 'its keys stay in use');
+  await issuer.up();
+  await pause(5200);
+  const fresh = await issuer.token('bob');
+  assert.equal((await call(fresh, 'GET /v2/face'))[0], 200, 'a changed key works within seconds');
+  assert.equal((await call(old, 'GET /v2/face'))[1].error.code, 100101, 'and the old one is gone');
+});
