@@ -79,7 +79,7 @@ pub(crate) struct Changed {
 pub(crate) async fn users(State(admin): State<Arc<Admin>>, _: Operator, uri: Uri) -> Response {
     let after = match named(&uri) {
         Ok(after) => after,
-        Err(response) => return response,
+        Err(why) => return error::invalid(why),
     };
     let found = admin.keeper.wallet_users(after, PAGE).await;
     reply(found.map(|users| Users { users }), admin.keeper.now())
@@ -94,7 +94,7 @@ pub(crate) async fn belongings(State(admin): State<Arc<Admin>>, _: Operator, uri
     let (issuer, subject) = match named(&uri) {
         Ok(Some(who)) => who,
         Ok(None) => return error::invalid("issuer and subject are needed"),
-        Err(response) => return response,
+        Err(why) => return error::invalid(why),
     };
     let found = admin.keeper.wallet_belongings(&issuer, &subject).await;
     let view = |(devices, keys): (Vec<DeviceState>, Vec<WalletKeyState>)| Belongings {
@@ -198,8 +198,8 @@ async fn parsed<T: DeserializeOwned>(
 }
 
 /// Issuer and subject of the query: both or none.
-fn named(uri: &Uri) -> Result<Option<(String, String)>, Response> {
-    let pairs = web::query::pairs(uri).map_err(|_| error::invalid("the query is malformed"))?;
+fn named(uri: &Uri) -> Result<Option<(String, String)>, &'static str> {
+    let pairs = web::query::pairs(uri).map_err(|_| "the query is malformed")?;
     let value = |name: &str| {
         let pair = pairs.iter().find(|(key, _)| key == name);
         pair.map(|(_, value)| value.clone())
@@ -207,7 +207,7 @@ fn named(uri: &Uri) -> Result<Option<(String, String)>, Response> {
     match (value("issuer"), value("subject")) {
         (Some(issuer), Some(subject)) => Ok(Some((issuer, subject))),
         (None, None) => Ok(None),
-        _ => Err(error::invalid("issuer and subject come together")),
+        _ => Err("issuer and subject come together"),
     }
 }
 

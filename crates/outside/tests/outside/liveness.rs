@@ -85,14 +85,14 @@ fn every_published_answer_gets_its_verdict() {
     for vector in vectors {
         let id = vector["id"].as_str().unwrap();
         let is_match = vector["operation"] == "match";
-        let level = vector["min_match_level"]
-            .as_u64()
-            .map_or(15, |level| level as u8);
+        let level = vector["min_match_level"].as_u64();
+        let level = level.map_or(15, |level| u8::try_from(level).unwrap());
         let body = match &vector["upstream_body"] {
             Value::String(text) => text.clone(),
             body => body.to_string(),
         };
-        let status = vector["upstream_http_status"].as_u64().unwrap() as u16;
+        let status = vector["upstream_http_status"].as_u64().unwrap();
+        let status = u16::try_from(status).unwrap();
         let reference = vector["reference"].as_str().unwrap();
         let judged = judge_facetec(
             reference,
