@@ -151,7 +151,7 @@ def hunt(keyward, surface, seconds, folder, fixed=None, extra=()):
         # The server ignores the user part, and Schemathesis wants one.
         command += ["--auth", f"anybody:{PIN}"]
         # What they leave behind is a key that this PIN no longer opens, or one without the address.
-        command += ["--exclude-operation-id", "change_pin", "--exclude-operation-id", "remove"]
+        command += ["--exclude-operation-id", "changePin", "--exclude-operation-id", "removeUser"]
     # It looks for settings and leaves files where it stands, so it stands where it is thrown away.
     finished = subprocess.run(command, cwd=folder, timeout=seconds * 3 + 120, stdin=subprocess.DEVNULL)
     seen = answers(report)
