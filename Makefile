@@ -17,6 +17,7 @@ proof:
 
 bench:
 	tests/postgres.sh run cargo bench --package keyward --bench speed
+	tests/postgres.sh run cargo run --release --package cis --example validate_rate
 
 fmt:
 	cargo fmt --all
