@@ -96,11 +96,6 @@ impl Keeper {
         .await
     }
 
-    pub async fn count_vault_accounts(self: &Arc<Self>) -> Result<u64, Error> {
-        self.read(|_, tx| tx.count(<Account as crate::rows::Record>::KIND))
-            .await
-    }
-
     fn held_by_name(&self, tx: &mut dyn Tx, name: &LoginName) -> TxResult<Stored<Account>> {
         let Some(id) = self.find_account(tx, name)? else {
             return Err(Refusal::UnknownSubject.into());
