@@ -202,6 +202,11 @@ impl VerifyingKey {
     }
 }
 
+/// For signatures by RSASSA-PKCS1-v1_5 with SHA-256, under the same rules.
+pub(crate) fn rsa_pkcs1(n: &[u8], e: &[u8]) -> Result<ParsedPublicKey, KeyRefused> {
+    rsa(n, e, false)
+}
+
 fn rsa(n: &[u8], e: &[u8], pss: bool) -> Result<ParsedPublicKey, KeyRefused> {
     if e != [1, 0, 1] || n.first() == Some(&0) || n.last().is_none_or(|low| low % 2 == 0) {
         return Err(KeyRefused);

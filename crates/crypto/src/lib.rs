@@ -14,6 +14,7 @@ pub mod kdf;
 pub mod key;
 pub mod mac;
 mod p256;
+pub mod passkey;
 pub mod password;
 pub mod random;
 pub mod srp;
