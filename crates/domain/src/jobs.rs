@@ -12,7 +12,7 @@ use crate::port::store::Kind;
 use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
-const SWEPT: [Kind; 19] = [
+const SWEPT: [Kind; 20] = [
     "rate",
     "owner_link",
     "device_challenge",
@@ -31,6 +31,7 @@ const SWEPT: [Kind; 19] = [
     "wallet_challenge",
     "wallet_evidence",
     "wallet_setup",
+    "wallet_passkey_call",
     "wallet_share",
     "wallet_decision",
 ];

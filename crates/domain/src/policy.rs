@@ -6,6 +6,7 @@ use crypto::password::Cost;
 
 use crate::budget::GuessLimits;
 use crate::rate::Rate;
+use crate::step_up::passkey::PasskeyPolicy;
 use crate::time::{days, hours};
 pub use crate::vault::policy::VaultPolicy;
 use crate::vouched::Issuer;
@@ -157,6 +158,8 @@ pub struct WalletPolicy {
     pub tell_client: bool,
     /// Whether clients may get a verifier's session tokens here.
     pub session_tokens: bool,
+    /// Who asks for passkeys, where they are offered.
+    pub passkeys: Option<PasskeyPolicy>,
 }
 
 impl Default for WalletPolicy {
@@ -179,6 +182,7 @@ impl Default for WalletPolicy {
             decisions: days(365),
             tell_client: false,
             session_tokens: false,
+            passkeys: None,
         }
     }
 }

@@ -7,9 +7,11 @@
 //!
 //! Everything but an explicit yes is a no. A verifier's trouble costs no attempt.
 
+pub mod passkey;
+
 use serde::{Deserialize, Serialize};
 
-use crate::error::Refusal;
+use crate::error::{Error, Refusal};
 use crate::keeper::Keeper;
 use crate::port::liveness::{Check, Judged, Judgement, Purpose, Question};
 use crate::port::random::uuid;
@@ -32,6 +34,13 @@ pub struct Evidence {
     pub client: String,
 }
 
+/// What came with a call that may need a step-up.
+#[derive(Debug, Default)]
+pub struct Shown {
+    pub evidence: Option<Evidence>,
+    pub passkey: Option<passkey::Assertion>,
+}
+
 /// Why a step-up did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepUpRefusal {
@@ -51,6 +60,8 @@ pub enum StepUpRefusal {
     Untrustworthy,
     /// There is no verifier.
     NoVerifier,
+    /// The same for owners who have a passkey, or are to have one.
+    Passkey(passkey::PasskeyRefusal),
 }
 
 impl From<StepUpRefusal> for Refusal {
@@ -166,6 +177,8 @@ pub(crate) struct Asked {
 /// The beginning of a step-up.
 pub(crate) enum Begin {
     Ask(Asked),
+    /// Nobody need be asked: the owner is there.
+    Passed,
     /// All attempts left are in flight.
     Wait,
     Refused(Refusal),
@@ -178,6 +191,7 @@ pub(crate) struct Wish {
     pub(crate) purpose: Purpose,
     /// `None`: nothing complete was shown.
     pub(crate) evidence: Option<RowId>,
+    pub(crate) passkey: Option<passkey::Judged>,
 }
 
 impl Keeper {
@@ -189,6 +203,40 @@ impl Keeper {
     pub(crate) fn evidence_row(&self, evidence: &Evidence) -> RowId {
         let scan = evidence.scan.expose().as_bytes();
         self.rows.id(Seen::KIND, &[scan])
+    }
+
+    /// What somebody wants, with everything that is slow to work out done.
+    pub(crate) async fn wish(
+        &self,
+        user: RowId,
+        purpose: Purpose,
+        step: passkey::Step<'_>,
+        shown: &Shown,
+    ) -> Result<Wish, Error> {
+        let passkey = match &shown.passkey {
+            Some(passkey) => Some(self.judge_passkey(user, step, passkey).await?),
+            None => None,
+        };
+        let evidence = shown.evidence.as_ref();
+        Ok(Wish {
+            user,
+            purpose,
+            evidence: evidence.map(|shown| self.evidence_row(shown)),
+            passkey,
+        })
+    }
+
+    /// Whether anybody could ever step up on this server.
+    pub(crate) fn has_verifier(&self) -> bool {
+        self.liveness.kind().is_some() || self.passkeys().is_some()
+    }
+
+    pub(crate) async fn read_enrolment(
+        &self,
+        user: RowId,
+    ) -> Result<Option<Stored<Enrolment>>, Error> {
+        let row = self.enrolment_row(user);
+        self.rows.read::<Enrolment>(self.store.as_ref(), row).await
     }
 
     /// The question a user asks at an enrolment or step-up, with fresh ids.
@@ -214,6 +262,9 @@ impl Keeper {
         let Some(enrolment) = enrolment.filter(|found| found.active_since().is_some()) else {
             return refused(StepUpRefusal::NotEnrolled);
         };
+        if enrolment.verifier == passkey::VERIFIER {
+            return self.step_up_by_passkey(tx, now, wish);
+        }
         if self.liveness.kind().is_none() {
             return refused(StepUpRefusal::NoVerifier);
         }

@@ -44,6 +44,8 @@ const KNOWN: &[&str] = &[
     "instance",
     "setup",
     "key_id",
+    "passkey",
+    "credential",
 ];
 
 pub(crate) type Reply = Result<Response, Failure>;

@@ -43,7 +43,7 @@ pub(crate) async fn challenge(State(keeper): State<Arc<Keeper>>, call: Call) -> 
     (status = 201, description = "Registered", body = Done),
     (status = 400, description = "A value is malformed", body = ErrorBody),
     (status = 401, description = "Token, signature or challenge not acceptable", body = ErrorBody),
-    (status = 403, description = "Scope missing, or face required or refused", body = ErrorBody),
+    (status = 403, description = "Scope missing, or face or passkey required or refused", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 409, description = "Another user's key", body = ErrorBody),
     (status = 413, description = "Body too large", body = ErrorBody),
@@ -66,7 +66,7 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
         device,
         signature,
         name,
-        evidence: value::evidence(&mut members, client)?,
+        shown: value::shown(&keeper, &mut members, client)?,
     };
     let done = keeper.register_device(caller, bearer, proof).await;
     let done = done.map_err(|error| error::of(error, keeper.now()))?;

@@ -45,6 +45,10 @@ codes! {
     VERIFIER_AWAY: 100_706 SERVICE_UNAVAILABLE "Face verifier is not reachable",
     VERIFIER_WRONG: 100_707 BAD_GATEWAY "Face verifier answered wrongly",
     NO_VERIFIER: 100_708 SERVICE_UNAVAILABLE "No face verifier is configured",
+    PASSKEY_REQUIRED: 100_711 FORBIDDEN "Passkey verification required",
+    PASSKEY_FAILED: 100_712 FORBIDDEN "Passkey verification failed",
+    PASSKEY_REGISTERED: 100_713 CONFLICT "Passkey or face is already registered",
+    PASSKEY_UNKNOWN: 100_714 FORBIDDEN "No passkey is registered",
     INTERNAL: 100_901 INTERNAL_SERVER_ERROR "Internal error",
     STORAGE_AWAY: 100_902 SERVICE_UNAVAILABLE "Storage is not available",
     BUSY: 100_902 SERVICE_UNAVAILABLE "Server is busy",
@@ -170,6 +174,7 @@ fn step_up(refusal: StepUpRefusal) -> Failure {
         StepUpRefusal::Unreachable => VERIFIER_AWAY.into(),
         StepUpRefusal::Untrustworthy => VERIFIER_WRONG.into(),
         StepUpRefusal::NoVerifier => NO_VERIFIER.into(),
+        StepUpRefusal::Passkey(refusal) => crate::passkey::refused(refusal).into(),
     }
 }
 

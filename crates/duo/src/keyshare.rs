@@ -16,7 +16,7 @@ use crate::{error, value};
     (status = 200, description = "Kept", body = Done),
     (status = 400, description = "A value is malformed", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
-    (status = 403, description = "Scope missing, or no face enrolled", body = ErrorBody),
+    (status = 403, description = "Scope missing, or no face or passkey enrolled", body = ErrorBody),
     (status = 404, description = "User not registered, or a key not the user's", body = ErrorBody),
     (status = 413, description = "Body or keyshare too long", body = ErrorBody),
     (status = 415, description = "Content type not supported", body = ErrorBody),
@@ -46,7 +46,7 @@ pub(crate) async fn backup(State(keeper): State<Arc<Keeper>>, call: Call) -> Rep
     (status = 207, description = "Some of them", body = Recovered),
     (status = 400, description = "A value is malformed", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
-    (status = 403, description = "Scope missing, or face not enrolled, required or refused", body = ErrorBody),
+    (status = 403, description = "Scope missing, or face or passkey not enrolled, required or refused", body = ErrorBody),
     (status = 404, description = "User not registered, or no keyshare", body = ErrorBody),
     (status = 413, description = "Body too large", body = ErrorBody),
     (status = 415, description = "Content type not supported", body = ErrorBody),
@@ -60,10 +60,10 @@ pub(crate) async fn recover(State(keeper): State<Arc<Keeper>>, call: Call) -> Re
     let (caller, client) = (call.caller.clone(), call.client);
     let mut members = call.members(FACE_BODY).await?;
     let keys = value::key_ids(&mut members)?;
-    let evidence = value::evidence(&mut members, client)?;
-    let found = keeper.recover_shares(caller, bearer, keys, evidence).await;
+    let shown = value::shown(&keeper, &mut members, client)?;
+    let found = keeper.recover_shares(caller, bearer, keys, shown).await;
     let found = found.map_err(|error| error::of(error, keeper.now()))?;
-    let keyshares: Vec<RecoveredShare> = found.done.into_iter().map(shown).collect();
+    let keyshares: Vec<RecoveredShare> = found.done.into_iter().map(listed).collect();
     let missing = keyshares.iter().filter(|one| one.error.is_some()).count();
     if missing == keyshares.len() {
         return Err(error::NO_BACKUP.into());
@@ -84,7 +84,7 @@ pub(crate) async fn recover(State(keeper): State<Arc<Keeper>>, call: Call) -> Re
     Ok(web::json::reply(status, &body))
 }
 
-fn shown(one: domain::wallet::Recovered) -> RecoveredShare {
+fn listed(one: domain::wallet::Recovered) -> RecoveredShare {
     let error = one.share.is_none().then(|| error::NO_BACKUP.problem());
     RecoveredShare {
         key_id: one.key.as_str().to_owned(),

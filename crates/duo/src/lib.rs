@@ -11,6 +11,7 @@ mod hook;
 mod key;
 mod keyshare;
 mod openapi;
+mod passkey;
 mod transaction;
 mod user;
 mod value;
@@ -40,6 +41,27 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
         "/auth/face/session-token",
         "§9.5, where it is offered",
     ),
+    (
+        "POST",
+        "/auth/passkey/register/challenge",
+        "README, where passkeys are offered",
+    ),
+    (
+        "POST",
+        "/auth/passkey/register",
+        "README, where passkeys are offered",
+    ),
+    ("GET", "/v2/passkey", "README, where passkeys are offered"),
+    (
+        "POST",
+        "/auth/devices/register/challenge",
+        "README, where passkeys are offered",
+    ),
+    (
+        "POST",
+        "/v2/keyshare/recover/challenge",
+        "README, where passkeys are offered",
+    ),
     ("GET", "/v2/face", "§7.5"),
     ("GET", "/v2/devices", "§7.6"),
     ("GET", "/v2/keys", "§7.7"),
@@ -58,6 +80,7 @@ pub(crate) const SURFACE: &str = "duo";
 pub fn routes(keeper: Arc<Keeper>) -> Router {
     let on_405 = error::method_not_allowed;
     let offers_tokens = keeper.offers_session_tokens();
+    let offers_passkeys = keeper.passkeys().is_some();
     let router = Router::new()
         .route(
             "/auth/users/register",
@@ -93,7 +116,34 @@ pub fn routes(keeper: Arc<Keeper>) -> Router {
     } else {
         router
     };
+    let router = if offers_passkeys {
+        router.merge(passkey_routes())
+    } else {
+        router
+    };
     router.with_state(keeper)
+}
+
+fn passkey_routes() -> Router<Arc<Keeper>> {
+    let on_405 = error::method_not_allowed;
+    Router::new()
+        .route(
+            "/auth/passkey/register/challenge",
+            only(on_405).post(passkey::offer).build(),
+        )
+        .route(
+            "/auth/passkey/register",
+            only(on_405).post(passkey::register).build(),
+        )
+        .route("/v2/passkey", only(on_405).get(passkey::show).build())
+        .route(
+            "/auth/devices/register/challenge",
+            only(on_405).post(passkey::for_device).build(),
+        )
+        .route(
+            "/v2/keyshare/recover/challenge",
+            only(on_405).post(passkey::for_keys).build(),
+        )
 }
 
 /// The hooks, for a listener that only the signing server reaches. With a secret it is part of the path.
@@ -126,6 +176,7 @@ pub fn owns(path: &str) -> bool {
         "/v2/devices",
         "/v2/keyshare",
         "/v2/face",
+        "/v2/passkey",
         "/transactions",
         "/hooks",
     ]

@@ -9,9 +9,12 @@ use utoipa::{Modify, OpenApi};
     info(title = "Duo auth service", version = "2",
         description = "Device trust, face step-up, keyshare backup and recovery for two-party wallets."),
     paths(crate::user::register, crate::device::challenge, crate::device::register, crate::face::register,
-        crate::face::session_token, crate::face::show, crate::device::list, crate::key::list,
+        crate::face::session_token, crate::face::show,
+        crate::passkey::offer, crate::passkey::register, crate::passkey::show, crate::passkey::for_device, crate::passkey::for_keys,
+        crate::device::list, crate::key::list,
         crate::keyshare::backup, crate::keyshare::recover, crate::transaction::list),
     tags((name = "devices", description = "Users and their devices"), (name = "face", description = "The owner in person"),
+        (name = "passkeys", description = "The owner by passkey: an extension, only where the operator offers it"),
         (name = "keys", description = "Signing keys and their use"), (name = "keyshares", description = "Backup and recovery")),
     modifiers(&TokenScheme)
 )]

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::Keeper;
 use domain::secret::SecretText;
-use domain::step_up::Evidence;
+use domain::step_up::passkey::{Assertion, NewPasskey};
+use domain::step_up::{Evidence, Shown};
 use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, KeyId};
 use serde_json::{Map, Value};
 
@@ -17,6 +19,10 @@ const SCAN: usize = 16 * 1024 * 1024;
 const IMAGE: usize = 4 * 1024 * 1024;
 /// Longest agent, in characters.
 const AGENT: usize = 1024;
+/// Longest part of a passkey, in characters.
+const BINARY: usize = 32 * 1024;
+/// Most hints how an authenticator is reached.
+const TRANSPORTS: usize = 8;
 /// Most keys in one call.
 const KEYS: usize = 32;
 
@@ -95,6 +101,84 @@ pub(crate) fn evidence(members: &mut Members, client: IpAddr) -> Result<Option<E
         session,
         client: client.to_string(),
     }))
+}
+
+/// Everything that may show the owner. A passkey is looked at only where passkeys are offered.
+pub(crate) fn shown(keeper: &Keeper, members: &mut Members, client: IpAddr) -> Result<Shown, Code> {
+    let evidence = evidence(members, client)?;
+    let passkey = match members.remove("passkey") {
+        Some(Value::Object(passkey)) if keeper.passkeys().is_some() => Some(assertion(passkey)?),
+        None | Some(Value::Null) => None,
+        Some(_) if keeper.passkeys().is_none() => None,
+        Some(_) => return Err(error::MALFORMED),
+    };
+    Ok(Shown { evidence, passkey })
+}
+
+/// `AuthenticationResponseJSON`: of its members those that decide.
+fn assertion(mut passkey: Members) -> Result<Assertion, Code> {
+    let credential = binary(&mut passkey, "id")?;
+    let mut response = response(&mut passkey)?;
+    let handle = match optional(&mut response, "userHandle")? {
+        None => None,
+        Some(text) => Some(decoded(&text)?),
+    };
+    Ok(Assertion {
+        credential,
+        client_data: binary(&mut response, "clientDataJSON")?,
+        authenticator_data: binary(&mut response, "authenticatorData")?,
+        signature: binary(&mut response, "signature")?,
+        handle,
+    })
+}
+
+/// `RegistrationResponseJSON`, in the member `credential`.
+pub(crate) fn new_passkey(members: &mut Members) -> Result<NewPasskey, Code> {
+    let Some(Value::Object(mut passkey)) = members.remove("credential") else {
+        return Err(error::MALFORMED);
+    };
+    let mut response = response(&mut passkey)?;
+    Ok(NewPasskey {
+        client_data: binary(&mut response, "clientDataJSON")?,
+        attestation: binary(&mut response, "attestationObject")?,
+        transports: transports(&mut response)?,
+    })
+}
+
+fn response(passkey: &mut Members) -> Result<Members, Code> {
+    let kind = text(passkey, "type")?;
+    match passkey.remove("response") {
+        Some(Value::Object(response)) if kind == "public-key" => Ok(response),
+        _ => Err(error::MALFORMED),
+    }
+}
+
+/// Hints for the client, handed back as they came: at most eight short words.
+fn transports(response: &mut Members) -> Result<Vec<String>, Code> {
+    let listed = match response.remove("transports") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(listed)) if listed.len() <= TRANSPORTS => listed,
+        Some(_) => return Err(error::MALFORMED),
+    };
+    let word = |value: &Value| {
+        let text = value.as_str().filter(|text| (1..=32).contains(&text.len()));
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        let text = text.filter(|text| text.bytes().all(plain));
+        text.map(str::to_owned)
+    };
+    let words: Option<Vec<String>> = listed.iter().map(word).collect();
+    words.ok_or(error::MALFORMED)
+}
+
+/// Bytes in base64url without padding.
+fn binary(members: &mut Members, name: &str) -> Result<Vec<u8>, Code> {
+    decoded(&text(members, name)?)
+}
+
+fn decoded(text: &str) -> Result<Vec<u8>, Code> {
+    let fits = (1..=BINARY).contains(&text.len());
+    let bytes = fits.then(|| URL_SAFE_NO_PAD.decode(text).ok());
+    bytes.flatten().ok_or(error::MALFORMED)
 }
 
 /// §8.2: it becomes an outbound header, so nothing but printable ASCII.

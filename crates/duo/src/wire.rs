@@ -69,6 +69,8 @@ pub(crate) struct RegisterDevice {
     pub(crate) audit_trail_image: Option<String>,
     pub(crate) low_quality_audit_trail_image: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// An extension: what `navigator.credentials.get` gave for this device's challenge.
+    pub(crate) passkey: Option<ShownPasskey>,
 }
 
 /// §7.4, §8.2
@@ -172,6 +174,8 @@ pub(crate) struct RecoverShares {
     pub(crate) audit_trail_image: Option<String>,
     pub(crate) low_quality_audit_trail_image: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// An extension: what `navigator.credentials.get` gave for the challenge of these keys.
+    pub(crate) passkey: Option<ShownPasskey>,
 }
 
 /// §7.9
@@ -213,4 +217,160 @@ pub(crate) struct Transaction {
     pub(crate) created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) setup: Option<serde_json::Value>,
+}
+
+/// `PublicKeyCredentialCreationOptionsJSON` of Web Authentication Level 3.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreationOptions {
+    #[serde(rename = "publicKey")]
+    pub(crate) public_key: Creation,
+    pub(crate) ttl_seconds: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Creation {
+    pub(crate) challenge: String,
+    pub(crate) rp: Party,
+    pub(crate) user: User,
+    pub(crate) pub_key_cred_params: Vec<Wanted>,
+    /// Milliseconds.
+    pub(crate) timeout: u64,
+    pub(crate) attestation: &'static str,
+    pub(crate) authenticator_selection: Selection,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Party {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Wanted {
+    pub(crate) r#type: &'static str,
+    pub(crate) alg: i32,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Selection {
+    pub(crate) resident_key: &'static str,
+    pub(crate) user_verification: &'static str,
+}
+
+/// `PublicKeyCredentialRequestOptionsJSON` of Web Authentication Level 3.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RequestOptions {
+    #[serde(rename = "publicKey")]
+    pub(crate) public_key: Request,
+    pub(crate) ttl_seconds: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Request {
+    pub(crate) challenge: String,
+    pub(crate) rp_id: String,
+    pub(crate) allow_credentials: Vec<Allowed>,
+    pub(crate) user_verification: &'static str,
+    /// Milliseconds.
+    pub(crate) timeout: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Allowed {
+    pub(crate) r#type: &'static str,
+    pub(crate) id: String,
+    pub(crate) transports: Vec<String>,
+}
+
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct PasskeyForDevice {
+    #[schema(pattern = "^04[0-9A-Fa-f]{128}$")]
+    pub(crate) device_id: String,
+}
+
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct PasskeyForKeys {
+    #[schema(min_items = 1, max_items = 32)]
+    pub(crate) key_ids: Vec<String>,
+}
+
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct RegisterPasskey {
+    pub(crate) credential: MadePasskey,
+}
+
+/// `RegistrationResponseJSON` of Web Authentication Level 3: what `toJSON()` of a new credential gives.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct MadePasskey {
+    #[schema(example = "public-key")]
+    pub(crate) r#type: String,
+    pub(crate) response: MadeResponse,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct MadeResponse {
+    /// base64url without padding, like the rest.
+    #[schema(rename = "clientDataJSON")]
+    pub(crate) client_data: String,
+    pub(crate) attestation_object: String,
+    pub(crate) transports: Option<Vec<String>>,
+}
+
+/// `AuthenticationResponseJSON` of Web Authentication Level 3.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct ShownPasskey {
+    pub(crate) id: String,
+    #[schema(example = "public-key")]
+    pub(crate) r#type: String,
+    pub(crate) response: ShownResponse,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(
+    dead_code,
+    reason = "describes the request; parsing follows §2 field by field"
+)]
+pub(crate) struct ShownResponse {
+    #[schema(rename = "clientDataJSON")]
+    pub(crate) client_data: String,
+    pub(crate) authenticator_data: String,
+    pub(crate) signature: String,
+    pub(crate) user_handle: Option<String>,
 }

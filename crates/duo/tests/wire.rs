@@ -14,6 +14,8 @@ async fn goldens() {
         .always(setting::every_answer)
         .step("token", setting::token)
         .step("sign", setting::sign)
+        .step("make-passkey", setting::make_passkey)
+        .step("show-passkey", setting::show_passkey)
         .step("verifier", setting::verifier)
         .step("operator", setting::operator);
     golden.run(env!("CARGO_MANIFEST_DIR")).await;

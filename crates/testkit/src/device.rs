@@ -22,16 +22,21 @@ const KEYS: [(&str, &str); 3] = [
     ),
 ];
 
+/// The key pair of that number.
+pub(crate) fn pair(number: usize) -> EcdsaKeyPair {
+    let (private, public) = KEYS[number % KEYS.len()];
+    let bytes = |text| hex::decode(text).expect("hex");
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(
+        &ECDSA_P256_SHA256_ASN1_SIGNING,
+        &bytes(private),
+        &bytes(public),
+    );
+    pair.expect("a key pair of the vectors")
+}
+
 impl TestDevice {
     pub fn new(number: usize) -> Self {
-        let (private, public) = KEYS[number % KEYS.len()];
-        let bytes = |text| hex::decode(text).expect("hex");
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(
-            &ECDSA_P256_SHA256_ASN1_SIGNING,
-            &bytes(private),
-            &bytes(public),
-        );
-        Self(pair.expect("a key pair of the vectors"))
+        Self(pair(number))
     }
 
     /// A device nobody has seen.

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use domain::step_up::StepUpRefusal;
+use domain::step_up::passkey::PasskeyRefusal;
 use domain::{Condition, Error, Refusal, Timestamp};
 use http_body_util::BodyExt;
 
@@ -68,7 +69,17 @@ fn next_step_up(refusal: &StepUpRefusal) -> Option<StepUpRefusal> {
         StepUpRefusal::Enrolling => StepUpRefusal::Unreachable,
         StepUpRefusal::Unreachable => StepUpRefusal::Untrustworthy,
         StepUpRefusal::Untrustworthy => StepUpRefusal::NoVerifier,
-        StepUpRefusal::NoVerifier => return None,
+        StepUpRefusal::NoVerifier => StepUpRefusal::Passkey(PasskeyRefusal::Missing),
+        StepUpRefusal::Passkey(refusal) => StepUpRefusal::Passkey(next_passkey(*refusal)?),
+    })
+}
+
+fn next_passkey(refusal: PasskeyRefusal) -> Option<PasskeyRefusal> {
+    Some(match refusal {
+        PasskeyRefusal::Missing => PasskeyRefusal::Failed,
+        PasskeyRefusal::Failed => PasskeyRefusal::Enrolled,
+        PasskeyRefusal::Enrolled => PasskeyRefusal::NotEnrolled,
+        PasskeyRefusal::NotEnrolled => return None,
     })
 }
 

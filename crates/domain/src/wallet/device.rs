@@ -18,7 +18,8 @@ use crate::port::liveness::{Judged, Purpose};
 use crate::port::random::bytes;
 use crate::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::rows::{Place, Record, Stored};
-use crate::step_up::{Asked, Begin, Enrolment, Evidence, StepUpRefusal, Wish};
+use crate::step_up::passkey::Step;
+use crate::step_up::{Asked, Begin, Enrolment, Shown, StepUpRefusal, Wish};
 use crate::time::Timestamp;
 use crate::vouched::Bearer;
 use crate::wallet::enrolment::outcome;
@@ -63,7 +64,7 @@ pub struct DeviceProof {
     /// Hex of a DER signature; its format was looked at by [`DeviceProof::is_well_formed`].
     pub signature: String,
     pub name: Option<String>,
-    pub evidence: Option<Evidence>,
+    pub shown: Shown,
 }
 
 impl DeviceProof {
@@ -106,7 +107,7 @@ struct Attempt {
     hex: String,
     genuine: bool,
     name: Option<String>,
-    evidence: Option<RowId>,
+    wish: Wish,
 }
 
 impl Keeper {
@@ -165,7 +166,7 @@ impl Keeper {
             device,
             signature,
             name,
-            evidence,
+            shown,
         } = proof;
         let now = self.now();
         let user = self.wallet_user(&bearer);
@@ -176,6 +177,8 @@ impl Keeper {
             Some(found) => found.value.hex,
             None => String::new(),
         };
+        let step = Step::NewDevice(&device);
+        let wish = self.wish(user, Purpose::NewDevice, step, &shown).await?;
         let genuine = verify_challenge(&device, &hex, &signature).unwrap_or(false);
         let attempt = Attempt {
             caller,
@@ -187,7 +190,7 @@ impl Keeper {
             hex,
             genuine,
             name,
-            evidence: evidence.as_ref().map(|shown| self.evidence_row(shown)),
+            wish,
         };
         let asked = match self.decide_device(&attempt).await? {
             First::Ask(asked) => asked,
@@ -199,7 +202,7 @@ impl Keeper {
             First::Refused(refusal) => return Err(refusal.into()),
             First::Wait => return Err(Error::Busy { seconds: 1 }),
         };
-        let Some(evidence) = evidence else {
+        let Some(evidence) = shown.evidence else {
             return Err(Error::bug("a verifier is asked only with evidence"));
         };
         let judged = self.liveness.judge(&asked.question, &evidence).await;
@@ -246,13 +249,8 @@ impl Keeper {
         if let Some(settled) = self.settle_known(tx, attempt, known.as_ref())? {
             return Ok(settled);
         }
-        let wish = Wish {
-            user,
-            purpose: Purpose::NewDevice,
-            evidence: attempt.evidence,
-        };
-        match self.begin_step_up(tx, now, &wish)? {
-            Begin::Refused(Refusal::StepUp(StepUpRefusal::NotEnrolled)) => {
+        match self.begin_step_up(tx, now, &attempt.wish)? {
+            Begin::Passed | Begin::Refused(Refusal::StepUp(StepUpRefusal::NotEnrolled)) => {
                 self.add_device(tx, attempt, known)?;
                 Ok(First::Done(Newness::New))
             }
@@ -431,6 +429,7 @@ impl Keeper {
         tx: &mut dyn Tx,
         user: RowId,
     ) -> TxResult<Option<Stored<Enrolment>>> {
+        self.forget_passkey(tx, user)?;
         let row = self.enrolment_row(user);
         self.rows.take::<Enrolment>(tx, &row)
     }

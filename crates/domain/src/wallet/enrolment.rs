@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Refusal};
 use crate::keeper::{Caller, Keeper};
 use crate::port::liveness::{Judged, Purpose};
-use crate::step_up::{Enrolment, Evidence, StepUpRefusal, Wish, trouble};
+use crate::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
 use crate::time::Timestamp;
 use crate::vouched::Bearer;
 use crate::wallet::Stepped;
@@ -23,12 +23,9 @@ impl Keeper {
     pub async fn enrolment(&self, bearer: &Bearer) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        let row = self.enrolment_row(user);
-        let found = self
-            .rows
-            .read::<Enrolment>(self.store.as_ref(), row)
-            .await?;
-        let since = found.and_then(|found| found.active_since());
+        let found = self.read_enrolment(user).await?;
+        let person = found.filter(|found| found.verifier != passkey::VERIFIER);
+        let since = person.and_then(|found| found.active_since());
         Ok(EnrolmentState { since })
     }
 
@@ -64,6 +61,7 @@ impl Keeper {
             user,
             purpose: Purpose::Enrolment,
             evidence: Some(seen),
+            passkey: None,
         };
         let begun = self
             .write(move |keeper, tx| {

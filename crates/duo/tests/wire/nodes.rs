@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use domain::policy::Policy;
 use serde_json::{Value, json};
-use testkit::{Answer, Backing, Client, Kit, TestDevice, on_every_store};
+use testkit::{Answer, Backing, Client, Kit, TestDevice, TestPasskey, on_every_store};
 
 use crate::setting::{self, ALL_SCOPES};
 
@@ -16,6 +17,8 @@ on_every_store!(
     a_scan_is_accepted_once_over_two_nodes,
     ownership_of_a_key_never_moves,
     a_backup_is_whole_at_its_limits,
+    a_passkey_challenge_is_used_once_over_two_nodes,
+    parallel_wrong_passkeys_never_pass_the_limit,
 );
 
 /// Two nodes over one database: clock, issuer and verifier are the same, chance is not.
@@ -26,9 +29,15 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) async fn start(backing: &Backing) -> Self {
-        let kit = Kit::builder().store(backing.store()).build().await;
+        Self::with(backing, |_| {}).await
+    }
+
+    async fn with(backing: &Backing, policy: fn(&mut Policy)) -> Self {
+        let kit = Kit::builder().store(backing.store()).policy(policy);
+        let kit = kit.build().await;
         let other = Kit::builder()
             .store(backing.another_node())
+            .policy(policy)
             .clock(kit.clock.clone())
             .issuer(kit.issuer.clone())
             .verifier(kit.verifier.clone())
@@ -260,10 +269,82 @@ async fn a_backup_is_whole_at_its_limits(backing: Backing) {
             .await;
         assert_eq!(answer.status, status, "{length}");
     }
+    for (length, status) in [(24 * 1024 * 1024 + 1, 413), (24 * 1024 * 1024, 403)] {
+        let mut body = face("no");
+        body["key_ids"] = json!([key]);
+        body["pad"] = json!("");
+        let room = length - body.to_string().len();
+        body["pad"] = json!("p".repeat(room));
+        let answer = nodes
+            .call(0, "ana", "POST /v2/keyshare/recover", Some(body))
+            .await;
+        assert_eq!(answer.status, status, "{length}");
+    }
     let mut body = face("yes2");
     body["key_ids"] = json!([key]);
     let answer = nodes
         .call(0, "ana", "POST /v2/keyshare/recover", Some(body))
         .await;
     assert_eq!(answer.json()["keyshares"][0]["encrypted_keyshare"], "x");
+}
+
+/// Somebody with a passkey instead of a face, who wants to recover.
+async fn with_passkey(backing: &Backing) -> (Nodes, TestPasskey) {
+    let nodes = Nodes::with(backing, |policy| {
+        policy.wallet.passkeys = Some(TestPasskey::policy());
+    })
+    .await;
+    nodes.kit.verifier.switch_off();
+    nodes.register("ana").await;
+    let offer = nodes.call(1, "ana", "POST /auth/passkey/register/challenge", None);
+    let challenge = passkey_challenge(&offer.await);
+    let mut passkey = TestPasskey::new(0);
+    let body = json!({"credential": passkey.create(&challenge)});
+    let made = nodes.call(0, "ana", "POST /auth/passkey/register", Some(body));
+    let made = made.await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    (nodes, passkey)
+}
+
+impl Nodes {
+    async fn recovery_challenge(&self) -> String {
+        let body = json!({"key_ids": ["a"]});
+        let call = self.call(0, "ana", "POST /v2/keyshare/recover/challenge", Some(body));
+        passkey_challenge(&call.await)
+    }
+}
+
+fn passkey_challenge(answer: &Answer) -> String {
+    let challenge = answer.json()["publicKey"]["challenge"].clone();
+    challenge.as_str().expect("options").to_owned()
+}
+
+async fn a_passkey_challenge_is_used_once_over_two_nodes(backing: Backing) {
+    let (nodes, mut passkey) = with_passkey(&backing).await;
+    let challenge = nodes.recovery_challenge().await;
+    // Eight different signatures for one challenge, each of them right.
+    let shown: Vec<Value> = (0..8).map(|_| passkey.get(&challenge)).collect();
+    let statuses = at_once(8, |at| {
+        let body = json!({"key_ids": ["a"], "passkey": shown[at]});
+        nodes.call(at, "ana", "POST /v2/keyshare/recover", Some(body))
+    })
+    .await;
+    // 404: the one that passed, and has nothing to recover.
+    assert_eq!(statuses, BTreeMap::from([(401, 7), (404, 1)]));
+}
+
+async fn parallel_wrong_passkeys_never_pass_the_limit(backing: Backing) {
+    let (nodes, mut passkey) = with_passkey(&backing).await;
+    passkey.flags &= !0x04;
+    let mut shown = Vec::new();
+    for _ in 0..20 {
+        let challenge = nodes.recovery_challenge().await;
+        shown.push(passkey.get(&challenge));
+    }
+    let statuses = at_once(20, |at| {
+        let body = json!({"key_ids": ["a"], "passkey": shown[at]});
+        nodes.call(at, "ana", "POST /v2/keyshare/recover", Some(body))
+    })
+    .await;
+    assert_eq!(statuses, BTreeMap::from([(403, 5), (429, 15)]));
 }

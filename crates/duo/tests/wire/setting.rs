@@ -10,7 +10,7 @@ use domain::vouched::Scopes;
 use domain::wallet::DeviceId;
 use testkit::golden::{Scene, Stepped};
 use testkit::issuer::ISSUER;
-use testkit::{Answer, TestDevice};
+use testkit::{Answer, TestDevice, TestPasskey};
 
 pub(crate) const ALL_SCOPES: &str =
     "write:devices read:devices write:face read:face write:backup read:backup read:transactions";
@@ -40,6 +40,7 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
         ("duo.backup.require_known_key", _) => wallet.known_keys_only = switch,
         ("duo.backup.require_face_enrolled", _) => wallet.enrolled_only = switch,
         ("duo.face.return_scan_result_blob", _) => wallet.tell_client = switch,
+        ("duo.passkey", _) => wallet.passkeys = switch.then(TestPasskey::policy),
         ("duo.face.session_token_proxy", _) => wallet.session_tokens = switch,
         ("duo.jwt.step_up_max_age_seconds", Ok(number)) => {
             wallet.issuers[0].fresh = Some(Duration::from_secs(number));
@@ -84,6 +85,43 @@ pub(crate) fn sign<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
         let device = TestDevice::new(number.parse().map_err(|_| "a number".to_owned())?);
         let challenge = scene.text(challenge)?;
         scene.set(name, device.sign(&challenge));
+        Ok(())
+    })
+}
+
+/// `! make-passkey NAME NUMBER CHALLENGE`: `$NAME` is what a client makes of the challenge.
+pub(crate) fn make_passkey<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let words: Vec<&str> = text.split(' ').collect();
+        let [name, number, challenge] = words.as_slice() else {
+            return Err("! make-passkey NAME NUMBER CHALLENGE".to_owned());
+        };
+        let mut passkey = TestPasskey::new(number.parse().map_err(|_| "a number".to_owned())?);
+        let challenge = scene.text(challenge)?;
+        scene.set(name, passkey.create(&challenge).to_string());
+        Ok(())
+    })
+}
+
+/// `! show-passkey NAME NUMBER COUNT CHALLENGE [unverified|ORIGIN]`: `$NAME` is the passkey shown for the
+/// challenge, with its signature number COUNT.
+pub(crate) fn show_passkey<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let words: Vec<&str> = text.split(' ').collect();
+        let [name, number, count, challenge, wrong @ ..] = words.as_slice() else {
+            return Err("! show-passkey NAME NUMBER COUNT CHALLENGE [WRONG]".to_owned());
+        };
+        let mut passkey = TestPasskey::new(number.parse().map_err(|_| "a number".to_owned())?);
+        let count: u32 = count.parse().map_err(|_| "a count".to_owned())?;
+        passkey.count = count - 1;
+        match wrong {
+            [] => {}
+            ["unverified"] => passkey.flags &= !0x04,
+            [origin] => (*origin).clone_into(&mut passkey.origin),
+            _ => return Err("one thing wrong at a time".to_owned()),
+        }
+        let challenge = scene.text(challenge)?;
+        scene.set(name, passkey.get(&challenge).to_string());
         Ok(())
     })
 }

@@ -1,0 +1,194 @@
+//! Passkeys, our extension: enrolled, and asked for, beside the documented endpoints. Only where the
+//! operator offers them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::step_up::passkey::{PasskeyCall, PasskeyPolicy, PasskeyRefusal, Step};
+use domain::vouched::Login;
+use domain::{Keeper, Timestamp};
+use http::StatusCode;
+
+use crate::call::{BODY, Call, Reply};
+use crate::error::{self, Failure};
+use crate::value;
+use crate::wire::{
+    Allowed, Creation, CreationOptions, Done, ErrorBody, Face, Party, PasskeyForDevice,
+    PasskeyForKeys, RegisterPasskey, Request, RequestOptions, Selection, User, Wanted,
+};
+
+/// Options for making a passkey.
+#[utoipa::path(post, path = "/auth/passkey/register/challenge", tag = "passkeys", security(("token" = [])), responses(
+    (status = 200, description = "For `navigator.credentials.create`", body = CreationOptions),
+    (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
+    (status = 403, description = "Scope missing", body = ErrorBody),
+    (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
+    (status = 409, description = "Passkey or face registered already", body = ErrorBody),
+    (status = 429, description = "Too many challenges", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn offer(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:face"), Login::Fresh)
+        .await?;
+    let offer = keeper.offer_passkey(bearer).await;
+    let offer = offer.map_err(|error| error::of(error, keeper.now()))?;
+    let policy = policy(&keeper)?;
+    let wanted = |alg| Wanted {
+        r#type: PUBLIC_KEY,
+        alg,
+    };
+    let body = CreationOptions {
+        public_key: Creation {
+            challenge: URL_SAFE_NO_PAD.encode(offer.challenge),
+            rp: Party {
+                id: policy.party.id.clone(),
+                name: policy.name.clone(),
+            },
+            user: User {
+                id: URL_SAFE_NO_PAD.encode(offer.handle),
+                name: offer.subject.clone(),
+                display_name: offer.subject,
+            },
+            pub_key_cred_params: domain::step_up::passkey::ALGORITHMS.map(wanted).into(),
+            timeout: millis(offer.life),
+            attestation: "none",
+            authenticator_selection: Selection {
+                resident_key: "preferred",
+                user_verification: "required",
+            },
+        },
+        ttl_seconds: offer.life.as_secs(),
+    };
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+/// Makes a new passkey the user's.
+#[utoipa::path(post, path = "/auth/passkey/register", tag = "passkeys", security(("token" = [])), request_body = RegisterPasskey, responses(
+    (status = 201, description = "Registered", body = Done),
+    (status = 400, description = "A value is malformed or absent", body = ErrorBody),
+    (status = 401, description = "Token or challenge not acceptable", body = ErrorBody),
+    (status = 403, description = "Scope missing, or refused", body = ErrorBody),
+    (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
+    (status = 409, description = "Passkey or face registered already", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:face"), Login::Fresh)
+        .await?;
+    let caller = call.caller.clone();
+    let mut members = call.members(BODY).await?;
+    let new = value::new_passkey(&mut members)?;
+    let done = keeper.enrol_passkey(caller, bearer, new).await;
+    done.map_err(|error| error::of(error, keeper.now()))?;
+    let body = Done::new("Passkey registered successfully");
+    Ok(web::json::reply(StatusCode::CREATED, &body))
+}
+
+/// Whether a passkey is registered.
+#[utoipa::path(get, path = "/v2/passkey", tag = "passkeys", security(("token" = [])), responses(
+    (status = 200, body = Face),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing", body = ErrorBody),
+    (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("read:face"), Login::Whenever)
+        .await?;
+    let state = keeper.passkey_state(&bearer).await;
+    let state = state.map_err(|error| error::of(error, keeper.now()))?;
+    let body = Face {
+        registered: state.since.is_some(),
+        registered_at: state.since.map(Timestamp::rfc3339_seconds),
+    };
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+/// Options for showing the passkey, for one new device.
+#[utoipa::path(post, path = "/auth/devices/register/challenge", tag = "passkeys", security(("token" = [])), request_body = PasskeyForDevice, responses(
+    (status = 200, description = "For `navigator.credentials.get`", body = RequestOptions),
+    (status = 400, description = "A value is malformed", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
+    (status = 403, description = "Scope missing, or no passkey registered", body = ErrorBody),
+    (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 429, description = "Too many challenges", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn for_device(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("write:devices"), Login::Whenever)
+        .await?;
+    let mut members = call.members(BODY).await?;
+    let device = value::device(&value::text(&mut members, "device_id")?)?;
+    let step = Step::NewDevice(&device);
+    let asked = keeper.call_for_passkey(bearer, step).await;
+    let asked = asked.map_err(|error| error::of(error, keeper.now()))?;
+    options(&keeper, asked)
+}
+
+/// Options for showing the passkey, for the recovery of these keyshares and no others.
+#[utoipa::path(post, path = "/v2/keyshare/recover/challenge", tag = "passkeys", security(("token" = [])), request_body = PasskeyForKeys, responses(
+    (status = 200, description = "For `navigator.credentials.get`", body = RequestOptions),
+    (status = 400, description = "A value is malformed", body = ErrorBody),
+    (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
+    (status = 403, description = "Scope missing, or no passkey registered", body = ErrorBody),
+    (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
+    (status = 413, description = "Body too large", body = ErrorBody),
+    (status = 415, description = "Content type not supported", body = ErrorBody),
+    (status = 429, description = "Too many challenges", body = ErrorBody),
+    (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
+pub(crate) async fn for_keys(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+    let bearer = call
+        .bearer(&keeper, Some("read:backup"), Login::Fresh)
+        .await?;
+    let mut members = call.members(BODY).await?;
+    let keys = value::key_ids(&mut members)?;
+    let step = Step::Recovery(&keys);
+    let asked = keeper.call_for_passkey(bearer, step).await;
+    let asked = asked.map_err(|error| error::of(error, keeper.now()))?;
+    options(&keeper, asked)
+}
+
+const PUBLIC_KEY: &str = "public-key";
+
+fn options(keeper: &Keeper, asked: PasskeyCall) -> Reply {
+    let body = RequestOptions {
+        public_key: Request {
+            challenge: URL_SAFE_NO_PAD.encode(asked.challenge),
+            rp_id: policy(keeper)?.party.id.clone(),
+            allow_credentials: vec![Allowed {
+                r#type: PUBLIC_KEY,
+                id: URL_SAFE_NO_PAD.encode(&asked.credential),
+                transports: asked.transports,
+            }],
+            user_verification: "required",
+            timeout: millis(asked.life),
+        },
+        ttl_seconds: asked.life.as_secs(),
+    };
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+/// The routes of this file are there only where there is a policy.
+fn policy(keeper: &Keeper) -> Result<&PasskeyPolicy, Failure> {
+    keeper.passkeys().ok_or_else(|| error::NO_ENDPOINT.into())
+}
+
+fn millis(life: std::time::Duration) -> u64 {
+    life.as_secs() * 1000
+}
+
+/// The codes of passkeys, beside those of faces.
+pub(crate) fn refused(refusal: PasskeyRefusal) -> error::Code {
+    match refusal {
+        PasskeyRefusal::Missing => error::PASSKEY_REQUIRED,
+        PasskeyRefusal::Failed => error::PASSKEY_FAILED,
+        PasskeyRefusal::Enrolled => error::PASSKEY_REGISTERED,
+        PasskeyRefusal::NotEnrolled => error::PASSKEY_UNKNOWN,
+    }
+}
