@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::policy::WalletPolicy;
 use domain::rate::Rate;
 use domain::secret::SecretBytes;
+use domain::step_up::passkey::{Party, PasskeyPolicy};
 use domain::time::days;
 use domain::vouched::{Algorithm, Issuer, Rules, Scopes};
 use outside::courier::Plain;
@@ -32,6 +33,8 @@ section! {
         devices: Devices = Devices::default(),
         /// The verifier of faces; see `[duo.face]` below.
         face: Face = Face::default(),
+        /// Passkeys instead of faces; see `[duo.passkey]` below.
+        passkey: Passkey = Passkey::default(),
         /// Keyshare backup; see `[duo.backup]` below.
         backup: Backup = Backup::default(),
         /// The signing server's hooks; see `[duo.hooks]` below.
@@ -88,6 +91,19 @@ section! {
         webhook_secret: Option<Secret> = None,
         /// `webhook`: file that holds it.
         webhook_secret_file: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// Step-up by passkey, for operators without a verifier of faces: an extension of the surface.
+    Passkey {
+        /// The domain that passkeys belong to, for example `wallet.example.com`; it turns passkeys on.
+        rp_id: Option<String> = None,
+        /// What authenticators call this service.
+        rp_name: String = "Wallet".to_owned(),
+        /// Where clients run: `https://…` of the domain or below it, `android:apk-key-hash:…` of an app. Empty:
+        /// `https://` and the domain.
+        origins: Vec<String> = Vec::new(),
     }
 }
 
@@ -227,6 +243,12 @@ impl Duo {
         }
         self.hooks_secret()?;
         self.liveness()?;
+        if self.passkey.rp_id.is_some() && self.face.kind != "none" {
+            return Err(
+                "configuration: [duo.passkey] is for operators without a [duo.face] kind"
+                    .to_owned(),
+            );
+        }
         outside::HttpKeySets::new(self.key_sets())
             .map_err(|why| format!("configuration: [[duo.jwt]] {why}"))?;
         self.policy().map(|_| ())
@@ -247,6 +269,7 @@ impl Duo {
             decisions: days(self.transactions.retention_days),
             tell_client: self.face.return_scan_result_blob,
             session_tokens: self.face.session_token_proxy,
+            passkeys: self.passkey.policy()?,
             ..WalletPolicy::default()
         })
     }
@@ -302,6 +325,64 @@ impl Duo {
         }
         Ok(Some(secret))
     }
+}
+
+impl Passkey {
+    fn policy(&self) -> Result<Option<PasskeyPolicy>, String> {
+        let wrong = |why: &str| Err(format!("configuration: [duo.passkey] {why}"));
+        let Some(id) = self.rp_id.clone() else {
+            return if self.origins.is_empty() {
+                Ok(None)
+            } else {
+                wrong("origins need rp_id")
+            };
+        };
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        let edges = id.starts_with(['.', '-']) || id.ends_with(['.', '-']);
+        if id.is_empty() || edges || !id.bytes().all(plain) {
+            return wrong("rp_id is a domain in lower case, without scheme and port");
+        }
+        let origins = if self.origins.is_empty() {
+            vec![format!("https://{id}")]
+        } else {
+            self.origins.clone()
+        };
+        if let Some(origin) = origins.iter().find(|origin| !is_origin(origin, &id)) {
+            return wrong(&format!(
+                "origin {origin} is not https:// of rp_id or below it, nor android:apk-key-hash:…"
+            ));
+        }
+        if self.rp_name.is_empty() {
+            return wrong("rp_name is what people see, and empty");
+        }
+        Ok(Some(PasskeyPolicy {
+            party: Party { id, origins },
+            name: self.rp_name.clone(),
+        }))
+    }
+}
+
+/// Whether a client may run there: as browsers and Android spell origins. Plain HTTP is for `localhost`.
+fn is_origin(origin: &str, id: &str) -> bool {
+    if let Some(hash) = origin.strip_prefix("android:apk-key-hash:") {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        return hash.len() == 43 && hash.bytes().all(plain);
+    }
+    let rest = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://").filter(|_| id == "localhost"));
+    let Some(rest) = rest else { return false };
+    let (host, port) = rest
+        .split_once(':')
+        .map_or((rest, None), |(host, port)| (host, Some(port)));
+    let below = host
+        .strip_suffix(id)
+        .is_some_and(|above| above.is_empty() || above.ends_with('.'));
+    let plain = host
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
+    below && plain && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 impl Face {

@@ -61,6 +61,7 @@ sections! {
 const TABLES: &[(&str, &str, &[Key])] = &[
     ("duo.devices", duo::Devices::DOC, duo::Devices::KEYS),
     ("duo.face", duo::Face::DOC, duo::Face::KEYS),
+    ("duo.passkey", duo::Passkey::DOC, duo::Passkey::KEYS),
     ("duo.backup", duo::Backup::DOC, duo::Backup::KEYS),
     ("duo.hooks", duo::Hooks::DOC, duo::Hooks::KEYS),
     (
