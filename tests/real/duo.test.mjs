@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import Provider from 'oidc-provider';
+import { chromium } from 'playwright-core';
 
 import { Keyward } from './keyward.mjs';
 
@@ -148,9 +149,9 @@ after(async () => {
   await close(faces.server);
 });
 
-async function call(token, line, body) {
+async function call(token, line, body, at = keyward) {
   const [method, path] = line.split(' ');
-  const answer = await fetch(keyward.url + path, {
+  const answer = await fetch(at.url + path, {
     method,
     headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
     body: body && JSON.stringify(body),
@@ -170,10 +171,58 @@ const face = (person, kind = 'scan') => ({
   face_scan: `${kind}${++scan}`, audit_trail_image: person, low_quality_audit_trail_image: 'bG93', user_agent: 'app|1',
 });
 
-async function bind(token, phone, extra = {}) {
-  const [, { challenge }] = await call(token, `GET /auth/devices/challenge/${phone.id}`);
+async function bind(token, phone, extra = {}, at = keyward) {
+  const [, { challenge }] = await call(token, `GET /auth/devices/challenge/${phone.id}`, undefined, at);
   const proof = { device_id: phone.id, signature: phone.sign(challenge), ...extra };
-  return call(token, 'POST /auth/devices/register', proof);
+  return call(token, 'POST /auth/devices/register', proof, at);
+}
+
+/** A page of the wallet's in Chromium, whose authenticator is Chromium's own virtual one. */
+class Passkeys {
+  async up() {
+    this.server = createServer((request, response) => response.end('<!doctype html><title>wallet</title>'));
+    await listen(this.server);
+    this.origin = `http://localhost:${this.server.address().port}`;
+    this.browser = await chromium.launch({
+      executablePath: process.env.KEYWARD_CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update'],
+    });
+    this.page = await this.browser.newPage();
+    await this.page.goto(this.origin);
+    this.devtools = await this.page.context().newCDPSession(this.page);
+    await this.devtools.send('WebAuthn.enable');
+    const { authenticatorId } = await this.devtools.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'internal', hasResidentKey: true,
+        hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
+      },
+    });
+    this.authenticator = authenticatorId;
+  }
+
+  /** Whether the person in front of it is its owner. */
+  async owner(isUserVerified) {
+    await this.devtools.send('WebAuthn.setUserVerified', { authenticatorId: this.authenticator, isUserVerified });
+  }
+
+  make(options) {
+    return this.page.evaluate(async json => {
+      const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(json);
+      return (await navigator.credentials.create({ publicKey })).toJSON();
+    }, options);
+  }
+
+  show(options) {
+    return this.page.evaluate(async json => {
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json);
+      return (await navigator.credentials.get({ publicKey })).toJSON();
+    }, options);
+  }
+
+  async down() {
+    await this.browser?.close();
+    await close(this.server);
+  }
 }
 
 test('a wallet is made, backed up, lost and recovered', async () => {
@@ -231,4 +280,65 @@ test('the provider changes its key, and goes away', async () => {
   const fresh = await issuer.token('bob');
   assert.equal((await call(fresh, 'GET /v2/face'))[0], 200, 'a changed key works within seconds');
   assert.equal((await call(old, 'GET /v2/face'))[1].error.code, 100101, 'and the old one is gone');
+});
+
+test('without a verifier of faces, a passkey in a browser does', async t => {
+  const passkeys = new Passkeys();
+  await passkeys.up();
+  t.after(() => passkeys.down());
+  const at = await Keyward.start(`
+[[duo.jwt]]
+issuer = "${issuer.url}"
+audiences = ["${AUDIENCE}"]
+
+[duo.backup]
+require_known_key = false
+
+[duo.passkey]
+rp_id = "localhost"
+origins = ["${passkeys.origin}"]
+
+[duo.hooks]
+listen = "127.0.0.1:0"
+`);
+  t.after(() => at.stop());
+  const token = await issuer.token('ana');
+  const post = (path, body) => call(token, `POST ${path}`, body ?? {}, at);
+  assert.equal((await post('/auth/users/register'))[0], 201);
+  assert.equal((await bind(token, new Phone(), {}, at))[0], 201, 'the first phone needs nobody');
+  const keyshares = [{ key_id: 'wallet-1', encrypted_keyshare: 'sealed by the app' }];
+  assert.equal((await post('/v2/keyshare/backup', { keyshares }))[1].error.code, 100704);
+
+  const [, creation] = await post('/auth/passkey/register/challenge');
+  const credential = await passkeys.make(creation.publicKey);
+  assert.deepEqual(await post('/auth/passkey/register', { credential }), [
+    201, { success: true, message: 'Passkey registered successfully' },
+  ]);
+  assert.equal((await call(token, 'GET /v2/passkey', undefined, at))[1].registered, true);
+  assert.equal((await call(token, 'GET /v2/face', undefined, at))[1].registered, false);
+  assert.equal((await post('/auth/passkey/register/challenge'))[1].error.code, 100713);
+  assert.equal((await post('/v2/keyshare/backup', { keyshares }))[0], 200);
+
+  // The phone is gone. The token alone does nothing for the next one.
+  const next = new Phone();
+  assert.equal((await bind(token, next, {}, at))[1].error.code, 100711);
+  const ask = async (path, body) => (await post(path, body))[1].publicKey;
+  const forNext = await ask('/auth/devices/register/challenge', { device_id: next.id });
+  assert.equal((await bind(token, next, { passkey: await passkeys.show(forNext) }, at))[0], 201);
+
+  const recover = (passkey, key_ids = ['wallet-1']) => post('/v2/keyshare/recover', { key_ids, passkey });
+  const forKeys = key_ids => ask('/v2/keyshare/recover/challenge', { key_ids });
+  const other = await passkeys.show(await forKeys(['wallet-2']));
+  assert.equal((await recover(other))[1].error.code, 100712, 'these keys were not asked for');
+  await passkeys.owner(false);
+  await assert.rejects(passkeys.show(await forKeys(['wallet-1'])), /NotAllowedError/);
+  const lax = { ...await forKeys(['wallet-1']), userVerification: 'discouraged' };
+  assert.equal((await recover(await passkeys.show(lax)))[1].error.code, 100712, 'somebody pressed the button');
+  await passkeys.owner(true);
+  const shown = await passkeys.show(await forKeys(['wallet-1']));
+  assert.deepEqual(await recover(shown), [200, { success: true, keyshares }]);
+  assert.equal((await recover(shown))[1].error.code, 100203, 'once');
+
+  await at.command('admin', 'duo', 'remove-face', issuer.url, 'ana', '--yes');
+  assert.equal((await call(token, 'GET /v2/passkey', undefined, at))[1].registered, false);
 });
