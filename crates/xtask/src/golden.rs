@@ -57,16 +57,33 @@ struct Exchange {
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings: Vec<Finding> = FRONTS
         .into_iter()
-        .flat_map(|front| check_front(tree, front))
+        .flat_map(|front| check_front(tree, front, &Held::Whole))
         .collect();
-    // The admin API is our own wire: it is held to its goldens once it has some.
-    if goldens(tree, "admin").next().is_some() {
-        findings.extend(check_front(tree, "admin"));
-    }
+    // The admin API is our own wire: each of its nouns is held to its goldens once it has some.
+    findings.extend(check_front(tree, "admin", &Held::NounByNoun));
     findings
 }
 
-fn check_front(tree: &Tree, front: &str) -> Vec<Finding> {
+/// Which routes of a front need goldens.
+enum Held {
+    Whole,
+    /// Those of a noun (`/admin/v1/NOUN…`) of which some golden speaks.
+    NounByNoun,
+}
+
+impl Held {
+    fn holds(&self, covered: &BTreeSet<(String, String, Kind)>, route: &Route) -> bool {
+        let noun = |pattern: &str| pattern.split('/').nth(3).map(str::to_owned);
+        match self {
+            Self::Whole => true,
+            Self::NounByNoun => covered
+                .iter()
+                .any(|(_, pattern, _)| noun(pattern) == noun(&route.pattern)),
+        }
+    }
+}
+
+fn check_front(tree: &Tree, front: &str, held: &Held) -> Vec<Finding> {
     let lib = format!("crates/{front}/src/lib.rs");
     let Some(text) = tree.text(&lib) else {
         return Vec::new();
@@ -93,6 +110,10 @@ fn check_front(tree: &Tree, front: &str) -> Vec<Finding> {
         }
         findings.extend(check_origin(path, golden));
     }
+    let routes: Vec<Route> = routes
+        .into_iter()
+        .filter(|route| held.holds(&covered, route))
+        .collect();
     findings.extend(compare(tree, front, &uncovered(&routes, &covered)));
     findings
 }
@@ -312,5 +333,17 @@ mod tests {
         let golden = "# 5. OUR DECISION.\n> GET /v2/key/a\n< 200\n";
         let found = findings(&[lib, ("crates/admin/tests/wire/key.http", golden)]);
         assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn a_noun_of_our_own_wire_waits_for_its_first_golden() {
+        let lib = "pub const ROUTES: &[(&str, &str, &str)] = &[\n    (\"GET\", \"/admin/v1/a\", \"x\"),\n    (\"GET\", \"/admin/v1/b\", \"x\"),\n];\n";
+        let golden = "# OUR DECISION.\n> GET /admin/v1/a\n< 200\n";
+        let found = findings(&[
+            ("crates/admin/src/lib.rs", lib),
+            ("crates/admin/tests/wire/a.http", golden),
+        ]);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|finding| finding.contains("/admin/v1/a ")));
     }
 }
