@@ -1,0 +1,15 @@
+//! The admin API from outside: goldens of what operators do with wallets and with tenants.
+
+#[path = "wire/setting.rs"]
+mod setting;
+
+use testkit::Golden;
+
+#[tokio::test]
+async fn goldens() {
+    let golden = Golden::new(setting::routes)
+        .policy(setting::policy)
+        .always(setting::every_answer)
+        .step("wallet", setting::wallet);
+    golden.run(env!("CARGO_MANIFEST_DIR")).await;
+}

@@ -1,0 +1,119 @@
+//! The admin API as the executable mounts it, and the people whom operators look after.
+
+use std::sync::Arc;
+
+use admin::Admin;
+use axum::Router;
+use domain::Keeper;
+use domain::policy::Policy;
+use domain::secret::SecretText;
+use domain::step_up::{Evidence, Shown};
+use domain::vouched::{Login, Need};
+use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, KeyId};
+use testkit::golden::{Scene, Stepped};
+use testkit::kit::caller;
+use testkit::{Answer, TestDevice};
+
+pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
+    let admin = Admin {
+        keeper,
+        token: SecretText::new("token-of-this-run".to_owned()),
+        version: "0.0.0",
+        anchor: Box::new(|| None),
+    };
+    admin::routes(Arc::new(admin)).fallback(|| async { admin::not_found() })
+}
+
+/// Applies one line of configuration.
+pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
+    if name != "duo.backup.require_known_key" {
+        return false;
+    }
+    policy.wallet.known_keys_only = value == "true";
+    true
+}
+
+/// `! wallet SUBJECT NUMBER`: somebody with device NUMBER, a face, and a keyshare `wallet-NUMBER`.
+pub(crate) fn wallet<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let (subject, number) = text.split_once(' ').ok_or("! wallet SUBJECT NUMBER")?;
+        let device = TestDevice::new(number.parse().map_err(|_| "a number".to_owned())?);
+        let key = KeyId::parse(&format!("wallet-{number}")).ok_or("a key")?;
+        let made = bind(scene, subject, &device, key).await;
+        made.map_err(|error| error.to_string())
+    })
+}
+
+async fn bind(
+    scene: &Scene,
+    subject: &str,
+    device: &TestDevice,
+    key: KeyId,
+) -> Result<(), domain::Error> {
+    let keeper = Arc::clone(scene.keeper());
+    let now = keeper.now();
+    let token = scene.kit.issuer.token(subject, "", now);
+    let need = Need {
+        scope: None,
+        login: Login::Whenever,
+    };
+    let bearer = keeper.bearer(&token, need).await?;
+    let caller = caller("duo");
+    keeper.register_user(caller.clone(), bearer.clone()).await?;
+    let id = DeviceId::parse(&device.id()).expect("a device of the vectors");
+    let issued = keeper.issue_challenge(bearer.clone(), id.clone()).await?;
+    let proof = DeviceProof {
+        device: id,
+        signature: device.sign(&issued.hex),
+        name: Some("Phone".to_owned()),
+        shown: Shown::default(),
+    };
+    keeper
+        .register_device(caller.clone(), bearer.clone(), proof)
+        .await?;
+    let text = |text: &str| SecretText::new(text.to_owned());
+    let evidence = Evidence {
+        scan: text(&format!("yes-{subject}")),
+        image: text("face"),
+        small_image: text("face"),
+        agent: "app".to_owned(),
+        session: None,
+        client: "127.0.0.1".to_owned(),
+    };
+    keeper
+        .enrol(caller.clone(), bearer.clone(), evidence)
+        .await?;
+    let share = EncryptedShare {
+        key,
+        text: "sealed".to_owned(),
+    };
+    keeper.keep_shares(caller, bearer, vec![share]).await
+}
+
+/// What every answer has, and what none may have.
+pub(crate) fn every_answer(method: &str, _: &str, answer: &Answer) -> Result<(), String> {
+    let must = |name: &str, value: Option<&str>| {
+        if answer.header(name) == value {
+            Ok(())
+        } else {
+            Err(format!("{name} must be {value:?}"))
+        }
+    };
+    for never in ["set-cookie", "location", "access-control-allow-origin"] {
+        must(never, None)?;
+    }
+    must("cache-control", Some("no-store"))?;
+    must("content-type", Some("application/json"))?;
+    must(
+        "www-authenticate",
+        (answer.status == 401).then_some("Bearer"),
+    )?;
+    if method == "HEAD" {
+        return Ok(());
+    }
+    let told = answer.json()["error"]["code"].is_string();
+    if told == answer.status.is_success() {
+        return Err("an error has a code, and a success has none".to_owned());
+    }
+    Ok(())
+}
