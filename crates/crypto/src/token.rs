@@ -15,6 +15,8 @@ pub use key_set::KeySet;
 
 /// Longest token that is looked at.
 const LONGEST: usize = 8192;
+/// Longest e-mail address (RFC 5321, §4.5.3.1.3, without its brackets).
+const LONGEST_EMAIL: usize = 254;
 /// Most characters of a subject.
 const LONGEST_SUBJECT: usize = 255;
 
@@ -83,6 +85,8 @@ pub struct Claims {
     pub scopes: Vec<String>,
     /// Unix seconds of the login, or of the issue when the login is not told.
     pub authenticated: Option<f64>,
+    /// The subject's e-mail address, where the issuer says that it verified it (`OpenID` Connect Core §5.1).
+    pub verified_email: Option<String>,
 }
 
 /// Why a token is not believed.
@@ -180,7 +184,19 @@ impl<'t> Token<'t> {
             subject: subject.to_owned(),
             scopes: self.scopes(),
             authenticated: login,
+            verified_email: self.verified_email(),
         })
+    }
+
+    /// Only with `email_verified` exactly true: no text and no number says that. What could not be written
+    /// to is no address.
+    fn verified_email(&self) -> Option<String> {
+        let email = self.text("email")?;
+        let (name, host) = email.rsplit_once('@')?;
+        let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;\"".contains(c);
+        let fits = email.len() <= LONGEST_EMAIL && !name.is_empty() && host.contains('.');
+        let verified = self.claims.get("email_verified") == Some(&Value::Bool(true));
+        (verified && fits && email.chars().all(plain)).then(|| email.to_owned())
     }
 
     fn is_for(&self, audiences: &[String]) -> bool {

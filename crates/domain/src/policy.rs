@@ -158,6 +158,10 @@ pub struct WalletPolicy {
     pub tell_client: bool,
     /// Whether clients may get a verifier's session tokens here.
     pub session_tokens: bool,
+    /// Whether a program of the operator's hears of every recovery, allowed or refused.
+    pub tell_operator: bool,
+    /// How long an address that an issuer verified is written to after its last token.
+    pub address_memory: Duration,
     /// Who asks for passkeys, where they are offered.
     pub passkeys: Option<PasskeyPolicy>,
 }
@@ -182,6 +186,8 @@ impl Default for WalletPolicy {
             decisions: days(365),
             tell_client: false,
             session_tokens: false,
+            tell_operator: false,
+            address_memory: days(90),
             passkeys: None,
         }
     }

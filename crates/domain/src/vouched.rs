@@ -51,6 +51,7 @@ pub enum Login {
 pub struct Bearer {
     issuer: String,
     subject: String,
+    email: Option<String>,
 }
 
 impl Bearer {
@@ -61,6 +62,11 @@ impl Bearer {
     /// The issuer's own name for this person.
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Where the issuer verified that this person is reached.
+    pub(crate) fn email(&self) -> Option<&str> {
+        self.email.as_deref()
     }
 }
 
@@ -96,6 +102,7 @@ impl Keeper {
             _ => Ok(Bearer {
                 issuer: issuer.rules.issuer.clone(),
                 subject: claims.subject,
+                email: claims.verified_email,
             }),
         }
     }

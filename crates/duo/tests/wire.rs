@@ -13,6 +13,8 @@ async fn goldens() {
         .policy(setting::policy)
         .always(setting::every_answer)
         .step("token", setting::token)
+        .step("reached", setting::reached)
+        .step("claimed", setting::claimed)
         .step("sign", setting::sign)
         .step("make-passkey", setting::make_passkey)
         .step("show-passkey", setting::show_passkey)

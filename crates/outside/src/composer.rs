@@ -105,6 +105,10 @@ impl TemplateComposer {
     }
 
     fn render(&self, message: &Message, values: &Values) -> Result<Words, Fault> {
+        if message.channel == Channel::Operator {
+            // A program reads facts, no words.
+            return Ok(Words::default());
+        }
         let language = values.language();
         let operation = message.operation.to_lowercase();
         let context = values.context();
@@ -119,7 +123,7 @@ impl TemplateComposer {
                     html: String::new(),
                 })
             }
-            Channel::Email => {
+            Channel::Email | Channel::Operator => {
                 let mut text = tidy(&email.text(&context)?);
                 if values.has_anti_phishing_code() {
                     let part = self.catalog.part(language, "_anti_phishing.txt");

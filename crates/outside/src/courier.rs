@@ -45,6 +45,7 @@ trait Provider: Send + Sync {
 pub struct OutsideCourier {
     email: Route,
     sms: Route,
+    operator: Route,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,13 +76,20 @@ impl OutsideCourier {
         let email =
             Route::new(options.email, breaker, &clock).map_err(|why| format!("mail: {why}"))?;
         let sms = Route::new(options.sms, breaker, &clock).map_err(|why| format!("sms: {why}"))?;
-        Ok(Self { email, sms, clock })
+        let operator = Route::new(options.operator, breaker, &clock)
+            .map_err(|why| format!("the operator's webhook: {why}"))?;
+        Ok(Self {
+            email,
+            sms,
+            operator,
+            clock,
+        })
     }
 
     /// Asks every provider in turn, for `keyward doctor`.
     pub async fn probe(&self) -> Vec<Probe> {
         let mut found = Vec::new();
-        for channel in [Channel::Email, Channel::Sms] {
+        for channel in [Channel::Email, Channel::Sms, Channel::Operator] {
             for stop in &self.route(channel).stops {
                 let outcome = stop.provider.probe().await;
                 found.push(Probe {
@@ -98,6 +106,7 @@ impl OutsideCourier {
         match channel {
             Channel::Email => &self.email,
             Channel::Sms => &self.sms,
+            Channel::Operator => &self.operator,
         }
     }
 }
@@ -123,6 +132,7 @@ impl fmt::Debug for OutsideCourier {
         f.debug_struct("OutsideCourier")
             .field("email", &kinds(&self.email))
             .field("sms", &kinds(&self.sms))
+            .field("operator", &kinds(&self.operator))
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use domain::secret::SecretBytes;
 use domain::step_up::passkey::{Party, PasskeyPolicy};
 use domain::time::days;
 use domain::vouched::{Algorithm, Issuer, Rules, Scopes};
-use outside::courier::Plain;
+use outside::courier::{self, Plain, ProviderOptions};
 use outside::liveness::{
     FacetecOptions, LivenessOptions, Transport, VerifierOptions, WebhookOptions,
 };
@@ -39,6 +39,8 @@ section! {
         backup: Backup = Backup::default(),
         /// The signing server's hooks; see `[duo.hooks]` below.
         hooks: Hooks = Hooks::default(),
+        /// A program of yours that hears of recoveries; see `[duo.notify]` below.
+        notify: Notify = Notify::default(),
         /// `retention_days`: how long signing decisions are kept.
         transactions: Transactions = Transactions::default(),
     }
@@ -128,6 +130,20 @@ section! {
         path_secret: Option<Secret> = None,
         /// File that holds it.
         path_secret_file: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// A program of the operator's that hears of recoveries, over the signed webhook of messages.
+    Notify {
+        /// Where every recovery is posted, allowed or refused: https, or http to this machine.
+        recover_url: Option<String> = None,
+        /// The signing secret, 32 bytes or more.
+        secret: Option<Secret> = None,
+        /// File that holds it.
+        secret_file: Option<PathBuf> = None,
+        /// Certificate authorities to trust instead of the public ones, PEM.
+        ca_file: Option<PathBuf> = None,
     }
 }
 
@@ -243,6 +259,7 @@ impl Duo {
         }
         self.hooks_secret()?;
         self.liveness()?;
+        self.notify.provider()?;
         if self.passkey.rp_id.is_some() && self.face.kind != "none" {
             return Err(
                 "configuration: [duo.passkey] is for operators without a [duo.face] kind"
@@ -270,6 +287,7 @@ impl Duo {
             tell_client: self.face.return_scan_result_blob,
             session_tokens: self.face.session_token_proxy,
             passkeys: self.passkey.policy()?,
+            tell_operator: self.notify.recover_url.is_some(),
             ..WalletPolicy::default()
         })
     }
@@ -324,6 +342,27 @@ impl Duo {
             );
         }
         Ok(Some(secret))
+    }
+}
+
+impl Notify {
+    /// The way to the operator's program, if there is one.
+    pub(super) fn provider(&self) -> Result<Option<ProviderOptions>, String> {
+        let secret = resolve("secret", self.secret.as_ref(), self.secret_file.as_deref())?;
+        let (url, secret) = match (&self.recover_url, secret) {
+            (None, None) => return Ok(None),
+            (Some(url), Some(secret)) => (url, secret),
+            _ => {
+                return Err(
+                    "configuration: [duo.notify] recover_url and secret (or secret_file) come together"
+                        .to_owned(),
+                );
+            }
+        };
+        let secret = SecretBytes::new(secret.expose().as_bytes().to_vec());
+        let mut options = courier::WebhookOptions::new(url, secret);
+        options.ca_file.clone_from(&self.ca_file);
+        Ok(Some(ProviderOptions::Webhook(options)))
     }
 }
 

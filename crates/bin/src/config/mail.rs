@@ -153,6 +153,7 @@ pub(crate) fn courier_options(
     Ok(CourierOptions {
         email,
         sms,
+        operator: config.duo.notify.provider()?.into_iter().collect(),
         ..CourierOptions::default()
     })
 }

@@ -64,6 +64,7 @@ const TABLES: &[(&str, &str, &[Key])] = &[
     ("duo.passkey", duo::Passkey::DOC, duo::Passkey::KEYS),
     ("duo.backup", duo::Backup::DOC, duo::Backup::KEYS),
     ("duo.hooks", duo::Hooks::DOC, duo::Hooks::KEYS),
+    ("duo.notify", duo::Notify::DOC, duo::Notify::KEYS),
     (
         "duo.transactions",
         duo::Transactions::DOC,

@@ -13,6 +13,9 @@ pub enum Channel {
     Email,
     #[serde(rename = "SMS")]
     Sms,
+    /// Not a person: a program of the operator's, which is told of what owners are told of.
+    #[serde(rename = "OPERATOR")]
+    Operator,
 }
 
 /// A message in words, ready to leave.

@@ -8,6 +8,7 @@ mod decision;
 mod device;
 mod enrolment;
 mod key;
+mod notice;
 mod operator;
 mod share;
 mod user;

@@ -181,7 +181,10 @@ impl Keeper {
         let wish = self.wish(user, Purpose::Recovery, step, &shown).await?;
         let count = keys.len();
         let for_client = match self.begin_recovery(&caller, now, &wish, count).await? {
-            First::Refused(refusal) => return Err(refusal.into()),
+            First::Refused(refusal) => {
+                self.posted(now).await;
+                return Err(refusal.into());
+            }
             First::Wait => return Err(Error::Busy { seconds: 1 }),
             First::Passed => None,
             First::Ask(asked) => {
@@ -195,6 +198,9 @@ impl Keeper {
                         keeper.settle_recovery(tx, now, (&caller, user, count), &asked, &judged)
                     })
                     .await?;
+                if verdict.is_err() {
+                    self.posted(now).await;
+                }
                 verdict.map_err(Refusal::from)?
             }
         };
@@ -236,9 +242,8 @@ impl Keeper {
                             Ok(First::Passed)
                         }
                         Begin::Refused(refusal) => {
-                            let event =
-                                Self::wallet_event(&caller, now, "share.recover", wish.user);
-                            keeper.record(tx, event.outcome("refused"))?;
+                            let about = (&caller, wish.user, count);
+                            keeper.note_recovery(tx, now, about, "refused")?;
                             Ok(First::Refused(refusal))
                         }
                     }
@@ -278,6 +283,7 @@ impl Keeper {
             .outcome(outcome)
             .fact("keys", count.to_string());
         self.record(tx, event)?;
+        self.tell_operator(tx, now, (caller, user, count), outcome)?;
         if outcome == "done" {
             self.tell_holder(tx, now, caller, user, "shares_recovered")?;
         }

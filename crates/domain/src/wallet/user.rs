@@ -1,6 +1,7 @@
 //! The record of a person, by issuer and subject. Nothing else of a token is kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::port::store::{RowId, Tx, TxResult};
 use crate::rate::Rate;
 use crate::rows::{Place, Record, Stored};
 use crate::step_up::Enrolment;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, days};
 use crate::vouched::Bearer;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,42 @@ pub(crate) struct User {
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) created: Timestamp,
+    /// Where its issuer verified that it is reached.
+    #[serde(default)]
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// An e-mail address that a token carried, and when one did last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Address {
+    pub(crate) email: String,
+    pub(crate) seen: Timestamp,
+}
+
+/// Addresses of one user. When there are so many, further ones wait until an old one is forgotten: nobody
+/// can push the owner's out.
+const ADDRESSES: usize = 8;
+/// How exactly it is known when an address was seen last.
+const SEEN_GRAIN: Duration = days(1);
+
+impl User {
+    /// Learns where its person is reached. Whether anything changed.
+    fn learn(&mut self, now: Timestamp, email: &str, memory: Duration) -> bool {
+        if let Some(known) = self.addresses.iter_mut().find(|known| known.email == email) {
+            let old = known.seen.plus(SEEN_GRAIN) <= now;
+            if old {
+                known.seen = now;
+            }
+            return old;
+        }
+        self.addresses.retain(|known| now < known.seen.plus(memory));
+        let room = self.addresses.len() < ADDRESSES;
+        if room {
+            let email = email.to_owned();
+            self.addresses.push(Address { email, seen: now });
+        }
+        room
+    }
 }
 
 impl Record for User {
@@ -33,7 +70,8 @@ pub enum Newness {
 }
 
 impl Keeper {
-    /// Creates the bearer's record, unless it is there. Of parallel first calls exactly one creates it.
+    /// Creates the bearer's record, unless it is there. Of parallel first calls exactly one creates it. Apps
+    /// call it after every sign-in, so here the server learns where the owner is reached.
     pub async fn register_user(
         self: &Arc<Self>,
         caller: Caller,
@@ -41,26 +79,35 @@ impl Keeper {
     ) -> Result<Newness, Error> {
         let now = self.now();
         let row = self.wallet_user(&bearer);
-        if self
-            .rows
-            .read::<User>(self.store.as_ref(), row)
-            .await?
-            .is_some()
-        {
-            return Ok(Newness::Known);
+        let memory = self.policy.wallet.address_memory;
+        let found = self.rows.read::<User>(self.store.as_ref(), row).await?;
+        if let Some(mut found) = found {
+            let news = bearer.email();
+            if news.is_none_or(|email| !found.learn(now, email, memory)) {
+                return Ok(Newness::Known);
+            }
         }
         self.write(move |keeper, tx| {
-            if keeper.rows.get::<User>(tx, &row)?.is_some() {
+            if let Some(mut known) = keeper.rows.get::<User>(tx, &row)? {
+                if let Some(email) = bearer.email()
+                    && known.learn(now, email, memory)
+                {
+                    keeper.rows.put(tx, &mut known)?;
+                }
                 return Ok(Newness::Known);
             }
             let place = Place::at(row)
                 .of(keeper.tenant().0)
                 .ranked(keeper.sending.rank(now));
-            let user = User {
+            let mut user = User {
                 issuer: bearer.issuer().to_owned(),
                 subject: bearer.subject().to_owned(),
                 created: now,
+                addresses: Vec::new(),
             };
+            if let Some(email) = bearer.email() {
+                user.learn(now, email, memory);
+            }
             keeper.rows.create(tx, keeper.tenant(), place, user)?;
             let event = Self::wallet_event(&caller, now, "user.register", row);
             keeper.record(tx, event.fact("issuer", bearer.issuer()))?;
@@ -109,24 +156,6 @@ impl Keeper {
         Ok(found.is_some_and(|found| found.active_since().is_some()))
     }
 
-    /// Tells the owner what happened, over every address we know. A person known only by a foreign issuer
-    /// has none here: nothing of a token but issuer and subject is kept.
-    #[expect(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "accounts of this server have addresses, and are not there yet"
-    )]
-    pub(crate) fn tell_holder(
-        &self,
-        _tx: &mut dyn Tx,
-        _now: Timestamp,
-        _caller: &Caller,
-        _user: RowId,
-        _operation: &'static str,
-    ) -> TxResult<()> {
-        Ok(())
-    }
-
     pub(crate) fn wallet_event(
         caller: &Caller,
         now: Timestamp,
@@ -134,5 +163,50 @@ impl Keeper {
         user: RowId,
     ) -> Event {
         Event::new(caller.surface, now, action, Self::alias(&user)).by(caller)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMORY: Duration = days(90);
+
+    fn at(days: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + days * 86_400_000)
+    }
+
+    fn user(addresses: usize) -> User {
+        let address = |number| Address {
+            email: format!("{number}@example.com"),
+            seen: at(0),
+        };
+        User {
+            issuer: "i".to_owned(),
+            subject: "s".to_owned(),
+            created: at(0),
+            addresses: (0..addresses).map(address).collect(),
+        }
+    }
+
+    #[test]
+    fn no_flood_of_addresses_pushes_the_owners_out() {
+        let mut user = user(ADDRESSES);
+        assert!(!user.learn(at(89), "evil@example.com", MEMORY));
+        assert_eq!(user.addresses[0].email, "0@example.com");
+        assert!(user.learn(at(90), "new@example.com", MEMORY));
+        assert_eq!(
+            user.addresses.len(),
+            1,
+            "what was not seen for so long is forgotten"
+        );
+    }
+
+    #[test]
+    fn an_address_in_use_is_written_once_a_day() {
+        let mut user = user(1);
+        assert!(!user.learn(at(0), "0@example.com", MEMORY));
+        assert!(user.learn(at(1), "0@example.com", MEMORY));
+        assert_eq!(user.addresses[0].seen, at(1));
     }
 }

@@ -8,8 +8,9 @@ use domain::Keeper;
 use domain::policy::Policy;
 use domain::vouched::Scopes;
 use domain::wallet::DeviceId;
+use serde_json::{Value, json};
 use testkit::golden::{Scene, Stepped};
-use testkit::issuer::ISSUER;
+use testkit::issuer::{AUDIENCE, ISSUER};
 use testkit::{Answer, TestDevice, TestPasskey};
 
 pub(crate) const ALL_SCOPES: &str =
@@ -40,6 +41,7 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
         ("duo.backup.require_known_key", _) => wallet.known_keys_only = switch,
         ("duo.backup.require_face_enrolled", _) => wallet.enrolled_only = switch,
         ("duo.face.return_scan_result_blob", _) => wallet.tell_client = switch,
+        ("duo.notify", _) => wallet.tell_operator = switch,
         ("duo.passkey", _) => wallet.passkeys = switch.then(TestPasskey::policy),
         ("duo.face.session_token_proxy", _) => wallet.session_tokens = switch,
         ("duo.jwt.step_up_max_age_seconds", Ok(number)) => {
@@ -73,6 +75,28 @@ pub(crate) fn token<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
         scene.set(name, token);
         Ok(())
     })
+}
+
+/// `! reached NAME SUBJECT EMAIL`: a token that says where its subject is reached, verified;
+/// `! claimed NAME SUBJECT EMAIL`: one that only claims it.
+pub(crate) fn reached<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
+    Box::pin(async move { address(scene, text, &json!(true)) })
+}
+
+pub(crate) fn claimed<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
+    Box::pin(async move { address(scene, text, &json!("true")) })
+}
+
+fn address(scene: &mut Scene, text: &str, verified: &Value) -> Result<(), String> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [name, subject, email] = words.as_slice() else {
+        return Err("NAME SUBJECT EMAIL".to_owned());
+    };
+    let now = scene.keeper().now().seconds();
+    let token = scene.kit.issuer.sign(&json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject,
+        "scope": ALL_SCOPES, "iat": now, "exp": now + 3600, "email": email, "email_verified": verified}));
+    scene.set(name, token);
+    Ok(())
 }
 
 /// `! sign NAME NUMBER CHALLENGE`: `$NAME` is device NUMBER's signature, `$NAME.id` its key.

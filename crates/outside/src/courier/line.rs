@@ -1,5 +1,7 @@
 //! The documented JSON form of a message, shared by the mailbox file and the webhook.
 
+use std::collections::BTreeMap;
+
 use domain::message::{Channel, MessageKind};
 use domain::port::courier::Letter;
 use serde::Serialize;
@@ -42,6 +44,33 @@ impl<'a> Line<'a> {
     }
 
     /// One line without its end: JSON writes a line break within a text as `\n`.
+    pub(super) fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain texts always have a JSON form")
+    }
+}
+
+/// What a program of the operator's is told: its facts and no words.
+#[derive(Serialize)]
+pub(super) struct News<'a> {
+    id: &'a str,
+    ts: String,
+    surface: &'a str,
+    operation: &'a str,
+    #[serde(flatten)]
+    facts: &'a BTreeMap<String, String>,
+}
+
+impl<'a> News<'a> {
+    pub(super) fn of(letter: &'a Letter) -> Self {
+        Self {
+            id: &letter.id,
+            ts: letter.at.rfc3339(),
+            surface: &letter.message.surface,
+            operation: &letter.message.operation,
+            facts: &letter.message.facts,
+        }
+    }
+
     pub(super) fn json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain texts always have a JSON form")
     }

@@ -11,6 +11,8 @@ use domain::secret::{SecretBytes, SecretText};
 pub struct CourierOptions {
     pub email: Vec<ProviderOptions>,
     pub sms: Vec<ProviderOptions>,
+    /// News for a program of the operator's: webhooks.
+    pub operator: Vec<ProviderOptions>,
     pub breaker: BreakerOptions,
 }
 

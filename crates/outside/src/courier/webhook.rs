@@ -9,11 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use domain::Timestamp;
+use domain::message::Channel;
 use domain::port::Clock;
 use domain::port::courier::{Delivery, Letter};
 use reqwest::{Client, Url, header};
 
-use super::line::Line;
+use super::line::{Line, News};
 use super::options::WebhookOptions;
 use super::{Provider, http};
 
@@ -66,7 +67,10 @@ impl Provider for Webhook {
     async fn carry(&self, letter: &Letter) -> Delivery {
         let now: Timestamp = self.clock.now();
         let timestamp = now.seconds().to_string();
-        let body = Line::of(letter).json();
+        let body = match letter.message.channel {
+            Channel::Operator => News::of(letter).json(),
+            Channel::Email | Channel::Sms => Line::of(letter).json(),
+        };
         let request = self
             .client
             .post(self.url.clone())

@@ -37,6 +37,7 @@ pub(crate) fn message(channel: Channel) -> Message {
     let to = match channel {
         Channel::Email => "jon.smith@example.com",
         Channel::Sms => "+491701234567",
+        Channel::Operator => "operator",
     };
     Message {
         surface: "photon".to_owned(),
