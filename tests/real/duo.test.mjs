@@ -1,7 +1,7 @@
 // A wallet's whole life against the built server, with an identity provider that is not ours, a verifier of faces that
 // speaks the recorded contract, and device signatures of another implementation.
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,13 +12,11 @@ import Provider from 'oidc-provider';
 import { chromium } from 'playwright-core';
 
 import { Keyward } from './keyward.mjs';
+import { close, face, listen, Phone, SCOPE } from './wallet.mjs';
+import * as wallet from './wallet.mjs';
 
 const AUDIENCE = 'duo-auth-api';
-const SCOPE = 'write:devices read:devices write:face read:face write:backup read:backup read:transactions';
 const INSTANCE = 'ab'.repeat(32);
-
-const listen = (server, port = 0) => new Promise(done => server.listen(port, '127.0.0.1', done));
-const close = server => new Promise(done => { server.closeAllConnections(); server.close(done); });
 
 /** The provider, on a port that it keeps over its restarts; each start brings a signing key of its own. */
 class Issuer {
@@ -106,20 +104,6 @@ class Faces {
   }
 }
 
-/** A phone: its key never leaves it. */
-class Phone {
-  constructor() {
-    this.pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const { x, y } = this.pair.publicKey.export({ format: 'jwk' });
-    const hex = text => Buffer.from(text, 'base64url').toString('hex');
-    this.id = `04${hex(x)}${hex(y)}`;
-  }
-
-  sign(challenge) {
-    return sign('sha256', Buffer.from(JSON.stringify({ challenge })), this.pair.privateKey).toString('hex');
-  }
-}
-
 const issuer = new Issuer();
 const faces = new Faces();
 let keyward, hooks;
@@ -149,32 +133,14 @@ after(async () => {
   await close(faces.server);
 });
 
-async function call(token, line, body, at = keyward) {
-  const [method, path] = line.split(' ');
-  const answer = await fetch(at.url + path, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-    body: body && JSON.stringify(body),
-  });
-  return [answer.status, await answer.json()];
-}
+const call = (token, line, body, at = keyward) => wallet.call(at, token, line, body);
+const bind = (token, phone, extra = {}, at = keyward) => wallet.bind(at, token, phone, extra);
 
 async function hook(name, body) {
   const answer = await fetch(`${hooks}/hooks/duo/${name}`, {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
   });
   return answer.json();
-}
-
-let scan = 0;
-const face = (person, kind = 'scan') => ({
-  face_scan: `${kind}${++scan}`, audit_trail_image: person, low_quality_audit_trail_image: 'bG93', user_agent: 'app|1',
-});
-
-async function bind(token, phone, extra = {}, at = keyward) {
-  const [, { challenge }] = await call(token, `GET /auth/devices/challenge/${phone.id}`, undefined, at);
-  const proof = { device_id: phone.id, signature: phone.sign(challenge), ...extra };
-  return call(token, 'POST /auth/devices/register', proof, at);
 }
 
 /** A page of the wallet's in Chromium, whose authenticator is Chromium's own virtual one. */
