@@ -9,6 +9,7 @@
 mod connect;
 mod deadline;
 mod fault;
+mod gather;
 mod mark;
 mod pipeline;
 mod rows;
@@ -35,6 +36,7 @@ use crate::schema::{Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
 use deadline::Deadline;
 use fault::Fault;
+use gather::{Gather, Lead, Told, Turn};
 use mark::{Fate, Slot, Slots};
 use pipeline::{Line, Step};
 use rows::{Access, Locks};
@@ -100,6 +102,7 @@ pub struct PostgresStore {
     /// Set once the schema was found, or made, to be what this release needs.
     schema: OnceCell<()>,
     ready: Mutex<Option<Stopwatch>>,
+    gather: Gather,
 }
 
 impl PostgresStore {
@@ -113,6 +116,7 @@ impl PostgresStore {
             slots: Arc::default(),
             schema: OnceCell::new(),
             ready: Mutex::default(),
+            gather: Gather::default(),
         })
     }
 
@@ -309,6 +313,25 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Asks for the rows of all who wait, again and again while there is time.
+    async fn answer(&self, lead: Lead, deadline: &Deadline) -> Result<Option<Row>, Error> {
+        let mut attempts = 0;
+        loop {
+            match self.ask(lead.step(), deadline).await {
+                Ok(reply) => return lead.share(Ok(reply)),
+                Err(Fault::Final(error)) => return lead.share(Err(error)),
+                Err(fault) => {
+                    attempts += 1;
+                    if !deadline.pause(attempts).await {
+                        return lead.share(Err(fault.into_error()));
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn write(&self, job: Job) -> Result<(), Error> {
@@ -324,21 +347,15 @@ impl Store for PostgresStore {
             return Err(Error::Busy { seconds: 1 });
         };
         let deadline = Deadline::within(self.options.deadline);
-        let mut attempts = 0;
-        loop {
-            match self.ask(rows::one(kind, &id), &deadline).await {
-                Ok(reply) => {
-                    let row = reply.rows().first().map(rows::row_of).transpose();
-                    return row.map_err(Fault::into_error);
-                }
-                Err(Fault::Final(error)) => return Err(error),
-                Err(fault) => {
-                    attempts += 1;
-                    if !deadline.pause(attempts).await {
-                        return Err(fault.into_error());
-                    }
-                }
-            }
+        let answer = match self.gather.join(kind, id) {
+            Turn::Lead(lead) => return self.answer(lead, &deadline).await,
+            Turn::Wait(answer) => answer,
+        };
+        // A leader answers or hands over within its own deadline.
+        match answer.await {
+            Ok(Told::Answer(answer)) => answer,
+            Ok(Told::Lead(leadership)) => self.answer(leadership.of(kind, id), &deadline).await,
+            Err(_) => Err(Failure::new("a question to PostgreSQL died").bug()),
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) enum Value {
     BytesOrNull(Option<Vec<u8>>),
     Number(i64),
     NumberOrNull(Option<i64>),
+    Texts(Vec<String>),
+    ManyBytes(Vec<Vec<u8>>),
 }
 
 impl Value {
@@ -32,6 +34,8 @@ impl Value {
             Self::BytesOrNull(bytes) => (bytes, Type::BYTEA),
             Self::Number(number) => (number, Type::INT8),
             Self::NumberOrNull(number) => (number, Type::INT8),
+            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
+            Self::ManyBytes(many) => (many, Type::BYTEA_ARRAY),
         }
     }
 }

@@ -83,6 +83,7 @@ conformance! {
     transactions::a_job_outlives_its_caller,
     transactions::is_ready,
     races::ten_and_a_thousand_racing_jobs_count_exactly,
+    races::rows_asked_for_at_once_reach_who_asked,
     races::ten_guesses_on_a_budget_of_three_get_three,
     races::versions_alone_count_exactly,
     races::one_of_many_inserts_wins,

@@ -154,3 +154,39 @@ pub(crate) async fn workers_share_due_rows(store: &Db) {
         "no row was worked on twice"
     );
 }
+
+/// Rows that many ask for at once, of two kinds under the same ids, and some who hang up while they wait.
+pub(crate) async fn rows_asked_for_at_once_reach_who_asked(store: &Db) {
+    for (kind, offset) in [("one", 100), ("two", 200)] {
+        let rows = (0..20).map(|number| counter(number, offset + number));
+        insert(store, kind, rows.collect()).await;
+    }
+    let mut patient = JoinSet::new();
+    let mut hasty = Vec::new();
+    for asked in 0..600 {
+        let (number, store) = (asked % 23, Arc::clone(store));
+        let (kind, offset) = if asked % 2 == 0 {
+            ("one", 100)
+        } else {
+            ("two", 200)
+        };
+        let question = async move {
+            let found = store.row(kind, id(number)).await.unwrap();
+            let expected = (number < 20).then_some(offset + number);
+            assert_eq!(found.as_ref().map(value), expected, "{kind} {number}");
+        };
+        if asked % 3 == 0 {
+            hasty.push(tokio::spawn(question));
+            tokio::task::yield_now().await;
+        } else {
+            patient.spawn(question);
+        }
+        if asked % 15 == 0 {
+            hasty.drain(..).for_each(|task| task.abort());
+        }
+    }
+    patient.join_all().await;
+    // Nobody who hung up took the next question along.
+    let one = store.row("one", id(3)).await.unwrap().unwrap();
+    assert_eq!(value(&one), 103);
+}
