@@ -50,6 +50,7 @@ impl Shared {
     }
 
     fn work(&self) {
+        yield_to_others();
         let mut memory = Memory::default();
         loop {
             let mut state = self.state();
@@ -75,6 +76,19 @@ impl Shared {
         }
     }
 }
+
+/// Lets the threads that answer cheap calls go first: a hash takes some ten milliseconds, and on a machine whose
+/// cores all hash a call would wait for the end of a time slice. The pool still gets all that is left.
+fn yield_to_others() {
+    // On Linux the niceness is the thread's own; elsewhere it would be the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(HASHING_NICENESS) {
+        tracing::debug!(%error, "hashing runs with the priority of all else");
+    }
+}
+
+#[cfg(target_os = "linux")]
+const HASHING_NICENESS: i32 = 15;
 
 impl State {
     fn take_in_turn(&mut self) -> Option<Work> {
