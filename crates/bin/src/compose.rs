@@ -12,7 +12,9 @@ use outside::{
     ComposerOptions, HttpKeySets, KeyError, KeyFile, LocalRoots, MovableClock, OutsideCourier,
     OutsideLiveness, SystemClock, SystemRandom, TemplateComposer,
 };
-use store::{Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use store::{
+    Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Statements,
+};
 
 use crate::config::{Config, Loaded, courier_options};
 
@@ -46,6 +48,11 @@ pub(crate) fn database(
             let options = PostgresOptions {
                 migrations,
                 pool_size: storage.pool_size,
+                statements: if storage.prepared_statements {
+                    Statements::Prepared
+                } else {
+                    Statements::Unnamed
+                },
                 ca_file: storage.ca_file.clone(),
                 ..PostgresOptions::default()
             };

@@ -30,37 +30,40 @@ INSERT INTO bench_row SELECT kind, int4send(client), NULL, 0, NULL, 1, decode(re
     FROM generate_series(1, 64) client, unnest(ARRAY['guarded_key', 'contact', 'guess_budget']) kind;
 ";
 
+/// The server that is measured starts on an empty database, with keys of its own.
+const EMPTY: &str = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;";
+
 /// Runs when `KEYWARD_TEST_POSTGRES` names a server, as `make bench` sees to.
 pub(crate) fn codes() {
     let Ok(url) = std::env::var("KEYWARD_TEST_POSTGRES") else {
         println!("PostgreSQL: SKIPPED, KEYWARD_TEST_POSTGRES is not set");
         return;
     };
-    let bare = pgbench(&url);
-    let issued = measured(&[("KEYWARD_STORAGE__URL", &url)]);
-    println!("PostgreSQL: code issue {issued:.0}/s, pgbench with the same statements {bare:.0}/s");
-    println!(
-        "code issue against pgbench: {:.2} (aim >= 0.6)",
-        issued / bare
-    );
+    for (prepared, protocol) in [("false", "extended"), ("true", "prepared")] {
+        let bare = pgbench(&url, protocol);
+        psql(&url, EMPTY);
+        let issued = measured(&[
+            ("KEYWARD_STORAGE__URL", &url),
+            ("KEYWARD_STORAGE__PREPARED_STATEMENTS", prepared),
+        ]);
+        println!(
+            "PostgreSQL, {protocol} protocol: code issue {issued:.0}/s, pgbench with the same statements {bare:.0}/s, \
+             ratio {:.2} (aim >= 0.6)",
+            issued / bare
+        );
+    }
 }
 
-fn pgbench(url: &str) -> f64 {
+fn pgbench(url: &str, protocol: &str) -> f64 {
     let folder = std::env::temp_dir();
     let script = folder.join(format!("keyward-bench-{}.sql", std::process::id()));
     std::fs::write(&script, SCRIPT).expect("a temporary file");
-    let made = Command::new("psql")
-        .args([url, "-qX", "-v", "ON_ERROR_STOP=1", "-c", SCHEMA])
-        .status();
-    assert!(
-        made.expect("psql is installed").success(),
-        "the bench's table"
-    );
+    psql(url, SCHEMA);
     let seconds = RUN.as_secs().to_string();
     let clients = CLIENTS.to_string();
     let run = Command::new(tool("pgbench"))
         .args([
-            "-n", "-M", "prepared", "-c", &clients, "-j", "2", "-T", &seconds, "-f",
+            "-n", "-M", protocol, "-c", &clients, "-j", "2", "-T", &seconds, "-f",
         ])
         .arg(&script)
         .arg(url)
@@ -77,6 +80,14 @@ fn pgbench(url: &str) -> f64 {
                 String::from_utf8_lossy(&run.stderr)
             )
         })
+}
+
+fn psql(url: &str, statements: &str) {
+    let made = Command::new("psql")
+        .args([url, "-qX", "-v", "ON_ERROR_STOP=1", "-c", statements])
+        .env("PGOPTIONS", "--client-min-messages=warning")
+        .status();
+    assert!(made.expect("psql is installed").success(), "{statements}");
 }
 
 /// Debian keeps the tools of each version in a folder of its own.

@@ -16,6 +16,9 @@ section! {
         url_file: Option<PathBuf> = None,
         /// PostgreSQL: connections of this process.
         pool_size: usize = 16,
+        /// PostgreSQL: statements stay prepared in the sessions, which spares the server two fifths of its work. Only
+        /// without a pooler in between, or with one that keeps track of them (`PgBouncer` from 1.21, `max_prepared_statements`).
+        prepared_statements: bool = false,
         /// PostgreSQL: certificate authority of the server, PEM.
         ca_file: Option<PathBuf> = None,
     }
