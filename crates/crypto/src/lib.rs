@@ -19,6 +19,7 @@ pub mod password;
 pub mod random;
 pub mod srp;
 pub mod token;
+pub mod totp;
 pub mod webhook_signature;
 
 pub use key::Key;
