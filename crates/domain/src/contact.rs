@@ -17,6 +17,7 @@ use crate::keeper::{Caller, Keeper};
 use crate::lock::{Alert, TimeLock};
 use crate::message::{Channel, Message, MessageKind};
 use crate::outbox::Posting;
+use crate::person::masked;
 use crate::port::store::{Page, RowId, Tx, TxResult};
 use crate::rate::Rate;
 use crate::rows::{Place, Record, Stored};
@@ -540,24 +541,6 @@ impl Keeper {
 /// What a contact's code is bound to.
 pub(crate) fn binding(contact: &RowId, purpose: Purpose) -> [&[u8]; 2] {
     [purpose.name().as_bytes(), &contact.0]
-}
-
-/// `j***@example.com`, `+***89`.
-fn masked(address: &str) -> String {
-    match address.split_once('@') {
-        Some((local, domain)) => format!("{}***@{domain}", local.chars().next().unwrap_or('*')),
-        None => {
-            let tail: String = address
-                .chars()
-                .rev()
-                .take(2)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-                .collect();
-            format!("+***{tail}")
-        }
-    }
 }
 
 /// Inside a settled guess a refusal must not undo the settlement. Such refusals come before any write.

@@ -12,14 +12,13 @@ use crate::port::store::Kind;
 use crate::time::Timestamp;
 
 /// Kinds whose rows are removed when they are due. A row that is late to go is never trusted meanwhile.
-const SWEPT: [Kind; 20] = [
+const SWEPT: [Kind; 26] = [
     "rate",
     "owner_link",
     "device_challenge",
     "spent_assertion",
     "signing_key",
     "quota",
-    // Only budgets of names that anybody may invent have a due time.
     "guess_budget",
     "vault_handshake",
     "vault_session",
@@ -34,6 +33,12 @@ const SWEPT: [Kind; 20] = [
     "wallet_passkey_call",
     "wallet_share",
     "wallet_decision",
+    "token",
+    "process",
+    "session",
+    "lockout",
+    "decoy",
+    "address_change",
 ];
 
 impl Keeper {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::audit::Recent;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::hashing::HashPool;
 use crate::outbox::Sending;
 use crate::policy::Policy;
@@ -128,6 +128,18 @@ impl Keeper {
         let (job, result) = self.job(work);
         self.store.read(job).await?;
         take(&result)
+    }
+
+    /// Runs `work` in one transaction, lets the letters go that it queued, and then looks at its verdict: a
+    /// refusal in it is a decision that is saved.
+    pub(crate) async fn decided<T: Send + 'static>(
+        self: &Arc<Self>,
+        now: Timestamp,
+        work: impl FnMut(&Keeper, &mut dyn Tx) -> TxResult<Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let verdict = self.write(work).await?;
+        self.posted(now).await;
+        verdict.map_err(Error::Refused)
     }
 
     fn job<T: Send + 'static>(

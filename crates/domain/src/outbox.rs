@@ -18,7 +18,7 @@ use crate::audit::Event;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::lock::Alert;
-use crate::message::{Message, MessageKind};
+use crate::message::{Channel, Message, MessageKind};
 use crate::port::courier::{Delivery, Letter, Words};
 use crate::port::random::uuid;
 use crate::port::store::{Order, Page, RowId, Tx, TxResult};
@@ -123,11 +123,16 @@ impl Keeper {
     /// Step 1: queues a message in the running transaction.
     pub(crate) fn post(&self, tx: &mut dyn Tx, now: Timestamp, posting: Posting) -> TxResult<()> {
         let Posting {
-            message,
+            mut message,
             life,
             alert,
             about,
         } = posting;
+        if message.channel == Channel::Email {
+            // Looked up even for who brings one: what a letter costs must not tell who has one.
+            let phrase = self.phrase_of_address(tx, &message.to)?;
+            message.anti_phishing_code = message.anti_phishing_code.take().or(phrase);
+        }
         let owner = self.rows.id("recipient", &[message.to.as_bytes()]);
         if let Some(about) = about {
             self.withdraw(tx, &owner, &message, about)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crypto::password::Cost;
 
 use crate::budget::GuessLimits;
+use crate::person::policy::PersonPolicy;
 use crate::rate::Rate;
 use crate::step_up::passkey::PasskeyPolicy;
 use crate::time::{days, hours};
@@ -20,6 +21,7 @@ pub struct Policy {
     pub device_keys: DeviceKeyPolicy,
     pub vault: VaultPolicy,
     pub wallet: WalletPolicy,
+    pub person: PersonPolicy,
     /// Where owners reach this server, without a slash at the end.
     pub public_url: String,
 }
@@ -42,6 +44,8 @@ pub struct SharedLimits {
     pub wait: Duration,
     /// Messages one client network may cause, over all surfaces.
     pub network_messages: Rate,
+    /// Texts to one country in a day, by calling code.
+    pub country_messages: Rate,
     /// Messages in a day, over all surfaces.
     pub day_messages: Rate,
 }
@@ -205,6 +209,7 @@ impl Default for Policy {
                 queue_per_subject: 64,
                 wait: Duration::from_secs(20),
                 network_messages: Rate::per(0, hours(1)),
+                country_messages: Rate::per(0, days(1)),
                 day_messages: Rate::per(0, days(1)),
             },
             guarded_key: GuardedKeyPolicy {
@@ -228,6 +233,7 @@ impl Default for Policy {
             device_keys: DeviceKeyPolicy::default(),
             vault: VaultPolicy::default(),
             wallet: WalletPolicy::default(),
+            person: PersonPolicy::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
         }
     }

@@ -83,6 +83,7 @@ struct RingKey {
 struct Header {
     alg: String,
     kid: Option<String>,
+    typ: Option<String>,
     crit: Option<serde_json::Value>,
 }
 
@@ -155,11 +156,21 @@ impl Keeper {
         issuer: Issuer,
         claims: &[u8],
     ) -> Result<String, Error> {
+        self.sign_typed(issuer, "JWT", claims).await
+    }
+
+    /// As [`Keeper::sign_token`], for a token whose header names its type.
+    pub async fn sign_typed(
+        self: &Arc<Self>,
+        issuer: Issuer,
+        typ: &str,
+        claims: &[u8],
+    ) -> Result<String, Error> {
         let ring = self.signing_ring(issuer).await?;
         let key = ring
             .newest()
             .ok_or_else(|| Error::bug("an issuer has no signing key"))?;
-        let header = serde_json::json!({ "alg": issuer.algorithm.name(), "typ": "JWT", "kid": key.public.kid });
+        let header = serde_json::json!({ "alg": issuer.algorithm.name(), "typ": typ, "kid": key.public.kid });
         key.signing
             .sign(header.to_string().as_bytes(), claims)
             .map_err(Error::bug)
@@ -172,12 +183,34 @@ impl Keeper {
         issuer: Issuer,
         token: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
+        self.verify_as(issuer, None, token).await
+    }
+
+    /// As [`Keeper::verify_token`], for a token whose header must name this type.
+    pub async fn verify_typed(
+        self: &Arc<Self>,
+        issuer: Issuer,
+        typ: &'static str,
+        token: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.verify_as(issuer, Some(typ), token).await
+    }
+
+    async fn verify_as(
+        self: &Arc<Self>,
+        issuer: Issuer,
+        typ: Option<&'static str>,
+        token: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let Some(compact) = Compact::split(token) else {
             return Ok(None);
         };
         let Ok(header) = serde_json::from_slice::<Header>(&compact.header) else {
             return Ok(None);
         };
+        if typ.is_some() && header.typ.as_deref() != typ {
+            return Ok(None);
+        }
         let now = self.now();
         let mut ring = self.signing_ring(issuer).await?;
         let unknown = header.kid.as_deref().filter(|kid| !ring.knows(kid));
@@ -199,8 +232,19 @@ impl Keeper {
         surface: &'static str,
         issuer: Issuer,
     ) -> Result<String, Error> {
+        self.rotate_signing_key_for(surface, issuer, OVERLAP).await
+    }
+
+    /// As [`Keeper::rotate_signing_key`], for tokens that live up to `overlap`.
+    pub async fn rotate_signing_key_for(
+        self: &Arc<Self>,
+        surface: &'static str,
+        issuer: Issuer,
+        overlap: Duration,
+    ) -> Result<String, Error> {
         let pkcs8 = generate(issuer).await?;
-        self.adopt_signing_key(surface, issuer, pkcs8).await
+        self.replace_signing_key(surface, issuer, pkcs8, overlap)
+            .await
     }
 
     /// As [`Keeper::rotate_signing_key`], with a private key (PKCS#8) that was made elsewhere.
@@ -209,6 +253,17 @@ impl Keeper {
         surface: &'static str,
         issuer: Issuer,
         pkcs8: Zeroizing<Vec<u8>>,
+    ) -> Result<String, Error> {
+        self.replace_signing_key(surface, issuer, pkcs8, OVERLAP)
+            .await
+    }
+
+    async fn replace_signing_key(
+        self: &Arc<Self>,
+        surface: &'static str,
+        issuer: Issuer,
+        pkcs8: Zeroizing<Vec<u8>>,
+        overlap: Duration,
     ) -> Result<String, Error> {
         let now = self.now();
         SigningKey::from_pkcs8(issuer.algorithm, &pkcs8).map_err(|_| crate::Refusal::Invalid {
@@ -223,7 +278,7 @@ impl Keeper {
                     .children::<SigningKeyRow>(tx, &owner, Page::ALL)?
                 {
                     if key.retires.is_none() {
-                        key.retires = Some(now.plus(OVERLAP));
+                        key.retires = Some(now.plus(overlap));
                         key.place.due = key.retires;
                         keeper.rows.put(tx, &mut key)?;
                     }

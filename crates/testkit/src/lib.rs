@@ -21,6 +21,8 @@ pub mod roots;
 pub mod verifier;
 
 pub use backing::Backing;
+pub use crypto::totp;
+
 pub use client::{Answer, Client};
 pub use clock::FakeClock;
 pub use composer::PlainComposer;

@@ -1,0 +1,364 @@
+//! Recovery of a lost address, for who has the password and the account's other address.
+//!
+//! 1. [`Keeper::start_address_recovery`] checks the password.
+//! 2. [`Keeper::send_address_recovery_token`] sends a code to the address that is not lost.
+//! 3. [`Keeper::verify_address_recovery`] takes it, and a code of the authenticator if there is one.
+//! 4. [`Keeper::send_recovered_address_token`] sends a code to the new address.
+//! 5. [`Keeper::finish_address_recovery`] takes it and replaces the lost address. All sessions end.
+
+use std::sync::Arc;
+
+use crate::audit::Event;
+use crate::error::{Condition, Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::lockout::Right;
+use crate::password::Password;
+use crate::port::store::{Tx, TxResult};
+use crate::process::{Flow, Process, ProcessId, Step};
+use crate::rows::Stored;
+use crate::secret::SecretText;
+use crate::time::Timestamp;
+use crate::token::{Aim, Issue, Operation, Proof, Sent};
+
+use super::account::{Account, Class};
+use super::authenticator::Authenticator;
+use super::notice::Change;
+use super::{Way, WayKind};
+
+/// A recovery that is open, taken apart.
+struct Recovery {
+    process: Stored<Process>,
+    account: Stored<Account>,
+    lost: WayKind,
+    step: Step,
+}
+
+impl Keeper {
+    /// Step 1. Shares the counters of the login.
+    pub async fn start_address_recovery(
+        self: &Arc<Self>,
+        caller: Caller,
+        way: Way,
+        password: Password,
+        lost: WayKind,
+    ) -> Result<ProcessId, Error> {
+        let account = self.find_account(&way).await?;
+        let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
+        let found = account.map(|account| account.id());
+        self.try_password(attempt, move |keeper, tx, now, tried| {
+            let event = Event::new(
+                caller.surface,
+                now,
+                "address.recover",
+                keeper.subject(found, &way),
+            );
+            let event = event.by(&caller);
+            // The same look for an address that is nobody's.
+            let at = found.unwrap_or_else(|| keeper.identity_row(&way));
+            let account = keeper.rows.get::<Account>(tx, &at)?;
+            let (Some(account), Right::Yes) = (account, tried.right) else {
+                keeper.record(tx, event.outcome("wrong"))?;
+                return Ok(Err(Refusal::BadProof { left: None }));
+            };
+            if account.own(lost).is_none() {
+                return Ok(Err(Refusal::Unmet(Condition::HasAddress)));
+            }
+            if account.own(lost.other()).is_none() {
+                return Ok(Err(Refusal::Unmet(Condition::SpareAddress)));
+            }
+            keeper.record(tx, event.outcome("started"))?;
+            let flow = Flow::AddressRecovery {
+                bound: Self::bound(&account),
+                lost,
+                step: Step::Open,
+            };
+            Ok(Ok(keeper.open_process(tx, now, flow)?))
+        })
+        .await
+    }
+
+    /// Step 2. `to`: what the caller thinks the code goes to.
+    pub async fn send_address_recovery_token(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        to: Option<WayKind>,
+    ) -> Result<(Way, Sent), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            if open.step != Step::Open {
+                return Ok(Err(Refusal::WrongState));
+            }
+            if to == Some(open.lost) {
+                return Ok(Err(Refusal::Unmet(Condition::OtherWay)));
+            }
+            let way = open.account.way(open.lost.other())?;
+            let sent = keeper.issue_token(
+                tx,
+                now,
+                &caller,
+                &Issue {
+                    operation: Operation::AddressRecovery,
+                    slot: keeper.process_slot(Operation::AddressRecovery, &open.process),
+                    way: &way,
+                    aim: Aim::Real,
+                    counted_as: &way.norm,
+                    language: &open.account.language,
+                    phrase: open.account.phrase.as_deref(),
+                    left: open
+                        .process
+                        .left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                    instead: None,
+                },
+            )?;
+            open.process.sent(now, &way.norm, sent);
+            keeper.rows.put(tx, &mut open.process)?;
+            Ok(Ok((way, sent)))
+        })
+        .await
+    }
+
+    /// Step 3.
+    pub async fn verify_address_recovery(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        text: SecretText,
+        authenticator: Option<SecretText>,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            if open.step != Step::Open {
+                return Ok(Err(Refusal::WrongState));
+            }
+            let drawn = keeper.class(Class::Login, open.account.id());
+            if open
+                .account
+                .authenticator
+                .as_ref()
+                .is_some_and(Authenticator::is_on)
+            {
+                // Before the token, which a missing or wrong code of the app must not use up.
+                let Some(code) = &authenticator else {
+                    return Ok(Err(Refusal::Invalid {
+                        field: "googleToken",
+                        why: "the account has an authenticator",
+                    }));
+                };
+                let judged =
+                    keeper.judge_authenticator(tx, now, &caller, &mut open.account, code, drawn)?;
+                if let Err(refusal) = judged {
+                    return Ok(Err(keeper.process_failed(
+                        tx,
+                        &mut open.process,
+                        refusal,
+                    )?));
+                }
+            }
+            let way = open.account.way(open.lost.other())?;
+            let proof = Proof {
+                operation: Operation::AddressRecovery,
+                slot: keeper.process_slot(Operation::AddressRecovery, &open.process),
+                way: Some(&way),
+                text: &text,
+                drawn: Some(drawn),
+            };
+            if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
+                return Ok(Err(keeper.process_failed(
+                    tx,
+                    &mut open.process,
+                    refusal,
+                )?));
+            }
+            let verified = keeper.verified(now);
+            open.go_to(verified);
+            keeper.rows.put(tx, &mut open.process)?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    /// Step 4. May be repeated with a corrected address.
+    pub async fn send_recovered_address_token(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        way: Way,
+    ) -> Result<Sent, Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            if open.step == Step::Open {
+                return Ok(Err(Refusal::WrongState));
+            }
+            if way.kind != open.lost || open.account.way(open.lost)?.same(&way) {
+                return Ok(Err(Refusal::Invalid {
+                    field: "destination",
+                    why: "not a new address of the lost kind",
+                }));
+            }
+            let (aim, instead) = keeper.aim_at_new(tx, &caller, &way, open.account.id())?;
+            let sent = keeper.issue_token(
+                tx,
+                now,
+                &caller,
+                &Issue {
+                    operation: Operation::AddressRecoveryNew,
+                    slot: keeper.process_slot(Operation::AddressRecoveryNew, &open.process),
+                    way: &way,
+                    aim,
+                    counted_as: &way.norm,
+                    language: &open.account.language,
+                    phrase: open.account.phrase.as_deref(),
+                    left: open
+                        .process
+                        .left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                    instead,
+                },
+            )?;
+            open.go_to(Step::NewAddressSent { way: way.clone() });
+            open.process.sent(now, &way.norm, sent);
+            keeper.rows.put(tx, &mut open.process)?;
+            Ok(Ok(sent))
+        })
+        .await
+    }
+
+    /// Step 5.
+    pub async fn finish_address_recovery(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        text: SecretText,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            let sent_to = match &open.step {
+                Step::NewAddressSent { way } => Some(way.clone()),
+                Step::Open | Step::Verified { .. } => None,
+            };
+            let proof = Proof {
+                operation: Operation::AddressRecoveryNew,
+                slot: keeper.process_slot(Operation::AddressRecoveryNew, &open.process),
+                way: sent_to.as_ref(),
+                text: &text,
+                drawn: Some(keeper.class(Class::Login, open.account.id())),
+            };
+            let token = match keeper.prove(tx, now, &caller, &proof)? {
+                Ok(token) => token,
+                Err(refusal) => {
+                    return Ok(Err(keeper.process_failed(
+                        tx,
+                        &mut open.process,
+                        refusal,
+                    )?));
+                }
+            };
+            keeper.close_process(tx, &open.process)?;
+            let old = match keeper.replace_address(tx, now, &mut open.account, token.way)? {
+                Ok(old) => old,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            open.account
+                .restrict(now, keeper.policy.person.after_recovery);
+            keeper.rows.put(tx, &mut open.account)?;
+            Self::end_sessions(tx, open.account.id(), None)?;
+            let about = Change {
+                address: Some(&old),
+                also: Some(&old),
+            };
+            keeper.tell(tx, now, &caller, &open.account, "key_recovered", &about)?;
+            let event = Event::new(
+                caller.surface,
+                now,
+                "address.recover",
+                open.account.person.to_string(),
+            );
+            keeper.record(tx, event.by(&caller))?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    /// Puts a proved address in the place of the one of its kind, whose second step it keeps. Gives the old one.
+    pub(crate) fn replace_address(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        account: &mut Stored<Account>,
+        new: Way,
+    ) -> TxResult<Result<Way, Refusal>> {
+        if !self.claim_address(tx, &new, account.id())? {
+            return Ok(Err(Refusal::Conflict));
+        }
+        let Some(own) = account.own_mut(new.kind) else {
+            return Ok(Err(Refusal::Unmet(Condition::HasAddress)));
+        };
+        let old = std::mem::replace(&mut own.way, new);
+        own.verified = now;
+        account.has_changed();
+        self.release_address(tx, &old)?;
+        Ok(Ok(old))
+    }
+
+    /// Whether a code may go to a new address, or its owner is told that somebody wants it.
+    pub(crate) fn aim_at_new(
+        &self,
+        tx: &mut dyn Tx,
+        caller: &Caller,
+        way: &Way,
+        account: crate::port::store::RowId,
+    ) -> TxResult<(Aim, Option<crate::message::Message>)> {
+        match self.owner_of(tx, way)? {
+            None => Ok((Aim::Real, None)),
+            Some(owner) if owner == account => Ok((Aim::Decoy, None)),
+            Some(owner) => {
+                let owner = self.rows.peek::<Account>(tx, &owner)?;
+                let told =
+                    owner.map(|owner| self.notice(caller.surface, &owner, way, "key_attempt"));
+                Ok((Aim::Decoy, told))
+            }
+        }
+    }
+
+    fn address_recovery(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: ProcessId,
+    ) -> TxResult<Option<Recovery>> {
+        let Some(process) = self.process(tx, now, id)? else {
+            return Ok(None);
+        };
+        let Flow::AddressRecovery { bound, lost, step } = &process.flow else {
+            return Ok(None);
+        };
+        let (bound, lost, step) = (*bound, *lost, step.clone());
+        let account = self.bound_account(tx, bound)?;
+        Ok(account.map(|account| Recovery {
+            process,
+            account,
+            lost,
+            step,
+        }))
+    }
+}
+
+impl Recovery {
+    fn go_to(&mut self, to: Step) {
+        if let Flow::AddressRecovery { step, .. } = &mut self.process.value.flow {
+            *step = to;
+        }
+    }
+}

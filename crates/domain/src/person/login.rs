@@ -1,0 +1,335 @@
+//! Login.
+//!
+//! 1. [`Keeper::log_in`] checks the password. Without a second step that is all.
+//! 2. [`Keeper::send_login_token`] sends the code of a step, for each step, in any order.
+//! 3. [`Keeper::verify_login`] takes codes, of addresses or of an authenticator, until no step is left.
+
+use std::sync::Arc;
+
+use crate::audit::Event;
+use crate::error::{Condition, Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::lockout::Right;
+use crate::password::{Attempt, Password};
+use crate::port::store::{Tx, TxResult};
+use crate::process::{Flow, Process, ProcessId};
+use crate::rows::Stored;
+use crate::secret::SecretText;
+use crate::session::{Opened, Tokens};
+use crate::time::Timestamp;
+use crate::token::{Aim, Issue, Operation, Proof, Sent};
+
+use super::account::{Account, Class};
+use super::notice::Change;
+use super::policy::{Offer, StepsNeeded};
+use super::{Factor, Way, WayKind};
+
+/// How far a login got.
+#[derive(Debug)]
+pub enum LoggedIn {
+    Done(Tokens),
+    /// These steps are left.
+    Steps {
+        process: ProcessId,
+        left: Vec<Factor>,
+    },
+}
+
+/// A login inside its transaction, before tokens are signed.
+enum Progress {
+    Done(Box<Opened>),
+    Steps(ProcessId, Vec<Factor>),
+}
+
+/// A code, and the step it is for; `None` where only one is left.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    pub factor: Option<Factor>,
+    pub text: SecretText,
+}
+
+/// Wrong codes after a right password of which the owner is told.
+const TELL_AFTER: u32 = 5;
+
+impl Keeper {
+    /// Step 1. An unknown address costs the same hash and gets the same answer.
+    pub async fn log_in(
+        self: &Arc<Self>,
+        caller: Caller,
+        way: Way,
+        password: Password,
+    ) -> Result<LoggedIn, Error> {
+        let account = self.find_account(&way).await?;
+        let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
+        let found = account.map(|account| account.id());
+        let progress = self
+            .try_password(attempt, move |keeper, tx, now, tried| {
+                let event = Event::new(
+                    caller.surface,
+                    now,
+                    "account.login",
+                    keeper.subject(found, &way),
+                );
+                let event = event.by(&caller);
+                // The same look for an address that is nobody's.
+                let at = found.unwrap_or_else(|| keeper.identity_row(&way));
+                let account = keeper.rows.get::<Account>(tx, &at)?;
+                let (Some(mut account), Right::Yes) = (account, tried.right) else {
+                    keeper.record(tx, event.outcome("wrong"))?;
+                    return Ok(Err(Refusal::BadProof { left: None }));
+                };
+                if let Some(renewed) = &tried.renewed {
+                    account.password = renewed.clone();
+                    keeper.rows.put(tx, &mut account)?;
+                }
+                let steps = match keeper.policy.person.second_step {
+                    Offer::On => account.second_steps(),
+                    Offer::Off => Vec::new(),
+                };
+                if steps.is_empty() {
+                    keeper.record(tx, event)?;
+                    let opened = keeper.open_session(tx, now, &account, &["pwd"])?;
+                    return Ok(Ok(Progress::Done(Box::new(opened))));
+                }
+                let bound = Self::bound(&account);
+                let flow = Flow::Login {
+                    bound,
+                    pending: steps.clone(),
+                };
+                let id = keeper.open_process(tx, now, flow)?;
+                keeper.record(tx, event.outcome("second step"))?;
+                Ok(Ok(Progress::Steps(id, steps)))
+            })
+            .await?;
+        self.logged_in(progress).await
+    }
+
+    /// Step 2.
+    pub async fn send_login_token(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        kind: WayKind,
+    ) -> Result<(Way, Sent), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some((mut process, account, pending)) = keeper.login_process(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            if !pending.contains(&kind.factor()) {
+                return Ok(Err(Refusal::Unmet(Condition::FactorOn)));
+            }
+            let way = account.way(kind)?;
+            let sent = keeper.issue_token(
+                tx,
+                now,
+                &caller,
+                &Issue {
+                    operation: Operation::Login,
+                    slot: keeper.login_slot(&process, kind),
+                    way: &way,
+                    aim: Aim::Real,
+                    counted_as: &way.norm,
+                    language: &account.language,
+                    phrase: account.phrase.as_deref(),
+                    left: process.left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                    instead: None,
+                },
+            )?;
+            process.sent(now, &way.norm, sent);
+            keeper.rows.put(tx, &mut process)?;
+            Ok(Ok((way, sent)))
+        })
+        .await
+    }
+
+    /// Step 3. Right codes count even if a later one of the same call is wrong.
+    pub async fn verify_login(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        codes: Vec<Presented>,
+    ) -> Result<LoggedIn, Error> {
+        let now = self.now();
+        let progress = self
+            .decided(now, move |keeper, tx| {
+                let Some((mut process, mut account, mut left)) =
+                    keeper.login_process(tx, now, id)?
+                else {
+                    return Ok(Err(Refusal::UnknownSubject));
+                };
+                let codes = match named(&codes, &left) {
+                    Ok(codes) => codes,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                for (factor, text) in codes {
+                    let judged = keeper.judge_step(
+                        tx,
+                        now,
+                        &caller,
+                        &process,
+                        &mut account,
+                        factor,
+                        text,
+                    )?;
+                    if let Err(refusal) = judged {
+                        set_pending(&mut process, &left);
+                        return Ok(Err(keeper.login_failed(
+                            tx,
+                            now,
+                            &caller,
+                            &mut process,
+                            &account,
+                            refusal,
+                        )?));
+                    }
+                    left.retain(|pending| *pending != factor);
+                }
+                if keeper.policy.person.steps_needed == StepsNeeded::Any {
+                    left.clear();
+                }
+                if !left.is_empty() {
+                    set_pending(&mut process, &left);
+                    keeper.rows.put(tx, &mut process)?;
+                    return Ok(Ok(Progress::Steps(id, left)));
+                }
+                keeper.close_process(tx, &process)?;
+                let event = Event::new(
+                    caller.surface,
+                    now,
+                    "account.login",
+                    account.person.to_string(),
+                );
+                keeper.record(tx, event.by(&caller))?;
+                let opened = keeper.open_session(tx, now, &account, &["pwd", "otp"])?;
+                Ok(Ok(Progress::Done(Box::new(opened))))
+            })
+            .await?;
+        self.logged_in(progress).await
+    }
+
+    async fn logged_in(self: &Arc<Self>, progress: Progress) -> Result<LoggedIn, Error> {
+        Ok(match progress {
+            Progress::Done(opened) => LoggedIn::Done(self.tokens(self.now(), &opened).await?),
+            Progress::Steps(process, left) => LoggedIn::Steps { process, left },
+        })
+    }
+
+    /// A try at the password of who is reached at `way`.
+    pub(crate) fn login_attempt(
+        &self,
+        caller: &Caller,
+        way: &Way,
+        account: Option<&Stored<Account>>,
+        password: Password,
+    ) -> Attempt {
+        Attempt {
+            line: self.identity_row(way),
+            drawn: self.login_lockouts(way, &caller.network),
+            verifier: account.map(|account| account.password.clone()),
+            password,
+            new: None,
+        }
+    }
+
+    /// What the trail names: the account, or the keyed hash of an address that is nobody's.
+    pub(crate) fn subject(&self, account: Option<crate::port::store::RowId>, way: &Way) -> String {
+        Self::alias(&account.unwrap_or_else(|| self.identity_row(way)))
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "the parts of one record, taken apart once"
+    )]
+    fn login_process(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: ProcessId,
+    ) -> TxResult<Option<(Stored<Process>, Stored<Account>, Vec<Factor>)>> {
+        let Some(process) = self.process(tx, now, id)? else {
+            return Ok(None);
+        };
+        let Flow::Login { bound, pending, .. } = &process.flow else {
+            return Ok(None);
+        };
+        let pending = pending.clone();
+        let account = self.bound_account(tx, *bound)?;
+        Ok(account.map(|account| (process, account, pending)))
+    }
+
+    fn login_slot(&self, process: &Stored<Process>, kind: WayKind) -> crate::port::store::RowId {
+        self.token_slot(Operation::Login, &[&process.id().0, kind.name().as_bytes()])
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one private step of the login")]
+    fn judge_step(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        process: &Stored<Process>,
+        account: &mut Stored<Account>,
+        factor: Factor,
+        text: &SecretText,
+    ) -> TxResult<Result<(), Refusal>> {
+        let drawn = self.class(Class::Login, account.id());
+        let Some(kind) = factor.way() else {
+            return self.judge_authenticator(tx, now, caller, account, text, drawn);
+        };
+        let way = account.way(kind)?;
+        let proof = Proof {
+            operation: Operation::Login,
+            slot: self.login_slot(process, kind),
+            way: Some(&way),
+            text,
+            drawn: Some(drawn),
+        };
+        Ok(self.prove(tx, now, caller, &proof)?.map(|_| ()))
+    }
+
+    fn login_failed(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        process: &mut Stored<Process>,
+        account: &Account,
+        refusal: Refusal,
+    ) -> TxResult<Refusal> {
+        let tells =
+            process.failed() + 1 == TELL_AFTER && matches!(refusal, Refusal::BadProof { .. });
+        if tells {
+            self.tell(tx, now, caller, account, "mfa_failed", &Change::default())?;
+        }
+        self.process_failed(tx, process, refusal)
+    }
+}
+
+/// The codes with their steps; each step must be one that is left.
+fn named<'a>(
+    codes: &'a [Presented],
+    left: &[Factor],
+) -> Result<Vec<(Factor, &'a SecretText)>, Refusal> {
+    let only = match left {
+        [only] => Some(*only),
+        _ => None,
+    };
+    codes
+        .iter()
+        .map(|code| match code.factor.or(only) {
+            None => Err(Refusal::Invalid {
+                field: "destination",
+                why: "several steps are left",
+            }),
+            Some(factor) if left.contains(&factor) => Ok((factor, &code.text)),
+            Some(_) => Err(Refusal::Unmet(Condition::FactorOn)),
+        })
+        .collect()
+}
+
+fn set_pending(process: &mut Stored<Process>, left: &[Factor]) {
+    if let Flow::Login { pending, .. } = &mut process.flow {
+        *pending = left.to_vec();
+    }
+}

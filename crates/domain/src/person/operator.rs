@@ -1,0 +1,172 @@
+//! What an operator may see and do with an account. There is no way to read a password or a code.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::audit::Event;
+use crate::error::{Error, Refusal};
+use crate::keeper::Keeper;
+use crate::lockout::Lockout;
+use crate::port::store::{RowId, Tx, TxResult};
+use crate::rows::Stored;
+
+use super::Way;
+use super::account::{Account, AccountId, Class};
+use super::authenticator::Authenticator;
+
+/// The state of an account, without secrets.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountState {
+    pub id: String,
+    /// The keyed hash by which the audit trail may name the account.
+    pub alias: String,
+    pub created: String,
+    pub language: String,
+    pub email: Option<AddressState>,
+    pub phone: Option<AddressState>,
+    pub authenticator: bool,
+    pub recovery_codes_left: usize,
+    pub anti_phishing_code: bool,
+    pub restricted_until: Option<String>,
+    pub sessions: u64,
+    pub locks: Vec<LockState>,
+}
+
+/// An address, masked.
+#[derive(Debug, Clone, Serialize)]
+pub struct AddressState {
+    pub address: String,
+    pub second_step: bool,
+    pub verified: String,
+}
+
+/// Wrong codes in a row of a class of operations.
+#[derive(Debug, Clone, Serialize)]
+pub struct LockState {
+    pub class: &'static str,
+    pub wrong_in_a_row: u32,
+    pub locked_until: Option<String>,
+}
+
+impl Keeper {
+    /// The state of an account.
+    pub async fn account_state(self: &Arc<Self>, id: AccountId) -> Result<AccountState, Error> {
+        self.read(move |keeper, tx| {
+            let row = keeper.account_row(id.0);
+            let account = keeper
+                .rows
+                .peek::<Account>(tx, &row)?
+                .ok_or(Refusal::UnknownSubject)?;
+            keeper.state_of(tx, &account)
+        })
+        .await
+    }
+
+    /// The id of the account that an address leads to.
+    pub async fn account_at(self: &Arc<Self>, way: Way) -> Result<AccountId, Error> {
+        let account = self
+            .find_account(&way)
+            .await?
+            .ok_or(Refusal::UnknownSubject)?;
+        Ok(AccountId(account.person))
+    }
+
+    /// Forgets the wrong codes of a class, and with the login its wrong passwords.
+    pub async fn unlock_account(
+        self: &Arc<Self>,
+        surface: &'static str,
+        id: AccountId,
+        class: Class,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let account = keeper.account_of(tx, id)?;
+            for row in keeper.class_rows(&account, class) {
+                tx.remove("lockout", &row)?;
+            }
+            if class == Class::Login {
+                keeper.unlock_login(tx, &account)?;
+            }
+            let event = Event::new(surface, now, "account.unlock", id.0.to_string());
+            keeper.record(tx, event.fact("class", class.name()))
+        })
+        .await
+    }
+
+    /// Ends all sessions of an account.
+    pub async fn end_account_sessions(
+        self: &Arc<Self>,
+        surface: &'static str,
+        id: AccountId,
+    ) -> Result<u64, Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let account = keeper.account_of(tx, id)?;
+            let ended = Self::end_sessions(tx, account.id(), None)?;
+            let event = Event::new(surface, now, "account.end_sessions", id.0.to_string());
+            keeper.record(tx, event.fact("ended", ended.to_string()))?;
+            Ok(ended)
+        })
+        .await
+    }
+
+    /// How many accounts there are.
+    pub async fn count_accounts(self: &Arc<Self>) -> Result<u64, Error> {
+        use crate::rows::Record;
+        self.read(|_, tx| tx.count(Account::KIND)).await
+    }
+
+    fn account_of(&self, tx: &mut dyn Tx, id: AccountId) -> TxResult<Stored<Account>> {
+        let account = self.rows.get::<Account>(tx, &self.account_row(id.0))?;
+        Ok(account.ok_or(Refusal::UnknownSubject)?)
+    }
+
+    fn class_rows(&self, account: &Stored<Account>, class: Class) -> Vec<RowId> {
+        match class {
+            Class::PasswordRecovery => account
+                .ways()
+                .map(|way| self.recovery_class(way).0)
+                .collect(),
+            Class::Login | Class::SignedIn => vec![self.class(class, account.id()).0],
+        }
+    }
+
+    fn state_of(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<AccountState> {
+        let now = self.now();
+        let address = |own: &super::account::OwnAddress| AddressState {
+            address: own.way.masked(),
+            second_step: own.second_step,
+            verified: own.verified.rfc3339(),
+        };
+        let mut locks = Vec::new();
+        for class in Class::ALL {
+            for row in self.class_rows(account, class) {
+                let Some(lockout) = self.rows.peek::<Lockout>(tx, &row)? else {
+                    continue;
+                };
+                let rules = super::policy::PersonPolicy::CODES;
+                locks.push(LockState {
+                    class: class.name(),
+                    wrong_in_a_row: lockout.in_a_row(),
+                    locked_until: lockout.locked(now, &rules).map(crate::Timestamp::rfc3339),
+                });
+            }
+        }
+        let authenticator = account.authenticator.as_ref().filter(|known| known.is_on());
+        Ok(AccountState {
+            id: account.person.to_string(),
+            alias: Self::alias(&account.id()),
+            created: account.created.rfc3339(),
+            language: account.language.clone(),
+            email: account.email.as_ref().map(address),
+            phone: account.phone.as_ref().map(address),
+            authenticator: authenticator.is_some(),
+            recovery_codes_left: authenticator.map_or(0, Authenticator::recovery_codes_left),
+            anti_phishing_code: account.phrase.is_some(),
+            restricted_until: account.restriction(now).map(crate::Timestamp::rfc3339),
+            sessions: tx.count_children("session", &account.id())?,
+            locks,
+        })
+    }
+}

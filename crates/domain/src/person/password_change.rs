@@ -1,0 +1,140 @@
+//! A new password for somebody who is logged in and knows the old one.
+//!
+//! 1. [`Keeper::send_password_change_token`] sends a code to the e-mail address, or else the phone.
+//! 2. [`Keeper::change_password`] checks the old password, then the code, and ends the other sessions.
+
+use std::sync::Arc;
+
+use crate::audit::Event;
+use crate::error::{Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::lockout::Right;
+use crate::password::{Attempt, Password};
+use crate::port::store::TxResult;
+use crate::secret::SecretText;
+use crate::session::SignedIn;
+use crate::token::{Operation, Proof, Sent};
+
+use super::Way;
+use super::account::{Account, Class};
+use super::notice::Change;
+
+impl Account {
+    /// Where a code for the account as a whole goes.
+    fn first_way(&self) -> Result<Way, Refusal> {
+        self.ways().next().cloned().ok_or(Refusal::UnknownSubject)
+    }
+}
+
+impl Keeper {
+    /// Step 1.
+    pub async fn send_password_change_token(
+        self: &Arc<Self>,
+        caller: Caller,
+        who: SignedIn,
+    ) -> Result<(Way, Sent), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let account = keeper.own_account(tx, &who)?;
+            let way = account.first_way()?;
+            let sent = keeper.issue_own(
+                tx,
+                now,
+                &caller,
+                &who,
+                &account,
+                Operation::PasswordChange,
+                &way,
+            )?;
+            Ok(Ok((way, sent)))
+        })
+        .await
+    }
+
+    /// Step 2. A wrong old password does not use the code up; it counts as a wrong code does.
+    pub async fn change_password(
+        self: &Arc<Self>,
+        caller: Caller,
+        who: SignedIn,
+        old: Password,
+        new: Password,
+        text: SecretText,
+    ) -> Result<(), Error> {
+        self.judge_early(&new)?;
+        let account = self
+            .rows
+            .read::<Account>(self.store.as_ref(), who.account)
+            .await?;
+        let account = account.ok_or(Refusal::Blocked)?;
+        let names = account.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.policy.person.passwords.judge(&new, &names)?;
+        let attempt = Attempt {
+            line: who.account,
+            drawn: vec![self.class(Class::SignedIn, who.account)],
+            verifier: Some(account.password.clone()),
+            password: old,
+            new: Some(new),
+        };
+        let checked = account.value.password;
+        self.try_password(attempt, move |keeper, tx, now, tried| {
+            let event = Event::new(
+                caller.surface,
+                now,
+                "password.change",
+                Self::alias(&who.account),
+            )
+            .by(&caller);
+            let mut account = match keeper.own_account(tx, &who) {
+                Ok(account) => account,
+                Err(stop) => return refused(stop),
+            };
+            let Some(renewed) = tried
+                .renewed
+                .as_ref()
+                .filter(|_| tried.right == Right::Yes && account.password == checked)
+            else {
+                keeper.record(tx, event.outcome("wrong"))?;
+                return Ok(Err(Refusal::BadProof { left: None }));
+            };
+            if tried.unchanged {
+                return Ok(Err(Refusal::Invalid {
+                    field: "password",
+                    why: "the current one",
+                }));
+            }
+            let way = account.first_way()?;
+            let proof = Proof {
+                operation: Operation::PasswordChange,
+                slot: keeper.own_slot(Operation::PasswordChange, &who, &[]),
+                way: Some(&way),
+                text: &text,
+                drawn: Some(keeper.class(Class::SignedIn, who.account)),
+            };
+            if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
+                return Ok(Err(refusal));
+            }
+            account.password = renewed.clone();
+            account.has_changed();
+            account.restrict(now, keeper.policy.person.after_password);
+            keeper.rows.put(tx, &mut account)?;
+            Self::end_sessions(tx, who.account, Some(who.session))?;
+            keeper.tell(
+                tx,
+                now,
+                &caller,
+                &account,
+                "password_set",
+                &Change::default(),
+            )?;
+            keeper.record(tx, event)?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+}
+
+/// Inside a settled try a refusal must not undo the settlement; it comes before any other write.
+fn refused<T>(stop: crate::port::store::Stop) -> TxResult<Result<T, Refusal>> {
+    crate::contact::refusal_is_a_value(Err(stop))
+}

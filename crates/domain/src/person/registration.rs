@@ -1,0 +1,274 @@
+//! Registration.
+//!
+//! 1. [`Keeper::start_registration`] opens a process for an address, taken or not.
+//! 2. [`Keeper::send_registration_token`] sends a code; the owner of a taken address is told instead.
+//! 3. [`Keeper::verify_registration`] takes the code.
+//! 4. [`Keeper::finish_registration`] sets the password and makes the account. Of two processes for one
+//!    address the first to get here wins.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::audit::Event;
+use crate::error::{Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::password::Password;
+use crate::port::random::uuid;
+use crate::port::store::{Tx, TxResult};
+use crate::process::{Flow, Process, ProcessId, Step};
+use crate::rows::{Place, Stored};
+use crate::secret::SecretText;
+use crate::time::Timestamp;
+use crate::token::{Aim, Issue, Operation, Proof, Sent};
+
+use super::account::{Account, AccountId, OwnAddress};
+use super::policy::Offer;
+use super::{Way, WayKind};
+
+/// Whether the address becomes a second step of the login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondStep {
+    On,
+    Off,
+}
+
+impl Keeper {
+    /// Step 1.
+    pub async fn start_registration(
+        self: &Arc<Self>,
+        caller: Caller,
+        way: Way,
+    ) -> Result<ProcessId, Error> {
+        self.takes(way.kind)?;
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let flow = Flow::Registration {
+                way: way.clone(),
+                step: Step::Open,
+                second_step: false,
+                language: caller.language.clone(),
+            };
+            keeper.open_process(tx, now, flow)
+        })
+        .await
+    }
+
+    /// Step 2.
+    pub async fn send_registration_token(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+    ) -> Result<(Way, Sent), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some((mut process, way, step)) = keeper.registration(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            if step != Step::Open {
+                return Ok(Err(Refusal::WrongState));
+            }
+            let owner = keeper.owner_of(tx, &way)?;
+            // The same read for a free address: what is not there costs as much to look for.
+            let at = owner.unwrap_or_else(|| keeper.identity_row(&way));
+            let owner = keeper.rows.peek::<Account>(tx, &at)?;
+            let sent = keeper.issue_token(
+                tx,
+                now,
+                &caller,
+                &Issue {
+                    operation: Operation::Registration,
+                    slot: keeper.process_slot(Operation::Registration, &process),
+                    way: &way,
+                    aim: if owner.is_some() {
+                        Aim::Decoy
+                    } else {
+                        Aim::Real
+                    },
+                    counted_as: &way.norm,
+                    language: &caller.language,
+                    phrase: None,
+                    left: process.left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                    instead: owner.map(|account| {
+                        keeper.notice(caller.surface, &account, &way, "registration_attempt")
+                    }),
+                },
+            )?;
+            process.sent(now, &way.norm, sent);
+            keeper.rows.put(tx, &mut process)?;
+            Ok(Ok((way, sent)))
+        })
+        .await
+    }
+
+    /// Step 3.
+    pub async fn verify_registration(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        text: SecretText,
+        wish: SecondStep,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let Some((mut process, way, step)) = keeper.registration(tx, now, id)? else {
+                return Ok(Err(Refusal::UnknownSubject));
+            };
+            if step != Step::Open {
+                return Ok(Err(Refusal::WrongState));
+            }
+            let proof = Proof {
+                operation: Operation::Registration,
+                slot: keeper.process_slot(Operation::Registration, &process),
+                way: Some(&way),
+                text: &text,
+                drawn: None,
+            };
+            if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
+                return Ok(Err(keeper.process_failed(tx, &mut process, refusal)?));
+            }
+            let wanted = wish == SecondStep::On && keeper.policy.person.second_step == Offer::On;
+            if let Flow::Registration {
+                step, second_step, ..
+            } = &mut process.flow
+            {
+                *step = keeper.verified(now);
+                *second_step = wanted;
+            }
+            keeper.rows.put(tx, &mut process)?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    /// Step 4.
+    pub async fn finish_registration(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: ProcessId,
+        password: Password,
+    ) -> Result<AccountId, Error> {
+        self.judge_early(&password)?;
+        let now = self.now();
+        let way = self
+            .read(move |keeper, tx| keeper.verified_way(tx, now, id))
+            .await?
+            .map_err(Error::Refused)?;
+        self.policy
+            .person
+            .passwords
+            .judge(&password, &[&way.norm])?;
+        let verifier = self.hash_password(password).await?;
+        let person = uuid(self.random.as_ref());
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let (process, way, second_step, language) =
+                match keeper.registration_parts(tx, now, id)? {
+                    Ok(parts) => parts,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+            keeper.close_process(tx, &process)?;
+            let row = keeper.account_row(person);
+            let event =
+                Event::new(caller.surface, now, "account.create", person.to_string()).by(&caller);
+            if !keeper.claim_address(tx, &way, row)? {
+                keeper.record(tx, event.outcome("taken"))?;
+                return Ok(Err(Refusal::Conflict));
+            }
+            let own = OwnAddress {
+                way,
+                second_step,
+                verified: now,
+            };
+            let account = new_account(person, now, language, verifier.clone(), own);
+            keeper
+                .rows
+                .create(tx, keeper.tenant(), Place::at(row), account)?;
+            keeper.record(tx, event)?;
+            Ok(Ok(AccountId(person)))
+        })
+        .await
+    }
+
+    fn registration(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: ProcessId,
+    ) -> TxResult<Option<(Stored<Process>, Way, Step)>> {
+        let process = self.process(tx, now, id)?;
+        Ok(process.and_then(|process| match &process.flow {
+            Flow::Registration { way, step, .. } => {
+                let (way, step) = (way.clone(), step.clone());
+                Some((process, way, step))
+            }
+            _ => None,
+        }))
+    }
+
+    fn verified_way(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: ProcessId,
+    ) -> TxResult<Result<Way, Refusal>> {
+        Ok(match self.registration(tx, now, id)? {
+            None => Err(Refusal::UnknownSubject),
+            Some((_, way, Step::Verified { .. })) => Ok(way),
+            Some(_) => Err(Refusal::WrongState),
+        })
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "the parts of one record, taken apart once"
+    )]
+    fn registration_parts(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: ProcessId,
+    ) -> TxResult<Result<(Stored<Process>, Way, bool, String), Refusal>> {
+        let Some(process) = self.process(tx, now, id)? else {
+            return Ok(Err(Refusal::UnknownSubject));
+        };
+        Ok(match &process.flow {
+            Flow::Registration {
+                way,
+                step: Step::Verified { .. },
+                second_step,
+                language,
+            } => {
+                let parts = (way.clone(), *second_step, language.clone());
+                Ok((process, parts.0, parts.1, parts.2))
+            }
+            Flow::Registration { .. } => Err(Refusal::WrongState),
+            _ => Err(Refusal::UnknownSubject),
+        })
+    }
+}
+
+fn new_account(
+    person: Uuid,
+    now: Timestamp,
+    language: String,
+    password: crate::password::PasswordVerifier,
+    own: OwnAddress,
+) -> Account {
+    let (email, phone) = match own.way.kind {
+        WayKind::Email => (Some(own), None),
+        WayKind::Phone => (None, Some(own)),
+    };
+    Account {
+        person,
+        created: now,
+        language,
+        password,
+        email,
+        phone,
+        authenticator: None,
+        phrase: None,
+        restricted_until: None,
+        epoch: 0,
+    }
+}
