@@ -78,7 +78,9 @@ fn every_template_renders_and_holds_its_code_once() {
             "{name}"
         );
         assert!(words.subject.chars().count() <= 78, "{name}");
-        let of_code = ["verify_contact", "reset_pin", "notice"].contains(&operation);
+        let token = |token: &domain::token::Operation| token.name().eq_ignore_ascii_case(operation);
+        let of_code = ["verify_contact", "reset_pin", "notice"].contains(&operation)
+            || domain::token::Operation::ALL.iter().any(token);
         let expected: &[&str] = if of_code { &[CODE] } else { &[] };
         assert_eq!(runs(&words.text), expected, "{name}");
         assert!(runs(&words.subject).is_empty(), "{name}");
