@@ -1,0 +1,102 @@
+//! The account: its details and its anti-phishing code (§5.7, §5.8), and the shape of successes.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::Keeper;
+use domain::person::phrase::PhraseWish;
+use domain::person::policy::Feature;
+use domain::token::Sent;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::call::Call;
+use crate::error::Fault;
+use crate::value;
+use crate::wire::{AccountDetails, Done, Problems, SetPhrase, TokenSent};
+
+pub(crate) fn ok(body: &impl Serialize) -> Response {
+    web::json::reply(StatusCode::OK, body)
+}
+
+const EXPIRES_IN: HeaderName = HeaderName::from_static("x-ott-expires-in");
+const RESEND_AFTER: HeaderName = HeaderName::from_static("x-ott-resend-after");
+
+/// The answer to every token request: text for people in the body, numbers for programs in headers.
+pub(crate) fn token_sent(destination: Option<String>, sent: Sent) -> Response {
+    let mut response = ok(&TokenSent::of(destination, sent));
+    let headers = response.headers_mut();
+    headers.insert(EXPIRES_IN, HeaderValue::from(sent.life.as_secs()));
+    headers.insert(RESEND_AFTER, HeaderValue::from(sent.resend_after.as_secs()));
+    response
+}
+
+/// The account of the session.
+#[utoipa::path(get, path = "/api/v1/account/details", tag = "account",
+    responses((status = 200, body = AccountDetails), Problems))]
+pub(crate) async fn details(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let who = call.signed_in(&keeper).await?;
+    call.fields().await?;
+    let details = keeper.details(who).await?;
+    Ok(ok(&AccountDetails::of(details)))
+}
+
+/// T12: sends the code that changes the anti-phishing code.
+#[utoipa::path(post, path = "/api/v1/token/antiPhishing/changing", tag = "tokens",
+    responses((status = 200, body = TokenSent), Problems))]
+pub(crate) async fn phrase_change_token(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    send_phrase_token(keeper, call, PhraseWish::Change).await
+}
+
+/// T13: sends the code that adds an anti-phishing code.
+#[utoipa::path(post, path = "/api/v1/token/antiPhishing/adding", tag = "tokens",
+    responses((status = 200, body = TokenSent), Problems))]
+pub(crate) async fn phrase_add_token(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    send_phrase_token(keeper, call, PhraseWish::Add).await
+}
+
+/// T12 or T13, whichever fits the account.
+pub(crate) async fn phrase_token(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    send_phrase_token(keeper, call, PhraseWish::Either).await
+}
+
+async fn send_phrase_token(
+    keeper: Arc<Keeper>,
+    call: Call,
+    wish: PhraseWish,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::Phrase)?;
+    let who = call.signed_in(&keeper).await?;
+    let (_, caller) = call.fields().await?;
+    let sent = keeper.send_phrase_token(caller, who, wish).await?;
+    Ok(token_sent(None, sent))
+}
+
+/// Sets the anti-phishing code, the first or another.
+#[utoipa::path(post, path = "/api/v1/account/antiPhishingCode", tag = "account", request_body = SetPhrase,
+    responses((status = 200, body = Done), Problems))]
+pub(crate) async fn set_phrase(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::Phrase)?;
+    let who = call.signed_in(&keeper).await?;
+    let (mut fields, caller) = call.fields().await?;
+    let phrase = value::phrase(&fields.text("antiPhishingCode")?).ok_or(Fault::Malformed)?;
+    let token = fields.token()?;
+    keeper.set_phrase(caller, who, phrase, token).await?;
+    Ok(ok(&Done {}))
+}

@@ -1,0 +1,134 @@
+//! Second steps: addresses and authenticators (§5.8).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::Keeper;
+use domain::person::Factor;
+use domain::person::policy::Feature;
+use qrcode::QrCode;
+use qrcode::render::svg;
+
+use crate::account::{ok, token_sent};
+use crate::call::Call;
+use crate::error::Fault;
+use crate::value;
+use crate::wire::{
+    Authenticator, Code, Destination, DisableStep, Done, Problems, RecoveryCodes, Steps, TokenSent,
+    steps,
+};
+
+/// The second steps that are on.
+#[utoipa::path(get, path = "/api/v1/account/details/mfa", tag = "second steps",
+    responses((status = 200, body = Steps), Problems))]
+pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::SecondStep)?;
+    let who = call.signed_in(&keeper).await?;
+    call.fields().await?;
+    let details = keeper.details(who).await?;
+    Ok(ok(&Steps {
+        mfa_steps: steps(&details.second_steps),
+    }))
+}
+
+/// Makes a key a second step.
+#[utoipa::path(post, path = "/api/v1/mfa/enabling", tag = "second steps", request_body = Destination,
+    responses((status = 200, body = Done), Problems))]
+pub(crate) async fn enable(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::SecondStep)?;
+    let who = call.signed_in(&keeper).await?;
+    let (mut fields, caller) = call.fields().await?;
+    let kind = fields.kind("destination")?;
+    keeper.enable_second_step(caller, who, kind).await?;
+    Ok(ok(&Done {}))
+}
+
+/// T14: sends the code that switches a second step off.
+#[utoipa::path(post, path = "/api/v1/token/mfa/disabling", tag = "tokens", request_body = Destination,
+    responses((status = 200, body = TokenSent), Problems))]
+pub(crate) async fn disabling_token(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::SecondStep)?;
+    let who = call.signed_in(&keeper).await?;
+    let (mut fields, caller) = call.fields().await?;
+    let kind = fields.kind("destination")?;
+    let (way, sent) = keeper.send_switch_off_token(caller, who, kind).await?;
+    Ok(token_sent(Some(way.masked()), sent))
+}
+
+/// Switches a second step off.
+#[utoipa::path(post, path = "/api/v1/mfa/disabling", tag = "second steps", request_body = DisableStep,
+    responses((status = 200, body = Done), Problems))]
+pub(crate) async fn disable(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::SecondStep)?;
+    let who = call.signed_in(&keeper).await?;
+    let (mut fields, caller) = call.fields().await?;
+    let factor = value::factor(&fields.text("destination")?).ok_or(Fault::Malformed)?;
+    let text = fields.text("oneTimeToken")?;
+    let code = if factor == Factor::Authenticator {
+        value::app_code(&text)
+    } else {
+        value::token(&text)
+    };
+    keeper
+        .disable_second_step(caller, who, factor, code.ok_or(Fault::Malformed)?)
+        .await?;
+    Ok(ok(&Done {}))
+}
+
+/// Draws the secret of an authenticator; it does nothing until its first code.
+#[utoipa::path(post, path = "/api/v1/account/googleAuthenticator", tag = "second steps",
+    responses((status = 200, body = Authenticator), Problems))]
+pub(crate) async fn start_authenticator(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::SecondStep)?;
+    let who = call.signed_in(&keeper).await?;
+    let (_, caller) = call.fields().await?;
+    let drawn = keeper.start_authenticator(caller, who).await?;
+    Ok(ok(&Authenticator {
+        qr_code: picture(drawn.url.expose())?,
+        secret: drawn.secret.expose().to_owned(),
+        otpauth_url: drawn.url.expose().to_owned(),
+    }))
+}
+
+/// Turns the authenticator on with its first code.
+#[utoipa::path(post, path = "/api/v1/account/googleAuthenticator/verification", tag = "second steps", request_body = Code,
+    responses((status = 200, body = RecoveryCodes), Problems))]
+pub(crate) async fn confirm_authenticator(
+    State(keeper): State<Arc<Keeper>>,
+    call: Call,
+) -> Result<Response, Fault> {
+    let call = call.needs(&keeper, Feature::SecondStep)?;
+    let who = call.signed_in(&keeper).await?;
+    let (mut fields, caller) = call.fields().await?;
+    let code = fields.token()?;
+    let codes = keeper.confirm_authenticator(caller, who, code).await?;
+    let recovery_codes = codes
+        .0
+        .iter()
+        .map(|code| code.expose().to_owned())
+        .collect();
+    Ok(ok(&RecoveryCodes { recovery_codes }))
+}
+
+/// The address as a QR code in SVG.
+fn picture(url: &str) -> Result<String, Fault> {
+    let code = QrCode::new(url)
+        .map_err(|_| Fault::Domain(domain::Error::bug("an address too long for a QR code")))?;
+    Ok(code
+        .render::<svg::Color<'_>>()
+        .min_dimensions(200, 200)
+        .build())
+}
