@@ -14,6 +14,7 @@ docs/openapi/photon.json    openapi photon
 docs/openapi/enceeper.json  openapi enceeper
 docs/openapi/duo.json       openapi duo
 docs/openapi/cis.json       openapi cis
+docs/openapi/profile.json   openapi profile
 docs/openapi/admin.json     openapi admin
 '
 

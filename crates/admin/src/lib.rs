@@ -4,6 +4,7 @@
 //! Nouns, one module each. Every call needs the bearer token that the running server keeps in its data
 //! directory. Errors are `{"error": {"code", "message"}}`.
 
+mod account;
 mod audit;
 mod auth;
 mod console;
@@ -41,6 +42,26 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
         "DELETE",
         "/admin/v1/guarded-keys/{keyId}",
         "delete a key with its users",
+    ),
+    (
+        "GET",
+        "/admin/v1/accounts/{accountId}",
+        "state of a person's account, without secrets",
+    ),
+    (
+        "POST",
+        "/admin/v1/accounts/{accountId}/unlock",
+        "forget the wrong codes of a class",
+    ),
+    (
+        "DELETE",
+        "/admin/v1/accounts/{accountId}/sessions",
+        "end all sessions",
+    ),
+    (
+        "POST",
+        "/admin/v1/accounts/signing-keys/rotate",
+        "sign people's tokens with new keys",
     ),
     (
         "POST",
@@ -212,6 +233,22 @@ pub fn routes(admin: Arc<Admin>) -> Router {
                 .get(guarded_key::show)
                 .delete(guarded_key::delete)
                 .build(),
+        )
+        .route(
+            "/admin/v1/accounts/signing-keys/rotate",
+            only(on_405).post(account::rotate).build(),
+        )
+        .route(
+            "/admin/v1/accounts/{accountId}",
+            only(on_405).get(account::show).build(),
+        )
+        .route(
+            "/admin/v1/accounts/{accountId}/unlock",
+            only(on_405).post(account::unlock).build(),
+        )
+        .route(
+            "/admin/v1/accounts/{accountId}/sessions",
+            only(on_405).delete(account::end_sessions).build(),
         )
         .route(
             "/admin/v1/import/photon",

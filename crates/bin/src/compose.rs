@@ -136,6 +136,7 @@ fn policy(config: &Config, mode: Mode, public: &str) -> Result<Policy, String> {
         },
         limits: config.limits.policy(),
         guarded_key: config.photon.policy(),
+        person: config.profile.policy(&config.mail.product),
         device_keys: config.cis.policy(public),
         vault: config.enceeper.policy(public),
         wallet: config.duo.policy()?,

@@ -13,9 +13,10 @@ use serde_json::Value;
 use crate::config::Config;
 
 /// Name and title of each surface that has a description.
-const DESCRIBED: [(&str, &str); 5] = [
+const DESCRIBED: [(&str, &str); 6] = [
     ("photon", "Photon key server"),
     ("enceeper", "Enceeper"),
+    ("profile", "One-time tokens and profiles"),
     ("cis", "CIS device keys"),
     ("duo", "Duo auth service"),
     ("admin", "Keyward admin"),
@@ -26,6 +27,7 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
     match surface {
         "photon" => Ok(photon::openapi()),
         "enceeper" => Ok(enceeper::openapi()),
+        "profile" => Ok(profile::openapi()),
         "cis" => Ok(cis::openapi()),
         "duo" => Ok(duo::openapi()),
         "admin" => Ok(admin::openapi()),
@@ -39,6 +41,7 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
 /// Everything on the public listener.
 /// `seconds`: after so many a handler that did not answer is given up, in its surface's own words.
 pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Router {
+    let clock = Arc::clone(keeper);
     let keeper = || Arc::clone(keeper);
     let vaults = config.enceeper.options();
     let mut router = Router::new()
@@ -47,6 +50,7 @@ pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Rou
             seconds,
             photon::late,
         ))
+        .merge(profile::routes(keeper(), config.profile.compat(), seconds))
         .merge(web::deadline::within(
             cis::routes(keeper()),
             seconds,
@@ -71,7 +75,7 @@ pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Rou
             described(router, name, title)
         })
         .route("/", get(front_page))
-        .fallback(move |request: Request| async move { unknown(&request, &vaults) })
+        .fallback(move |request: Request| async move { unknown(&clock, &request, &vaults) })
 }
 
 /// `/openapi/<surface>.json` and the page beside it.
@@ -94,9 +98,11 @@ pub(crate) fn panicked() -> Response {
     photon::panicked()
 }
 
-fn unknown(request: &Request, vaults: &enceeper::Options) -> Response {
+fn unknown(keeper: &Keeper, request: &Request, vaults: &enceeper::Options) -> Response {
     let path = request.uri().path();
-    if photon::owns(path) {
+    if profile::owns(path) {
+        profile::not_found(path, keeper.now())
+    } else if photon::owns(path) {
         photon::not_found()
     } else if cis::owns(path) {
         cis::not_found()

@@ -121,7 +121,7 @@ fn refused(refusal: &Refusal) -> Sketch {
         Refusal::Expired | Refusal::Replayed => {
             Sketch::new(StatusCode::UNAUTHORIZED, "REFRESH_TOKEN_INVALID")
         }
-        Refusal::Blocked | Refusal::Forbidden { .. } => {
+        Refusal::Blocked | Refusal::Forbidden { .. } | Refusal::StepUp(_) => {
             Sketch::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
         }
         Refusal::Conflict => Sketch::new(StatusCode::CONFLICT, "USER_KEY_TAKEN"),

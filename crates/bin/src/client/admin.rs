@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::duo::{self, DuoCommand};
 use super::enceeper::{self, EnceeperCommand};
-use super::{Target, encode, readable, tenancy};
+use super::{Target, account, encode, readable, tenancy};
 use crate::cli::print;
 
 #[derive(Subcommand)]
@@ -24,6 +24,9 @@ pub(crate) enum AdminCommand {
     /// Accounts of the Enceeper surface.
     #[command(subcommand)]
     Enceeper(EnceeperCommand),
+    /// People's accounts of the profile surface.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
     /// Tenants: each with applications, clients, roles and people of its own.
     #[command(subcommand)]
     Tenant(tenancy::TenantCommand),
@@ -131,6 +134,7 @@ pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, String> {
         AdminCommand::Photon(command) => photon(command).await,
         AdminCommand::Duo(command) => duo::run(command).await,
         AdminCommand::Enceeper(command) => enceeper::run(command).await,
+        AdminCommand::Account(command) => account::run(command).await,
         AdminCommand::Tenant(command) => tenancy::tenant(command).await,
         AdminCommand::App(command) => tenancy::app(command).await,
         AdminCommand::Client(command) => tenancy::client(command).await,

@@ -1,5 +1,6 @@
 //! `keyward admin` and `keyward dev`: clients of a running server's admin listener.
 
+mod account;
 pub(crate) mod admin;
 pub(crate) mod dev;
 mod duo;

@@ -15,6 +15,8 @@ section! {
         wait_seconds: u64 = 20,
         /// Messages that one client network may cause in an hour, over all surfaces.
         network_messages_hour: u32 = 0,
+        /// One-time tokens by SMS to the numbers of one country in a day.
+        country_messages_day: u32 = 0,
         /// Messages in a day, over all surfaces.
         day_messages: u32 = 0,
     }
@@ -26,6 +28,7 @@ impl Limits {
             queue_per_subject: self.queue_per_subject,
             wait: Duration::from_secs(self.wait_seconds),
             network_messages: Rate::per(self.network_messages_hour, hours(1)),
+            country_messages: Rate::per(self.country_messages_day, days(1)),
             day_messages: Rate::per(self.day_messages, days(1)),
         }
     }

@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod mail;
 mod photon;
+mod profile;
 mod secret;
 pub(crate) mod section;
 mod security;
@@ -52,6 +53,7 @@ sections! {
     limits: limits::Limits,
     photon: photon::Photon,
     enceeper: enceeper::Enceeper,
+    profile: profile::Profile,
     cis: cis::Cis,
     duo: duo::Duo,
     admin: admin::Admin,
@@ -59,6 +61,43 @@ sections! {
 
 /// (section, its documentation, its keys) of the tables inside sections.
 const TABLES: &[(&str, &str, &[Key])] = &[
+    (
+        "profile.features",
+        profile::Features::DOC,
+        profile::Features::KEYS,
+    ),
+    (
+        "profile.registration",
+        profile::Registration::DOC,
+        profile::Registration::KEYS,
+    ),
+    ("profile.mfa", profile::Mfa::DOC, profile::Mfa::KEYS),
+    ("profile.ott", profile::Ott::DOC, profile::Ott::KEYS),
+    (
+        "profile.process",
+        profile::Process::DOC,
+        profile::Process::KEYS,
+    ),
+    (
+        "profile.password",
+        profile::Password::DOC,
+        profile::Password::KEYS,
+    ),
+    (
+        "profile.session",
+        profile::Session::DOC,
+        profile::Session::KEYS,
+    ),
+    (
+        "profile.restriction",
+        profile::Restriction::DOC,
+        profile::Restriction::KEYS,
+    ),
+    (
+        "profile.compat",
+        profile::Compat::DOC,
+        profile::Compat::KEYS,
+    ),
     ("duo.devices", duo::Devices::DOC, duo::Devices::KEYS),
     ("duo.face", duo::Face::DOC, duo::Face::KEYS),
     ("duo.passkey", duo::Passkey::DOC, duo::Passkey::KEYS),
@@ -213,6 +252,7 @@ impl Config {
         self.sms.validate()?;
         self.photon.validate()?;
         self.enceeper.validate()?;
+        self.profile.validate()?;
         self.cis.validate()?;
         self.duo.validate()
     }

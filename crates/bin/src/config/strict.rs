@@ -25,12 +25,41 @@ impl Bound {
 }
 
 /// All of them.
-pub(crate) const RULES: &[Rule] = &[Rule {
-    key: "photon.code_ttl_seconds",
-    bound: Bound::AtMost(600),
-    why: "NIST SP 800-63B-4: an out-of-band secret is valid for ten minutes at most",
-    value: |config| &mut config.photon.code_ttl_seconds,
-}];
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        key: "photon.code_ttl_seconds",
+        bound: Bound::AtMost(600),
+        why: TEN_MINUTES,
+        value: |config| &mut config.photon.code_ttl_seconds,
+    },
+    Rule {
+        key: "profile.ott.lifetime_seconds",
+        bound: Bound::AtMost(600),
+        why: TEN_MINUTES,
+        value: |config| &mut config.profile.ott.lifetime_seconds,
+    },
+    Rule {
+        key: "profile.ott.lifetime_seconds_email",
+        bound: Bound::AtMost(600),
+        why: TEN_MINUTES,
+        value: |config| &mut config.profile.ott.lifetime_seconds_email,
+    },
+    Rule {
+        key: "profile.ott.lifetime_seconds_phone",
+        bound: Bound::AtMost(600),
+        why: TEN_MINUTES,
+        value: |config| &mut config.profile.ott.lifetime_seconds_phone,
+    },
+    Rule {
+        key: "profile.session.refresh_grace_seconds",
+        bound: Bound::AtMost(0),
+        why: "OWASP ASVS 5: a refresh token is used once",
+        value: |config| &mut config.profile.session.refresh_grace_seconds,
+    },
+];
+
+const TEN_MINUTES: &str =
+    "NIST SP 800-63B-4: an out-of-band secret is valid for ten minutes at most";
 
 /// A number that `strict` would change.
 pub(crate) struct Difference {
@@ -84,13 +113,7 @@ mod tests {
             toml::Table::try_from(&strict).unwrap(),
         );
         let mut changed = Vec::new();
-        for (section, values) in &before {
-            for (key, value) in values.as_table().unwrap() {
-                if after[section].get(key) != Some(value) {
-                    changed.push(format!("{section}.{key}"));
-                }
-            }
-        }
+        compare("", &before, &after, &mut changed);
         assert_eq!(
             changed,
             listed
@@ -98,5 +121,19 @@ mod tests {
                 .map(|difference| difference.key)
                 .collect::<Vec<_>>()
         );
+    }
+
+    fn compare(above: &str, before: &toml::Table, after: &toml::Table, changed: &mut Vec<String>) {
+        for (key, value) in before {
+            let name = format!("{above}{key}");
+            match value {
+                toml::Value::Table(inner) => {
+                    let after = after[key].as_table().unwrap();
+                    compare(&format!("{name}."), inner, after, changed);
+                }
+                value if after.get(key) != Some(value) => changed.push(name),
+                _ => {}
+            }
+        }
     }
 }

@@ -182,18 +182,13 @@ fn passkeys_belong_to_a_domain_and_to_who_has_no_faces() {
 #[test]
 fn the_example_names_every_key_and_says_only_defaults() {
     let example = Config::example();
+    let is_table = |path: &str| TABLES.iter().any(|(name, _, _)| *name == path);
     for (section, _, keys) in SECTIONS.iter().chain(TABLES) {
         assert!(example.contains(&format!("[{section}]")), "{section}");
         for key in *keys {
             let path = format!("{section}.{}", key.name);
-            if TABLES.iter().any(|(table, _, _)| *table == path) {
-                continue;
-            }
-            assert!(
-                example.contains(&format!("\n#{} =", key.name)),
-                "{section}.{}",
-                key.name
-            );
+            let shown = example.contains(&format!("\n#{} =", key.name));
+            assert!(shown || is_table(&path), "{path}");
         }
     }
     parse(&example).unwrap();

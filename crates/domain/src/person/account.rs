@@ -218,7 +218,7 @@ impl Keeper {
     }
 
     /// Who owns an address; not held.
-    pub(crate) fn owner_of(&self, tx: &mut dyn Tx, way: &Way) -> TxResult<Option<RowId>> {
+    pub(crate) fn owner_of_address(&self, tx: &mut dyn Tx, way: &Way) -> TxResult<Option<RowId>> {
         let row = self.identity_row(way);
         let found = self.rows.peek::<Identity>(tx, &row)?;
         Ok(found.map(|identity| RowId(identity.account)))
@@ -226,7 +226,7 @@ impl Keeper {
 
     /// The account that an address leads to, committed, outside any transaction. One read more for an
     /// unknown address keeps the work the same.
-    pub(crate) async fn find_account(
+    pub(crate) async fn find_person(
         self: &Arc<Self>,
         way: &Way,
     ) -> Result<Option<Stored<Account>>, Error> {

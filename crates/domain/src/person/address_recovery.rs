@@ -42,7 +42,7 @@ impl Keeper {
         password: Password,
         lost: WayKind,
     ) -> Result<ProcessId, Error> {
-        let account = self.find_account(&way).await?;
+        let account = self.find_person(&way).await?;
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
         let found = account.map(|account| account.id());
         self.try_password(attempt, move |keeper, tx, now, tried| {
@@ -320,7 +320,7 @@ impl Keeper {
         way: &Way,
         account: crate::port::store::RowId,
     ) -> TxResult<(Aim, Option<crate::message::Message>)> {
-        match self.owner_of(tx, way)? {
+        match self.owner_of_address(tx, way)? {
             None => Ok((Aim::Real, None)),
             Some(owner) if owner == account => Ok((Aim::Decoy, None)),
             Some(owner) => {

@@ -59,7 +59,7 @@ impl Keeper {
         way: Way,
         password: Password,
     ) -> Result<LoggedIn, Error> {
-        let account = self.find_account(&way).await?;
+        let account = self.find_person(&way).await?;
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
         let found = account.map(|account| account.id());
         let progress = self

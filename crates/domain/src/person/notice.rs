@@ -87,7 +87,7 @@ impl Keeper {
             return Ok(None);
         }
         let way = Way::email(address);
-        let owner = self.owner_of(tx, &way)?;
+        let owner = self.owner_of_address(tx, &way)?;
         let at = owner.unwrap_or_else(|| self.identity_row(&way));
         let account = self.rows.peek::<Account>(tx, &at)?;
         Ok(account.and_then(|account| account.value.phrase))

@@ -51,7 +51,7 @@ pub struct LockState {
 
 impl Keeper {
     /// The state of an account.
-    pub async fn account_state(self: &Arc<Self>, id: AccountId) -> Result<AccountState, Error> {
+    pub async fn person_state(self: &Arc<Self>, id: AccountId) -> Result<AccountState, Error> {
         self.read(move |keeper, tx| {
             let row = keeper.account_row(id.0);
             let account = keeper
@@ -66,7 +66,7 @@ impl Keeper {
     /// The id of the account that an address leads to.
     pub async fn account_at(self: &Arc<Self>, way: Way) -> Result<AccountId, Error> {
         let account = self
-            .find_account(&way)
+            .find_person(&way)
             .await?
             .ok_or(Refusal::UnknownSubject)?;
         Ok(AccountId(account.person))

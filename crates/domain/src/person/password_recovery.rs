@@ -41,7 +41,7 @@ impl Keeper {
     ) -> Result<ProcessId, Error> {
         let now = self.now();
         self.write(move |keeper, tx| {
-            let owner = keeper.owner_of(tx, &way)?;
+            let owner = keeper.owner_of_address(tx, &way)?;
             let at = owner.unwrap_or_else(|| keeper.identity_row(&way));
             let account = keeper.rows.peek::<Account>(tx, &at)?;
             let bound = account.as_ref().map(Self::bound);

@@ -68,7 +68,7 @@ impl Keeper {
             if step != Step::Open {
                 return Ok(Err(Refusal::WrongState));
             }
-            let owner = keeper.owner_of(tx, &way)?;
+            let owner = keeper.owner_of_address(tx, &way)?;
             // The same read for a free address: what is not there costs as much to look for.
             let at = owner.unwrap_or_else(|| keeper.identity_row(&way));
             let owner = keeper.rows.peek::<Account>(tx, &at)?;

@@ -1,0 +1,136 @@
+//! Accounts of people, as far as an operator may see and touch them. There is no way to read a password or a
+//! code, and none to set one.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use domain::person::AccountId;
+use domain::person::account::Class;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::json::Duplicates;
+use web::path::RawPath;
+
+use crate::Admin;
+use crate::auth::Operator;
+use crate::error::{self, ErrorBody};
+
+/// Which wrong codes are forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unlock {
+    /// `login`, `password-recovery` or `signed-in`.
+    class: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Unlocked {
+    unlocked: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ended {
+    ended: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rotated {
+    /// Ids of the new keys: of access tokens, of refresh tokens.
+    kids: Vec<String>,
+}
+
+/// State of an account: addresses masked, no secrets.
+#[utoipa::path(get, path = "/admin/v1/accounts/{accountId}", tag = "accounts",
+    params(("accountId" = String, Path, description = "Id of the account")), responses(
+    (status = 200, description = "Its state"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn show(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+) -> Response {
+    let Some(id) = account_id(&path) else {
+        return error::invalid("accountId: not a UUID");
+    };
+    match admin.keeper.person_state(id).await {
+        Ok(state) => web::json::reply(StatusCode::OK, &state),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Forgets the wrong codes of a class; with the login its wrong passwords.
+#[utoipa::path(post, path = "/admin/v1/accounts/{accountId}/unlock", tag = "accounts", request_body = Unlock,
+    params(("accountId" = String, Path, description = "Id of the account")), responses(
+    (status = 200, body = Unlocked), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn unlock(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(id) = account_id(&path) else {
+        return error::invalid("accountId: not a UUID");
+    };
+    let Ok(bytes) = web::body::read(body, &headers, 16 * 1024, 15).await else {
+        return error::too_large();
+    };
+    let wanted = web::json::object(&bytes, Duplicates::RefuseAll)
+        .ok()
+        .and_then(|fields| serde_json::from_value::<Unlock>(fields.into()).ok());
+    let class = wanted.and_then(|wanted| {
+        Class::ALL
+            .into_iter()
+            .find(|class| class.name() == wanted.class)
+    });
+    let Some(class) = class else {
+        return error::invalid("class: login, password-recovery or signed-in");
+    };
+    match admin.keeper.unlock_account("admin", id, class).await {
+        Ok(()) => web::json::reply(
+            StatusCode::OK,
+            &Unlocked {
+                unlocked: class.name(),
+            },
+        ),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Ends all sessions of an account.
+#[utoipa::path(delete, path = "/admin/v1/accounts/{accountId}/sessions", tag = "accounts",
+    params(("accountId" = String, Path, description = "Id of the account")), responses(
+    (status = 200, body = Ended), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn end_sessions(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+) -> Response {
+    let Some(id) = account_id(&path) else {
+        return error::invalid("accountId: not a UUID");
+    };
+    match admin.keeper.end_account_sessions("admin", id).await {
+        Ok(ended) => web::json::reply(StatusCode::OK, &Ended { ended }),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Signs people's tokens with new keys from now on; nobody is logged out.
+#[utoipa::path(post, path = "/admin/v1/accounts/signing-keys/rotate", tag = "accounts", responses(
+    (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
+    match admin.keeper.rotate_person_keys("admin").await {
+        Ok(kids) => web::json::reply(StatusCode::OK, &Rotated { kids }),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+fn account_id(path: &RawPath) -> Option<AccountId> {
+    let text = path.0.as_ref().ok()?.get(3)?;
+    uuid::Uuid::parse_str(text).ok().map(AccountId)
+}

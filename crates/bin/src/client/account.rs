@@ -1,0 +1,69 @@
+//! `keyward admin account …`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::admin::show;
+use super::{Target, encode};
+
+#[derive(Subcommand)]
+pub(crate) enum AccountCommand {
+    /// State of an account: masked addresses, second steps, locks. No secrets.
+    Show {
+        /// Id of the account: the subject of its tokens.
+        account_id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Forget the wrong codes of a class of operations.
+    Unlock {
+        /// Id of the account.
+        account_id: String,
+        /// `login` (with the wrong passwords), `password-recovery` or `signed-in`.
+        #[arg(long)]
+        class: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// End all sessions of an account.
+    EndSessions {
+        /// Id of the account.
+        account_id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Sign people's tokens with new keys from now on. Nobody is logged out.
+    RotateKeys {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+pub(crate) async fn run(command: AccountCommand) -> Result<ExitCode, String> {
+    let path = |id: &str, rest: &str| format!("/admin/v1/accounts/{}{rest}", encode(id));
+    match command {
+        AccountCommand::Show { account_id, target } => {
+            let state = target.connect()?.get(&path(&account_id, "")).await?;
+            show(&target, &state)
+        }
+        AccountCommand::Unlock {
+            account_id,
+            class,
+            target,
+        } => {
+            let wanted = json!({ "class": class });
+            let path = path(&account_id, "/unlock");
+            show(&target, &target.connect()?.post(&path, &wanted).await?)
+        }
+        AccountCommand::EndSessions { account_id, target } => {
+            let path = path(&account_id, "/sessions");
+            show(&target, &target.connect()?.delete(&path).await?)
+        }
+        AccountCommand::RotateKeys { target } => {
+            let path = "/admin/v1/accounts/signing-keys/rotate";
+            show(&target, &target.connect()?.post(path, &json!({})).await?)
+        }
+    }
+}

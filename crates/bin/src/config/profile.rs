@@ -1,0 +1,287 @@
+//! The profile surface's section, and how its switches become numbers of the domain.
+
+use std::time::Duration;
+
+use domain::password::{Needed, PasswordRules};
+use domain::person::policy::{Offer, PersonPolicy, StepsNeeded};
+use domain::process::ProcessPolicy;
+use domain::session::SessionPolicy;
+use domain::token::TokenPolicy;
+
+use super::section::section;
+
+section! {
+    /// The profile and one-time-token surface. A pause, limit or cool-down of 0 is off.
+    Profile {
+        /// How old, in seconds, the password login of a session may be for security changes.
+        reauth_max_age_seconds: u64 = 1200,
+        /// What is offered; see `[profile.features]` below.
+        features: Features = Features::default(),
+        /// Which user keys are taken; see `[profile.registration]` below.
+        registration: Registration = Registration::default(),
+        /// Second steps of the login; see `[profile.mfa]` below.
+        mfa: Mfa = Mfa::default(),
+        /// One-time tokens; see `[profile.ott]` below.
+        ott: Ott = Ott::default(),
+        /// Processes of who is not logged in; see `[profile.process]` below.
+        process: Process = Process::default(),
+        /// Passwords; see `[profile.password]` below.
+        password: Password = Password::default(),
+        /// Sessions; see `[profile.session]` below.
+        session: Session = Session::default(),
+        /// Cool-downs; see `[profile.restriction]` below.
+        restriction: Restriction = Restriction::default(),
+        /// Habits of older clients; see `[profile.compat]` below.
+        compat: Compat = Compat::default(),
+    }
+}
+
+section! {
+    /// What is offered. What is switched off answers 404.
+    Features {
+        /// Second steps, and recovery of a lost user key.
+        mfa: bool = true,
+        /// Anti-phishing codes.
+        anti_phishing: bool = true,
+        /// Referral codes: out of scope, so false is the only value; the field is accepted and ignored.
+        referral: bool = false,
+    }
+}
+
+section! {
+    /// Which user keys are taken.
+    Registration {
+        /// E-mail addresses.
+        email_enabled: bool = true,
+        /// Phone numbers.
+        phone_enabled: bool = true,
+    }
+}
+
+section! {
+    /// Second steps of the login.
+    Mfa {
+        /// `all` steps that are on, or `any` one of them.
+        policy: String = "all".to_owned(),
+    }
+}
+
+section! {
+    /// One-time tokens.
+    Ott {
+        /// Life of a token in seconds.
+        lifetime_seconds: u64 = 1800,
+        /// Life of a token sent by e-mail; 0 takes `lifetime_seconds`.
+        lifetime_seconds_email: u64 = 0,
+        /// Life of a token sent to a phone; 0 takes `lifetime_seconds`.
+        lifetime_seconds_phone: u64 = 0,
+        /// Wrong codes that burn a token.
+        max_attempts: u32 = 5,
+        /// Pause between sends for one operation, subject and destination.
+        resend_cooldown_seconds: u64 = 60,
+        /// Sends in one process to one destination.
+        max_sends_per_process: u32 = 5,
+        /// Sends for one operation to one address in an hour.
+        max_sends_per_operation_hour: u32 = 5,
+        /// Sends to one address in an hour, over all operations.
+        max_sends_per_address_hour: u32 = 20,
+        /// Sends to one address in a day, over all operations.
+        max_sends_per_address_day: u32 = 50,
+        /// Sends that one client network may cause in an hour.
+        max_sends_per_ip_hour: u32 = 60,
+    }
+}
+
+section! {
+    /// Processes of who is not logged in.
+    Process {
+        /// Life of a process in seconds, at most 7200.
+        lifetime_seconds: u64 = 3600,
+        /// How long a verified process waits for its last step.
+        verified_window_seconds: u64 = 900,
+        /// Wrong codes that end a process.
+        max_failed: u32 = 10,
+    }
+}
+
+section! {
+    /// Passwords.
+    Password {
+        /// Shortest password in Unicode code points; 8 is the least.
+        min_length: usize = 15,
+        /// Longest password; 64 is the least.
+        max_length: usize = 128,
+        /// Wrong passwords in a row, for one user key and network, that lock the login.
+        max_failed: u32 = 5,
+        /// How long they lock it, in seconds.
+        lock_seconds: u64 = 900,
+        /// Ask for an upper case letter. NIST SP 800-63B-4 forbids such rules.
+        uppercase_required: bool = false,
+        /// Ask for a special letter. NIST SP 800-63B-4 forbids such rules.
+        special_symbols_required: bool = false,
+    }
+}
+
+section! {
+    /// Sessions.
+    Session {
+        /// Life of an access token in seconds.
+        access_ttl_seconds: u64 = 900,
+        /// Life of a refresh token; each use begins it anew.
+        refresh_ttl_seconds: u64 = 604_800,
+        /// Life of a session, however often it is refreshed.
+        refresh_absolute_seconds: u64 = 2_592_000,
+        /// How long a refresh token that was used gives the same answer again, in case the first got lost.
+        refresh_grace_seconds: u64 = 10,
+    }
+}
+
+section! {
+    /// Cool-downs after a change, in which security settings cannot be changed again.
+    Restriction {
+        /// After the recovery of a lost user key.
+        after_recovery_seconds: u64 = 172_800,
+        /// After a user key was changed or removed.
+        after_key_change_seconds: u64 = 86_400,
+        /// After a password was recovered or changed.
+        after_password_seconds: u64 = 86_400,
+    }
+}
+
+section! {
+    /// Habits of older clients.
+    Compat {
+        /// Serve the paths of older versions.
+        legacy_paths: bool = true,
+        /// Answer GET for token requests that need no body.
+        get_token_requests: bool = false,
+    }
+}
+
+impl Profile {
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let wrong = |why: &str| Err(format!("configuration: [profile] {why}"));
+        let lives = [
+            self.ott.lifetime_seconds,
+            self.process.lifetime_seconds,
+            self.process.verified_window_seconds,
+            self.password.lock_seconds,
+            self.session.access_ttl_seconds,
+            self.session.refresh_ttl_seconds,
+            self.session.refresh_absolute_seconds,
+        ];
+        let counts = [
+            self.ott.max_attempts,
+            self.process.max_failed,
+            self.password.max_failed,
+        ];
+        if lives.contains(&0) || counts.contains(&0) {
+            return wrong(
+                "lifetimes, ott.max_attempts, process.max_failed and password.max_failed are at least 1",
+            );
+        }
+        if self.process.lifetime_seconds > 7_200 {
+            return wrong("process.lifetime_seconds is at most 7200");
+        }
+        let longest = self.password.max_length;
+        if self.password.min_length < 8 || longest < self.password.min_length.max(64) {
+            return wrong("password.min_length is at least 8, password.max_length at least 64");
+        }
+        if !["all", "any"].contains(&self.mfa.policy.as_str()) {
+            return wrong("mfa.policy is all or any");
+        }
+        if self.features.referral {
+            return wrong("features.referral is out of scope, and false the only value");
+        }
+        if !self.registration.email_enabled && !self.registration.phone_enabled {
+            return wrong("registration takes e-mail addresses or phone numbers, or both");
+        }
+        Ok(())
+    }
+
+    /// `service`: what people call it.
+    pub(crate) fn policy(&self, service: &str) -> PersonPolicy {
+        PersonPolicy {
+            second_step: offer(self.features.mfa),
+            phrase: offer(self.features.anti_phishing),
+            email: offer(self.registration.email_enabled),
+            phone: offer(self.registration.phone_enabled),
+            steps_needed: match self.mfa.policy.as_str() {
+                "any" => StepsNeeded::Any,
+                _ => StepsNeeded::All,
+            },
+            tokens: self.tokens(),
+            processes: ProcessPolicy {
+                life: seconds(self.process.lifetime_seconds),
+                verified: seconds(self.process.verified_window_seconds),
+                wrong: self.process.max_failed,
+            },
+            passwords: PasswordRules {
+                least: self.password.min_length,
+                most: self.password.max_length,
+                upper_case: needed(self.password.uppercase_required),
+                special: needed(self.password.special_symbols_required),
+                service: service.to_owned(),
+            },
+            wrong_passwords: self.password.max_failed,
+            password_lock: seconds(self.password.lock_seconds),
+            sessions: SessionPolicy {
+                access: seconds(self.session.access_ttl_seconds),
+                refresh: seconds(self.session.refresh_ttl_seconds),
+                absolute: seconds(self.session.refresh_absolute_seconds),
+                grace: seconds(self.session.refresh_grace_seconds),
+            },
+            fresh_login: seconds(self.reauth_max_age_seconds),
+            after_recovery: seconds(self.restriction.after_recovery_seconds),
+            after_key_change: seconds(self.restriction.after_key_change_seconds),
+            after_password: seconds(self.restriction.after_password_seconds),
+        }
+    }
+
+    fn tokens(&self) -> TokenPolicy {
+        let life = |own: u64| {
+            seconds(match own {
+                0 => self.ott.lifetime_seconds,
+                own => own,
+            })
+        };
+        TokenPolicy {
+            life_email: life(self.ott.lifetime_seconds_email),
+            life_phone: life(self.ott.lifetime_seconds_phone),
+            tries: self.ott.max_attempts,
+            pause: seconds(self.ott.resend_cooldown_seconds),
+            sends_per_process: self.ott.max_sends_per_process,
+            sends_per_operation_hour: self.ott.max_sends_per_operation_hour,
+            sends_per_address_hour: self.ott.max_sends_per_address_hour,
+            sends_per_address_day: self.ott.max_sends_per_address_day,
+            sends_per_network_hour: self.ott.max_sends_per_ip_hour,
+        }
+    }
+
+    pub(crate) fn compat(&self) -> profile::Compat {
+        let habit = |served: bool| match served {
+            true => profile::Habit::Served,
+            false => profile::Habit::Refused,
+        };
+        profile::Compat {
+            legacy_paths: habit(self.compat.legacy_paths),
+            get_token_requests: habit(self.compat.get_token_requests),
+        }
+    }
+}
+
+fn offer(on: bool) -> Offer {
+    if on { Offer::On } else { Offer::Off }
+}
+
+fn needed(always: bool) -> Needed {
+    if always {
+        Needed::Always
+    } else {
+        Needed::Never
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
