@@ -13,7 +13,7 @@ use crate::budget::RESERVATION_LIFE;
 use crate::error::{Error, Refusal};
 use crate::keeper::Keeper;
 use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
+use crate::rows::{Place, Record, Rows, Stored};
 use crate::time::{Timestamp, days};
 
 /// How long the locks are.
@@ -99,8 +99,13 @@ impl Lockout {
 
     /// The try `id` was right: the failures are forgotten.
     pub fn succeed(&mut self, id: u64) {
-        self.in_flight.retain(|(flight, _)| *flight != id);
+        self.give_back(id);
         self.clear();
+    }
+
+    /// The try `id` was right, and there is more to prove: it costs nothing and forgets nothing.
+    pub fn give_back(&mut self, id: u64) {
+        self.in_flight.retain(|(flight, _)| *flight != id);
     }
 
     /// Counts a failure that was judged at once, without a reservation.
@@ -190,22 +195,17 @@ impl Lockout {
 pub(crate) type Drawn = (RowId, LockRules);
 
 impl Keeper {
-    /// The lockout of a subject, made when it is first needed. Forgotten when nothing happened for long.
+    /// The lockout of a subject, held; blank when nothing happened yet. Forgotten when nothing happened for
+    /// long.
     pub(crate) fn lockout(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         id: RowId,
     ) -> TxResult<Stored<Lockout>> {
-        let mut lockout = match self.rows.get::<Lockout>(tx, &id)? {
-            Some(lockout) => lockout,
-            None => self.rows.create(
-                tx,
-                self.tenant(),
-                Place::at(id).due(now.plus(days(400))),
-                Lockout::default(),
-            )?,
-        };
+        let found = self.rows.get::<Lockout>(tx, &id)?;
+        let mut lockout =
+            found.unwrap_or_else(|| Rows::blank(self.tenant(), Place::at(id), Lockout::default()));
         lockout.place.due = Some(now.plus(days(400)));
         Ok(lockout)
     }
@@ -277,17 +277,41 @@ impl Keeper {
         drawn: &[Drawn],
         id: u64,
         right: Right,
+        then: Then,
     ) -> TxResult<()> {
         for (row, rules) in drawn {
             let mut lockout = self.lockout(tx, now, *row)?;
-            match right {
-                Right::Yes => lockout.succeed(id),
-                Right::No => lockout.fail(now, rules, id),
+            match (right, then) {
+                (Right::Yes, Then::Forget) => lockout.succeed(id),
+                (Right::Yes, Then::Keep) => lockout.give_back(id),
+                (Right::No, _) => lockout.fail(now, rules, id),
             }
             self.rows.put(tx, &mut lockout)?;
         }
         Ok(())
     }
+
+    /// Forgets the failures of a subject that has proved all it had to.
+    pub(crate) fn forget_failures(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        (row, _): Drawn,
+    ) -> TxResult<()> {
+        let mut lockout = self.lockout(tx, now, row)?;
+        lockout.clear();
+        self.rows.put(tx, &mut lockout)
+    }
+}
+
+/// What a right answer does to the failures before it.
+///
+/// Where one subject has several things to prove, only the last forgets. Otherwise whoever holds one of
+/// them clears the count with it between guesses at the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Forget,
+    Keep,
 }
 
 /// What a check found.

@@ -15,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::error::{Error, Refusal};
 use crate::hashing::Share;
 use crate::keeper::Keeper;
-use crate::lockout::{Drawn, Right};
+use crate::lockout::{Drawn, Right, Then};
 use crate::port::random::bytes;
 use crate::port::roots::{Root, Roots};
 use crate::port::store::{RowId, Tx, TxResult};
@@ -226,6 +226,8 @@ pub(crate) struct Attempt {
     pub(crate) password: Password,
     /// Hashed besides, for who changes it.
     pub(crate) new: Option<Password>,
+    /// Whether a right password is all that is asked for.
+    pub(crate) then: Then,
 }
 
 /// What a try found.
@@ -301,6 +303,7 @@ impl Keeper {
             verifier,
             password,
             new,
+            then,
         } = attempt;
         let _turn = self.turns.join(line).await?;
         let ticket = self.hashes.admit(Share::Password)?;
@@ -322,7 +325,7 @@ impl Keeper {
         let now = self.now();
         let verdict = self
             .write(move |keeper, tx| {
-                keeper.settle_try(tx, now, &drawn, id, tried.right)?;
+                keeper.settle_try(tx, now, &drawn, id, tried.right, then)?;
                 effect(keeper, tx, now, &tried)
             })
             .await?;

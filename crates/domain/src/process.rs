@@ -115,10 +115,6 @@ impl Process {
         (limit > 0).then_some((limit.saturating_sub(sent), self.ends))
     }
 
-    pub(crate) fn failed(&self) -> u32 {
-        self.failed
-    }
-
     fn is_over(&self, now: Timestamp) -> bool {
         match self.step() {
             Some(Step::Verified { until }) => *until <= now,

@@ -262,11 +262,25 @@ impl Rows {
         Ok(stored)
     }
 
+    /// A record that is not there yet; [`Rows::put`] adds it. So what is saved for the first time costs as
+    /// much as what was there before.
+    pub fn blank<R: Record>(scope: Scope, place: Place, value: R) -> Stored<R> {
+        Stored {
+            value,
+            place,
+            scope,
+            version: 0,
+        }
+    }
+
     /// Saves a loaded record, at its place as it is now (id excepted).
     pub fn put<R: Record>(&self, tx: &mut dyn Tx, stored: &mut Stored<R>) -> TxResult<()> {
         stored.version += 1;
         let row = self.seal(tx, stored, Absent::Fail)?;
-        tx.update(R::KIND, &row)
+        match stored.version {
+            1 => tx.insert(R::KIND, &row),
+            _ => tx.update(R::KIND, &row),
+        }
     }
 
     pub fn remove<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<bool> {

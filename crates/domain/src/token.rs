@@ -18,7 +18,7 @@ use crate::audit::Event;
 use crate::challenge::{Code, Presented};
 use crate::error::Refusal;
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::Drawn;
+use crate::lockout::{Drawn, Then};
 use crate::message::{Message, MessageKind};
 use crate::outbox::Posting;
 use crate::person::{Way, WayKind};
@@ -158,6 +158,7 @@ pub(crate) struct Proof<'a> {
     pub(crate) text: &'a SecretText,
     /// The lockout of account and class.
     pub(crate) drawn: Option<Drawn>,
+    pub(crate) then: Then,
 }
 
 /// The numbers of tokens. A pause or limit of zero is off.
@@ -301,7 +302,11 @@ impl Keeper {
             Rate::per(policy.sends_per_address_day, days(1)),
         ];
         let address_row = self.rows.id(RateLog::KIND, &[b"tokens to", norm]);
-        let country = issue.way.country().unwrap_or_default();
+        // What is no number is counted nowhere, which is a row like the others.
+        let country = match issue.way.kind {
+            WayKind::Phone => Some(issue.way.country().unwrap_or("nowhere")),
+            WayKind::Email => None,
+        };
         let mut loud: Vec<(RowId, &[Rate])> = vec![
             (
                 self.rows
@@ -330,15 +335,21 @@ impl Keeper {
             self.rate_row("messages for network", &caller.network),
             &shared,
         ));
-        if !country.is_empty() {
-            loud.push((self.rate_row("messages to country", country), &by_country));
+        let country =
+            country.map(|code| (self.rate_row("messages to country", code), &by_country[..]));
+        let mut silent: Vec<(RowId, &[Rate])> = vec![(address_row, &address)];
+        // Where a recovery's code goes is the account's own business, its country too.
+        if issue.operation == Operation::PasswordRecovery {
+            silent.extend(country);
+        } else {
+            loud.extend(country);
         }
         loud.push((self.rate_row("messages", ""), &by_day));
         self.spend_rates(tx, now, &loud)?;
         if !quiet {
             return Ok(Reach::Sends);
         }
-        match self.spend_rates(tx, now, &[(address_row, &address)]) {
+        match self.spend_rates(tx, now, &silent) {
             Ok(()) => Ok(Reach::Sends),
             Err(crate::port::store::Stop::Failed(crate::Error::Refused(Refusal::Limited {
                 ..
@@ -368,7 +379,8 @@ impl Keeper {
         let judged = self.judge_token(tx, now, proof)?;
         if let Some((lockout, rules)) = &mut lockout {
             match judged {
-                Ok(_) => lockout.clear(),
+                Ok(_) if proof.then == Then::Forget => lockout.clear(),
+                Ok(_) => {}
                 Err(_) => lockout.count(now, rules),
             }
             self.rows.put(tx, lockout)?;

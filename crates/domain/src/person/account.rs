@@ -281,6 +281,22 @@ impl Keeper {
         Ok(account.filter(|account| account.epoch == bound.epoch))
     }
 
+    /// The account whose password was checked outside the transaction, held, if it is as it was then: a
+    /// password that was replaced while it was being hashed opens nothing. The same look for an address
+    /// that is nobody's.
+    pub(crate) fn account_checked(
+        &self,
+        tx: &mut dyn Tx,
+        checked: Option<Bound>,
+        way: &Way,
+    ) -> TxResult<Option<Stored<Account>>> {
+        let nobody = Bound {
+            account: self.identity_row(way).0,
+            epoch: 0,
+        };
+        self.bound_account(tx, checked.unwrap_or(nobody))
+    }
+
     /// Whether the session's password login is recent enough.
     pub(crate) fn is_fresh(&self, now: Timestamp, who: &SignedIn) -> Result<(), Refusal> {
         let most = self.policy.person.fresh_login;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Event;
 use crate::error::{Condition, Error, Refusal};
 use crate::keeper::{Caller, Keeper};
+use crate::lockout::Then;
 use crate::port::store::{RowId, Tx, TxResult};
 use crate::rows::{Place, Record, Stored};
 use crate::secret::SecretText;
@@ -507,6 +508,7 @@ impl Keeper {
                 way,
                 text,
                 drawn,
+                then: Then::Forget,
             },
         )
     }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use crate::audit::Event;
 use crate::error::{Condition, Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::Right;
+use crate::lockout::{Right, Then};
 use crate::password::Password;
 use crate::port::store::{Tx, TxResult};
-use crate::process::{Flow, Process, ProcessId, Step};
+use crate::process::{Bound, Flow, Process, ProcessId, Step};
 use crate::rows::Stored;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
@@ -44,18 +44,16 @@ impl Keeper {
     ) -> Result<ProcessId, Error> {
         let account = self.find_person(&way).await?;
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
-        let found = account.map(|account| account.id());
+        let found = account.as_ref().map(Self::bound);
         self.try_password(attempt, move |keeper, tx, now, tried| {
             let event = Event::new(
                 caller.surface,
                 now,
                 "address.recover",
-                keeper.subject(found, &way),
+                keeper.subject(found.map(Bound::row), &way),
             );
             let event = event.by(&caller);
-            // The same look for an address that is nobody's.
-            let at = found.unwrap_or_else(|| keeper.identity_row(&way));
-            let account = keeper.rows.get::<Account>(tx, &at)?;
+            let account = keeper.account_checked(tx, found, &way)?;
             let (Some(account), Right::Yes) = (account, tried.right) else {
                 keeper.record(tx, event.outcome("wrong"))?;
                 return Ok(Err(Refusal::BadProof { left: None }));
@@ -151,8 +149,15 @@ impl Keeper {
                         why: "the account has an authenticator",
                     }));
                 };
-                let judged =
-                    keeper.judge_authenticator(tx, now, &caller, &mut open.account, code, drawn)?;
+                let judged = keeper.judge_authenticator(
+                    tx,
+                    now,
+                    &caller,
+                    &mut open.account,
+                    code,
+                    drawn,
+                    Then::Keep,
+                )?;
                 if let Err(refusal) = judged {
                     return Ok(Err(keeper.process_failed(
                         tx,
@@ -168,6 +173,7 @@ impl Keeper {
                 way: Some(&way),
                 text: &text,
                 drawn: Some(drawn),
+                then: Then::Forget,
             };
             if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(keeper.process_failed(
@@ -254,6 +260,7 @@ impl Keeper {
                 way: sent_to.as_ref(),
                 text: &text,
                 drawn: Some(keeper.class(Class::Login, open.account.id())),
+                then: Then::Forget,
             };
             let token = match keeper.prove(tx, now, &caller, &proof)? {
                 Ok(token) => token,
@@ -320,16 +327,19 @@ impl Keeper {
         way: &Way,
         account: crate::port::store::RowId,
     ) -> TxResult<(Aim, Option<crate::message::Message>)> {
-        match self.owner_of_address(tx, way)? {
-            None => Ok((Aim::Real, None)),
-            Some(owner) if owner == account => Ok((Aim::Decoy, None)),
-            Some(owner) => {
-                let owner = self.rows.peek::<Account>(tx, &owner)?;
+        let owner = self.owner_of_address(tx, way)?;
+        // The same look for a free address.
+        let at = owner.unwrap_or_else(|| self.identity_row(way));
+        let found = self.rows.peek::<Account>(tx, &at)?;
+        Ok(match owner {
+            None => (Aim::Real, None),
+            Some(owner) if owner == account => (Aim::Decoy, None),
+            Some(_) => {
                 let told =
-                    owner.map(|owner| self.notice(caller.surface, &owner, way, "key_attempt"));
-                Ok((Aim::Decoy, told))
+                    found.map(|owner| self.notice(caller.surface, &owner, way, "key_attempt"));
+                (Aim::Decoy, told)
             }
-        }
+        })
     }
 
     fn address_recovery(

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use crate::audit::Event;
 use crate::error::{Condition, Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::Drawn;
+use crate::lockout::{Drawn, Then};
 use crate::port::random::bytes;
 use crate::port::roots::Root;
 use crate::port::store::{Tx, TxResult};
@@ -127,9 +127,15 @@ impl Keeper {
                 Some(_) => {}
             }
             let drawn = keeper.class(Class::SignedIn, account.id());
-            if let Err(refusal) =
-                keeper.judge_authenticator(tx, now, &caller, &mut account, &text, drawn)?
-            {
+            if let Err(refusal) = keeper.judge_authenticator(
+                tx,
+                now,
+                &caller,
+                &mut account,
+                &text,
+                drawn,
+                Then::Forget,
+            )? {
                 return Ok(Err(refusal));
             }
             let mut codes = Vec::with_capacity(CODES);
@@ -180,6 +186,10 @@ impl Keeper {
     }
 
     /// Judges a code of the app, or a recovery code, and counts a wrong one.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one private step of many operations"
+    )]
     pub(crate) fn judge_authenticator(
         &self,
         tx: &mut dyn Tx,
@@ -188,6 +198,7 @@ impl Keeper {
         account: &mut Stored<Account>,
         text: &SecretText,
         (row, rules): Drawn,
+        then: Then,
     ) -> TxResult<Result<(), Refusal>> {
         let mut lockout = self.lockout(tx, now, row)?;
         if let Some(until) = lockout.locked(now, &rules) {
@@ -195,7 +206,9 @@ impl Keeper {
         }
         let right = self.uses_authenticator(now, account, text)?;
         if right {
-            lockout.clear();
+            if then == Then::Forget {
+                lockout.clear();
+            }
             self.rows.put(tx, account)?;
         } else {
             lockout.count(now, &rules);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Condition, Error, Refusal};
 use crate::keeper::{Caller, Keeper};
+use crate::lockout::Then;
 use crate::port::store::{Tx, TxResult};
 use crate::rows::Stored;
 use crate::secret::SecretText;
@@ -96,7 +97,11 @@ impl Keeper {
                 Some(kind) => {
                     keeper.prove_switch_off(tx, now, &caller, &who, &account, kind, &text)?
                 }
-                None => keeper.prove_with_authenticator(tx, now, &caller, &mut account, &text)?,
+                None => {
+                    // No code was asked for first, which is where the others are asked to be fresh.
+                    keeper.is_fresh(now, &who)?;
+                    keeper.prove_with_authenticator(tx, now, &caller, &mut account, &text)?
+                }
             };
             if let Err(refusal) = judged {
                 return Ok(Err(refusal));
@@ -160,6 +165,6 @@ impl Keeper {
             return Ok(Err(Refusal::Unmet(Condition::FactorOn)));
         }
         let drawn = self.class(Class::SignedIn, account.id());
-        self.judge_authenticator(tx, now, caller, account, text, drawn)
+        self.judge_authenticator(tx, now, caller, account, text, drawn, Then::Forget)
     }
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::audit::Event;
 use crate::error::{Condition, Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::Right;
+use crate::lockout::{Right, Then};
 use crate::password::{Attempt, Password};
 use crate::port::store::{Tx, TxResult};
-use crate::process::{Flow, Process, ProcessId};
+use crate::process::{Bound, Flow, Process, ProcessId};
 use crate::rows::Stored;
 use crate::secret::SecretText;
 use crate::session::{Opened, Tokens};
@@ -48,7 +48,8 @@ pub struct Presented {
     pub text: SecretText,
 }
 
-/// Wrong codes after a right password of which the owner is told.
+/// Of so many wrong codes in a row after a right password the owner is told, whether they were tried in
+/// one process or in many.
 const TELL_AFTER: u32 = 5;
 
 impl Keeper {
@@ -61,19 +62,17 @@ impl Keeper {
     ) -> Result<LoggedIn, Error> {
         let account = self.find_person(&way).await?;
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
-        let found = account.map(|account| account.id());
+        let found = account.as_ref().map(Self::bound);
         let progress = self
             .try_password(attempt, move |keeper, tx, now, tried| {
                 let event = Event::new(
                     caller.surface,
                     now,
                     "account.login",
-                    keeper.subject(found, &way),
+                    keeper.subject(found.map(Bound::row), &way),
                 );
                 let event = event.by(&caller);
-                // The same look for an address that is nobody's.
-                let at = found.unwrap_or_else(|| keeper.identity_row(&way));
-                let account = keeper.rows.get::<Account>(tx, &at)?;
+                let account = keeper.account_checked(tx, found, &way)?;
                 let (Some(mut account), Right::Yes) = (account, tried.right) else {
                     keeper.record(tx, event.outcome("wrong"))?;
                     return Ok(Err(Refusal::BadProof { left: None }));
@@ -194,6 +193,7 @@ impl Keeper {
                     return Ok(Ok(Progress::Steps(id, left)));
                 }
                 keeper.close_process(tx, &process)?;
+                keeper.forget_failures(tx, now, keeper.class(Class::Login, account.id()))?;
                 let event = Event::new(
                     caller.surface,
                     now,
@@ -229,6 +229,7 @@ impl Keeper {
             verifier: account.map(|account| account.password.clone()),
             password,
             new: None,
+            then: Then::Forget,
         }
     }
 
@@ -275,7 +276,7 @@ impl Keeper {
     ) -> TxResult<Result<(), Refusal>> {
         let drawn = self.class(Class::Login, account.id());
         let Some(kind) = factor.way() else {
-            return self.judge_authenticator(tx, now, caller, account, text, drawn);
+            return self.judge_authenticator(tx, now, caller, account, text, drawn, Then::Keep);
         };
         let way = account.way(kind)?;
         let proof = Proof {
@@ -284,6 +285,7 @@ impl Keeper {
             way: Some(&way),
             text,
             drawn: Some(drawn),
+            then: Then::Keep,
         };
         Ok(self.prove(tx, now, caller, &proof)?.map(|_| ()))
     }
@@ -294,12 +296,13 @@ impl Keeper {
         now: Timestamp,
         caller: &Caller,
         process: &mut Stored<Process>,
-        account: &Account,
+        account: &Stored<Account>,
         refusal: Refusal,
     ) -> TxResult<Refusal> {
-        let tells =
-            process.failed() + 1 == TELL_AFTER && matches!(refusal, Refusal::BadProof { .. });
-        if tells {
+        let drawn = self.class(Class::Login, account.id());
+        let in_a_row = self.lockout(tx, now, drawn.0)?.in_a_row();
+        let wrong = matches!(refusal, Refusal::BadProof { .. });
+        if wrong && in_a_row.is_multiple_of(TELL_AFTER) {
             self.tell(tx, now, caller, account, "mfa_failed", &Change::default())?;
         }
         self.process_failed(tx, process, refusal)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::audit::Event;
 use crate::error::{Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::Right;
+use crate::lockout::{Right, Then};
 use crate::password::{Attempt, Password};
 use crate::port::store::TxResult;
 use crate::secret::SecretText;
@@ -75,8 +75,10 @@ impl Keeper {
             verifier: Some(account.password.clone()),
             password: old,
             new: Some(new),
+            // The code is still to come.
+            then: Then::Keep,
         };
-        let checked = account.value.password;
+        let checked = account.epoch;
         self.try_password(attempt, move |keeper, tx, now, tried| {
             let event = Event::new(
                 caller.surface,
@@ -92,7 +94,7 @@ impl Keeper {
             let Some(renewed) = tried
                 .renewed
                 .as_ref()
-                .filter(|_| tried.right == Right::Yes && account.password == checked)
+                .filter(|_| tried.right == Right::Yes && account.epoch == checked)
             else {
                 keeper.record(tx, event.outcome("wrong"))?;
                 return Ok(Err(Refusal::BadProof { left: None }));
@@ -110,6 +112,7 @@ impl Keeper {
                 way: Some(&way),
                 text: &text,
                 drawn: Some(keeper.class(Class::SignedIn, who.account)),
+                then: Then::Forget,
             };
             if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(refusal));

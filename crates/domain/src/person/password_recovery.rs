@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::audit::Event;
 use crate::error::{Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::{Drawn, Right};
+use crate::lockout::{Drawn, Right, Then};
 use crate::password::Password;
 use crate::port::store::{Tx, TxResult};
 use crate::process::{Bound, Flow, Process, ProcessId, Step};
@@ -144,6 +144,7 @@ impl Keeper {
                 way: None,
                 text: &text,
                 drawn: Some(keeper.recovery_class(&open.way)),
+                then: Then::Forget,
             };
             let token = match keeper.prove(tx, now, &caller, &proof)? {
                 Ok(token) => token,

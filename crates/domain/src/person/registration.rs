@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::audit::Event;
 use crate::error::{Error, Refusal};
 use crate::keeper::{Caller, Keeper};
+use crate::lockout::Then;
 use crate::password::Password;
 use crate::port::random::uuid;
 use crate::port::store::{Tx, TxResult};
@@ -123,6 +124,7 @@ impl Keeper {
                 way: Some(&way),
                 text: &text,
                 drawn: None,
+                then: Then::Forget,
             };
             if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(keeper.process_failed(tx, &mut process, refusal)?));
