@@ -1,7 +1,11 @@
 //! The surface from outside: goldens, and what the sheet asks a server to prove.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "wire/alike.rs"]
 mod alike;
+#[path = "wire/attack.rs"]
+mod attack;
 #[path = "wire/many.rs"]
 mod many;
 #[path = "wire/person.rs"]
@@ -10,6 +14,8 @@ mod person;
 mod sessions;
 #[path = "wire/setting.rs"]
 mod setting;
+#[path = "wire/states.rs"]
+mod states;
 #[path = "wire/switches.rs"]
 mod switches;
 

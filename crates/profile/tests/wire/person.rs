@@ -91,6 +91,20 @@ impl Person {
         done.member("userId")
     }
 
+    /// Adds a phone number to somebody's account. Gives the access token that did it.
+    pub(crate) async fn add_phone(&self, address: &str, phone: &str) -> String {
+        let (access, _) = self.log_in(address).await;
+        let path = "token/userKeys/adding/phoneNumber";
+        let adding = json!({ "newPhoneNumber": phone });
+        let sent = self.send(path, Some(&access), adding).await;
+        assert_eq!(sent.status, 200, "{}", sent.text());
+        let proof = json!({ "newPhoneNumber": phone, "oneTimeToken": self.code(phone) });
+        let path = "userKeys/adding/phoneNumber";
+        let added = self.send(path, Some(&access), proof).await;
+        assert_eq!(added.status, 200, "{}", added.text());
+        access
+    }
+
     /// Access and refresh token.
     pub(crate) async fn log_in(&self, address: &str) -> (String, String) {
         let answer = self

@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use domain::Keeper;
+use domain::password::Needed;
 use domain::person::policy::{Offer, StepsNeeded};
 use domain::policy::Policy;
 use domain::port::Clock;
@@ -131,16 +132,30 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
             person.tokens.life_email = span;
             person.tokens.life_phone = span;
         }
+        "profile.ott.lifetime_seconds_email" => person.tokens.life_email = span,
+        "profile.ott.lifetime_seconds_phone" => person.tokens.life_phone = span,
         "profile.ott.max_attempts" => person.tokens.tries = number,
         "profile.ott.resend_cooldown_seconds" => person.tokens.pause = span,
         "profile.ott.max_sends_per_process" => person.tokens.sends_per_process = number,
         "profile.ott.max_sends_per_operation_hour" => {
-            person.tokens.sends_per_operation_hour = number
+            person.tokens.sends_per_operation_hour = number;
         }
         "profile.ott.max_sends_per_address_hour" => person.tokens.sends_per_address_hour = number,
+        "profile.ott.max_sends_per_address_day" => person.tokens.sends_per_address_day = number,
         "profile.ott.max_sends_per_ip_hour" => person.tokens.sends_per_network_hour = number,
+        "profile.process.lifetime_seconds" => person.processes.life = span,
+        "profile.process.verified_window_seconds" => person.processes.verified = span,
         "profile.process.max_failed" => person.processes.wrong = number,
         "profile.password.max_failed" => person.wrong_passwords = number,
+        "profile.password.lock_seconds" => person.password_lock = span,
+        "profile.password.min_length" => person.passwords.least = number as usize,
+        "profile.password.max_length" => person.passwords.most = number as usize,
+        "profile.password.uppercase_required" => person.passwords.upper_case = needed(value),
+        "profile.password.special_symbols_required" => person.passwords.special = needed(value),
+        "profile.session.access_ttl_seconds" => person.sessions.access = span,
+        "profile.session.refresh_ttl_seconds" => person.sessions.refresh = span,
+        "profile.session.refresh_absolute_seconds" => person.sessions.absolute = span,
+        "profile.session.refresh_grace_seconds" => person.sessions.grace = span,
         "profile.reauth_max_age_seconds" => person.fresh_login = span,
         "profile.restriction.after_recovery_seconds" => person.after_recovery = span,
         "profile.restriction.after_key_change_seconds" => person.after_key_change = span,
@@ -148,6 +163,13 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+fn needed(value: &str) -> Needed {
+    match value {
+        "true" => Needed::Always,
+        _ => Needed::Never,
+    }
 }
 
 /// `! totp NAME SECRET [STEPS]`: the digits of an authenticator now, or so many steps ago.
@@ -187,9 +209,10 @@ pub(crate) fn base32(text: &str) -> Vec<u8> {
 /// §2: what every answer has.
 pub(crate) fn every_answer(_method: &str, target: &str, answer: &Answer) -> Result<(), String> {
     let status = answer.status.as_u16();
-    let must = |name: &str, value: Option<&str>| match answer.header(name) == value {
-        true => Ok(()),
-        false => Err(format!("{name} must be {value:?}")),
+    let must = |name: &str, value: Option<&str>| {
+        let is = answer.header(name) == value;
+        is.then_some(())
+            .ok_or_else(|| format!("{name} must be {value:?}"))
     };
     must("cache-control", Some("no-store"))?;
     must("content-type", Some("application/json"))?;
@@ -207,8 +230,7 @@ pub(crate) fn every_answer(_method: &str, target: &str, answer: &Answer) -> Resu
     if body["status"] != status || body["path"] != path {
         return Err("an error names its status and its path".to_owned());
     }
-    match (code == "OTT_INVALID") == body.get("attemptsLeft").is_some() {
-        true => Ok(()),
-        false => Err("`attemptsLeft` comes with OTT_INVALID and nothing else".to_owned()),
-    }
+    let fits = (code == "OTT_INVALID") == body.get("attemptsLeft").is_some();
+    fits.then_some(())
+        .ok_or_else(|| "`attemptsLeft` comes with OTT_INVALID and nothing else".to_owned())
 }
