@@ -51,6 +51,21 @@ pending_approvals_per_slot = 0
 reqs_per_hour = 0
 total_keys = 1000000
 
+[profile.ott]
+resend_cooldown_seconds = 0
+max_sends_per_process = 0
+max_sends_per_operation_hour = 0
+max_sends_per_address_hour = 0
+max_sends_per_address_day = 0
+max_sends_per_ip_hour = 0
+max_attempts = 1000000
+
+[profile.process]
+max_failed = 1000000
+
+[profile.password]
+max_failed = 1000000
+
 [cis]
 rate_limits = false
 max_keys_per_user = 0
@@ -65,6 +80,7 @@ rp_id = "localhost"
 listen = "127.0.0.1:0"
 """
 PIN = "1234"
+PASSWORD = "correct horse battery"
 ADDRESS = "jon.smith@example.com"
 
 
@@ -92,6 +108,27 @@ def vault(keyward):
     key = client.add_key("meta", "value")["key_id"]
     slot = client.add_slot(key, "slot")
     return client, {"keyid": key, "slotid": slot["slot_id"], "identifier": slot["identifier"]}
+
+
+def account(keyward):
+    """The access token of somebody who registered, and the id of a registration that is open."""
+
+    def call(path, body=None):
+        status, said = keyward.call("POST", f"/api/v1/{path}", body)
+        assert status == 200, said
+        return said
+
+    def registering(key):
+        process = call("registration", {"userKey": key})
+        call(f"token/registration/{process['processingId']}")
+        return process
+
+    process = registering(ADDRESS)
+    code = keyward.command("dev", "mailbox", "--to", ADDRESS, "--code")
+    call("registration/verification", {**process, "oneTimeToken": code})
+    call("registration/password", {**process, "password": PASSWORD})
+    token = call("login", {"userKey": ADDRESS, "password": PASSWORD})["accessToken"]
+    return token, {"processingid": registering("somebody.else@example.com")["processingId"]}
 
 
 def token_of(keyward, client):
@@ -190,7 +227,7 @@ def hunt(keyward, surface, seconds, folder, fixed=None, extra=()):
 
 
 def main():
-    surfaces = sys.argv[1:] or ["photon", "enceeper", "cis", "duo"]
+    surfaces = sys.argv[1:] or ["photon", "enceeper", "profile", "cis", "duo"]
     seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "40"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-fuzzing-"))
     issuer = Issuer()
@@ -214,6 +251,14 @@ def main():
                 extra += [word for name in spared for word in ("--exclude-operation-id", name)]
                 sound &= hunt(keyward, surface, seconds, folder, parameters(keyward, surface, known), extra)
                 assert client.keys()["keys"], "the vault is there after the hunt"
+            if surface == "profile":
+                token, known = account(keyward)
+                # What it leaves behind is a session that is over.
+                extra = ["--header", f"Authorization: Bearer {token}", "--exclude-operation-id", "logout"]
+                sound &= hunt(keyward, surface, seconds, folder, parameters(keyward, surface, known), extra)
+                login = {"userKey": ADDRESS, "password": PASSWORD}
+                status, body = keyward.call("POST", "/api/v1/login", login)
+                assert status == 200, f"the right password is answered {status} {body} after the hunt"
             if surface == "cis":
                 manager, client, known = device_keys(keyward)
                 register(keyward, client, known["user_id"])

@@ -68,6 +68,8 @@ pub(crate) async fn preview(
         facts: [
             ("until", "2030-01-31T12:00:00.000Z"),
             ("left", "7"),
+            ("valid", "1800s"),
+            ("at", "2030-01-01T12:00:00.000Z"),
             ("contact", "s***@example.com"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
