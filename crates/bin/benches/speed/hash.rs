@@ -91,7 +91,7 @@ pub(crate) fn new_key(server: &Server) -> String {
 }
 
 /// Hashes per second with one thread a core and the memory reused.
-fn bare(cores: usize) -> f64 {
+pub(crate) fn bare(cores: usize) -> f64 {
     let started = Instant::now();
     let counts: Vec<u64> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..cores)

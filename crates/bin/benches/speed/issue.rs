@@ -109,7 +109,8 @@ fn verified(server: &Server, number: usize) -> String {
 }
 
 /// The rows that issuing a code writes, with nothing around them: a contact changed, a letter and an event added.
-fn bare() -> (f64, f64) {
+/// With one flush a request, and as a group.
+pub(crate) fn bare() -> (f64, f64) {
     let folder = std::env::temp_dir().join(format!("keyward-bench-bare-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a temporary folder");

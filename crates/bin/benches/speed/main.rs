@@ -9,6 +9,7 @@
     reason = "a benchmark measures time, and waits for a process"
 )]
 
+mod account;
 mod client;
 mod hash;
 mod issue;
@@ -30,12 +31,15 @@ fn main() {
         return;
     }
     machine();
-    let parts: [(&str, fn()); 7] = [
+    let parts: [(&str, fn()); 10] = [
         ("start", start),
         ("get-key", hash::get_key),
         ("storm", hash::storm),
         ("codes", issue::codes),
         ("postgres", postgres::codes),
+        ("tokens", account::tokens_on_sqlite),
+        ("tokens-postgres", postgres::tokens),
+        ("accounts", account::logins),
         ("logins", vault::logins),
         ("reads", vault::reads),
     ];

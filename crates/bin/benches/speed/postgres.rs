@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::RUN;
 use crate::issue::{CLIENTS, measured};
+use crate::{RUN, account};
 
 /// The statements of one issued code, in their order, on rows of the same sizes.
 const SCRIPT: &str = "\
@@ -52,6 +52,17 @@ pub(crate) fn codes() {
             issued / bare
         );
     }
+}
+
+/// One-time tokens of accounts, on the same server.
+pub(crate) fn tokens() {
+    let Ok(url) = std::env::var("KEYWARD_TEST_POSTGRES") else {
+        println!("PostgreSQL: SKIPPED, KEYWARD_TEST_POSTGRES is not set");
+        return;
+    };
+    let bare = pgbench(&url, "extended");
+    psql(&url, EMPTY);
+    account::tokens("PostgreSQL", &[("KEYWARD_STORAGE__URL", &url)], bare);
 }
 
 fn pgbench(url: &str, protocol: &str) -> f64 {

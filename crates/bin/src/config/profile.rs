@@ -1,5 +1,10 @@
 //! The profile surface's section, and how its switches become numbers of the domain.
 
+#![expect(
+    clippy::struct_field_names,
+    reason = "the fields are the names of the configuration, which say their unit"
+)]
+
 use std::time::Duration;
 
 use domain::password::{Needed, PasswordRules};
@@ -259,9 +264,12 @@ impl Profile {
     }
 
     pub(crate) fn compat(&self) -> profile::Compat {
-        let habit = |served: bool| match served {
-            true => profile::Habit::Served,
-            false => profile::Habit::Refused,
+        let habit = |served: bool| {
+            if served {
+                profile::Habit::Served
+            } else {
+                profile::Habit::Refused
+            }
         };
         profile::Compat {
             legacy_paths: habit(self.compat.legacy_paths),
