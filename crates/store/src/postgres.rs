@@ -1,6 +1,6 @@
 //! PostgreSQL: one primary, any number of servers.
 //!
-//! 1. Take a connection from the pool; a new one goes to whichever host takes writes.
+//! 1. Take a connection from the pool; a new one goes to whichever host commits writes (`primacy`).
 //! 2. Run the closure on a blocking thread (`run`); its statements go over that connection (`rows`).
 //! 3. Send what is left of it with its commit mark and `COMMIT` (`mark`).
 //! 4. A conflict, or a connection lost before that: run it again after a short random wait.
@@ -12,6 +12,7 @@ mod fault;
 mod gather;
 mod mark;
 mod pipeline;
+mod primacy;
 mod rows;
 mod run;
 mod schema;
@@ -39,12 +40,15 @@ use fault::Fault;
 use gather::{Gather, Lead, Told, Turn};
 use mark::{Fate, Slot, Slots};
 use pipeline::{Line, Step};
+use primacy::{PROOF, Primacy};
 use rows::{Access, Locks};
 use run::{Ended, Work, begin_read, begin_write};
 
 /// For how long a readiness write speaks for the next.
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(3);
+/// How long a primary may take to prove that it still is one.
+const PROVED_WITHIN: Duration = Duration::from_secs(2);
 /// What is left for finding out about a lost commit, however late it got lost.
 const FATE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -103,20 +107,26 @@ pub struct PostgresStore {
     schema: OnceCell<()>,
     ready: Mutex<Option<Stopwatch>>,
     gather: Gather,
+    primacy: Arc<Primacy>,
+    /// Held by the one that lets the primary prove itself, for all who wait.
+    proving: Mutex<()>,
 }
 
 impl PostgresStore {
     /// Does not connect yet: a server starts while its database is away. The schema is seen to at the
     /// first connection, or by [`Backend::ensure_schema`].
     pub fn connect(url: &str, options: PostgresOptions) -> Result<Self, Error> {
+        let primacy = Arc::default();
         Ok(Self {
-            pool: connect::pool(url, &options)?,
+            pool: connect::pool(url, &options, Arc::clone(&primacy))?,
             queue: Semaphore::new(options.queue),
             options,
             slots: Arc::default(),
             schema: OnceCell::new(),
             ready: Mutex::default(),
             gather: Gather::default(),
+            primacy,
+            proving: Mutex::default(),
         })
     }
 
@@ -158,6 +168,12 @@ impl PostgresStore {
         access: Access,
         deadline: &Deadline,
     ) -> Result<Attempt, Error> {
+        let start = Stopwatch::start();
+        // A closure may find that there is nothing to write, so this is for writes too.
+        if let Err(fault) = self.assure(&line, deadline).await {
+            self.discard_if_lost(line, &fault);
+            return Ok(Attempt::Failed(fault, job, locks));
+        }
         let patience = self.options.statement_timeout;
         let begin = match access {
             Access::Write => begin_write(patience),
@@ -195,6 +211,11 @@ impl PostgresStore {
             .await
             .map_err(|error| Failure::because("a transaction died", error).bug())?;
         let fault = match ended {
+            Ended::Committed => {
+                self.slots.give_back(slot);
+                self.primacy.proved(start);
+                return Ok(Attempt::Done(Ok(())));
+            }
             Ended::Done(result) => {
                 self.slots.give_back(slot);
                 return Ok(Attempt::Done(result));
@@ -265,7 +286,36 @@ impl PostgresStore {
         })
     }
 
+    /// Sees to it that what is read now is the primary's.
+    async fn assure(&self, line: &Line, deadline: &Deadline) -> Result<(), Fault> {
+        if self.primacy.is_fresh() || self.options.migrations == Migrations::Leave {
+            return Ok(());
+        }
+        let _one = self.proving.lock().await;
+        if self.primacy.is_fresh() {
+            return Ok(());
+        }
+        let began = Stopwatch::start();
+        let limit = deadline.left().min(PROVED_WITHIN);
+        line.send(&[Step::Change(PROOF, Vec::new())], limit)
+            .await
+            .map_err(fault::of)?;
+        self.primacy.proved(began);
+        Ok(())
+    }
+
+    /// A connection to the server that is known to be the primary.
     async fn connection(&self, deadline: &Deadline) -> Result<Object, Fault> {
+        loop {
+            let found = self.pooled(deadline).await?;
+            if self.primacy.admits(Object::metrics(&found).age()) {
+                return Ok(found);
+            }
+            drop(Object::take(found));
+        }
+    }
+
+    async fn pooled(&self, deadline: &Deadline) -> Result<Object, Fault> {
         let left = Some(deadline.left());
         let timeouts = Timeouts {
             wait: left,
@@ -289,6 +339,7 @@ impl PostgresStore {
 
     /// Closes a connection that failed, and those that idle: they lead to the same server.
     fn discard(&self, line: Line) {
+        self.primacy.doubt();
         drop(Object::take(line.client));
         self.pool.retain(|_, _| false);
     }
@@ -302,6 +353,12 @@ impl PostgresStore {
     /// Sends one step outside any transaction.
     async fn ask(&self, step: Step, deadline: &Deadline) -> Result<pipeline::Reply, Fault> {
         let line = self.checkout(deadline).await?;
+        if matches!(step, Step::Read(..))
+            && let Err(fault) = self.assure(&line, deadline).await
+        {
+            self.discard_if_lost(line, &fault);
+            return Err(fault);
+        }
         match line.send(&[step], deadline.left()).await {
             Ok(mut replies) => Ok(replies.pop().unwrap_or(pipeline::Reply::Nothing)),
             Err(broken) => {

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, Runtime};
@@ -12,13 +14,19 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::primacy::Primacy;
 use super::{PostgresOptions, tls};
 use crate::failure::Failure;
+use crate::schema::Migrations;
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A pool that connects when it is first asked.
-pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<Pool, Error> {
+pub(super) fn pool(
+    url: &str,
+    options: &PostgresOptions,
+    primacy: Arc<Primacy>,
+) -> Result<Pool, Error> {
     let (url, ssl_mode) = take_setting(url, "sslmode");
     let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
         Failure::because("the PostgreSQL URL cannot be understood", error).unavailable()
@@ -44,6 +52,9 @@ pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<Pool, Error> 
     let dialer = Dialer {
         tls,
         timeout: options.connect_timeout,
+        // Only to look, without writing anything.
+        primacy: (options.migrations != Migrations::Leave).then_some(primacy),
+        last: AtomicUsize::new(0),
     };
     let manager = Manager::from_connect(config, dialer, ManagerConfig::default());
     Pool::builder(manager)
@@ -114,10 +125,12 @@ fn take_setting(url: &str, name: &str) -> (String, Option<String>) {
 }
 
 /// Tries each host by itself and for a bounded time, so that one that takes connections and then
-/// says nothing does not hide the next.
+/// says nothing does not hide the next. Begins with the one that was last found to be the primary.
 struct Dialer {
     tls: Option<MakeRustlsConnect>,
     timeout: Duration,
+    primacy: Option<Arc<Primacy>>,
+    last: AtomicUsize,
 }
 
 type Dialled = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
@@ -127,9 +140,14 @@ impl Connect for Dialer {
         let hosts = each_host(config);
         Box::pin(async move {
             let mut last = None;
-            for config in hosts {
-                match tokio::time::timeout(self.timeout, self.dial(&config)).await {
-                    Ok(Ok(dialled)) => return Ok(dialled),
+            let first = self.last.load(Ordering::Relaxed);
+            for nth in 0..hosts.len() {
+                let nth = (first + nth) % hosts.len();
+                match tokio::time::timeout(self.timeout, self.dial(&hosts[nth])).await {
+                    Ok(Ok(dialled)) => {
+                        self.last.store(nth, Ordering::Relaxed);
+                        return Ok(dialled);
+                    }
                     Ok(Err(error)) => last = Some(error),
                     Err(_) => {
                         last.get_or_insert_with(tokio_postgres::Error::__private_api_timeout);
@@ -143,6 +161,14 @@ impl Connect for Dialer {
 
 impl Dialer {
     async fn dial(&self, config: &Config) -> Dialled {
+        let (client, driver) = self.reach(config).await?;
+        if let Some(primacy) = &self.primacy {
+            primacy.admit(&client).await?;
+        }
+        Ok((client, driver))
+    }
+
+    async fn reach(&self, config: &Config) -> Dialled {
         if let Some(tls) = &self.tls {
             let (client, connection) = config.connect(tls.clone()).await?;
             return Ok((client, tokio::spawn(drive(connection))));

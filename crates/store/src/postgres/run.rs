@@ -31,6 +31,8 @@ pub(super) struct Work {
 
 /// How one run ended, as its thread knows it.
 pub(super) enum Ended {
+    Committed,
+    /// Without anything to commit.
     Done(Result<(), Error>),
     Failed(Fault),
     /// The connection was lost when `COMMIT` may have been on its way.
@@ -78,7 +80,7 @@ impl Work {
         let mark = steps.len();
         steps.extend(self.slot.commit());
         let Err(broken) = self.line.send(&steps, self.deadline.left()).await else {
-            return Ended::Done(Ok(()));
+            return Ended::Committed;
         };
         let at_mark = broken.step == mark;
         let fault = fault::of(broken);
