@@ -4,11 +4,12 @@
 //! 2. Reserve a try, durably. While the budget is exhausted nothing is hashed.
 //! 3. Hash and compare, outside any transaction.
 //! 4. Settle: a wrong PIN is a decision that is saved; a right one clears the count and, in the same
-//!    transaction, has its effect. A PIN that was replaced meanwhile is not believed.
+//!    transaction, has its effect. When the PIN was replaced meanwhile nothing is told: from step 2, against the
+//!    new one, so that a try counts against the PIN that it was judged by.
 //!
 //! The flow runs in a task of its own: a caller who hangs up after step 2 does not leave a try unsettled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crypto::password::Memory;
@@ -39,6 +40,9 @@ pub(crate) struct Proven {
 /// An effect of a right PIN; a refusal inside is answered, and the PIN still counts as right.
 type Effect<T> = dyn FnMut(&Keeper, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
     + Send;
+
+/// How often a PIN may be replaced under a guess before the caller is told to come back.
+const ROUNDS: usize = 5;
 
 struct Guess {
     caller: Caller,
@@ -116,25 +120,34 @@ impl Keeper {
     async fn guess<T: Send + 'static>(
         self: Arc<Self>,
         guess: Guess,
-        mut effect: Box<Effect<T>>,
+        effect: Box<Effect<T>>,
     ) -> Result<T, Error> {
-        let Guess {
-            caller,
-            row,
-            pin,
-            new,
-            action,
-        } = guess;
-        self.refuse_early(row).await?;
-        let _turn = self.turns.join(row).await?;
+        self.refuse_early(guess.row).await?;
+        let _turn = self.turns.join(guess.row).await?;
+        let effect = Arc::new(Mutex::new(effect));
+        for _ in 0..ROUNDS {
+            if let Some(verdict) = self.judge(&guess, &effect).await? {
+                return verdict.map_err(Error::Refused);
+            }
+        }
+        Err(Error::Busy { seconds: 1 })
+    }
+
+    /// Steps 2 to 4. No verdict: the PIN was replaced, and the try was given back unjudged.
+    async fn judge<T: Send + 'static>(
+        self: &Arc<Self>,
+        guess: &Guess,
+        effect: &Arc<Mutex<Box<Effect<T>>>>,
+    ) -> Result<Option<Result<T, Refusal>>, Error> {
+        let Guess { row, action, .. } = *guess;
         let ticket = self.hashes.admit(Share::Pin)?;
         let (key, reservation) = self.reserve(row).await?;
         let version = key.pin_version;
         let check = Check {
             row,
             key,
-            pin,
-            new,
+            pin: guess.pin.clone(),
+            new: guess.new.clone(),
             recipe: self.pin_recipe(row),
         };
         let roots = Arc::clone(&self.roots);
@@ -143,19 +156,26 @@ impl Keeper {
             .await??;
         drop(ticket);
         let now = self.now();
+        let caller = guess.caller.clone();
+        let effect = Arc::clone(effect);
         let settle = move |keeper: &Keeper, tx: &mut dyn Tx| {
             let limits = keeper.policy.guarded_key.guesses;
             let Some(mut key) = keeper.rows.get::<GuardedKey>(tx, &row)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+                return Ok(Some(Err(Refusal::UnknownSubject)));
             };
             let mut budget = keeper.budget(tx, row)?;
+            if key.pin_version != version {
+                budget.withdraw(reservation);
+                keeper.rows.put(tx, &mut budget)?;
+                return Ok(None);
+            }
             let event = Event::new(caller.surface, now, action, Self::alias(&row)).by(&caller);
-            let Some(proven) = proven.as_ref().filter(|_| key.pin_version == version) else {
+            let Some(proven) = &proven else {
                 budget.fail(now, &limits, reservation);
                 let failed = budget.failed().to_string();
                 keeper.rows.put(tx, &mut budget)?;
                 keeper.record(tx, event.outcome("wrong").fact("failed", failed))?;
-                return Ok(Err(Refusal::BadProof { left: None }));
+                return Ok(Some(Err(Refusal::BadProof { left: None })));
             };
             budget.succeed(reservation);
             keeper.rows.put(tx, &mut budget)?;
@@ -163,17 +183,18 @@ impl Keeper {
             if let Some(renewed) = &proven.renewed {
                 keeper.set_pin(&mut key, renewed, row, &proven.content);
             }
+            let mut effect = effect.lock().unwrap_or_else(PoisonError::into_inner);
             let verdict = effect(keeper, tx, &mut key, proven)?;
             if key.value != before {
                 keeper.rows.put(tx, &mut key)?;
             }
             let outcome = if verdict.is_ok() { "done" } else { "refused" };
             keeper.record(tx, event.outcome(outcome))?;
-            Ok(verdict)
+            Ok(Some(verdict))
         };
-        let verdict = self.write(settle).await?;
+        let judged = self.write(settle).await?;
         self.posted(now).await;
-        verdict.map_err(Error::Refused)
+        Ok(judged)
     }
 
     /// Before anybody waits in line: an unknown key, and a budget that is used up.
