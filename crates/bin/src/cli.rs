@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Loaded};
-use crate::{client, config, doctor, serve, surface};
+use crate::{client, config, doctor, serve, surface, torture};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -36,6 +36,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Attack a running installation, and say whether its limits hold. What it makes it removes.
+    Torture(torture::TortureArgs),
     /// Look after a running server.
     #[command(subcommand)]
     Admin(client::admin::AdminCommand),
@@ -121,6 +123,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
             &serde_json::json!({"name": "keyward", "version": env!("CARGO_PKG_VERSION")})
                 .to_string(),
         ),
+        Command::Torture(arguments) => torture::run(arguments).await,
         Command::Admin(command) => client::admin::run(command).await,
         Command::Dev(command) => client::dev::run(command).await,
     }

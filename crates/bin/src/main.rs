@@ -13,6 +13,7 @@ mod metrics;
 mod running;
 mod serve;
 mod surface;
+mod torture;
 
 use std::process::ExitCode;
 

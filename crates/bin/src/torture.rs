@@ -1,0 +1,106 @@
+//! `keyward torture`: an operator's own proof that the limits of a running installation hold.
+//!
+//! It is an attacker with an account: a client of the public API on every node, and of the admin API only to make what
+//! it attacks and to remove it again. Nothing here knows how a limit is kept.
+
+mod arena;
+mod device;
+mod guess;
+mod lock;
+mod spend;
+mod table;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::client::Target;
+use arena::Arena;
+use table::{Finding, Verdict};
+
+#[derive(Args)]
+pub(crate) struct TortureArgs {
+    /// Public addresses of the nodes, all of one installation.
+    #[arg(
+        long,
+        value_name = "URL[,URL…]",
+        value_delimiter = ',',
+        required = true
+    )]
+    against: Vec<String>,
+    /// Begin no new round after so many minutes. One round is always made.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    minutes: u64,
+    /// Requests that set off at the same moment in a race.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    width: u16,
+    /// The installation's `photon.max_failures`: more wrong guesses must never be judged.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(4..=1000))]
+    max_failures: u16,
+    /// Where letters can be read: the `mail.path` of an installation whose `mail.kind` is `file`. A server in
+    /// development mode needs none. Without letters, what they are needed for is skipped.
+    #[arg(long, value_name = "F")]
+    mailbox: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Runs every trial, shows what it found, and says with the exit status whether all held.
+pub(crate) async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
+    let arena = Arc::new(Arena::open(&arguments).await?);
+    let until = now() + Duration::from_secs(arguments.minutes.saturating_mul(60));
+    let mut findings: Vec<Finding> = Vec::new();
+    loop {
+        let round = rounds(&arena).await;
+        let broken = round.iter().any(|finding| finding.verdict.is_broken());
+        for finding in round {
+            table::merge(&mut findings, finding);
+        }
+        if broken || now() >= until {
+            break;
+        }
+    }
+    arena.clean().await?;
+    table::show(&findings, arguments.target.json)?;
+    let broken = findings.iter().any(|finding| finding.verdict.is_broken());
+    let held = findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Held);
+    Ok(if broken || !held {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// One of everything.
+async fn rounds(arena: &Arc<Arena>) -> Vec<Finding> {
+    let mut findings = vec![
+        table::tried("brute-force race", guess::brute_force(arena).await),
+        table::tried("honest burst", guess::honest_burst(arena).await),
+        table::tried("dropped connections", guess::dropped(arena).await),
+    ];
+    findings.push(table::tried(
+        "single use: device challenge",
+        device::challenge(arena).await,
+    ));
+    for kind in spend::KINDS {
+        findings.push(table::tried(kind.name(), spend::race(arena, kind).await));
+    }
+    findings.push(table::tried(
+        "lock: every ordering",
+        lock::orderings(arena).await,
+    ));
+    findings.push(table::tried("lock: all at once", lock::storm(arena).await));
+    findings
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long an operator lets it run is no time that decides anything"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,404 @@
+//! The nodes under attack, what was made on them, and how to call them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::port::Random;
+use domain::port::random::{bytes, digits};
+use outside::SystemRandom;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::sync::{Barrier, Mutex};
+
+use super::TortureArgs;
+use super::table::Ended;
+use crate::client::{Server, encode};
+
+/// How often a call that is put off is made again.
+const PATIENCE: usize = 200;
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a letter may take.
+const LETTER_POLLS: usize = 100;
+
+/// What a node answered; 0 when the connection broke.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Value,
+}
+
+impl Answer {
+    /// Nothing was decided: come back.
+    pub(super) fn is_put_off(&self) -> bool {
+        matches!(self.status, 0 | 503)
+    }
+}
+
+/// Who sends it.
+#[derive(Clone, Copy)]
+pub(super) enum By<'a> {
+    Nobody,
+    Pin(&'a str),
+    Token(&'a str),
+}
+
+/// Where letters can be read.
+enum Letters {
+    File(PathBuf),
+    /// The mailbox of development mode.
+    Server,
+    Nowhere,
+}
+
+/// A test tenant with one application, its person, and a token for it.
+#[derive(Clone)]
+pub(super) struct Shop {
+    pub(super) token: String,
+    pub(super) user: String,
+}
+
+pub(super) struct Arena {
+    http: Client,
+    nodes: Vec<String>,
+    admin: Server,
+    letters: Letters,
+    pub(super) width: usize,
+    pub(super) max_failures: usize,
+    sent: AtomicU64,
+    keys: Mutex<Vec<String>>,
+    tenants: Mutex<Vec<String>>,
+}
+
+impl Arena {
+    /// Fails unless every node answers and the admin API lets us in.
+    pub(super) async fn open(arguments: &TortureArgs) -> Result<Self, String> {
+        let admin = arguments.target.connect()?;
+        admin.get("/admin/v1/status").await?;
+        let letters = match &arguments.mailbox {
+            Some(file) => Letters::File(file.clone()),
+            None if admin.get("/dev/v1/mailbox?to=nobody").await.is_ok() => Letters::Server,
+            None => Letters::Nowhere,
+        };
+        let http = Client::builder()
+            .timeout(Duration::from_secs(90))
+            .no_proxy()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let nodes: Vec<String> = arguments
+            .against
+            .iter()
+            .map(|node| node.trim_end_matches('/').to_owned())
+            .collect();
+        let arena = Self {
+            http,
+            nodes,
+            admin,
+            letters,
+            width: usize::from(arguments.width),
+            max_failures: usize::from(arguments.max_failures),
+            sent: AtomicU64::new(0),
+            keys: Mutex::default(),
+            tenants: Mutex::default(),
+        };
+        for nth in 0..arena.nodes.len() {
+            let answer = arena
+                .call(nth, Method::GET, "/readyz", By::Nobody, None)
+                .await;
+            if answer.status != 200 {
+                return Err(format!("{} is not ready", arena.nodes[nth]));
+            }
+        }
+        Ok(arena)
+    }
+
+    /// Requests so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// One more that did not go through [`Arena::call`].
+    pub(super) fn count(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn node(&self, nth: usize) -> &str {
+        &self.nodes[nth % self.nodes.len()]
+    }
+
+    /// One request to the node whose turn it is.
+    pub(super) async fn call(
+        &self,
+        nth: usize,
+        method: Method,
+        path: &str,
+        by: By<'_>,
+        body: Option<&Value>,
+    ) -> Answer {
+        self.count();
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.node(nth)));
+        request = match by {
+            By::Nobody => request,
+            By::Pin(pin) => request.basic_auth("", Some(pin)),
+            By::Token(token) => request.bearer_auth(token),
+        };
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let Ok(answer) = request.send().await else {
+            return broken();
+        };
+        let status = answer.status().as_u16();
+        match answer.text().await {
+            Ok(text) => Answer {
+                status,
+                body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            },
+            Err(_) => broken(),
+        }
+    }
+
+    /// The same again while it is put off.
+    pub(super) async fn insist(
+        &self,
+        nth: usize,
+        method: Method,
+        path: &str,
+        by: By<'_>,
+        body: Option<&Value>,
+    ) -> Answer {
+        let mut answer = broken();
+        for attempt in 0..PATIENCE {
+            answer = self
+                .call(nth + attempt, method.clone(), path, by, body)
+                .await;
+            if !answer.is_put_off() {
+                break;
+            }
+            pause(PAUSE).await;
+        }
+        answer
+    }
+
+    /// `count` requests that set off together, spread over the nodes.
+    pub(super) async fn race<F>(
+        self: &Arc<Self>,
+        count: usize,
+        send: impl Fn(Arc<Self>, usize) -> F,
+    ) -> Vec<Answer>
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let gate = Arc::new(Barrier::new(count));
+        let runners: Vec<_> = (0..count)
+            .map(|nth| {
+                let (gate, request) = (Arc::clone(&gate), send(Arc::clone(self), nth));
+                tokio::spawn(async move {
+                    gate.wait().await;
+                    request.await
+                })
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(count);
+        for runner in runners {
+            answers.push(runner.await.unwrap_or_else(|_| broken()));
+        }
+        answers
+    }
+
+    /// A fresh guarded key behind `pin`, removed at the end.
+    pub(super) async fn key(&self, pin: &str) -> Result<String, Ended> {
+        let body = json!({ "pin": pin });
+        let answer = self
+            .insist(0, Method::POST, "/v2/key", By::Nobody, Some(&body))
+            .await;
+        match (answer.status, answer.body["id"].as_str()) {
+            (201, Some(id)) => {
+                self.keys.lock().await.push(id.to_owned());
+                Ok(id.to_owned())
+            }
+            (429, _) => Err(Ended::Skipped(
+                "photon.new_keys_per_network_hour is used up".to_owned(),
+            )),
+            (status, _) => Err(Ended::Skipped(format!("no key can be made: {status}"))),
+        }
+    }
+
+    /// Guesses of a key that the operator's own view has counted.
+    pub(super) async fn counted(&self, key: &str) -> Result<u64, Ended> {
+        let path = format!("/admin/v1/guarded-keys/{}", encode(key));
+        let shown = self.admin.get(&path).await.map_err(Ended::Skipped)?;
+        Ok(shown["failed_guesses"].as_u64().unwrap_or_default())
+    }
+
+    /// A test tenant, removed at the end.
+    pub(super) async fn shop(&self) -> Result<Shop, Ended> {
+        let name = format!("torture {}", hex::encode(bytes::<8>(&SystemRandom)));
+        let made = |value: Value, field: &str| {
+            let text = value[field].as_str().unwrap_or_default().to_owned();
+            if text.is_empty() {
+                Err(Ended::Skipped(format!("no {field} in the answer")))
+            } else {
+                Ok(text)
+            }
+        };
+        let tenant = self
+            .admin
+            .post("/admin/v1/tenants", &json!({ "name": name }))
+            .await
+            .map_err(Ended::Skipped)?;
+        let tenant = made(tenant, "tenant_id")?;
+        self.tenants.lock().await.push(tenant.clone());
+        let path = format!("/admin/v1/tenants/{}/applications", encode(&tenant));
+        let client = self
+            .admin
+            .post(&path, &json!({ "name": "torture" }))
+            .await
+            .map_err(Ended::Skipped)?;
+        let (id, secret) = (
+            made(client.clone(), "client_id")?,
+            made(client, "client_secret")?,
+        );
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &id),
+            ("client_secret", &secret),
+        ];
+        let token = async {
+            let url = format!("{}/oidc/token", self.node(0));
+            let answer = self.http.post(url).form(&form).send().await?;
+            answer.json::<Value>().await
+        };
+        let token = token
+            .await
+            .map_err(|error| Ended::Skipped(domain::error::chain(&error)))?;
+        let token = made(token, "access_token")?;
+        let person = json!({ "email": address() });
+        let answer = self
+            .insist(
+                0,
+                Method::POST,
+                "/cis/v1/users",
+                By::Token(&token),
+                Some(&person),
+            )
+            .await;
+        let user = made(answer.body["result"].clone(), "user_id")?;
+        Ok(Shop { token, user })
+    }
+
+    /// The newest letter to `to` beyond the first `known`, or why there is none.
+    pub(super) async fn letter(&self, to: &str, known: usize) -> Result<Value, Ended> {
+        for _ in 0..LETTER_POLLS {
+            let mut letters = self.letters_to(to).await?;
+            if letters.len() > known
+                && let Some(newest) = letters.pop()
+            {
+                return Ok(newest);
+            }
+            pause(PAUSE).await;
+        }
+        Err(Ended::Skipped("a letter did not come".to_owned()))
+    }
+
+    /// All letters to `to`, oldest first.
+    pub(super) async fn letters_to(&self, to: &str) -> Result<Vec<Value>, Ended> {
+        let all: Vec<Value> = match &self.letters {
+            Letters::Nowhere => {
+                return Err(Ended::Skipped(
+                    "letters cannot be read: --mailbox".to_owned(),
+                ));
+            }
+            Letters::Server => {
+                let path = format!("/dev/v1/mailbox?to={}", encode(to));
+                let found = self.admin.get(&path).await.map_err(Ended::Skipped)?;
+                found["messages"].as_array().cloned().unwrap_or_default()
+            }
+            Letters::File(file) => {
+                let text = tokio::fs::read_to_string(file)
+                    .await
+                    .map_err(|error| Ended::Skipped(format!("{}: {error}", file.display())))?;
+                text.lines()
+                    .filter_map(|line| serde_json::from_str(line).ok())
+                    .collect()
+            }
+        };
+        Ok(all
+            .into_iter()
+            .filter(|letter| letter["to"].as_str() == Some(to))
+            .collect())
+    }
+
+    /// Removes everything that was made.
+    pub(super) async fn clean(&self) -> Result<(), String> {
+        let keys = self.keys.lock().await;
+        let paths = keys
+            .iter()
+            .map(|key| format!("/admin/v1/guarded-keys/{}", encode(key)));
+        let tenants = self.tenants.lock().await;
+        let more = tenants
+            .iter()
+            .map(|tenant| format!("/admin/v1/tenants/{}", encode(tenant)));
+        for path in paths.chain(more) {
+            self.admin
+                .delete(&path)
+                .await
+                .map_err(|error| format!("what was made could not be removed: {path}: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// How many answers had which status.
+pub(super) fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
+    let mut counts = BTreeMap::new();
+    for answer in answers {
+        *counts.entry(answer.status).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Refuses answers that nobody may get.
+pub(super) fn only(answers: &[Answer], allowed: &[u16]) -> Result<BTreeMap<u16, usize>, Ended> {
+    let counts = tally(answers);
+    match counts.keys().find(|status| !allowed.contains(status)) {
+        None => Ok(counts),
+        Some(status) => Err(Ended::Broken(format!(
+            "an answer {status} among {counts:?}"
+        ))),
+    }
+}
+
+/// An address at a domain that no letter can reach.
+pub(super) fn address() -> String {
+    format!(
+        "torture-{}@example.com",
+        hex::encode(bytes::<8>(&SystemRandom))
+    )
+}
+
+/// A PIN that nobody else has.
+pub(super) fn pin() -> String {
+    let random: &dyn Random = &SystemRandom;
+    digits(random, 9)
+}
+
+fn broken() -> Answer {
+    Answer {
+        status: 0,
+        body: Value::Null,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client waits before it asks again"
+)]
+pub(super) async fn pause(span: Duration) {
+    tokio::time::sleep(span).await;
+}

@@ -1,0 +1,143 @@
+//! What the trials found, for people and for programs.
+
+use serde_json::json;
+
+use crate::cli::print;
+
+/// What became of a trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Held,
+    /// What was seen that must never be.
+    Broken(String),
+    /// Why it was not tried.
+    Skipped(String),
+}
+
+impl Verdict {
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+}
+
+/// All rounds of one trial.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) trial: &'static str,
+    pub(super) rounds: u64,
+    pub(super) requests: u64,
+    /// What was counted, in the round that is told.
+    pub(super) seen: String,
+    pub(super) verdict: Verdict,
+}
+
+/// One round: how many requests, and what was counted.
+pub(super) struct Round {
+    pub(super) requests: u64,
+    pub(super) seen: String,
+}
+
+/// Why a round has no good end.
+pub(super) enum Ended {
+    /// A limit did not hold.
+    Broken(String),
+    /// It could not be tried.
+    Skipped(String),
+}
+
+pub(super) type Tried = Result<Round, Ended>;
+
+pub(super) fn tried(trial: &'static str, round: Tried) -> Finding {
+    let (requests, seen, verdict) = match round {
+        Ok(Round { requests, seen }) => (requests, seen, Verdict::Held),
+        Err(Ended::Broken(what)) => (0, String::new(), Verdict::Broken(what)),
+        Err(Ended::Skipped(why)) => (0, String::new(), Verdict::Skipped(why)),
+    };
+    Finding {
+        trial,
+        rounds: u64::from(verdict == Verdict::Held),
+        requests,
+        seen,
+        verdict,
+    }
+}
+
+/// Adds a round to what was found before. What is broken stays broken; what once held is not undone by a skip.
+pub(super) fn merge(findings: &mut Vec<Finding>, next: Finding) {
+    let Some(known) = findings.iter_mut().find(|known| known.trial == next.trial) else {
+        findings.push(next);
+        return;
+    };
+    known.rounds += next.rounds;
+    known.requests += next.requests;
+    match (&known.verdict, &next.verdict) {
+        (Verdict::Broken(_), _) | (Verdict::Held, Verdict::Skipped(_)) => {}
+        _ => {
+            known.seen = next.seen;
+            known.verdict = next.verdict;
+        }
+    }
+}
+
+pub(super) fn show(findings: &[Finding], json: bool) -> Result<(), String> {
+    if !json {
+        print(&format!(
+            "{:<30} {:>6} {:>8}  {:<8} what was seen",
+            "trial", "rounds", "requests", "verdict"
+        ))?;
+        for finding in findings {
+            let (word, more) = words(finding);
+            print(&format!(
+                "{:<30} {:>6} {:>8}  {word:<8} {more}",
+                finding.trial, finding.rounds, finding.requests
+            ))?;
+        }
+    }
+    for finding in findings {
+        let (word, more) = words(finding);
+        let line = json!({
+            "trial": finding.trial, "rounds": finding.rounds, "requests": finding.requests,
+            "verdict": word, "seen": more,
+        });
+        print(&line.to_string())?;
+    }
+    Ok(())
+}
+
+fn words(finding: &Finding) -> (&'static str, &str) {
+    match &finding.verdict {
+        Verdict::Held => ("held", &finding.seen),
+        Verdict::Broken(what) => ("BROKEN", what),
+        Verdict::Skipped(why) => ("skipped", why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(seen: &str) -> Finding {
+        let round = Round {
+            requests: 3,
+            seen: seen.to_owned(),
+        };
+        tried("race", Ok(round))
+    }
+
+    #[test]
+    fn rounds_are_added_and_the_worst_is_told() {
+        let mut findings = Vec::new();
+        merge(&mut findings, held("one"));
+        merge(&mut findings, held("two"));
+        assert_eq!((findings[0].rounds, findings[0].requests), (2, 6));
+        assert_eq!(findings[0].seen, "two");
+        let skipped = tried("race", Err(Ended::Skipped("a limit".to_owned())));
+        merge(&mut findings, skipped);
+        assert_eq!(findings[0].verdict, Verdict::Held);
+        let broken = tried("race", Err(Ended::Broken("11 judged".to_owned())));
+        merge(&mut findings, broken);
+        merge(&mut findings, held("three"));
+        assert_eq!(words(&findings[0]), ("BROKEN", "11 judged"));
+        assert_eq!(findings[0].rounds, 3);
+    }
+}
