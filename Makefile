@@ -2,9 +2,10 @@
 # make test                  the whole gate, as CI runs it
 # make proof                 what takes longer: the real cargo-deny, a longer hunt with generated requests
 # make bench                 measurements
+# make cluster               three nodes on PostgreSQL with failover, on loopback, until Ctrl-C
 # make fmt                   format
 
-.PHONY: serve test proof bench fmt
+.PHONY: serve test proof bench cluster fmt
 
 serve:
 	cargo run --release --package keyward -- serve $(ARGS)
@@ -18,6 +19,11 @@ proof:
 bench:
 	tests/postgres.sh run cargo bench --package keyward --bench speed
 	tests/postgres.sh run cargo run --release --package cis --example validate_rate
+
+cluster:
+	tests/setup.sh postgres cluster
+	cargo build --release --package keyward
+	KEYWARD_BIN=target/release/keyward python3 -B tests/cluster/cluster.py up $(ARGS)
 
 fmt:
 	cargo fmt --all

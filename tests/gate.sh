@@ -73,10 +73,11 @@ if [ -n "$built" ] && [ -n "${installed:-}" ] || [ ${#chosen[@]} -gt 0 ]; then
     step delivery 15 tests/real/delivery.sh
     step enceeper 10 tests/real/enceeper.sh
     step profile 10 tests/real/profile.sh
+    step cluster 8 tests/cluster/cluster.sh
     step fuzzing 10 tests/real/schemathesis.sh
     step generated 2 tests/generated.sh
 else
-    for name in clients delivery enceeper profile fuzzing generated; do skip "$name"; done
+    for name in clients delivery enceeper profile cluster fuzzing generated; do skip "$name"; done
 fi
 
 echo

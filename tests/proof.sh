@@ -49,6 +49,8 @@ try executable tests/postgres.sh run env KEYWARD_PROOF=long cargo test --quiet -
 # Compares the times of a name with an account and of one without: on a quiet machine.
 try timing cargo test --quiet --package enceeper --test wire -- --ignored --nocapture stopwatch
 try fuzzing env KEYWARD_FUZZ_SECONDS=600 tests/real/schemathesis.sh
+try judge cargo build --workspace --example linearizable --quiet
+try cluster target/venv/bin/python -B tests/cluster/proof.py
 
 echo
 for what in ${skipped[@]+"${skipped[@]}"}; do

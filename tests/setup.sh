@@ -4,7 +4,7 @@
 # the second run takes no time and needs no network.
 #
 #   tests/setup.sh            everything
-#   tests/setup.sh PART…      of: postgres chromium python node
+#   tests/setup.sh PART…      of: postgres cluster chromium python node
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,6 +30,15 @@ wanted() {
 debian() {
     local missing=() root=()
     if wanted postgres && ! has_postgres; then missing+=(postgresql); fi
+    if wanted cluster; then
+        # Debian's names of the package and of a program in it.
+        local pair
+        for pair in patroni:patroni etcd-server:etcd haproxy:haproxy; do
+            PATH=$PATH:/usr/sbin command -v "${pair#*:}" >/dev/null || missing+=("${pair%:*}")
+        done
+        compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || missing+=(libfaketime)
+        /usr/bin/python3 -c 'import psycopg2' 2>/dev/null || missing+=(python3-psycopg2)
+    fi
     if wanted chromium && ! command -v chromium >/dev/null; then missing+=(chromium); fi
     if wanted python && ! command -v python3 >/dev/null; then missing+=(python3 python3-venv); fi
     if wanted node && ! command -v npm >/dev/null; then missing+=(nodejs npm); fi
@@ -71,10 +80,10 @@ node() (
 )
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(postgres chromium python node)
+[ ${#parts[@]} -gt 0 ] || parts=(postgres cluster chromium python node)
 for part in "${parts[@]}"; do
     case $part in
-    postgres | chromium | python | node) ;;
+    postgres | cluster | chromium | python | node) ;;
     *) fail "no such part: $part" ;;
     esac
 done
