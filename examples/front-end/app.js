@@ -53,7 +53,11 @@ function show(page) {
 
 function begin(page) {
   open = {};
-  for (const form of $$(`#${page} form`)) form.reset();
+  for (const form of $$('form')) form.reset();
+  // What is shown once is not there for whoever comes next.
+  for (const shown of ['#secret', '#codes', '#steps']) $(shown).replaceChildren();
+  $('#picture').removeAttribute('src');
+  $('#recovery').hidden = $('#account [data-step=app]').hidden = true;
   const steps = $$(`#${page} > [data-step]`);
   if (page !== 'account') steps.forEach((step, nth) => { step.hidden = nth > 0; });
   show(page);
@@ -200,7 +204,7 @@ async function account() {
     Phone: details.phoneNumber ?? 'none',
     'Second steps': details.mfaSteps.map((one) => NAMES[one]).join(', ') || 'none',
     'Anti-phishing code': details.antiPhishingCodeSet ? 'set' : 'not set',
-    'Changes restricted until': details.restrictedUntil ?? 'not restricted',
+    'Changes restricted': details.restrictedUntil ? `until ${new Date(details.restrictedUntil).toLocaleString()}` : 'no',
   };
   $('#details').replaceChildren(...Object.entries(rows).flatMap(([name, value]) => {
     const [term, text] = [document.createElement('dt'), document.createElement('dd')];
@@ -211,6 +215,7 @@ async function account() {
 }
 
 async function done(text) {
+  for (const form of $$('#account form')) form.reset();
   await account();
   say('news', text);
 }

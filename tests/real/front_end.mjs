@@ -117,6 +117,7 @@ try {
     Object.fromEntries([...list.querySelectorAll('dt')].map((term) => [term.textContent, term.nextSibling.textContent])));
   await page.locator('#logout').click();
   await page.locator('#login').waitFor();
+  if (await page.locator('#codes li, #secret:not(:empty)').count()) throw new Error('secrets are left on the page');
 
   // A forgotten password. The letter shows the anti-phishing code, the notice as well.
   await ask('skip', CLARA);

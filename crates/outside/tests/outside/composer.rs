@@ -50,6 +50,29 @@ fn each(composer: &TemplateComposer, mut look: impl FnMut(&str, Channel, &str)) 
     }
 }
 
+/// Without a template of its own an operation gets the general notice, which does not say what it is about.
+#[test]
+fn every_operation_of_an_account_has_words_of_its_own() {
+    let composer = composer();
+    let notices = [
+        "anti_phishing_changed",
+        "key_added",
+        "key_attempt",
+        "key_changed",
+        "key_recovered",
+        "key_removed",
+        "mfa_failed",
+        "mfa_off",
+        "mfa_on",
+        "password_set",
+        "registration_attempt",
+    ];
+    let tokens = domain::token::Operation::ALL.map(|operation| operation.name().to_lowercase());
+    for operation in notices.into_iter().chain(tokens.iter().map(String::as_str)) {
+        assert!(composer.operations().contains(&operation), "{operation}");
+    }
+}
+
 #[test]
 fn every_template_is_there_in_english_and_german() {
     let composer = composer();
