@@ -16,6 +16,7 @@ mod issue;
 mod postgres;
 mod server;
 mod vault;
+mod wallet;
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ fn main() {
         return;
     }
     machine();
-    let parts: [(&str, fn()); 10] = [
+    let parts: [(&str, fn()); 11] = [
         ("start", start),
         ("get-key", hash::get_key),
         ("storm", hash::storm),
@@ -42,6 +43,7 @@ fn main() {
         ("accounts", account::logins),
         ("logins", vault::logins),
         ("reads", vault::reads),
+        ("wallets", wallet::calls),
     ];
     // `cargo bench … -- storm reads` runs these alone.
     let chosen: Vec<String> = std::env::args()
