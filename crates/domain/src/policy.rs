@@ -10,7 +10,7 @@ use crate::rate::Rate;
 use crate::step_up::passkey::PasskeyPolicy;
 use crate::time::{days, hours};
 pub use crate::vault::policy::VaultPolicy;
-use crate::vouched::Issuer;
+use crate::vouched::{Issuer, OwnAccounts};
 
 /// Everything the domain can be told.
 #[derive(Debug, Clone)]
@@ -133,6 +133,8 @@ impl GuardedKeyPolicy {
 pub struct WalletPolicy {
     /// Whose tokens are accepted.
     pub issuers: Vec<Issuer>,
+    /// Whether those of this server's own accounts are.
+    pub own_accounts: Option<OwnAccounts>,
     pub challenge_life: Duration,
     /// Challenges of one user.
     pub challenges: Rate,
@@ -175,6 +177,7 @@ impl Default for WalletPolicy {
         let minute = Duration::from_mins(1);
         Self {
             issuers: Vec::new(),
+            own_accounts: None,
             challenge_life: Duration::from_secs(300),
             challenges: Rate::per(60, minute),
             registrations: Rate::per(60, minute),

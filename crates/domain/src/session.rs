@@ -118,6 +118,14 @@ impl SignedIn {
     }
 }
 
+/// Why an access token does not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    Wrong,
+    /// Right in everything, its session is alive, and its own time is over.
+    Expired,
+}
+
 /// A session that was made in a transaction and has no tokens yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
@@ -227,28 +235,41 @@ impl Keeper {
 
     /// Who presents an access token of this server, with a session that is alive.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<SignedIn, Error> {
-        let refused = || Error::from(Refusal::Blocked);
-        let claims = self
-            .verify_typed(ACCESS, ACCESS_TYPE, token)
-            .await?
-            .ok_or_else(refused)?;
-        let claims: AccessClaims = serde_json::from_slice(&claims).map_err(|_| refused())?;
-        let now = self.now();
-        let ours = claims.iss == self.issuer() && claims.aud == AUDIENCE;
-        if !ours || claims.exp + LEEWAY_SECONDS <= now.seconds() {
-            return Err(refused());
+        let judged = self.judge_access(token).await?;
+        judged.map_err(|_| Refusal::Blocked.into())
+    }
+
+    /// As [`Keeper::authenticate`], for who tells an expired token from one that is worth nothing.
+    pub(crate) async fn judge_access(
+        self: &Arc<Self>,
+        token: &str,
+    ) -> Result<Result<SignedIn, Unfit>, Error> {
+        let Some(claims) = self.verify_typed(ACCESS, ACCESS_TYPE, token).await? else {
+            return Ok(Err(Unfit::Wrong));
+        };
+        let Ok(claims) = serde_json::from_slice::<AccessClaims>(&claims) else {
+            return Ok(Err(Unfit::Wrong));
+        };
+        if claims.iss != self.issuer() || claims.aud != AUDIENCE {
+            return Ok(Err(Unfit::Wrong));
         }
+        let now = self.now();
         let row = self.session_row(claims.sid);
         let session = self.rows.read::<Session>(self.store.as_ref(), row).await?;
-        let session = session
-            .filter(|session| session.person == claims.sub && now < session.absolute)
-            .ok_or_else(refused)?;
-        Ok(SignedIn {
+        let alive =
+            session.filter(|session| session.person == claims.sub && now < session.absolute);
+        let Some(session) = alive else {
+            return Ok(Err(Unfit::Wrong));
+        };
+        if claims.exp + LEEWAY_SECONDS <= now.seconds() {
+            return Ok(Err(Unfit::Expired));
+        }
+        Ok(Ok(SignedIn {
             account: RowId(session.account),
             session: row,
             person: AccountId(session.person),
             auth_time: session.auth_time,
-        })
+        }))
     }
 
     /// Gives a new pair for a refresh token.

@@ -3,7 +3,11 @@
 //! 1. The token says who issued it; that chooses the rules it is judged by, and nothing else.
 //! 2. The issuer's published keys judge the signature, its rules the claims.
 //! 3. Only then a [`Bearer`] exists, and use cases take nothing less.
+//!
+//! This server vouches for its own accounts, too: their access tokens are judged by the session they belong
+//! to, so a session that is ended ends here as well, with its next call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crypto::token::{Algorithm, KeySet, Rules};
@@ -11,6 +15,7 @@ use crypto::token::{Token, Unacceptable};
 
 use crate::error::{Error, Refusal};
 use crate::keeper::Keeper;
+use crate::session::Unfit;
 use crate::time::Timestamp;
 
 /// An issuer whose tokens are accepted.
@@ -27,6 +32,14 @@ pub struct Issuer {
 pub enum Scopes {
     Enforced,
     Ignored,
+}
+
+/// That tokens of this server's own accounts are accepted. They carry no scopes: whoever is logged in has
+/// every right over what is its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnAccounts {
+    /// How old a login may be where a fresh one is asked for; `None`: of any age.
+    pub fresh: Option<Duration>,
 }
 
 /// What a call needs of its bearer.
@@ -73,10 +86,18 @@ impl Bearer {
 impl Keeper {
     /// Believes a token, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden` (no such
     /// scope). `Unavailable`: the issuer's keys cannot be had.
-    pub async fn bearer(&self, text: &str, need: Need) -> Result<Bearer, Error> {
+    pub async fn bearer(self: &Arc<Self>, text: &str, need: Need) -> Result<Bearer, Error> {
         let no = || Error::Refused(Refusal::BadProof { left: None });
         let token = Token::parse(text).ok_or_else(no)?;
         let named = token.issuer().ok_or_else(no)?;
+        if let Some(own) = self
+            .policy
+            .wallet
+            .own_accounts
+            .filter(|_| named == self.issuer())
+        {
+            return self.own_bearer(text, need, own).await;
+        }
         let issuers = &self.policy.wallet.issuers;
         let issuer = issuers.iter().find(|issuer| issuer.rules.issuer == named);
         let issuer = issuer
@@ -105,6 +126,28 @@ impl Keeper {
                 email: claims.verified_email,
             }),
         }
+    }
+
+    async fn own_bearer(
+        self: &Arc<Self>,
+        text: &str,
+        need: Need,
+        own: OwnAccounts,
+    ) -> Result<Bearer, Error> {
+        let who = match self.judge_access(text).await? {
+            Ok(who) => who,
+            Err(Unfit::Wrong) => return Err(Refusal::BadProof { left: None }.into()),
+            Err(Unfit::Expired) => return Err(Refusal::Expired.into()),
+        };
+        let fresh = own.fresh.filter(|_| need.login == Login::Fresh);
+        if fresh.is_some_and(|age| who.auth_time().plus(age) < self.now()) {
+            return Err(Refusal::BadProof { left: None }.into());
+        }
+        Ok(Bearer {
+            issuer: self.issuer(),
+            subject: who.person().0.to_string(),
+            email: None,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use domain::rate::Rate;
 use domain::secret::SecretBytes;
 use domain::step_up::passkey::{Party, PasskeyPolicy};
 use domain::time::days;
-use domain::vouched::{Algorithm, Issuer, Rules, Scopes};
+use domain::vouched::{Algorithm, Issuer, OwnAccounts, Rules, Scopes};
 use outside::courier::{self, Plain, ProviderOptions};
 use outside::liveness::{
     FacetecOptions, LivenessOptions, Transport, VerifierOptions, WebhookOptions,
@@ -27,6 +27,8 @@ section! {
         /// (or discovery), `leeway_seconds` (30), `enforce_scopes` (true), `step_up_max_age_seconds` (0), `ca_file`.
         /// `AUTH0_DOMAIN`, `AUTH0_AUDIENCE` and `AUTH0_ALGORITHMS` in the environment name one more.
         jwt: Vec<Jwt> = Vec::new(),
+        /// The accounts of this server as an identity provider; see `[duo.accounts]` below.
+        accounts: Accounts = Accounts::default(),
         /// Life of a device challenge in seconds: 10 to 300.
         challenge_ttl_seconds: u64 = 300,
         /// `single_active`: a new device switches the older ones off.
@@ -43,6 +45,16 @@ section! {
         notify: Notify = Notify::default(),
         /// `retention_days`: how long signing decisions are kept.
         transactions: Transactions = Transactions::default(),
+    }
+}
+
+section! {
+    /// Keyward as the identity provider: access tokens of the profile surface.
+    Accounts {
+        /// Accept them, beside those of `[[duo.jwt]]`.
+        accepted: bool = true,
+        /// How old a login may be, in seconds, for enrolling and recovery; 0 is off.
+        step_up_max_age_seconds: u64 = 0,
     }
 }
 
@@ -275,8 +287,14 @@ impl Duo {
         let accepted = self.jwt.iter().filter(|_| self.enabled != Some(false));
         let issuers: Result<Vec<Issuer>, String> = accepted.map(Jwt::issuer).collect();
         let window = Duration::from_secs(self.face.failure_window_seconds);
+        let age = self.accounts.step_up_max_age_seconds;
+        let own = OwnAccounts {
+            fresh: (age > 0).then(|| Duration::from_secs(age)),
+        };
+        let accepts_own = self.accounts.accepted && self.enabled != Some(false);
         Ok(WalletPolicy {
             issuers: issuers?,
+            own_accounts: accepts_own.then_some(own),
             challenge_life: Duration::from_secs(self.challenge_ttl_seconds),
             refusals: Rate::per(self.face.max_failures, window),
             single_device: self.devices.single_active,

@@ -98,6 +98,7 @@ const TABLES: &[(&str, &str, &[Key])] = &[
         profile::Compat::DOC,
         profile::Compat::KEYS,
     ),
+    ("duo.accounts", duo::Accounts::DOC, duo::Accounts::KEYS),
     ("duo.devices", duo::Devices::DOC, duo::Devices::KEYS),
     ("duo.face", duo::Face::DOC, duo::Face::KEYS),
     ("duo.passkey", duo::Passkey::DOC, duo::Passkey::KEYS),

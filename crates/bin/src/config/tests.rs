@@ -135,6 +135,16 @@ fn a_secret_path_is_one_long_plain_segment() {
 }
 
 #[test]
+fn accounts_of_this_server_are_accepted_unless_switched_off() {
+    let own = |text: &str| parse(text).unwrap().duo.policy().unwrap().own_accounts;
+    assert_eq!(own("").map(|own| own.fresh), Some(None));
+    let fresh = own("[duo.accounts]\nstep_up_max_age_seconds = 600").and_then(|own| own.fresh);
+    assert_eq!(fresh, Some(std::time::Duration::from_secs(600)));
+    assert!(own("[duo.accounts]\naccepted = false").is_none());
+    assert!(own("[duo]\nenabled = false").is_none());
+}
+
+#[test]
 fn passkeys_belong_to_a_domain_and_to_who_has_no_faces() {
     let passkeys = |lines: &str| parse(&format!("[duo.passkey]\n{lines}"));
     let policy = |lines: &str| passkeys(lines).unwrap().duo.policy().unwrap().passkeys;

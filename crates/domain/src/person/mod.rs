@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use account::{AccountId, Details};
 pub use authenticator::{NewAuthenticator, RecoveryCodes};
 pub use login::{LoggedIn, Presented};
+pub(crate) use notice::Change;
 
 use crate::message::Channel;
 

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use crate::keeper::{Caller, Keeper};
 use crate::message::{Channel, Message, MessageKind};
 use crate::outbox::Posting;
+use crate::person::Change;
+use crate::person::account::Account;
 use crate::port::store::{RowId, Tx, TxResult};
 use crate::time::Timestamp;
 
@@ -13,8 +17,8 @@ use crate::time::Timestamp;
 const OPERATOR: &str = "operator";
 
 impl Keeper {
-    /// Tells the owner what happened, over every address that an issuer verified. No address, no letter:
-    /// nothing else of a token is kept.
+    /// Tells the owner what happened, over every address that an issuer verified, or that its account here
+    /// has. No address, no letter: nothing else of a token is kept.
     pub(crate) fn tell_holder(
         &self,
         tx: &mut dyn Tx,
@@ -24,6 +28,9 @@ impl Keeper {
         operation: &'static str,
     ) -> TxResult<()> {
         let user = self.hold_user(tx, user)?;
+        if user.issuer == self.issuer() {
+            return self.tell_account(tx, now, caller, &user.subject, operation);
+        }
         let memory = self.policy.wallet.address_memory;
         let live = user.addresses.iter();
         for address in live.filter(|address| now < address.seen.plus(memory)) {
@@ -45,6 +52,25 @@ impl Keeper {
             self.post(tx, now, Posting::notice(message))?;
         }
         Ok(())
+    }
+
+    /// Tells the owner of an account of this server, over every address of the account.
+    fn tell_account(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        subject: &str,
+        operation: &'static str,
+    ) -> TxResult<()> {
+        let Ok(person) = Uuid::parse_str(subject) else {
+            return Ok(());
+        };
+        let account = self.rows.peek::<Account>(tx, &self.account_row(person))?;
+        match account {
+            Some(account) => self.tell(tx, now, caller, &account, operation, &Change::default()),
+            None => Ok(()),
+        }
     }
 
     /// Tells the operator's program of a recovery, if there is one to tell.
