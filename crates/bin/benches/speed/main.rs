@@ -13,6 +13,7 @@ mod account;
 mod client;
 mod hash;
 mod issue;
+mod nodes;
 mod postgres;
 mod server;
 mod vault;
@@ -32,7 +33,7 @@ fn main() {
         return;
     }
     machine();
-    let parts: [(&str, fn()); 11] = [
+    let parts: [(&str, fn()); 13] = [
         ("start", start),
         ("get-key", hash::get_key),
         ("storm", hash::storm),
@@ -40,6 +41,8 @@ fn main() {
         ("postgres", postgres::codes),
         ("tokens", account::tokens_on_sqlite),
         ("tokens-postgres", postgres::tokens),
+        ("nodes", nodes::throughput),
+        ("growth", nodes::growth),
         ("accounts", account::logins),
         ("logins", vault::logins),
         ("reads", vault::reads),

@@ -31,7 +31,7 @@ INSERT INTO bench_row SELECT kind, int4send(client), NULL, 0, NULL, 1, decode(re
 ";
 
 /// The server that is measured starts on an empty database, with keys of its own.
-const EMPTY: &str = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;";
+pub(crate) const EMPTY: &str = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;";
 
 /// Runs when `KEYWARD_TEST_POSTGRES` names a server, as `make bench` sees to.
 pub(crate) fn codes() {
@@ -93,7 +93,7 @@ fn pgbench(url: &str, protocol: &str) -> f64 {
         })
 }
 
-fn psql(url: &str, statements: &str) {
+pub(crate) fn psql(url: &str, statements: &str) {
     let made = Command::new("psql")
         .args([url, "-qX", "-v", "ON_ERROR_STOP=1", "-c", statements])
         .env("PGOPTIONS", "--client-min-messages=warning")
