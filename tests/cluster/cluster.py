@@ -30,6 +30,9 @@ new_keys_per_network_hour = 0
 ip_requests_per_hour = 0
 failed_proofs_per_ip = 0
 failed_proofs_per_address = 0
+
+[cis]
+wrong_signatures_per_key_minute = 0
 """
 
 

@@ -5,7 +5,6 @@ import os
 import secrets
 import signal
 import subprocess
-import time
 
 from programs import Program, as_database_user, free_ports, get, postgres_folder, program, until
 
@@ -170,22 +169,18 @@ class Database:
                 return server
         return None
 
-    def members(self):
-        for server in self.servers:
-            status, text = get(f"http://127.0.0.1:{server.rest}/cluster")
-            if status == 200:
-                return {member["name"]: member for member in json.loads(text)["members"]}
-        return {}
-
     def is_whole(self):
-        """One leader, a synchronous standby, and everybody else in the leader's timeline."""
-        members = self.members()
-        if len(members) != len(self.servers) or self.leader() is None:
+        """One primary, which all others follow, one of them synchronously."""
+        primaries = [server for server in self.servers if self.is_primary(server)]
+        # One that stood still says for a moment that it still is what it was.
+        if len(primaries) != 1:
             return False
-        roles = sorted(member["role"] for member in members.values())
-        states = {member["state"] for member in members.values()}
-        timelines = {member.get("timeline") for member in members.values()}
-        return "sync_standby" in roles and "leader" in roles and states <= {"running", "streaming"} and len(timelines) == 1
+        try:
+            following = self.query("SELECT sync_state FROM pg_stat_replication WHERE state = 'streaming'", primaries[0], seconds=5)
+        except subprocess.SubprocessError:
+            return False
+        states = following.splitlines()
+        return len(states) == len(self.servers) - 1 and states.count("sync") == 1
 
     def until_whole(self, seconds=90):
         until("a leader with its standbys", seconds, self.is_whole)

@@ -64,8 +64,8 @@ def promotions(cluster, count=50):
             began = time.monotonic()
             old = cluster.database.leader()
             fault(cluster)
-            check(cluster.database.leader() is not old, "there is another primary")
             cluster.database.until_whole()
+            check(cluster.database.leader() is not old, "there is another primary")
             done[fault.__name__] += 1
             time.sleep(1)
             answered = sorted(at for writer in writers for at in writer.answered_at if at >= began - 1)
