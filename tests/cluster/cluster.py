@@ -219,9 +219,17 @@ listen keyward
 
     def letters(self):
         try:
-            return [json.loads(line) for line in self.mailbox.read_text().splitlines()]
+            lines = self.mailbox.read_text().splitlines()
         except FileNotFoundError:
             return []
+        letters = []
+        for line in lines:
+            try:
+                letters.append(json.loads(line))
+            except ValueError:
+                # What a node that was killed left of a line, or the end put behind it.
+                continue
+        return letters
 
 
 def ended(*_):

@@ -61,7 +61,11 @@ class Letters:
                         if not line.endswith(b"\n"):
                             break
                         self.at += len(line)
-                        letter = json.loads(line)
+                        try:
+                            letter = json.loads(line)
+                        except ValueError:
+                            # What a node that was killed left of a line, or the end put behind it.
+                            continue
                         if letter["id"] in self.ids:
                             continue
                         self.ids.add(letter["id"])
