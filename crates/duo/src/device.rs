@@ -13,7 +13,7 @@ use crate::wire::{Challenge, Devices, Done, ErrorBody, ListedDevice, RegisterDev
 use crate::{error, value};
 
 /// A challenge for a device key.
-#[utoipa::path(get, path = "/auth/devices/challenge/{deviceVerifyingKey}", tag = "devices", security(("token" = [])),
+#[utoipa::path(get, operation_id = "challengeDevice", path = "/auth/devices/challenge/{deviceVerifyingKey}", tag = "devices", security(("token" = [])),
     params(("deviceVerifyingKey" = String, Path, description = "130 hex digits")), responses(
     (status = 200, description = "To be signed within its time", body = Challenge),
     (status = 400, description = "Key malformed", body = ErrorBody),
@@ -38,7 +38,7 @@ pub(crate) async fn challenge(State(keeper): State<Arc<Keeper>>, call: Call) -> 
 }
 
 /// Registers the device that signed the challenge.
-#[utoipa::path(post, path = "/auth/devices/register", tag = "devices", security(("token" = [])), request_body = RegisterDevice, responses(
+#[utoipa::path(post, operation_id = "registerDevice", path = "/auth/devices/register", tag = "devices", security(("token" = [])), request_body = RegisterDevice, responses(
     (status = 200, description = "Registered already", body = Done),
     (status = 201, description = "Registered", body = Done),
     (status = 400, description = "A value is malformed", body = ErrorBody),
@@ -82,7 +82,7 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
 }
 
 /// The user's devices, newest first.
-#[utoipa::path(get, path = "/v2/devices", tag = "devices", security(("token" = [])), responses(
+#[utoipa::path(get, operation_id = "listDevices", path = "/v2/devices", tag = "devices", security(("token" = [])), responses(
     (status = 200, body = Devices),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
     (status = 403, description = "Scope missing", body = ErrorBody),

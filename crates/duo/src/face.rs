@@ -12,7 +12,7 @@ use crate::wire::{Done, ErrorBody, Face, RegisterFace, SessionToken};
 use crate::{error, value};
 
 /// Enrols the owner's face.
-#[utoipa::path(post, path = "/auth/face/register", tag = "face", security(("token" = [])), request_body = RegisterFace, responses(
+#[utoipa::path(post, operation_id = "registerFace", path = "/auth/face/register", tag = "face", security(("token" = [])), request_body = RegisterFace, responses(
     (status = 201, description = "Enrolled", body = Done),
     (status = 400, description = "A value is malformed or absent", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
@@ -40,7 +40,7 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
 }
 
 /// Whether a face is enrolled.
-#[utoipa::path(get, path = "/v2/face", tag = "face", security(("token" = [])), responses(
+#[utoipa::path(get, operation_id = "showFace", path = "/v2/face", tag = "face", security(("token" = [])), responses(
     (status = 200, body = Face),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
     (status = 403, description = "Scope missing", body = ErrorBody),
@@ -60,7 +60,7 @@ pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply
 }
 
 /// A token of the verifier for its client part. Only where the operator offers it.
-#[utoipa::path(get, path = "/auth/face/session-token", tag = "face", security(("token" = [])),
+#[utoipa::path(get, operation_id = "faceSessionToken", path = "/auth/face/session-token", tag = "face", security(("token" = [])),
     params(("X-User-Agent" = String, Header, description = "The client part's own name")), responses(
     (status = 200, body = SessionToken),
     (status = 400, description = "No usable X-User-Agent", body = ErrorBody),

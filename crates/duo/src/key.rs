@@ -13,7 +13,7 @@ use crate::error;
 use crate::wire::{Backup, ErrorBody, Keys, ListedKey};
 
 /// The user's keys, newest first.
-#[utoipa::path(get, path = "/v2/keys", tag = "keys", security(("token" = [])), responses(
+#[utoipa::path(get, operation_id = "listKeys", path = "/v2/keys", tag = "keys", security(("token" = [])), responses(
     (status = 200, body = Keys),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),

@@ -12,7 +12,7 @@ use crate::wire::{BackupShares, Done, ErrorBody, RecoverShares, Recovered, Recov
 use crate::{error, value};
 
 /// Keeps encrypted keyshares: all or none.
-#[utoipa::path(post, path = "/v2/keyshare/backup", tag = "keyshares", security(("token" = [])), request_body = BackupShares, responses(
+#[utoipa::path(post, operation_id = "backupKeyshares", path = "/v2/keyshare/backup", tag = "keyshares", security(("token" = [])), request_body = BackupShares, responses(
     (status = 200, description = "Kept", body = Done),
     (status = 400, description = "A value is malformed", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
@@ -41,7 +41,7 @@ pub(crate) async fn backup(State(keeper): State<Arc<Keeper>>, call: Call) -> Rep
 }
 
 /// Gives keyshares back, to the owner in person.
-#[utoipa::path(post, path = "/v2/keyshare/recover", tag = "keyshares", security(("token" = [])), request_body = RecoverShares, responses(
+#[utoipa::path(post, operation_id = "recoverKeyshares", path = "/v2/keyshare/recover", tag = "keyshares", security(("token" = [])), request_body = RecoverShares, responses(
     (status = 200, description = "All of them", body = Recovered),
     (status = 207, description = "Some of them", body = Recovered),
     (status = 400, description = "A value is malformed", body = ErrorBody),

@@ -40,3 +40,23 @@ impl Modify for TokenScheme {
 pub fn openapi() -> serde_json::Value {
     serde_json::to_value(Description::openapi()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Generators of clients name their functions by them.
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let description = super::openapi();
+        let paths = description["paths"].as_object().expect("paths");
+        let operations = paths
+            .values()
+            .flat_map(|path| path.as_object().into_iter().flatten());
+        let names: Vec<&str> = operations
+            .filter_map(|(_, operation)| operation["operationId"].as_str())
+            .collect();
+        assert_eq!(names.len(), 16);
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    }
+}

@@ -20,7 +20,7 @@ use crate::wire::{
 };
 
 /// Options for making a passkey.
-#[utoipa::path(post, path = "/auth/passkey/register/challenge", tag = "passkeys", security(("token" = [])), responses(
+#[utoipa::path(post, operation_id = "challengeNewPasskey", path = "/auth/passkey/register/challenge", tag = "passkeys", security(("token" = [])), responses(
     (status = 200, description = "For `navigator.credentials.create`", body = CreationOptions),
     (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),
     (status = 403, description = "Scope missing", body = ErrorBody),
@@ -65,7 +65,7 @@ pub(crate) async fn offer(State(keeper): State<Arc<Keeper>>, call: Call) -> Repl
 }
 
 /// Makes a new passkey the user's.
-#[utoipa::path(post, path = "/auth/passkey/register", tag = "passkeys", security(("token" = [])), request_body = RegisterPasskey, responses(
+#[utoipa::path(post, operation_id = "registerPasskey", path = "/auth/passkey/register", tag = "passkeys", security(("token" = [])), request_body = RegisterPasskey, responses(
     (status = 201, description = "Registered", body = Done),
     (status = 400, description = "A value is malformed or absent", body = ErrorBody),
     (status = 401, description = "Token or challenge not acceptable", body = ErrorBody),
@@ -89,7 +89,7 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
 }
 
 /// Whether a passkey is registered.
-#[utoipa::path(get, path = "/v2/passkey", tag = "passkeys", security(("token" = [])), responses(
+#[utoipa::path(get, operation_id = "showPasskey", path = "/v2/passkey", tag = "passkeys", security(("token" = [])), responses(
     (status = 200, body = Face),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
     (status = 403, description = "Scope missing", body = ErrorBody),
@@ -109,7 +109,7 @@ pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply
 }
 
 /// Options for showing the passkey, for one new device.
-#[utoipa::path(post, path = "/auth/devices/register/challenge", tag = "passkeys", security(("token" = [])), request_body = PasskeyForDevice, responses(
+#[utoipa::path(post, operation_id = "challengePasskeyForDevice", path = "/auth/devices/register/challenge", tag = "passkeys", security(("token" = [])), request_body = PasskeyForDevice, responses(
     (status = 200, description = "For `navigator.credentials.get`", body = RequestOptions),
     (status = 400, description = "A value is malformed", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
@@ -132,7 +132,7 @@ pub(crate) async fn for_device(State(keeper): State<Arc<Keeper>>, call: Call) ->
 }
 
 /// Options for showing the passkey, for the recovery of these keyshares and no others.
-#[utoipa::path(post, path = "/v2/keyshare/recover/challenge", tag = "passkeys", security(("token" = [])), request_body = PasskeyForKeys, responses(
+#[utoipa::path(post, operation_id = "challengePasskeyForKeyshares", path = "/v2/keyshare/recover/challenge", tag = "passkeys", security(("token" = [])), request_body = PasskeyForKeys, responses(
     (status = 200, description = "For `navigator.credentials.get`", body = RequestOptions),
     (status = 400, description = "A value is malformed", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable, expired or too old", body = ErrorBody),

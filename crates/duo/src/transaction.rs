@@ -14,7 +14,7 @@ use crate::value;
 use crate::wire::{ErrorBody, Transaction, Transactions};
 
 /// The user's transactions, newest first.
-#[utoipa::path(get, path = "/transactions", tag = "keys", security(("token" = [])),
+#[utoipa::path(get, operation_id = "listTransactions", path = "/transactions", tag = "keys", security(("token" = [])),
     params(("limit" = Option<u8>, Query, description = "1 to 200, 50 when absent", minimum = 1, maximum = 200),
            ("cursor" = Option<String>, Query, description = "From the page before"),
            ("key_id" = Option<String>, Query, description = "Only of this key")), responses(

@@ -13,7 +13,7 @@ use crate::error;
 use crate::wire::{Done, ErrorBody};
 
 /// Creates the record of the token's user; again and again is fine.
-#[utoipa::path(post, path = "/auth/users/register", tag = "devices", security(("token" = [])), responses(
+#[utoipa::path(post, operation_id = "registerUser", path = "/auth/users/register", tag = "devices", security(("token" = [])), responses(
     (status = 200, description = "Known", body = Done),
     (status = 201, description = "New", body = Done),
     (status = 400, description = "A body that is no JSON object", body = ErrorBody),
