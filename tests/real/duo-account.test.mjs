@@ -86,6 +86,14 @@ test('register by e-mail, bind a device, back up, lose the phone, recover', asyn
   const told = JSON.parse(await keyward.command('dev', 'mailbox', '--to', ADDRESS, '--json'));
   assert.equal(told.subject, 'Your wallet was recovered', 'the account’s own address hears of it');
 
+  const [user] = JSON.parse(await keyward.command('admin', 'duo', 'users', '--json')).users;
+  assert.deepEqual([user.issuer, user.devices], ['self', 2]);
+  const { port } = new URL(keyward.url);
+  await keyward.down();
+  await keyward.up();
+  assert.notEqual(new URL(keyward.url).port, port, 'another address');
+  token = (await logIn()).accessToken;
+  assert.equal((await call(keyward, token, 'GET /v2/passkey'))[1].registered, true, 'and the same user');
   await keyward.advance('610s');
   assert.equal((await call(keyward, token, 'GET /v2/face'))[0], 200);
   const asked = await post('/v2/keyshare/recover/challenge', { key_ids: ['wallet-1'] });

@@ -34,6 +34,10 @@ pub enum Scopes {
     Ignored,
 }
 
+/// What stands for this server as an issuer. Not the name in its tokens, which changes with its address: its
+/// users would be others then.
+pub const OWN_ISSUER: &str = "self";
+
 /// That tokens of this server's own accounts are accepted. They carry no scopes: whoever is logged in has
 /// every right over what is its own.
 #[derive(Debug, Clone, Copy, Default)]
@@ -144,7 +148,7 @@ impl Keeper {
             return Err(Refusal::BadProof { left: None }.into());
         }
         Ok(Bearer {
-            issuer: self.issuer(),
+            issuer: OWN_ISSUER.to_owned(),
             subject: who.person().0.to_string(),
             email: None,
         })

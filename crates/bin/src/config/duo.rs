@@ -7,7 +7,7 @@ use domain::rate::Rate;
 use domain::secret::SecretBytes;
 use domain::step_up::passkey::{Party, PasskeyPolicy};
 use domain::time::days;
-use domain::vouched::{Algorithm, Issuer, OwnAccounts, Rules, Scopes};
+use domain::vouched::{Algorithm, Issuer, OWN_ISSUER, OwnAccounts, Rules, Scopes};
 use outside::courier::{self, Plain, ProviderOptions};
 use outside::liveness::{
     FacetecOptions, LivenessOptions, Transport, VerifierOptions, WebhookOptions,
@@ -212,6 +212,9 @@ impl Jwt {
         })?;
         if self.issuer.is_empty() {
             return Err(wrong("issuer is missing"));
+        }
+        if self.issuer == OWN_ISSUER {
+            return Err(wrong("this name stands for the server's own accounts"));
         }
         if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
             return Err(wrong("audiences needs at least one, and none is empty"));

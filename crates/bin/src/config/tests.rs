@@ -142,6 +142,8 @@ fn accounts_of_this_server_are_accepted_unless_switched_off() {
     assert_eq!(fresh, Some(std::time::Duration::from_secs(600)));
     assert!(own("[duo.accounts]\naccepted = false").is_none());
     assert!(own("[duo]\nenabled = false").is_none());
+    let stranger = "[[duo.jwt]]\nissuer = \"self\"\naudiences = [\"a\"]\njwks_url = \"https://a.example.com/\"";
+    assert!(parse(stranger).is_err_and(|why| why.contains("own accounts")));
 }
 
 #[test]

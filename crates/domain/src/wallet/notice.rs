@@ -12,6 +12,7 @@ use crate::person::Change;
 use crate::person::account::Account;
 use crate::port::store::{RowId, Tx, TxResult};
 use crate::time::Timestamp;
+use crate::vouched::OWN_ISSUER;
 
 /// The one recipient of news for the operator: they leave in their order.
 const OPERATOR: &str = "operator";
@@ -28,7 +29,7 @@ impl Keeper {
         operation: &'static str,
     ) -> TxResult<()> {
         let user = self.hold_user(tx, user)?;
-        if user.issuer == self.issuer() {
+        if user.issuer == OWN_ISSUER {
             return self.tell_account(tx, now, caller, &user.subject, operation);
         }
         let memory = self.policy.wallet.address_memory;
