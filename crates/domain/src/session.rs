@@ -76,6 +76,9 @@ pub(crate) struct Session {
     id: Uuid,
     pub(crate) account: [u8; 16],
     person: Uuid,
+    /// What its tokens name as their issuer, from the first to the last: a server that moves to another
+    /// address logs nobody out.
+    issuer: String,
     auth_time: Timestamp,
     methods: Vec<String>,
     /// SHA-256 of the id of the refresh token that may be used next.
@@ -183,6 +186,7 @@ impl Keeper {
             id: uuid(self.random.as_ref()),
             account: account.id().0,
             person: account.person,
+            issuer: self.issuer(),
             auth_time: now,
             methods: methods.iter().map(|&method| method.to_owned()).collect(),
             refresh: fingerprint(&jti),
@@ -208,7 +212,7 @@ impl Keeper {
         let Opened { session, jti } = opened;
         let life = self.policy.person.sessions.access;
         let access = AccessClaims {
-            iss: self.issuer(),
+            iss: session.issuer.clone(),
             aud: AUDIENCE.to_owned(),
             sub: session.person,
             sid: session.id,
@@ -219,7 +223,7 @@ impl Keeper {
             amr: session.methods.clone(),
         };
         let refresh = RefreshClaims {
-            iss: self.issuer(),
+            iss: session.issuer.clone(),
             sid: session.id,
             iat: now.seconds(),
             exp: session.expires.seconds(),
@@ -250,14 +254,15 @@ impl Keeper {
         let Ok(claims) = serde_json::from_slice::<AccessClaims>(&claims) else {
             return Ok(Err(Unfit::Wrong));
         };
-        if claims.iss != self.issuer() || claims.aud != AUDIENCE {
+        if claims.aud != AUDIENCE {
             return Ok(Err(Unfit::Wrong));
         }
         let now = self.now();
         let row = self.session_row(claims.sid);
         let session = self.rows.read::<Session>(self.store.as_ref(), row).await?;
-        let alive =
-            session.filter(|session| session.person == claims.sub && now < session.absolute);
+        let alive = session
+            .filter(|session| session.person == claims.sub && session.issuer == claims.iss)
+            .filter(|session| now < session.absolute);
         let Some(session) = alive else {
             return Ok(Err(Unfit::Wrong));
         };
@@ -287,7 +292,7 @@ impl Keeper {
         let now = self.now();
         let row = self.session_row(claims.sid);
         let found = self.rows.read::<Session>(self.store.as_ref(), row).await?;
-        let Some(session) = found.filter(|_| claims.iss == self.issuer()) else {
+        let Some(session) = found.filter(|session| session.issuer == claims.iss) else {
             return Err(refused());
         };
         let shown = URL_SAFE_NO_PAD.decode(&claims.jti).map_err(|_| refused())?;

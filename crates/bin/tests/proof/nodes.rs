@@ -12,13 +12,13 @@ use crate::postgres::Database;
 use crate::server::{House, Server};
 
 /// Two servers on one database, the second with a copy of the first one's key file.
-struct Pair {
-    houses: [House; 2],
-    servers: [Server; 2],
+pub(crate) struct Pair {
+    pub(crate) houses: [House; 2],
+    pub(crate) servers: [Server; 2],
     _database: Database,
 }
 
-fn pair(test: &str, settings: &[(&str, &str)]) -> Option<Pair> {
+pub(crate) fn pair(test: &str, settings: &[(&str, &str)]) -> Option<Pair> {
     let database = Database::of(test)?;
     let house = || {
         let house = House::new().with("KEYWARD_STORAGE__URL", &database.url);

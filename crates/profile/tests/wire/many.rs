@@ -12,8 +12,12 @@ struct Nodes(Vec<Arc<Person>>);
 
 impl Nodes {
     async fn over(backing: &Backing, day_messages: u32) -> Self {
-        let builder =
-            || Kit::builder().policy(|policy| policy.limits.day_messages.count = day_messages);
+        let builder = || {
+            Kit::builder().policy(|policy| {
+                policy.limits.day_messages.count = day_messages;
+                policy.limits.country_messages.count = 12;
+            })
+        };
         let first = builder().store(backing.store()).seed(1).build().await;
         let second = builder()
             .store(backing.another_node())
@@ -215,30 +219,34 @@ async fn a_session_that_ended_on_one_node_is_over_on_the_other(backing: &Backing
     assert_eq!(again.status, 401);
 }
 
-async fn pumping_stops_at_the_cap(backing: &Backing) {
-    let Nodes(nodes) = Nodes::over(backing, 100).await;
-    let asked = (0..400_u32).map(|nth| {
-        let node = Arc::clone(&nodes[nth as usize % 2]);
-        tokio::spawn(async move {
-            let mut node = (*node).clone();
-            let [_, _, high, low] = nth.to_be_bytes();
-            node.client = node.client.from(std::net::IpAddr::from([10, 1, high, low]));
-            let number = format!("+{}155512{nth:04}", 30 + nth % 50);
-            let process = node
-                .post("registration", json!({ "userKey": number }))
-                .await
-                .member("processingId");
-            node.post(&format!("token/registration/{process}"), json!({}))
-                .await
-                .status
-                .as_u16()
-        })
-    });
-    let mut sent = 0;
-    for asked in asked.collect::<Vec<_>>() {
-        sent += usize::from(asked.await.unwrap() == 200);
+/// 10,000 numbers of 50 countries, on both nodes, from as many networks.
+async fn pumping_stops_at_the_caps(backing: &Backing) {
+    const NUMBERS: u32 = 10_000;
+    let Nodes(nodes) = Nodes::over(backing, 500).await;
+    let mut sent = std::collections::BTreeMap::<u32, usize>::new();
+    for wave in (0..NUMBERS).collect::<Vec<_>>().chunks(250) {
+        let asked = wave.iter().copied().map(|nth| {
+            let node = Arc::clone(&nodes[nth as usize % 2]);
+            tokio::spawn(async move {
+                let mut node = (*node).clone();
+                let [_, _, high, low] = nth.to_be_bytes();
+                node.client = node.client.from(std::net::IpAddr::from([10, 1, high, low]));
+                // Calling codes of three digits: 210 to 259.
+                let country = 210 + nth % 50;
+                let key = json!({ "userKey": format!("+{country}5512{nth:05}") });
+                let process = node.post("registration", key).await.member("processingId");
+                let path = format!("token/registration/{process}");
+                (country, node.post(&path, json!({})).await.status == 200)
+            })
+        });
+        for asked in asked.collect::<Vec<_>>() {
+            let (country, leaves) = asked.await.unwrap();
+            *sent.entry(country).or_default() += usize::from(leaves);
+        }
     }
-    assert_eq!((sent, nodes[0].kit.courier.letters().len()), (100, 100));
+    assert_eq!(sent.values().sum::<usize>(), 500);
+    assert!(sent.values().all(|sent| *sent <= 12), "{sent:?}");
+    assert_eq!(nodes[0].kit.courier.letters().len(), 500);
 }
 
 macro_rules! on_every_engine {
@@ -268,5 +276,5 @@ on_every_engine! {
     a_code_of_the_authenticator_opens_one_of_parallel_logins,
     a_refresh_token_gives_one_pair_on_both_nodes,
     a_session_that_ended_on_one_node_is_over_on_the_other,
-    pumping_stops_at_the_cap,
+    pumping_stops_at_the_caps,
 }
