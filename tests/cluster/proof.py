@@ -1,6 +1,6 @@
 """The long forms: what an hour of faults proves. Each part keeps its result, and docs/proof.md is written from them.
 
-    proof.py [PART…]     run these parts, or all
+    proof.py [PART…]     run these parts, or all; `--promotions N`, `--operations N` for fewer
     proof.py --write     only write docs/proof.md from the results that there are
 """
 
@@ -192,7 +192,7 @@ def linearizable(cluster, operations=100_000):
 def judge(path):
     command = [ROOT / "target/debug/examples/linearizable", path]
     done = subprocess.run(command, capture_output=True, text=True)
-    check(done.returncode == 0, f"{done.stdout[:2000]}{done.stderr[:2000]}")
+    check(done.returncode == 0, f"{done.stdout.splitlines()[:1]}{done.stderr[:500]}: {path}")
     return done.stdout.strip()
 
 
@@ -321,11 +321,15 @@ def main():
     parser = argparse.ArgumentParser(description="The long forms.")
     parser.add_argument("parts", nargs="*", choices=[[], *(part.__name__ for part in PARTS)], metavar="PART")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--promotions", type=int, default=50, metavar="N")
+    parser.add_argument("--operations", type=int, default=100_000, metavar="N")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, whole.ended)
     if arguments.write:
         write()
         return
+    promotions.__defaults__ = (arguments.promotions,)
+    linearizable.__defaults__ = (arguments.operations,)
     chosen = [part for part in PARTS if not arguments.parts or part.__name__ in arguments.parts]
     held = [run(part, PARTS[part]) for part in chosen]
     write()
