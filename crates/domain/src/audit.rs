@@ -13,9 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 
 use crate::error::Error;
 use crate::keeper::{Caller, Keeper};
+use crate::port::Store;
 use crate::port::roots::Root;
 use crate::port::store::{RowId, Stop, Tx, TxResult};
 use crate::rows::{Place, Record};
@@ -87,9 +89,9 @@ impl Record for Link {
 
 /// The end of the chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
-    number: u64,
-    tag: String,
+pub(crate) struct Head {
+    pub(crate) number: u64,
+    pub(crate) tag: String,
 }
 
 impl Record for Head {
@@ -102,6 +104,11 @@ pub struct Checkpoint {
     pub number: u64,
     pub tag: String,
     pub at: Timestamp,
+    /// The era of the database, and its mark: see [`crate::rollback`].
+    #[serde(default)]
+    pub era: u64,
+    #[serde(default)]
+    pub era_mark: String,
     pub signature: String,
 }
 
@@ -226,18 +233,40 @@ impl Keeper {
 
     /// Step 3: the signed end of the chain, `None` while there is none.
     pub async fn audit_checkpoint(self: &Arc<Self>) -> Result<Option<Checkpoint>, Error> {
-        let id = self.rows.id(Head::KIND, &[]);
-        let Some(head) = self.rows.read::<Head>(self.store.as_ref(), id).await? else {
+        self.checkpoint_of(self.store.as_ref()).await
+    }
+
+    /// The same of `store`, which may be the keeper's without what stands before it.
+    pub async fn checkpoint_of(&self, store: &dyn Store) -> Result<Option<Checkpoint>, Error> {
+        let Some(head) = self.audit_head(store).await? else {
             return Ok(None);
         };
-        let at = self.now();
-        let signature = self.checkpoint_signature(head.number, &head.tag, at)?;
-        Ok(Some(Checkpoint {
+        let era = self.era(store).await?;
+        let mut checkpoint = Checkpoint {
             number: head.number,
-            tag: head.value.tag,
-            at,
-            signature,
-        }))
+            tag: head.tag,
+            at: self.now(),
+            era: era.number,
+            era_mark: era.mark,
+            signature: String::new(),
+        };
+        checkpoint.signature = self.checkpoint_signature(&checkpoint)?;
+        Ok(Some(checkpoint))
+    }
+
+    pub(crate) async fn audit_head(&self, store: &dyn Store) -> Result<Option<Head>, Error> {
+        let id = self.rows.id(Head::KIND, &[]);
+        let head = self.rows.read::<Head>(store, id).await?;
+        Ok(head.map(|head| head.value))
+    }
+
+    pub(crate) async fn audit_link(
+        &self,
+        store: &dyn Store,
+        number: u64,
+    ) -> Result<Option<Link>, Error> {
+        let link = self.rows.read::<Link>(store, self.link_id(number)).await?;
+        Ok(link.map(|link| link.value))
     }
 
     /// Walks the whole chain: finds a changed, moved, removed or cut-off row. `anchor`: the newest
@@ -374,7 +403,7 @@ impl Keeper {
         tag: Option<&String>,
         verdict: &mut Verdict,
     ) -> Result<(), Error> {
-        if self.checkpoint_signature(anchor.number, &anchor.tag, anchor.at)? != anchor.signature {
+        if !self.is_genuine(anchor)? {
             verdict
                 .findings
                 .push("the checkpoint's signature is wrong".to_owned());
@@ -410,12 +439,23 @@ impl Keeper {
         ))
     }
 
-    fn checkpoint_signature(&self, number: u64, tag: &str, at: Timestamp) -> Result<String, Error> {
-        let parts: [&[u8]; 4] = [
+    /// Whether `checkpoint` was signed with these keys.
+    pub(crate) fn is_genuine(&self, checkpoint: &Checkpoint) -> Result<bool, Error> {
+        let right = self.checkpoint_signature(checkpoint)?;
+        Ok(right
+            .as_bytes()
+            .ct_eq(checkpoint.signature.as_bytes())
+            .into())
+    }
+
+    fn checkpoint_signature(&self, checkpoint: &Checkpoint) -> Result<String, Error> {
+        let parts: [&[u8]; 6] = [
             b"checkpoint",
-            &number.to_be_bytes(),
-            tag.as_bytes(),
-            &at.millis().to_be_bytes(),
+            &checkpoint.number.to_be_bytes(),
+            checkpoint.tag.as_bytes(),
+            &checkpoint.at.millis().to_be_bytes(),
+            &checkpoint.era.to_be_bytes(),
+            checkpoint.era_mark.as_bytes(),
         ];
         Ok(hex::encode(
             self.roots.prf(Root::Audit, 1, &parts)?.expose(),

@@ -42,6 +42,21 @@ pub struct GuessBudget {
     /// Set when the limit was reached: no later configuration gives a guess back.
     exhausted_until: Option<Timestamp>,
     in_flight: Vec<Flight>,
+    /// An older database was put back, and failures with the newer one are forgotten: one try is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    last_try: bool,
+    /// The era whose beginning burned this budget last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    burned: Option<u64>,
+}
+
+/// What a database that was put back may have forgotten about each budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// The era that begins with this loss.
+    pub(crate) era: u64,
+    /// How long ago the database was the newest one, at most; `None`: nobody can tell.
+    pub(crate) span: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +93,8 @@ impl GuessBudget {
         }
         let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
         let full = |limit: u32, used: u32| limit > 0 && used.saturating_add(in_flight) >= limit;
-        if full(limits.failures, self.failed) || full(limits.in_a_row, self.in_a_row) {
+        let last = self.last_try && limits.failures > 0 && in_flight > 0;
+        if last || full(limits.failures, self.failed) || full(limits.in_a_row, self.in_a_row) {
             return Reserve::Wait;
         }
         self.in_flight.push(Flight { id, at: now });
@@ -123,6 +139,34 @@ impl GuessBudget {
         self.in_a_row = 0;
         self.window_ends = None;
         self.exhausted_until = None;
+        self.last_try = false;
+    }
+
+    /// Takes all tries but one, because it is not known how many were failed since: the database is an older
+    /// one. Once for each era. A budget that was exhausted, and still is, could not be tried meanwhile.
+    pub(crate) fn burn(&mut self, now: Timestamp, limits: &GuessLimits, lost: Lost) {
+        if self.burned == Some(lost.era) {
+            return;
+        }
+        self.burned = Some(lost.era);
+        self.in_flight.clear();
+        if self.exhausted(now, limits).is_some() {
+            return;
+        }
+        self.last_try = true;
+        self.failed = 0;
+        self.window_ends = None;
+        self.exhausted_until = None;
+        // The window that ran then, those that passed, and the one that may run now.
+        let windows = lost.span.map_or(u64::from(u32::MAX), |span| {
+            span.as_secs() / limits.window.as_secs().max(1) + 2
+        });
+        let windows = u32::try_from(windows).unwrap_or(u32::MAX);
+        let forgotten = limits.failures.saturating_mul(windows);
+        let most = limits.in_a_row.saturating_sub(1);
+        if limits.in_a_row > 0 {
+            self.in_a_row = self.in_a_row.saturating_add(forgotten).min(most);
+        }
     }
 
     /// Failures in the running window, for people who look after the server.
@@ -171,8 +215,9 @@ impl GuessBudget {
             .get_or_insert_with(|| at.plus(limits.window));
         self.failed = self.failed.saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
-        if limits.failures > 0 && self.failed >= limits.failures {
+        if limits.failures > 0 && (self.last_try || self.failed >= limits.failures) {
             self.exhausted_until = Some(ends);
+            self.last_try = false;
         }
     }
 }

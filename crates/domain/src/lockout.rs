@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::RESERVATION_LIFE;
+use crate::budget::{Lost, RESERVATION_LIFE};
 use crate::error::{Error, Refusal};
 use crate::keeper::Keeper;
 use crate::port::store::{RowId, Tx, TxResult};
@@ -41,6 +41,12 @@ pub struct LockRules {
     pub within: Option<(u32, Duration)>,
 }
 
+impl LockRules {
+    fn locks_at_all(&self) -> bool {
+        self.first > 0 || self.hard_stop > 0 || self.within.is_some_and(|(count, _)| count > 0)
+    }
+}
+
 /// What happened lately to one subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lockout {
@@ -49,6 +55,13 @@ pub struct Lockout {
     recent: Vec<Timestamp>,
     locked_until: Option<Timestamp>,
     in_flight: Vec<(u64, Timestamp)>,
+    /// An older database was put back, and failures with the newer one are forgotten: one try is left before
+    /// the next lock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    last_try: bool,
+    /// The era whose beginning burned this lockout last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    burned: Option<u64>,
 }
 
 impl Record for Lockout {
@@ -111,10 +124,11 @@ impl Lockout {
     /// Counts a failure that was judged at once, without a reservation.
     pub fn count(&mut self, at: Timestamp, rules: &LockRules) {
         self.in_a_row = self.in_a_row.saturating_add(1);
-        let mut locks = false;
+        let mut locks = self.last_try && rules.locks_at_all();
+        self.last_try = false;
         if rules.first > 0 && self.in_a_row >= rules.first {
             let beyond = self.in_a_row - rules.first;
-            locks = beyond.is_multiple_of(rules.every.max(1));
+            locks |= beyond.is_multiple_of(rules.every.max(1));
         }
         if let Some((count, span)) = rules.within.filter(|(count, _)| *count > 0) {
             self.recent.retain(|moment| moment.plus(span) > at);
@@ -135,6 +149,36 @@ impl Lockout {
         self.in_a_row = 0;
         self.recent.clear();
         self.locked_until = None;
+        self.last_try = false;
+    }
+
+    /// Takes all tries but one before the next lock, and counts the failures in a row that may be forgotten,
+    /// up to the last. Once for each era.
+    pub(crate) fn burn(&mut self, rules: &LockRules, lost: Lost) {
+        if self.burned == Some(lost.era) {
+            return;
+        }
+        self.burned = Some(lost.era);
+        self.in_flight.clear();
+        self.last_try = true;
+        let most = rules.hard_stop.saturating_sub(1);
+        if self.in_a_row >= most {
+            return;
+        }
+        // As fast as the locks let anybody fail.
+        let mut left = lost.span.unwrap_or(Duration::MAX);
+        self.in_a_row = self.in_a_row.max(rules.first);
+        while self.in_a_row < most {
+            let (pause, failures) = match rules.within {
+                Some((count, span)) => (span, count),
+                None => (self.length(rules), rules.every),
+            };
+            self.in_a_row = self.in_a_row.saturating_add(failures.max(1)).min(most);
+            match left.checked_sub(pause) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
     }
 
     pub fn in_a_row(&self) -> u32 {
@@ -152,7 +196,7 @@ impl Lockout {
 
     /// Failures left before the next lock, if any rule counts them.
     fn left(&self, now: Timestamp, rules: &LockRules) -> Option<u32> {
-        let mut left = None;
+        let mut left = (self.last_try && rules.locks_at_all()).then_some(1);
         let mut at_most =
             |count: u32| left = Some(left.map_or(count, |known: u32| known.min(count)));
         if rules.first > 0 {
@@ -347,6 +391,38 @@ mod tests {
             lockout.count(at(0), rules);
         }
         lockout
+    }
+
+    #[test]
+    fn a_burned_lockout_has_one_try_before_its_next_lock_once_for_each_era() {
+        let lost = |era: u64, hours: u64| Lost {
+            era,
+            span: Some(Duration::from_secs(hours * 3_600)),
+        };
+        let mut lockout = Lockout::default();
+        lockout.burn(&CODES, lost(1, 0));
+        assert_eq!(lockout.reserve(at(0), &CODES, 1), Try::Granted);
+        assert_eq!(lockout.reserve(at(0), &CODES, 2), Try::Wait);
+        lockout.fail(at(0), &CODES, 1);
+        assert!(lockout.locked(at(0), &CODES).is_some());
+        let spent = lockout.clone();
+        lockout.burn(&CODES, lost(1, 0));
+        assert_eq!(lockout, spent);
+        let mut lockout = Lockout::default();
+        lockout.burn(&CODES, lost(1, 0));
+        assert_eq!(lockout.reserve(at(0), &CODES, 1), Try::Granted);
+        lockout.succeed(1);
+        assert_eq!(lockout.left(at(0), &CODES), Some(10));
+        // What the locks let anybody fail in a day, and never the last.
+        let mut day = Lockout::default();
+        day.burn(&CODES, lost(1, 24));
+        assert!((30..60).contains(&day.in_a_row()), "{}", day.in_a_row());
+        let mut years = Lockout::default();
+        years.burn(&CODES, lost(1, 24 * 1_000));
+        assert_eq!(years.in_a_row(), 99);
+        let mut untold = Lockout::default();
+        untold.burn(&CODES, Lost { era: 1, span: None });
+        assert_eq!(untold.in_a_row(), 99);
     }
 
     #[test]

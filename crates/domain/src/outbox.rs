@@ -55,6 +55,12 @@ impl Record for Waiting {
     const KIND: &'static str = "outbox";
 }
 
+impl Waiting {
+    pub(crate) fn message(&self) -> &Message {
+        &self.message
+    }
+}
+
 /// The ways out, and what keeps letters in order.
 pub(crate) struct Sending {
     courier: Arc<dyn Courier>,

@@ -415,6 +415,20 @@ impl Keeper {
         }
     }
 
+    /// Fills a user's refusals up to the last: an older database may have forgotten as many.
+    pub(crate) fn burn_attempts(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        user: RowId,
+    ) -> TxResult<()> {
+        let forgotten = self.policy.wallet.refusals.count.saturating_sub(1) as usize;
+        let mut attempts = self.attempts(tx, user)?;
+        attempts.in_flight.clear();
+        attempts.refused = vec![now; forgotten];
+        self.rows.put(tx, &mut attempts)
+    }
+
     fn was_seen(&self, tx: &mut dyn Tx, now: Timestamp, evidence: RowId) -> TxResult<bool> {
         let seen = self.rows.get::<Seen>(tx, &evidence)?;
         Ok(seen.is_some_and(|seen| seen.place.due.is_none_or(|due| now < due)))

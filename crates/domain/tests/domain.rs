@@ -13,5 +13,7 @@ mod outbox;
 mod owner;
 #[path = "domain/properties.rs"]
 mod properties;
+#[path = "domain/rollback.rs"]
+mod rollback;
 #[path = "domain/secrecy.rs"]
 mod secrecy;

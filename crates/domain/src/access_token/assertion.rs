@@ -89,13 +89,16 @@ impl Keeper {
         if !timely || !named || claims.jti.is_empty() {
             return Ok(Authentication::Wrong);
         }
+        // Without a time of its own it may have been made as long ago as it may live.
+        let made = claims.iat.map_or_else(|| expires.minus(LONGEST), at);
         let row = self.rows.id(
             SpentAssertion::KIND,
             &[&client.id().0, claims.jti.as_bytes()],
         );
         let scope = client.scope();
         self.write(move |keeper, tx| {
-            if keeper.rows.get::<SpentAssertion>(tx, &row)?.is_some() {
+            let spent = keeper.rows.get::<SpentAssertion>(tx, &row)?.is_some();
+            if spent || keeper.is_of_forgotten_time(tx, made, SKEW)? {
                 return Ok(Authentication::Wrong);
             }
             keeper

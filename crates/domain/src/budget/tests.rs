@@ -195,3 +195,102 @@ proptest! {
         }
     }
 }
+
+fn lost(era: u64, windows: u32) -> Lost {
+    let span = LIMITS.window.saturating_mul(windows);
+    Lost {
+        era,
+        span: Some(span),
+    }
+}
+
+#[test]
+fn a_burned_budget_has_one_try_at_a_time_and_one_failure() {
+    let mut budget = GuessBudget::default();
+    budget.burn(at(10), &LIMITS, lost(1, 0));
+    let only = granted(&mut budget, at(10), 7);
+    assert_eq!(budget.reserve(at(10), &LIMITS, 8), Reserve::Wait);
+    budget.withdraw(only);
+    let only = granted(&mut budget, at(10), 9);
+    budget.fail(at(11), &LIMITS, only);
+    let until = at(11).plus(LIMITS.window);
+    assert_eq!(
+        budget.reserve(at(12), &LIMITS, 10),
+        Reserve::Exhausted { until }
+    );
+    // It is over when it says so.
+    granted(&mut budget, until, 20);
+}
+
+#[test]
+fn a_try_that_is_never_settled_is_the_last_one_of_a_burned_budget() {
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &LIMITS, lost(1, 0));
+    granted(&mut budget, at(0), 1);
+    let later = at(0).plus(RESERVATION_LIFE);
+    assert!(matches!(
+        budget.reserve(later, &LIMITS, 2),
+        Reserve::Exhausted { .. }
+    ));
+}
+
+#[test]
+fn a_budget_burns_once_for_each_era_and_a_success_ends_it() {
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &LIMITS, lost(1, 0));
+    assert_eq!(budget.failed_in_a_row(), 6);
+    let try_ = granted(&mut budget, at(0), 1);
+    budget.fail(at(0), &LIMITS, try_);
+    let spent = budget.clone();
+    budget.burn(at(1), &LIMITS, lost(1, 0));
+    assert_eq!(budget, spent, "the same era gives no second try");
+    budget.burn(at(1), &LIMITS, lost(2, 1));
+    let still = budget.reserve(at(1), &LIMITS, 2);
+    assert!(matches!(still, Reserve::Exhausted { .. }), "{still:?}");
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &LIMITS, lost(1, 0));
+    let right = granted(&mut budget, at(0), 3);
+    budget.succeed(right);
+    for id in 4..6 {
+        let try_ = granted(&mut budget, at(0), id);
+        budget.fail(at(0), &LIMITS, try_);
+    }
+    assert_eq!(budget.exhausted(at(0), &LIMITS), None);
+}
+
+#[test]
+fn failures_in_a_row_that_may_be_forgotten_are_counted_up_to_the_last() {
+    let long = GuessLimits {
+        in_a_row: 100,
+        ..LIMITS
+    };
+    for (windows, failures) in [(0, 6), (1, 9), (10, 36), (40, 99)] {
+        let mut budget = GuessBudget::default();
+        budget.burn(at(0), &long, lost(1, windows));
+        assert_eq!(budget.failed_in_a_row(), failures);
+    }
+    let mut budget = GuessBudget::default();
+    let untold = Lost { era: 1, span: None };
+    budget.burn(at(0), &LIMITS, untold);
+    assert_eq!(budget.failed_in_a_row(), LIMITS.in_a_row - 1);
+    let try_ = granted(&mut budget, at(0), 1);
+    budget.fail(at(0), &LIMITS, try_);
+    assert_eq!(
+        budget.exhausted(at(0).plus(days(70)), &LIMITS),
+        Some(Timestamp::NEVER)
+    );
+}
+
+#[test]
+fn a_limit_that_is_off_stays_off_in_a_burned_budget() {
+    let off = GuessLimits {
+        failures: 0,
+        ..LIMITS
+    };
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &off, lost(1, 0));
+    for id in 0..4 {
+        let reserve = budget.reserve(at(0), &off, id);
+        assert!(matches!(reserve, Reserve::Granted(_)));
+    }
+}

@@ -44,6 +44,13 @@ impl Authenticator {
         self.on_since.is_some()
     }
 
+    /// Ends the codes of the app up to `now`, and all recovery codes: which of them were used is forgotten.
+    pub(crate) fn end_codes(&mut self, now: Timestamp) {
+        let newest = totp::step_at(now.seconds()) + DRIFT;
+        self.last_step = self.last_step.max(newest);
+        self.recovery.clear();
+    }
+
     pub(crate) fn recovery_codes_left(&self) -> usize {
         self.recovery.len()
     }

@@ -122,7 +122,7 @@ impl Keeper {
         Ok(account.ok_or(Refusal::UnknownSubject)?)
     }
 
-    fn class_rows(&self, account: &Stored<Account>, class: Class) -> Vec<RowId> {
+    pub(crate) fn class_rows(&self, account: &Stored<Account>, class: Class) -> Vec<RowId> {
         match class {
             Class::PasswordRecovery => account
                 .ways()

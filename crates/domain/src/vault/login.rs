@@ -462,13 +462,25 @@ impl Keeper {
             GuessBudget::KIND,
             &[b"login from", &handshake.name, caller.network.as_bytes()],
         );
-        let anywhere = self
-            .rows
-            .id(GuessBudget::KIND, &[b"login", &handshake.name]);
+        let anywhere = self.login_anywhere_row(&handshake.name);
         [
             (here, policy.failures_from_network),
             (anywhere, policy.failures_from_anywhere),
         ]
+    }
+
+    fn login_anywhere_row(&self, name: &[u8; 16]) -> RowId {
+        self.rows.id(GuessBudget::KIND, &[b"login", name])
+    }
+
+    /// Where the budget of a login name lies that all networks share.
+    pub(crate) fn login_budget_place(
+        &self,
+        now: Timestamp,
+        login: &RowId,
+        limits: &GuessLimits,
+    ) -> Place {
+        Place::at(self.login_anywhere_row(&login.0)).due(budget_due(now, limits))
     }
 
     /// A budget that is forgotten once nothing in it counts any more: names are free to invent.
@@ -479,7 +491,7 @@ impl Keeper {
         row: RowId,
         limits: &GuessLimits,
     ) -> TxResult<Stored<GuessBudget>> {
-        let due = now.plus(limits.window).plus(Duration::from_secs(60));
+        let due = budget_due(now, limits);
         match self.rows.get::<GuessBudget>(tx, &row)? {
             Some(mut budget) => {
                 budget.place.due = Some(due);
@@ -507,6 +519,10 @@ impl Keeper {
     fn absent_row(&self) -> RowId {
         self.rows.id(Login::KIND, &[b"decoy", b"absent"])
     }
+}
+
+fn budget_due(now: Timestamp, limits: &GuessLimits) -> Timestamp {
+    now.plus(limits.window).plus(Duration::from_secs(60))
 }
 
 /// Step 3: the server's proof in hex, for a right one.

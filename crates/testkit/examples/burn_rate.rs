@@ -1,0 +1,57 @@
+//! How long an accepted rollback takes: `cargo run --release -p testkit --example burn_rate -- [SUBJECTS]`.
+//!
+//! Subjects are PIN-guarded keys, half of them without a budget yet. Also on PostgreSQL, where
+//! `KEYWARD_TEST_POSTGRES` names a server.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a measurement"
+)]
+
+use std::time::Instant;
+
+use domain::custody::{ImportedKey, KeyId};
+use testkit::{Backing, Kit};
+use uuid::Uuid;
+
+const DEFAULT: u128 = 20_000;
+
+async fn measure(name: &str, backing: Backing, subjects: u128) {
+    let kit = Kit::builder().store(backing.store()).build().await;
+    for chunk in (0..subjects).collect::<Vec<_>>().chunks(256) {
+        let added = chunk.iter().map(|number| {
+            let key = ImportedKey {
+                id: KeyId(Uuid::from_u128(*number)),
+                content: [7; 32],
+                salt: vec![7; 32],
+                pin_hash: vec![7; 32],
+                failed: u32::from(number % 2 == 0),
+                first_failure: None,
+            };
+            let keeper = std::sync::Arc::clone(&kit.keeper);
+            tokio::spawn(async move { keeper.import_key("test", key).await })
+        });
+        for added in added.collect::<Vec<_>>() {
+            added.await.unwrap().unwrap();
+        }
+    }
+    kit.keeper.begin_era(None).await.unwrap();
+    let watch = Instant::now();
+    while !kit.keeper.burn_some().await.unwrap().done {}
+    let seconds = watch.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let rate = subjects as f64 / seconds;
+    println!("{name}: {subjects} subjects in {seconds:.1} s, {rate:.0} a second");
+}
+
+#[tokio::main]
+async fn main() {
+    let subjects = std::env::args()
+        .nth(1)
+        .map_or(DEFAULT, |text| text.parse().unwrap());
+    measure("SQLite", Backing::file(), subjects).await;
+    if let Some(backing) = Backing::postgres().await {
+        measure("PostgreSQL", backing, subjects).await;
+    }
+}
