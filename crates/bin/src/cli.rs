@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use store::Extent;
 
 use crate::config::{Config, Loaded};
-use crate::{client, config, doctor, serve, surface, torture};
+use crate::{client, config, doctor, operate, serve, surface, torture};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -24,6 +25,13 @@ enum Command {
     Doctor(DoctorArgs),
     /// Bring the database schema up to date.
     Migrate(MigrateArgs),
+    /// Write everything in the database, as it is at one moment, to a file. Servers may run.
+    Backup(operate::BackupArgs),
+    /// Read a backup into an empty database.
+    Restore(operate::RestoreArgs),
+    /// Move a database from one engine to another.
+    #[command(subcommand)]
+    Db(operate::DbCommand),
     /// Print the OpenAPI description of a surface (photon, admin, …).
     Openapi {
         /// The surface.
@@ -64,6 +72,10 @@ impl Place {
 }
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the command line, each under its own name"
+)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -79,6 +91,10 @@ pub(crate) struct ServeArgs {
     /// Development mode with the cheapest hashing, for tests.
     #[arg(long, requires = "dev")]
     pub(crate) dev_fast_hash: bool,
+    /// Work with a database that is older than what this server has seen, or that came out of a backup. Every
+    /// PIN, code and login keeps one try at most; codes, sessions and running recoveries are ended.
+    #[arg(long)]
+    pub(crate) accept_rollback: bool,
     /// Log JSON lines; the first names the addresses.
     #[arg(long)]
     pub(crate) json_log: bool,
@@ -99,6 +115,9 @@ struct MigrateArgs {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
+    /// Take away what only older releases need: when no server of one runs any more.
+    #[arg(long)]
+    contract: bool,
     #[arg(long)]
     json: bool,
 }
@@ -109,8 +128,17 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments.place.load()?, arguments.json).await,
         Command::Migrate(arguments) => {
-            doctor::migrate(&arguments.place.load()?, arguments.dry_run, arguments.json).await
+            let extent = if arguments.contract {
+                Extent::All
+            } else {
+                Extent::Expand
+            };
+            let loaded = arguments.place.load()?;
+            doctor::migrate(&loaded, extent, arguments.dry_run, arguments.json).await
         }
+        Command::Backup(arguments) => operate::backup(&arguments).await,
+        Command::Restore(arguments) => operate::restore(&arguments).await,
+        Command::Db(command) => operate::db(command).await,
         Command::Openapi { surface } => {
             let description = surface::openapi(&surface)?;
             print(&serde_json::to_string_pretty(&description).map_err(|error| error.to_string())?)

@@ -6,20 +6,25 @@ use std::time::Duration;
 
 use domain::policy::{HashPolicy, Policy};
 use domain::port::store::{Row, RowId, Stop, Tx};
-use domain::port::{Clock, Courier, Random, Roots};
+use domain::port::{Clock, Courier, Random, Roots, Store};
 use domain::{Error, Keeper, Ports};
 use outside::{
     ComposerOptions, HttpKeySets, KeyError, KeyFile, LocalRoots, MovableClock, OutsideCourier,
-    OutsideLiveness, SystemClock, SystemRandom, TemplateComposer,
+    OutsideLiveness, SystemRandom, TemplateComposer, WatchedClock,
 };
+use store::transfer::marks;
 use store::{
     Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Statements,
 };
 
+use crate::admission;
 use crate::config::{Config, Loaded, courier_options};
+use crate::gate::Gate;
 
 /// Where the lines of the development mailbox lie.
 pub(crate) const MAILBOX: &str = "mailbox.jsonl";
+/// The database file of SQLite, in the data directory.
+pub(crate) const DATABASE: &str = "keyward.db";
 
 /// What is different in development mode.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,11 @@ pub(crate) enum Mode {
 /// Everything the commands work with.
 pub(crate) struct House {
     pub(crate) keeper: Arc<Keeper>,
+    /// The database without the gate before it.
+    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) gate: Arc<Gate>,
+    /// The clock that is compared with the database's, where that has one.
+    pub(crate) watched: Option<Arc<WatchedClock>>,
     pub(crate) clock: Option<Arc<MovableClock>>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) key_place: String,
@@ -62,7 +72,7 @@ pub(crate) fn database(
         }
         None => {
             make_folder(&loaded.data)?;
-            let path = loaded.data.join("keyward.db");
+            let path = loaded.data.join(DATABASE);
             let options = SqliteOptions {
                 migrations,
                 ..SqliteOptions::default()
@@ -76,11 +86,16 @@ pub(crate) fn database(
 /// Builds everything. Waits for a database that is away, because keys are made only for an empty one.
 pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<House, String> {
     let (store, database) = database(loaded, Migrations::Apply)?;
+    let found = admission::patiently(|| marks(store.as_ref())).await?;
+    if let Some(why) = admission::not_here(&found) {
+        return Err(why);
+    }
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     make_folder(&loaded.data)?;
-    let (clock, movable): (Arc<dyn Clock>, _) = match mode {
-        Mode::Production => (Arc::new(SystemClock), None),
-        Mode::Development { .. } => {
+    let watched = (mode == Mode::Production).then(|| Arc::new(WatchedClock::default()));
+    let (clock, movable): (Arc<dyn Clock>, _) = match (mode, &watched) {
+        (_, Some(watched)) => (Arc::clone(watched) as Arc<dyn Clock>, None),
+        (_, None) => {
             let clock = MovableClock::open(loaded.data.join("clock"))
                 .map_err(|error| format!("the development clock: {error}"))?;
             let clock = Arc::new(clock);
@@ -97,8 +112,12 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
         product: loaded.config.mail.product.clone(),
         overrides: loaded.config.mail.templates.clone(),
     })?;
+    let gate = Arc::new(Gate::over(
+        Arc::clone(&store) as Arc<dyn Store>,
+        watched.clone(),
+    ));
     let ports = Ports {
-        store,
+        store: Arc::clone(&gate) as Arc<dyn Store>,
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
         roots: roots as Arc<dyn Roots>,
@@ -112,6 +131,9 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
     keeper.prepare().await.map_err(|error| chain(&error))?;
     Ok(House {
         keeper,
+        store,
+        gate,
+        watched,
         clock: movable,
         random,
         key_place,
@@ -197,6 +219,8 @@ pub(crate) fn key_path(loaded: &Loaded) -> PathBuf {
 
 const SERVER: &str = "server";
 const KEYS: RowId = RowId(*b"keys of this db.");
+/// Where the mark of a database's keys lies.
+pub(crate) const KEYS_ROW: (&str, RowId) = (SERVER, KEYS);
 
 /// Whether no server has ever worked with this database. Waits while it is away.
 async fn is_new(store: &dyn Backend) -> Result<bool, String> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use outside::{KeyFile, SystemClock};
 use serde::Serialize;
-use store::Migrations;
+use store::{Extent, Migrations, Phase};
 
 use crate::banner;
 use crate::cli::print;
@@ -116,25 +116,45 @@ async fn running_is_ready(loaded: &Loaded) -> Result<(), String> {
 /// Brings the schema up to date, or says what that would do.
 pub(crate) async fn migrate(
     loaded: &Loaded,
+    extent: Extent,
     dry_run: bool,
     json: bool,
 ) -> Result<ExitCode, String> {
     let (store, name) = compose::database(loaded, Migrations::Leave)?;
-    let plan = if dry_run {
-        store.plan().await
+    let plan = store.plan().await.map_err(|error| chain(&error))?;
+    let later = plan.steps.len() - plan.within(extent).steps.len();
+    let done = if dry_run {
+        plan.within(extent)
     } else {
-        store.migrate().await
-    }
-    .map_err(|error| chain(&error))?;
+        store.migrate(extent).await.map_err(|error| chain(&error))?
+    };
     if json {
-        print(
-            &serde_json::json!({ "database": name, "dry_run": dry_run, "steps": plan.steps })
-                .to_string(),
-        )
-    } else if plan.is_current() {
-        print(&format!("{name} is up to date"))
-    } else {
-        let verb = if dry_run { "would do" } else { "did" };
-        print(&format!("{name}: {verb} {plan}"))
+        let steps: Vec<_> = done
+            .steps
+            .iter()
+            .map(|step| {
+                serde_json::json!({
+                    "number": step.number, "name": step.name, "phase": step.phase.name(),
+                    "older_servers_may_run": step.phase == Phase::Expand,
+                })
+            })
+            .collect();
+        let value = serde_json::json!({
+            "database": name, "dry_run": dry_run, "from": done.from, "to": done.to, "steps": steps,
+            "left_to_contract": later,
+        });
+        return print(&value.to_string());
     }
+    let verb = match (done.steps.is_empty(), dry_run) {
+        (true, _) => "is up to date:",
+        (false, true) => "would go from",
+        (false, false) => "went from",
+    };
+    let mut text = format!("{name} {verb} {done}");
+    if later > 0 {
+        text.push_str(&format!(
+            "\n{later} more with --contract, when no server of an older release runs any more"
+        ));
+    }
+    print(&text)
 }

@@ -1,6 +1,8 @@
 //! The one executable: `serve` and the tools around it. Reads configuration, builds the adapters, plugs
 //! them together. No rule lives here.
 
+mod admission;
+mod anchor;
 mod banner;
 mod cli;
 mod client;
@@ -8,12 +10,15 @@ mod compose;
 mod config;
 mod dev;
 mod doctor;
+mod gate;
 mod log;
 mod metrics;
+mod operate;
 mod running;
 mod serve;
 mod surface;
 mod torture;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     pub(crate) ready: Gauge<i64>,
     pub(crate) waiting_letters: Gauge<f64, AtomicU64>,
     pub(crate) job_failures: Counter,
+    pub(crate) clock_skew: Gauge<i64>,
 }
 
 impl Metrics {
@@ -45,6 +46,7 @@ impl Metrics {
             Times::new_with_constructor(|| Histogram::new(exponential_buckets(0.0005, 2.0, 15)));
         let (ready, waiting_letters) = (Gauge::default(), Gauge::default());
         let job_failures = Counter::default();
+        let clock_skew = Gauge::default();
         registry.register("requests", "Requests answered", requests.clone());
         registry.register(
             "request_seconds",
@@ -62,6 +64,11 @@ impl Metrics {
             "Runs of the jobs that failed",
             job_failures.clone(),
         );
+        registry.register(
+            "clock_skew_milliseconds",
+            "How far this node's clock is ahead of the database's",
+            clock_skew.clone(),
+        );
         Arc::new(Self {
             registry,
             requests,
@@ -69,6 +76,7 @@ impl Metrics {
             ready,
             waiting_letters,
             job_failures,
+            clock_skew,
         })
     }
 

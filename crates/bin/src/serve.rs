@@ -1,7 +1,7 @@
 //! `keyward serve`: listeners, jobs, and a stop that loses no request.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +24,13 @@ use crate::compose::{self, House, MAILBOX, Mode};
 use crate::config::Loaded;
 use crate::metrics::{Listener, Metrics};
 use crate::running::Running;
-use crate::{banner, dev, log, surface};
+use crate::watch::Watch;
+use crate::{admission, anchor, banner, dev, log, surface};
 
 /// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
 const JOB_PAUSE: Duration = Duration::from_millis(500);
 /// Letters that may be on their way at a time, in so many batches: one slow provider must not hold the rest.
 const DISPATCHERS: usize = 4;
-const CHECKPOINT: &str = "audit-checkpoint.json";
 
 pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
     let mut loaded = arguments.place.load()?;
@@ -55,6 +55,16 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
         house = compose::house(&loaded, mode, &listeners.public_url) => house?,
         () = signals.come() => return Ok(ExitCode::SUCCESS),
     };
+    let anchor = anchor::path(&loaded);
+    let known = tokio::select! {
+        known = admission::admit(
+            &house.keeper,
+            house.store.as_ref(),
+            &anchor,
+            arguments.accept_rollback,
+        ) => known?,
+        () = signals.come() => return Ok(ExitCode::SUCCESS),
+    };
     let running = Running {
         pid: std::process::id(),
         public: listeners.public_url.clone(),
@@ -65,7 +75,7 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
     };
     running.write(&loaded.data)?;
     banner::show(&loaded, &house, &running, json)?;
-    let served = serve(&loaded, house, &running, listeners, signals).await;
+    let served = serve(&loaded, (house, known), &running, listeners, signals).await;
     Running::remove(&loaded.data);
     served.map(|()| ExitCode::SUCCESS)
 }
@@ -126,7 +136,7 @@ impl Listeners {
 
 async fn serve(
     loaded: &Loaded,
-    house: House,
+    (house, known): (House, Option<Checkpoint>),
     running: &Running,
     listeners: Listeners,
     mut signals: StopSignals,
@@ -162,6 +172,16 @@ async fn serve(
         let hooks = duo::hooks(Arc::clone(&house.keeper), secret.as_deref());
         served.push((listener, watched("hooks", hooks, &metrics), None));
     }
+    let mut watch = Watch {
+        keeper: Arc::clone(&house.keeper),
+        store: Arc::clone(&house.store),
+        gate: Arc::clone(&house.gate),
+        clock: house.watched.clone(),
+        metrics: Arc::clone(&metrics),
+        path: anchor::path(loaded),
+        known,
+    };
+    watch.look_and_tell().await;
     let mut listening = JoinSet::new();
     for (listener, router, tls) in served {
         let options = ServeOptions {
@@ -175,12 +195,9 @@ async fn serve(
         listening.spawn(web::serve(options));
     }
     let jobs_stop = CancellationToken::new();
-    let mut jobs = jobs(
-        &house.keeper,
-        &metrics,
-        loaded.data.join(CHECKPOINT),
-        &jobs_stop,
-    );
+    let mut jobs = jobs(&house.keeper, &metrics, &jobs_stop);
+    let watch_stop = CancellationToken::new();
+    let watching = tokio::spawn(watch.run(watch_stop.clone()));
     let outcome = tokio::select! {
         () = signals.come() => Ok(()),
         Some(ended) = listening.join_next() => Err(format!("a listener ended by itself: {ended:?}")),
@@ -190,6 +207,9 @@ async fn serve(
     while listening.join_next().await.is_some() {}
     jobs_stop.cancel();
     while jobs.join_next().await.is_some() {}
+    watch_stop.cancel();
+    // A panic in it has been printed; there is nothing left that it could hurt.
+    let _ = watching.await;
     tracing::info!(code = "stopped", "stopped");
     outcome
 }
@@ -200,12 +220,12 @@ fn admin_router(
     running: &Running,
     metrics: &Arc<Metrics>,
 ) -> Router {
-    let anchor = loaded.data.join(CHECKPOINT);
+    let anchor = anchor::path(loaded);
     let admin = Arc::new(admin::Admin {
         keeper: Arc::clone(&house.keeper),
         token: SecretText::new(running.token.clone()),
         version: env!("CARGO_PKG_VERSION"),
-        anchor: Box::new(move || checkpoint(&anchor)),
+        anchor: Box::new(move || anchor::read(&anchor).ok().flatten()),
     });
     let shown = Arc::clone(metrics);
     let keeper = Arc::clone(&house.keeper);
@@ -261,12 +281,7 @@ fn watched(name: &'static str, router: Router, metrics: &Arc<Metrics>) -> Router
 }
 
 /// Letters, reminders, the audit chain and forgetting, until `stop`.
-fn jobs(
-    keeper: &Arc<Keeper>,
-    metrics: &Arc<Metrics>,
-    anchor: PathBuf,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
+fn jobs(keeper: &Arc<Keeper>, metrics: &Arc<Metrics>, stop: &CancellationToken) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     for _ in 0..DISPATCHERS {
         let (keeper, metrics, stop) = (Arc::clone(keeper), Arc::clone(metrics), stop.clone());
@@ -285,21 +300,12 @@ fn jobs(
     jobs.spawn(async move {
         let mut pause = tokio::time::interval(JOB_PAUSE);
         pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut written = 0;
         loop {
             let last = stop.is_cancelled();
             note("housekeeping", keeper.keep_house().await, &metrics);
             if let Ok(waiting) = keeper.waiting_letters().await {
                 #[expect(clippy::cast_precision_loss, reason = "a gauge of letters")]
                 metrics.waiting_letters.set(waiting as f64);
-            }
-            match keeper.audit_checkpoint().await {
-                Ok(Some(end)) if end.number > written => {
-                    written = end.number;
-                    keep(&anchor, &end);
-                }
-                Ok(_) => {}
-                Err(error) => note("checkpoint", Err(error), &metrics),
             }
             if last {
                 return;
@@ -322,23 +328,6 @@ fn note(job: &'static str, outcome: Result<(), domain::Error>, metrics: &Metrics
             error = domain::error::chain(&error),
             "a job will be tried again"
         );
-    }
-}
-
-fn checkpoint(path: &Path) -> Option<Checkpoint> {
-    let text = std::fs::read_to_string(path).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-fn keep(path: &Path, end: &Checkpoint) {
-    let fresh = path.with_extension("new");
-    let write = || {
-        let text = serde_json::to_string(end)?;
-        std::fs::write(&fresh, text)?;
-        std::fs::rename(&fresh, path)
-    };
-    if let Err(error) = write() {
-        tracing::error!(code = "checkpoint", error = %error, "the audit checkpoint could not be kept");
     }
 }
 

@@ -11,6 +11,7 @@ use http::{StatusCode, header};
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::gate::Closed;
 
 /// Name and title of each surface that has a description.
 const DESCRIBED: [(&str, &str); 6] = [
@@ -157,12 +158,12 @@ pub(crate) async fn ready(keeper: Arc<Keeper>) -> Response {
                 (header::CACHE_CONTROL, "no-store"),
                 (header::RETRY_AFTER, "1"),
             ];
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                headers,
-                "the database cannot be written\n",
-            )
-                .into_response()
+            let why = match &error {
+                domain::Error::Unavailable(source) => source.downcast_ref::<Closed>(),
+                _ => None,
+            };
+            let why = why.map_or("the database cannot be written", |closed| &closed.0);
+            (StatusCode::SERVICE_UNAVAILABLE, headers, format!("{why}\n")).into_response()
         }
     }
 }

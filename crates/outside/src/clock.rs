@@ -1,5 +1,7 @@
 //! The system's clock, and one that development mode can set forward.
 
+mod watched;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -9,6 +11,8 @@ use domain::Timestamp;
 use domain::port::Clock;
 
 use crate::disk::Replacement;
+
+pub use watched::{ALLOWED_SKEW, Asked, WatchedClock};
 
 /// The time of the operating system.
 #[derive(Debug, Clone, Copy, Default)]

@@ -74,6 +74,13 @@ impl Replacement {
     }
 }
 
+/// Puts `bytes` in place of the file at `path`, for a file that only this process replaces.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A replacement left over by a kill is nobody's.
+    let _ = fs::remove_file(Replacement::beside(path));
+    Replacement::begin(path)?.finish(bytes)
+}
+
 impl Drop for Replacement {
     fn drop(&mut self) {
         // After a rename there is nothing left of that name.

@@ -7,14 +7,14 @@
 pub mod clock;
 pub mod composer;
 pub mod courier;
-mod disk;
+pub mod disk;
 mod http;
 pub mod key_sets;
 pub mod keys;
 pub mod liveness;
 pub mod random;
 
-pub use clock::{MovableClock, SystemClock};
+pub use clock::{MovableClock, SystemClock, WatchedClock};
 pub use composer::{ComposerOptions, TemplateComposer};
 pub use courier::{CourierOptions, OutsideCourier};
 pub use key_sets::{HttpKeySets, KeySetOptions, KeySource};

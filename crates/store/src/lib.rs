@@ -9,8 +9,9 @@ pub mod postgres;
 pub mod schema;
 pub mod sqlite;
 mod stopwatch;
+pub mod transfer;
 
 pub use backend::Backend;
 pub use postgres::{PostgresOptions, PostgresStore, Statements};
-pub use schema::{Migrations, Plan, SchemaError};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use schema::{Extent, Migrations, Phase, Plan, SchemaError, Step};
+pub use sqlite::{SqliteOptions, SqliteStore, SqliteView};

@@ -24,16 +24,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool, PoolError, Timeouts};
-use domain::Error;
 use domain::port::Store;
 use domain::port::store::{Job, Kind, Row, RowId};
+use domain::{Error, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_postgres::Client;
 
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::schema::{Migrations, Plan, SchemaError};
+use crate::schema::{Extent, Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
 use deadline::Deadline;
 use fault::Fault;
@@ -455,13 +455,23 @@ impl Backend for PostgresStore {
         schema::plan(&client).await
     }
 
-    async fn migrate(&self) -> Result<Plan, Error> {
+    async fn migrate(&self, extent: Extent) -> Result<Plan, Error> {
         let deadline = Deadline::within(self.options.deadline);
         let client = self
             .connection(&deadline)
             .await
             .map_err(Fault::into_error)?;
-        schema::migrate(&client).await
+        schema::migrate(&client, extent).await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, Error> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let deadline = Deadline::within(READY_WITHIN);
+        let reply = self.ask(Step::Read(sql, Vec::new()), &deadline).await;
+        let rows = reply.map_err(Fault::into_error)?.rows();
+        Ok(rows
+            .first()
+            .map(|row| Timestamp::from_millis(row.get::<_, i64>(0))))
     }
 
     async fn count_kinds(&self) -> Result<Vec<(String, u64)>, Error> {
@@ -490,8 +500,8 @@ async fn arrange(client: &Client, migrations: Migrations) -> Result<(), Error> {
         }
         return Err(Error::unavailable(SchemaError::Pending { plan }));
     }
-    let plan = schema::migrate(client).await?;
-    if !plan.is_current() {
+    let plan = schema::migrate(client, Extent::Expand).await?;
+    if !plan.steps.is_empty() {
         let (from, to) = (plan.from, plan.to);
         tracing::info!(engine = "postgres", from, to, "the schema was migrated");
     }

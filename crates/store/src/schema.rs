@@ -1,4 +1,9 @@
 //! Numbered, forward-only migrations: what is applied, what is pending, and what must be refused.
+//!
+//! A step either *expands* the schema, and releases that do not know it go on working beside it, or it *contracts* it:
+//! takes away what an older release needs. A server applies expanding steps when it starts, so nodes of two
+//! releases work side by side; contracting ones wait for `keyward migrate --contract`, when the last old node has
+//! stopped. The database remembers the last contracting step, and releases that do not know that one refuse it.
 
 use std::fmt;
 
@@ -13,11 +18,38 @@ pub enum Migrations {
     Leave,
 }
 
+/// What a step means to releases that do not know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// They go on working.
+    Expand,
+    /// They must have stopped.
+    Contract,
+}
+
+impl Phase {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expand => "expand",
+            Self::Contract => "contract",
+        }
+    }
+}
+
+/// How far to migrate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Up to the first contracting step.
+    Expand,
+    All,
+}
+
 /// One step of a schema.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Migration {
     pub(crate) number: i64,
     pub(crate) name: &'static str,
+    pub(crate) phase: Phase,
     pub(crate) sql: &'static str,
 }
 
@@ -26,6 +58,25 @@ impl Migration {
     pub(crate) fn checksum(&self) -> Vec<u8> {
         crypto::mac::sha256(self.sql.as_bytes()).to_vec()
     }
+}
+
+/// The name of the number, in the table of those about the database itself, that is the last contracting step.
+pub(crate) const NEEDS: &str = "schema_needs";
+
+/// What the database remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    pub(crate) applied: Vec<Applied>,
+    /// The step that a release must know; `None` of a database that does not say.
+    pub(crate) needs: Option<i64>,
+}
+
+/// The number to remember after `left` is applied.
+pub(crate) fn needs_after(known: &[Migration], left: &[Migration]) -> Option<i64> {
+    let last = left.last()?.number;
+    let done = known.iter().filter(|step| step.number <= last);
+    let contracting = done.filter(|step| step.phase == Phase::Contract);
+    Some(contracting.map(|step| step.number).max().unwrap_or(0))
 }
 
 /// A step as the database remembers it.
@@ -42,26 +93,50 @@ pub struct Plan {
     pub from: i64,
     /// The schema's number afterwards.
     pub to: i64,
-    /// The steps between, by number and name.
-    pub steps: Vec<(i64, &'static str)>,
+    /// The steps between, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub number: i64,
+    pub name: &'static str,
+    pub phase: Phase,
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether this release can work with the schema: nothing is left to do but contracting.
     pub fn is_current(&self) -> bool {
-        self.steps.is_empty()
+        self.within(Extent::Expand).steps.is_empty()
+    }
+
+    /// The part of it that is done at once.
+    #[must_use]
+    pub fn within(&self, extent: Extent) -> Self {
+        let take = |step: &&Step| extent == Extent::All || step.phase == Phase::Expand;
+        let steps: Vec<Step> = self.steps.iter().take_while(take).copied().collect();
+        Self {
+            from: self.from,
+            to: steps.last().map_or(self.from, |step| step.number),
+            steps,
+        }
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_current() {
+        if self.steps.is_empty() {
             return write!(f, "schema {}: nothing to do", self.to);
         }
         write!(f, "schema {} to {}:", self.from, self.to)?;
-        self.steps
-            .iter()
-            .try_for_each(|(number, name)| write!(f, " {number:04}_{name}"))
+        self.steps.iter().try_for_each(|step| {
+            write!(f, " {:04}_{}", step.number, step.name)?;
+            match step.phase {
+                Phase::Expand => Ok(()),
+                Phase::Contract => f.write_str(" (contracts)"),
+            }
+        })
     }
 }
 
@@ -100,94 +175,53 @@ impl fmt::Display for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
-/// What is left to do of `known`, given what the database remembers, in order.
+/// What is left to do of `known`, given what the database remembers, in order. Steps of a newer release that do
+/// not contract are none of this one's business.
 pub(crate) fn pending(
     known: &'static [Migration],
-    applied: &[Applied],
+    history: &History,
 ) -> Result<(Plan, &'static [Migration]), SchemaError> {
     let newest = known.last().map_or(0, |step| step.number);
-    let found = applied.last().map_or(0, |step| step.number);
-    if found > newest {
+    let found = history.applied.last().map_or(0, |step| step.number);
+    if found > newest && history.needs.is_none_or(|needs| needs > newest) {
         return Err(SchemaError::Newer {
             found,
             known: newest,
         });
     }
-    for (index, step) in applied.iter().enumerate() {
-        let same =
-            |ours: &Migration| ours.number == step.number && ours.checksum() == step.checksum;
-        if !known.get(index).is_some_and(same) {
+    for (step, ours) in history.applied.iter().zip(known) {
+        if ours.number != step.number || ours.checksum() != step.checksum {
             return Err(SchemaError::Edited {
                 number: step.number,
             });
         }
     }
-    let left = &known[applied.len()..];
-    let steps = left.iter().map(|step| (step.number, step.name)).collect();
+    let left = known.get(history.applied.len()..).unwrap_or_default();
+    let steps = left
+        .iter()
+        .map(|step| Step {
+            number: step.number,
+            name: step.name,
+            phase: step.phase,
+        })
+        .collect();
     Ok((
         Plan {
             from: found,
-            to: newest,
+            to: newest.max(found),
             steps,
         },
         left,
     ))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    static KNOWN: [Migration; 2] = [
-        Migration {
-            number: 1,
-            name: "one",
-            sql: "-- one",
-        },
-        Migration {
-            number: 2,
-            name: "two",
-            sql: "-- two",
-        },
-    ];
-
-    fn applied(steps: &[Migration]) -> Vec<Applied> {
-        steps
-            .iter()
-            .map(|s| Applied {
-                number: s.number,
-                checksum: s.checksum(),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn plans_what_is_missing_in_order() {
-        let (plan, left) = pending(&KNOWN, &[]).unwrap();
-        assert_eq!(plan.to_string(), "schema 0 to 2: 0001_one 0002_two");
-        assert_eq!(left.len(), 2);
-        let (plan, _) = pending(&KNOWN, &applied(&KNOWN[..1])).unwrap();
-        assert_eq!(plan.to_string(), "schema 1 to 2: 0002_two");
-        let (plan, _) = pending(&KNOWN, &applied(&KNOWN)).unwrap();
-        assert!(plan.is_current());
-    }
-
-    #[test]
-    fn refuses_a_newer_and_an_edited_schema() {
-        let mut newer = applied(&KNOWN);
-        newer.push(Applied {
-            number: 3,
-            checksum: vec![],
-        });
-        assert_eq!(
-            pending(&KNOWN, &newer).unwrap_err(),
-            SchemaError::Newer { found: 3, known: 2 }
-        );
-        let mut edited = applied(&KNOWN);
-        edited[0].checksum = vec![0];
-        assert_eq!(
-            pending(&KNOWN, &edited).unwrap_err(),
-            SchemaError::Edited { number: 1 }
-        );
-    }
+/// The part of `left` that is done within `extent`.
+pub(crate) fn within(left: &'static [Migration], extent: Extent) -> &'static [Migration] {
+    let stop = left
+        .iter()
+        .position(|step| extent == Extent::Expand && step.phase == Phase::Contract);
+    &left[..stop.unwrap_or(left.len())]
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,25 +8,27 @@ mod file;
 mod readers;
 mod rows;
 mod schema;
+mod view;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::Error;
 use domain::port::Store;
 use domain::port::store::{Job, Kind, Row, RowId};
+use domain::{Error, Timestamp};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tokio::sync::Mutex;
 
 use crate::backend::Backend;
 use crate::failure::Failure;
-use crate::schema::{Migrations, Plan, SchemaError};
+use crate::schema::{Extent, Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
 use readers::Readers;
 use rows::Access;
+pub use view::SqliteView;
 use writer::Writer;
 
 /// How often a job is run before it is given up.
@@ -184,8 +186,14 @@ impl Backend for SqliteStore {
             .await
     }
 
-    async fn migrate(&self) -> Result<Plan, Error> {
-        self.writer.alone(schema::migrate).await
+    async fn migrate(&self, extent: Extent) -> Result<Plan, Error> {
+        self.writer
+            .alone(move |connection| schema::migrate(connection, extent))
+            .await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(None)
     }
 
     async fn count_kinds(&self) -> Result<Vec<(String, u64)>, Error> {
@@ -207,7 +215,7 @@ impl Backend for SqliteStore {
 
 fn arrange(connection: &mut Connection, migrations: Migrations) -> Result<(), Error> {
     let plan = match migrations {
-        Migrations::Apply => schema::migrate(connection)?,
+        Migrations::Apply => schema::migrate(connection, Extent::Expand)?,
         Migrations::Leave => return Ok(()),
         Migrations::Require => {
             let plan = schema::plan(connection)?;
@@ -217,7 +225,7 @@ fn arrange(connection: &mut Connection, migrations: Migrations) -> Result<(), Er
             plan
         }
     };
-    if !plan.is_current() {
+    if !plan.steps.is_empty() {
         tracing::info!(
             engine = "sqlite",
             from = plan.from,

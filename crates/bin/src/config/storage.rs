@@ -8,12 +8,15 @@ use super::section::section;
 section! {
     /// Where everything is kept.
     Storage {
-        /// Data directory: the SQLite database, the key file, the audit checkpoint.
+        /// Data directory: the SQLite database, the key file, the anchor.
         data: PathBuf = PathBuf::from("keyward-data"),
         /// `sqlite`, or the URL of a PostgreSQL primary: `postgres://user@host1,host2/keyward`.
         url: Secret = Secret::sqlite(),
         /// File that holds the URL, for one with a password in it.
         url_file: Option<PathBuf> = None,
+        /// The anchor, by which an older database that was put back is noticed: a file that must not go back
+        /// with it, so best on another volume. Without a name: `audit-checkpoint.json` in the data directory.
+        anchor: Option<PathBuf> = None,
         /// PostgreSQL: connections of this process.
         pool_size: usize = 16,
         /// PostgreSQL: statements stay prepared in the sessions, which spares the server two fifths of its work. Only

@@ -19,6 +19,7 @@ mod photon;
 mod postgres;
 mod refusals;
 mod restart;
+mod rollback;
 mod server;
 mod stop;
 mod wait;

@@ -75,7 +75,7 @@ impl Drop for Database {
     }
 }
 
-fn run(url: &str, statements: &[&str]) {
+pub(crate) fn run(url: &str, statements: &[&str]) {
     with(url, async |client| {
         for statement in statements {
             client.batch_execute(statement).await.unwrap();

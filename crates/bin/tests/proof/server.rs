@@ -199,6 +199,13 @@ impl Ended {
     }
 }
 
+/// `keyward COMMAND…`.
+pub(crate) fn command(arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.args(arguments);
+    ended(command)
+}
+
 /// Runs a command to its end; one that does not end fails the test.
 pub(crate) fn ended(mut command: Command) -> Ended {
     let folder = TempDir::new().unwrap();

@@ -6,11 +6,14 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, types::Type};
 
 use crate::failure::Failure;
-use crate::schema::{Applied, Migration, Plan, pending};
+use crate::schema::{
+    Applied, Extent, History, Migration, NEEDS, Phase, Plan, needs_after, pending, within,
+};
 
 static MIGRATIONS: [Migration; 1] = [Migration {
     number: 1,
     name: "sealed_rows",
+    phase: Phase::Expand,
     sql: include_str!("../../migrations/postgres/0001_sealed_rows.sql"),
 }];
 
@@ -35,15 +38,15 @@ const SWEEP: &str = "DELETE FROM commit_mark WHERE seen < now() - interval '7 da
 const TRIES: usize = 5;
 
 pub(super) async fn plan(client: &Client) -> Result<Plan, Error> {
-    let applied = applied(client).await?;
-    pending(&MIGRATIONS, &applied)
+    let history = history(client).await?;
+    pending(&MIGRATIONS, &history)
         .map(|(plan, _)| plan)
         .map_err(Error::unavailable)
 }
 
-pub(super) async fn migrate(client: &Client) -> Result<Plan, Error> {
+pub(super) async fn migrate(client: &Client, extent: Extent) -> Result<Plan, Error> {
     let plan = plan(client).await?;
-    if plan.is_current() {
+    if plan.within(extent).steps.is_empty() {
         if let Err(error) = client.batch_execute(SWEEP).await {
             // They are small: the next start will do.
             tracing::warn!(
@@ -51,11 +54,19 @@ pub(super) async fn migrate(client: &Client) -> Result<Plan, Error> {
                 "old commit marks stay"
             );
         }
-        return Ok(plan);
+        return Ok(plan.within(extent));
     }
+    apply(client, &MIGRATIONS, extent).await
+}
+
+async fn apply(
+    client: &Client,
+    known: &'static [Migration],
+    extent: Extent,
+) -> Result<Plan, Error> {
     remember(client).await?;
     client.batch_execute(LOCK).await.map_err(cannot)?;
-    let done = apply(client).await;
+    let done = apply_locked(client, known, extent).await;
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = client.batch_execute(end).await.map_err(cannot);
     let plan = done?;
@@ -83,8 +94,13 @@ async fn remember(client: &Client) -> Result<(), Error> {
 }
 
 /// In the transaction that holds the lock: another server may have migrated while we waited for it.
-async fn apply(client: &Client) -> Result<Plan, Error> {
-    let (plan, left) = pending(&MIGRATIONS, &applied(client).await?).map_err(Error::unavailable)?;
+async fn apply_locked(
+    client: &Client,
+    known: &'static [Migration],
+    extent: Extent,
+) -> Result<Plan, Error> {
+    let (plan, left) = pending(known, &history(client).await?).map_err(Error::unavailable)?;
+    let left = within(left, extent);
     for step in left {
         client.batch_execute(step.sql).await.map_err(cannot)?;
         client
@@ -99,7 +115,33 @@ async fn apply(client: &Client) -> Result<Plan, Error> {
             .await
             .map_err(cannot)?;
     }
-    Ok(plan)
+    if let Some(needs) = needs_after(known, left) {
+        client
+            .execute_typed(
+                "INSERT INTO meta (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET value = greatest(meta.value, excluded.value)",
+                &[(&NEEDS, Type::TEXT), (&needs, Type::INT8)],
+            )
+            .await
+            .map_err(cannot)?;
+    }
+    Ok(plan.within(extent))
+}
+
+async fn history(client: &Client) -> Result<History, Error> {
+    let applied = applied(client).await?;
+    if applied.is_empty() {
+        return Ok(History::default());
+    }
+    let sql = "SELECT value FROM meta WHERE name = $1";
+    let rows = client
+        .query_typed(sql, &[(&NEEDS, Type::TEXT)])
+        .await
+        .map_err(cannot)?;
+    Ok(History {
+        applied,
+        needs: rows.first().map(|row| row.get(0)),
+    })
 }
 
 async fn applied(client: &Client) -> Result<Vec<Applied>, Error> {

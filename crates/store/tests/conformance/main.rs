@@ -12,6 +12,7 @@ mod races;
 mod server;
 mod sqlite;
 mod transactions;
+mod transfer;
 
 /// Makes one test per promise and backend.
 macro_rules! conformance {
@@ -90,4 +91,9 @@ conformance! {
     races::one_of_many_removals_is_told,
     races::crossing_locks_lose_nothing,
     races::workers_share_due_rows,
+    transfer::a_copy_is_equal_and_a_second_one_carries_what_changed,
+    transfer::an_archive_gives_back_every_column,
+    transfer::an_archive_that_is_not_whole_is_refused,
+    transfer::marks_are_told_and_never_carried,
+    transfer::tells_its_clock_if_it_has_one,
 }

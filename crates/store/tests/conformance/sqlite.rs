@@ -12,7 +12,7 @@ use domain::Error;
 use domain::error::chain;
 use domain::port::Store;
 use domain::port::store::Row;
-use store::{Backend, Migrations, SchemaError, SqliteOptions, SqliteStore};
+use store::{Backend, Extent, Migrations, SchemaError, SqliteOptions, SqliteStore};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Db, counter, id, insert, read, row, write};
@@ -89,12 +89,12 @@ async fn migrates_an_empty_file_once_and_says_so() {
     let plan = store.plan().await.unwrap();
     assert_eq!((plan.from, plan.is_current()), (0, false));
     assert_eq!(
-        store.migrate().await.unwrap(),
+        store.migrate(Extent::All).await.unwrap(),
         plan,
         "what was planned is what is done"
     );
     assert!(store.plan().await.unwrap().is_current());
-    assert!(store.migrate().await.unwrap().is_current());
+    assert!(store.migrate(Extent::All).await.unwrap().is_current());
     store
         .write(Box::new(|tx| tx.insert("kind", &row(1))))
         .await
@@ -116,6 +116,8 @@ async fn refuses_a_newer_and_an_edited_schema() {
             .unwrap();
     };
     tamper("INSERT INTO migration VALUES (9999, 'later', x'00')");
+    drop(open(&path).unwrap());
+    tamper("UPDATE meta SET value = 9999 WHERE name = 'schema_needs'");
     let error = refused(open(&path));
     assert!(matches!(
         schema_error(&error),

@@ -1,0 +1,136 @@
+//! What stands between the use cases and the database: closed while nothing may be decided from it.
+//!
+//! Closed for an older database that was put back under the running server, for one that was moved away, for a
+//! clock that disagrees with the database's, and while none of this could be looked at. Every call is
+//! refused then as if the database were away, so nothing is judged, counted or sent.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::Error;
+use domain::port::Store;
+use domain::port::store::{Job, Kind, Row, RowId};
+use outside::WatchedClock;
+
+/// For how long a look at the database speaks for the next.
+pub(crate) const LOOKED_FOR: Duration = Duration::from_secs(15);
+
+/// Why the gate is closed, for the operator.
+#[derive(Debug)]
+pub(crate) struct Closed(pub(crate) String);
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// A store that can be closed.
+pub(crate) struct Gate {
+    store: Arc<dyn Store>,
+    clock: Option<Arc<WatchedClock>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nobody looks yet: the server is being put together.
+    Building,
+    Open {
+        looked: Instant,
+    },
+    Closed {
+        why: String,
+    },
+}
+
+impl Gate {
+    pub(crate) fn over(store: Arc<dyn Store>, clock: Option<Arc<WatchedClock>>) -> Self {
+        Self {
+            store,
+            clock,
+            state: Mutex::new(State::Building),
+        }
+    }
+
+    /// The database was looked at, and it is sound.
+    pub(crate) fn open(&self) {
+        let mut state = self.lock();
+        if let State::Closed { why } = &*state {
+            tracing::info!(code = "gate_open", was = why, "decides again");
+        }
+        *state = State::Open { looked: now() };
+    }
+
+    /// The database was looked at, and nothing may be decided from it.
+    pub(crate) fn close(&self, why: String) {
+        let mut state = self.lock();
+        if !matches!(&*state, State::Closed { why: known } if *known == why) {
+            tracing::error!(code = "gate_closed", why, "decides nothing");
+        }
+        *state = State::Closed { why };
+    }
+
+    fn pass(&self) -> Result<(), Error> {
+        self.refusal()
+            .map_or(Ok(()), |why| Err(Error::unavailable(Closed(why))))
+    }
+
+    fn refusal(&self) -> Option<String> {
+        match &*self.lock() {
+            State::Building => return None,
+            State::Closed { why } => return Some(why.clone()),
+            State::Open { looked } if now().duration_since(*looked) > LOOKED_FOR => {
+                let why = "the state of the database could not be looked at for some seconds";
+                return Some(why.to_owned());
+            }
+            State::Open { .. } => {}
+        }
+        let skew = self.clock.as_ref()?.too_far()?;
+        let (seconds, side) = (
+            skew.unsigned_abs() / 1000,
+            if skew > 0 { "ahead of" } else { "behind" },
+        );
+        Some(format!(
+            "this node's clock is {seconds} s {side} the database's: set it right"
+        ))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long ago the database was looked at, on this machine"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[async_trait]
+impl Store for Gate {
+    async fn write(&self, job: Job) -> Result<(), Error> {
+        self.pass()?;
+        self.store.write(job).await
+    }
+
+    async fn read(&self, job: Job) -> Result<(), Error> {
+        self.pass()?;
+        self.store.read(job).await
+    }
+
+    async fn row(&self, kind: Kind, id: RowId) -> Result<Option<Row>, Error> {
+        self.pass()?;
+        self.store.row(kind, id).await
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.pass()?;
+        self.store.ready().await
+    }
+}

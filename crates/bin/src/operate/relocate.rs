@@ -1,0 +1,173 @@
+//! `keyward db move`: from one engine to the other, and back.
+//!
+//! 1. Copy while servers work with the old database: most of it, and how long it takes is said meanwhile.
+//! 2. Stop the old one. Of SQLite this process takes the claim, so its server must have ended; PostgreSQL
+//!    gets a mark that every running server sees within a second, and refuses from then on.
+//! 3. Copy what changed since, which is little.
+//! 4. Compare both: the count of each kind, and one hash over every column and every sealed body.
+//! 5. Take the mark off the new one. The old one keeps its mark: no server works with it by mistake.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::port::Store;
+use serde_json::json;
+use store::transfer::{Changes, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark};
+use store::{Backend, Migrations};
+
+use super::{Database, Progress, identity, is_empty, say};
+use crate::compose::chain;
+use crate::gate::LOOKED_FOR;
+
+/// A server that has not seen the mark yet ends its last transaction: a look's life, and a call's deadline.
+const STOPPING: Duration = Duration::from_secs(LOOKED_FOR.as_secs() + 6);
+
+pub(super) async fn relocate(
+    from: &Database,
+    to: &Database,
+    as_json: bool,
+) -> Result<ExitCode, String> {
+    let (source, rows) = from.look().await?;
+    let Some(of) = identity(source.as_ref()).await? else {
+        return Err(format!("no server ever worked with {}", from.name()));
+    };
+    let target = to.own(Migrations::Apply).await?;
+    let target = target as Arc<dyn Store>;
+    let told = format!("move of {of}");
+    admit(&source, &target, &of, &told, to).await?;
+    set_mark(target.as_ref(), Mark::Unfinished, &told)
+        .await
+        .map_err(|error| chain(&error))?;
+    let mut progress = Progress::of(rows);
+    let first = copy(&source, &target, &mut progress).await?;
+    let online = progress.elapsed();
+    eprintln!(
+        "copied {} rows in {:.1} s while servers may work; now the last changes",
+        first.seen(),
+        online.as_secs_f64()
+    );
+    drop(source);
+    let mut pause = Progress::of(first.seen());
+    let old = stop(from, to).await.map_err(|error| {
+        format!(
+            "{} is in use: {error}. Stop its server and run this again: with what is copied now, about {:.0} s",
+            from.name(),
+            online.as_secs_f64().max(1.0)
+        )
+    })?;
+    let source = Arc::clone(&old) as Arc<dyn Store>;
+    let last = copy(&source, &target, &mut pause).await?;
+    let ours = digest(&mut StoreSource::new(Arc::clone(&source))).await;
+    let theirs = digest(&mut StoreSource::new(Arc::clone(&target))).await;
+    let (ours, theirs) = (
+        ours.map_err(|error| chain(&error))?,
+        theirs.map_err(|error| chain(&error))?,
+    );
+    if ours != theirs {
+        return Err(
+            "the two databases are not equal: is a server still at work? Run this again".to_owned(),
+        );
+    }
+    for mark in [Mark::Moved, Mark::Unfinished] {
+        unset_mark(target.as_ref(), mark)
+            .await
+            .map_err(|error| chain(&error))?;
+    }
+    let stopped = pause.elapsed().as_secs_f64();
+    let sum = hex::encode(ours.sha256);
+    let value = json!({
+        "from": from.name(), "to": to.name(), "rows": ours.rows(), "kinds": ours.kinds, "sha256": sum,
+        "online_seconds": online.as_secs_f64(), "stopped_seconds": stopped, "changed_while_stopped": last.changed(),
+    });
+    let text = format!(
+        "{} rows moved from {} to {}, equal by count and by content (sha256 {sum})\n\
+         {:.1} s beside running servers, {stopped:.1} s with them stopped. Set [storage] url and start them; keep the \
+         key file and the anchor.",
+        ours.rows(),
+        from.name(),
+        to.name(),
+        online.as_secs_f64()
+    );
+    say(as_json, &value, &text)
+}
+
+/// Only an empty database is filled, or one that this move was begun with, or the one it once came from.
+async fn admit(
+    source: &Arc<dyn Store>,
+    target: &Arc<dyn Store>,
+    of: &str,
+    told: &str,
+    to: &Database,
+) -> Result<(), String> {
+    let there = marks(target.as_ref())
+        .await
+        .map_err(|error| chain(&error))?;
+    let here = marks(source.as_ref())
+        .await
+        .map_err(|error| chain(&error))?;
+    if let Some(copy) = here.unfinished {
+        return Err(format!(
+            "the database to move is itself a copy that is not at its end ({copy})"
+        ));
+    }
+    let begun = there.unfinished.as_deref() == Some(told);
+    if here.moved.is_some() && !begun {
+        return Err("this database was moved away already: it is not the newest".to_owned());
+    }
+    if begun {
+        return Ok(());
+    }
+    let once_here = there.moved.is_some()
+        && there.unfinished.is_none()
+        && identity(target.as_ref()).await?.as_deref() == Some(of);
+    if once_here || is_empty(target).await? {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not empty: a move replaces nothing",
+        to.name()
+    ))
+}
+
+async fn stop(from: &Database, to: &Database) -> Result<Arc<dyn Backend>, String> {
+    let old = from.own(Migrations::Require).await?;
+    set_mark(old.as_ref(), Mark::Moved, &format!("to {}", to.name()))
+        .await
+        .map_err(|error| chain(&error))?;
+    if matches!(from, Database::Postgres { .. }) {
+        eprintln!(
+            "waiting {} s until every server has stopped working with the old database",
+            STOPPING.as_secs()
+        );
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nothing tells when the last server has seen the mark"
+        )]
+        tokio::time::sleep(STOPPING).await;
+    }
+    Ok(old)
+}
+
+async fn copy(
+    source: &Arc<dyn Store>,
+    target: &Arc<dyn Store>,
+    progress: &mut Progress,
+) -> Result<Changes, String> {
+    let mut rows = StoreSource::new(Arc::clone(source));
+    sync(&mut rows, target, &mut |done| progress.tell(done))
+        .await
+        .map_err(|error| chain(&error))
+}
+
+/// Takes the mark of a move off again.
+pub(super) async fn release(database: &Database) -> Result<ExitCode, String> {
+    let store = database.own(Migrations::Require).await?;
+    unset_mark(store.as_ref(), Mark::Moved)
+        .await
+        .map_err(|error| chain(&error))?;
+    crate::cli::print(&format!(
+        "{} may be worked with again. If the other one was used since, the servers' anchors tell that this is older.",
+        database.name()
+    ))
+}
