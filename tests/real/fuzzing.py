@@ -228,7 +228,7 @@ def hunt(keyward, surface, seconds, folder, fixed=None, extra=()):
 
 def main():
     surfaces = sys.argv[1:] or ["photon", "enceeper", "profile", "cis", "duo"]
-    seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "40"))
+    seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "20"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-fuzzing-"))
     issuer = Issuer()
     configuration = BUDGETS_OFF + issuer.configuration
