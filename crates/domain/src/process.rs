@@ -2,7 +2,7 @@
 //!
 //! Registration, login with a second step, password recovery, address recovery. A process ends with its
 //! last step, with too many wrong codes, with its time, or when the account it was started for has
-//! changed meanwhile ([`crate::person::account::Account::epoch`]); what is left of it is nothing, so a
+//! changed meanwhile (the account's epoch); what is left of it is nothing, so a
 //! process that ended and one that never was are the same.
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@
 //!    *era*, so that the anchors of all nodes are older than it, and so that a second restore is noticed too.
 //! 4. [`Keeper::burn_some`] walks over all rows that bound an attacker, a page in each transaction, until
 //!    the walk is done: every budget keeps at most one try, and whatever works once or for a while is ended
-//!    ([`burn`]). Any node may go on with a walk that another began.
+//!    (`burn`). Any node may go on with a walk that another began.
 //!
 //! The anchor is written after the commit that it tells of, at most a second later: so it may lag, never lead,
 //! and a crash between the two is no alarm.
@@ -45,7 +45,7 @@ pub(crate) struct Era {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Walk {
     At {
-        /// The place in [`burn::ORDER`].
+        /// The place in `burn::ORDER`.
         kind: usize,
         after: [u8; 16],
         burned: u64,

@@ -1,8 +1,8 @@
 //! One-time tokens: six digits that prove who reads an address, for one operation and one subject.
 //!
-//! 1. [`Keeper::issue_token`] spends the send budgets, overwrites the token that lived in the same slot,
+//! 1. `Keeper::issue_token` spends the send budgets, overwrites the token that lived in the same slot,
 //!    and queues the letter, all in the caller's transaction.
-//! 2. [`Keeper::prove`] counts a wrong try and judges a code, in the transaction of its effect. A right
+//! 2. `Keeper::prove` counts a wrong try and judges a code, in the transaction of its effect. A right
 //!    code takes the token out of its slot, so of two parallel right codes one wins.
 //!
 //! A slot is named by operation and subject (a process, or an account and its session), so a token

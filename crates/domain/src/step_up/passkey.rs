@@ -6,7 +6,7 @@
 //! 3. In the transaction of what it allows the challenge is taken, whatever the verdict. So it works
 //!    once over all nodes, and for nothing but the step that was named when it was issued.
 //!
-//! Refusals are counted with those of the verifier ([`Attempts`]): one budget a user.
+//! Refusals are counted with those of the verifier (`Attempts`): one budget a user.
 
 use std::sync::Arc;
 use std::time::Duration;
