@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::server::House;
+use crate::wait::until;
+
 /// A message with a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Code {
@@ -38,6 +41,14 @@ impl Mailbox {
 
     pub(crate) fn newest(&mut self, to: &str) -> Option<String> {
         self.codes(to).last().map(|code| code.code.clone())
+    }
+
+    /// The only code to an address, in whichever mailbox. Of several nodes each may take a letter, also
+    /// one that another node has just answered for, so it is waited for.
+    pub(crate) fn first_of(houses: &[House], to: &str) -> String {
+        let mut mailboxes: Vec<Self> = houses.iter().map(|house| Self::of(house.data())).collect();
+        let mut look = || mailboxes.iter_mut().find_map(|mailbox| mailbox.newest(to));
+        until("a letter", &mut look)
     }
 
     /// Every line about an address, as it is.
