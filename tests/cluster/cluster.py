@@ -33,21 +33,27 @@ failed_proofs_per_address = 0
 
 [cis]
 wrong_signatures_per_key_minute = 0
+client_failures_minute = 0
+network_failures_minute = 0
+
+[profile.ott]
+max_sends_per_ip_hour = 0
 """
 
 
 class Node:
     """One Keyward."""
 
-    def __init__(self, cluster, number, ports, url, switches):
-        self.name = f"n{number}"
+    def __init__(self, cluster, name, ports, url, switches, settings):
+        self.name = name
         self.port, self.admin_port = ports
         self.url, self.admin_url = (f"http://127.0.0.1:{port}" for port in ports)
         self.folder = cluster.folder / self.name
         self.folder.mkdir()
         self.data = self.folder / "data"
         self.config = self.folder / "keyward.toml"
-        self.config.write_text(cluster.configuration(self, url))
+        self.config.write_text(cluster.configuration(self, url, settings))
+        self.database_url = url
         self.switches = list(switches)
         self.binary = BINARY
         self.environment = {}
@@ -84,9 +90,8 @@ class Cluster:
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="keyward-cluster-"))
         # The servers of PostgreSQL run as somebody else and must get to their own folders.
         self.folder.chmod(0o711)
-        # An identity provider, for those who make one.
-        self.issuer = None
-        self.settings = settings
+        # An identity provider, for those who make one, and nodes with a verifier of faces.
+        self.issuer = self.faces = None
         self.mailbox = self.folder / "mailbox.jsonl"
         self.database = Database(self.folder / "database", etcds, servers)
         (self.folder / "database").chmod(0o711)
@@ -99,13 +104,15 @@ class Cluster:
             # The last node finds the primary through the proxy, the others by themselves.
             proxied = f"postgres://keyward:{self.database.password}@127.0.0.1:{self.database_port}/keyward"
             url = proxied if number == nodes else self.database.url()
-            self.nodes.append(Node(self, number, (ports.pop(), ports.pop()), url, switches))
+            self.nodes.append(Node(self, f"n{number}", (ports.pop(), ports.pop()), url, switches, settings))
+        # Others on the same database, behind no proxy.
+        self.more = []
         self.socket = self.folder / "haproxy.sock"
         config = self.folder / "haproxy.cfg"
         config.write_text(self.proxy_configuration())
         self.proxy = Program("haproxy", [program("haproxy"), "-db", "-f", config], self.folder / "haproxy.log")
 
-    def configuration(self, node, url):
+    def configuration(self, node, url, settings):
         return f"""
 [server]
 listen = "127.0.0.1:{node.port}"
@@ -124,7 +131,7 @@ file = "{self.folder}/keys/keyward.keys"
 [mail]
 kind = "file"
 path = "{self.mailbox}"
-{self.settings}
+{settings}
 """
 
     def proxy_configuration(self):
@@ -180,9 +187,21 @@ listen keyward
             raise
         return self
 
+    def beside(self, settings):
+        """One more node beside each, with other settings; the addresses of both."""
+        ports = free_ports(2 * len(self.nodes))
+        more = [
+            Node(self, f"{node.name}-beside", (ports.pop(), ports.pop()), node.database_url, node.switches, settings).start()
+            for node in self.nodes
+        ]
+        self.more += more
+        for node in more:
+            node.until_ready()
+        return {node.url: beside.url for node, beside in zip(self.nodes, more)}
+
     def down(self, keep=False):
         """Ends everything that this cluster started; with `keep`, leaves the logs."""
-        for node in self.nodes:
+        for node in [*self.nodes, *self.more]:
             if node.program is not None:
                 node.program.kill()
         self.proxy.kill()

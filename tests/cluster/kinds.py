@@ -1,21 +1,30 @@
-"""Every kind of thing that is good once, and how to hand it in: each is a function of the cluster that makes one and
-returns what a racer sends, and which answer is the winner's."""
+"""Every kind of thing that is good once, and how to hand it in: each is a function of the house that makes one and
+returns which answer is the winner's, and what a racer sends.
 
-import base64
+Not here, and why:
+
+- The code that ends a PIN reset once its lock has opened is the record of `reset code`, taken by the same step; a lock of
+  thirty days opens in no cluster, and the clock of one node alone must not open it.
+- A code of the app that switches the app off, or joins the recovery of a user key, is judged where that of a login is. So
+  is a passkey, or a scan of a face, for a new device where that for a recovery is.
+- A challenge that the caller of a device key made is the caller's to use once; this server never saw it before. Where an
+  application takes no others, a challenge of the server is the one that is raced here.
+- The button that denies a reading takes the same link as the one that approves it.
+- Good for a while and not once: access tokens, sessions, the reference to an approved reading, the permission to make keys
+  that a signing server asks for, the admin API's token. Decisions about the use of keys are answered anew each time.
+- There is no such thing: a link in a letter about an account or a wallet, a reset of a vault's password.
+"""
+
 import http.client
-import http.server
-import json
+import itertools
 import pathlib
 import secrets
 import sys
-import threading
-import time
 import urllib.parse
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
+import accounts
+import wallets
+from cluster import OPEN
 from linear import Letters
 from load import Caller, patient
 from shop import Shop
@@ -37,6 +46,12 @@ class House:
         found, known = self.letters.next(address, known, field)
         assert found is not None, f"no letter with a {field} to {address}"
         return found, known
+
+    def faces(self):
+        """Nodes with a verifier of faces, beside those of the cluster."""
+        if self.cluster.faces is None:
+            self.cluster.faces = self.cluster.beside(OPEN + self.cluster.issuer.settings(faces=True))
+        return self.cluster.faces
 
     # The guarded key.
 
@@ -68,13 +83,21 @@ class House:
         path = urllib.parse.urlsplit(link).path
         return 200, lambda caller: caller.call("POST", path)[0]
 
-    # Device keys.
+    # Device keys, and the clients that use them.
 
-    def device_challenge(self):
+    def open_shop(self):
         if self.shop is None:
             self.shop = Shop(self.cluster.nodes[0]).open(self.first)
+
+    def device_challenge(self):
+        self.open_shop()
         proof = self.shop.proof(self.shop.challenge(self.first))
         return True, lambda caller: self.shop.validate(caller, proof)
+
+    def assertion(self):
+        self.open_shop()
+        form = self.shop.assertion(self.first, self.cluster.url)
+        return 200, lambda caller: submit(caller, "/oidc/token", form)
 
     # Vaults.
 
@@ -117,19 +140,17 @@ class House:
         path = urllib.parse.urlsplit(link).path
         return 200, lambda caller: press(caller, path, "approve")
 
-    # Wallets.
+    def share(self):
+        """Accepted and rejected by the one who was asked, and taken back by the other: it is one of these."""
+        (alice, _), (bob, _) = self.joined(), self.joined()
+        number = alice.share(alice.add_key("meta", "value")["key_id"], bob.email)["share_id"]
+        path, turns = f"/api/v1/user/keys/shares/{number}", itertools.count()
 
-    def wallet_challenge(self):
-        issuer = self.cluster.issuer
-        headers = {"authorization": f"Bearer {issuer.token(secrets.token_hex(4))}"}
-        assert self.first.call("POST", "/auth/users/register", headers=headers)[0] == 201
-        pair = ec.generate_private_key(ec.SECP256R1())
-        device = pair.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
-        status, body = self.first.call("GET", f"/auth/devices/challenge/{device}", headers=headers)
-        assert status == 200, (status, body)
-        message = json.dumps({"challenge": body["challenge"]}, separators=(",", ":")).encode()
-        proof = {"device_id": device, "signature": pair.sign(message, ec.ECDSA(hashes.SHA256())).hex()}
-        return 201, lambda caller: caller.call("POST", "/auth/devices/register", proof, headers=headers)[0]
+        def send(caller):
+            method, who = [("POST", bob), ("DELETE", bob), ("DELETE", alice)][next(turns) % 3]
+            return caller.call(method, path, {"slot": "slot under bob's kek"}, headers={"X-Enceeper-Auth": who.token})[0]
+
+        return 200, send
 
 
 KINDS = {
@@ -141,64 +162,26 @@ KINDS = {
     "proof of a password": House.login_proof,
     "pass to the account's page": House.web_pass,
     "approval of a reading": House.approval,
-    "challenge for a wallet's device": House.wallet_challenge,
+    "answer to a shared entry": House.share,
+    "assertion of a client": House.assertion,
+    **accounts.KINDS,
+    **wallets.KINDS,
 }
 
 
 def press(caller, path, decision):
     """A button of a page."""
+    return submit(caller, path, {"decision": decision})
+
+
+def submit(caller, path, fields):
+    """A form."""
     connection = http.client.HTTPConnection(caller.host, timeout=70)
     try:
         headers = {"content-type": "application/x-www-form-urlencoded"}
-        connection.request("POST", path, f"decision={decision}", headers)
+        connection.request("POST", path, urllib.parse.urlencode(fields), headers)
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0
     finally:
         connection.close()
-
-
-class Issuer:
-    """An identity provider: a key set over HTTP, and tokens signed with it."""
-
-    def __init__(self):
-        self.key = rsa.generate_private_key(65537, 2048)
-        numbers = self.key.public_key().public_numbers()
-        modulus = numbers.n.to_bytes(256, "big")
-        key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one", "n": url64(modulus), "e": "AQAB"}
-        key_set = json.dumps({"keys": [key]}).encode()
-        issuer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                body = key_set
-                if self.path.endswith("openid-configuration"):
-                    body = json.dumps({"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks"}).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def settings(self):
-        return f'\n[[duo.jwt]]\nissuer = "{self.url}"\naudiences = ["duo-auth-api"]\n\n[duo.hooks]\nlisten = "127.0.0.1:0"\n'
-
-    def token(self, user):
-        now = int(time.time())
-        claims = {"iss": self.url, "sub": user, "aud": "duo-auth-api", "iat": now, "exp": now + 3600}
-        claims["scope"] = "write:devices read:devices"
-        parts = [{"alg": "RS256", "typ": "JWT", "kid": "one"}, claims]
-        signed = ".".join(url64(json.dumps(part).encode()) for part in parts)
-        signature = self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{signed}.{url64(signature)}"
-
-
-def url64(octets):
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()

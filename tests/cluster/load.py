@@ -16,6 +16,7 @@ class Caller:
     """One connection to one node, made again when it breaks. A broken one is status 0."""
 
     def __init__(self, url, timeout=70):
+        self.url = url
         self.host = urllib.parse.urlsplit(url).netloc
         self.timeout = timeout
         self.connection = None

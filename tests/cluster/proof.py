@@ -21,9 +21,10 @@ import time
 import cluster as whole
 import faults
 import linear
-from kinds import KINDS, House, Issuer
+from kinds import KINDS, House
 from load import Caller, Guesser, Load, Writer, patient, race
 from programs import BINARY, ROOT, until
+from wallets import Issuer
 
 RESULTS = ROOT / "target/proof"
 PAGE = ROOT / "docs/proof.md"
