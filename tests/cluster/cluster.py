@@ -64,6 +64,16 @@ class Node:
         self.program = Program(self.name, command, self.folder / "log", self.environment).start()
         return self
 
+    def refusal(self, seconds=60):
+        """Starts it where it must refuse to; what it says then."""
+        log = self.folder / "log"
+        known = log.stat().st_size if log.exists() else 0
+        self.start()
+        until(f"{self.name} to refuse", seconds, lambda: not self.program.runs())
+        if self.program.process.returncode == 0:
+            raise AssertionError(f"{self.name} ended as if all were well")
+        return log.read_bytes()[known:].decode(errors="replace")
+
     def is_ready(self):
         return get(f"{self.url}/readyz", 5)[0] == 200
 

@@ -1,6 +1,6 @@
 """The long forms: what an hour of faults proves. Each part keeps its result, and docs/proof.md is written from them.
 
-    proof.py [PART…]     run these parts, or all; `--promotions N`, `--operations N` for fewer
+    proof.py [PART…]     run these parts, or all; `--promotions N`, `--operations N`, `--backups N` for fewer
     proof.py --write     only write docs/proof.md from the results that there are
 """
 
@@ -21,23 +21,16 @@ import time
 import cluster as whole
 import faults
 import linear
+from claim import Failed, check
 from kinds import KINDS, House
 from load import Caller, Guesser, Load, Writer, patient, race
 from programs import BINARY, ROOT, until
+from restores import restores
 from wallets import Issuer
 
 RESULTS = ROOT / "target/proof"
 PAGE = ROOT / "docs/proof.md"
 DEVELOPMENT = ["--dev", "--dev-fast-hash"]
-
-
-class Failed(Exception):
-    """What was promised did not hold."""
-
-
-def check(held, what):
-    if not held:
-        raise Failed(what)
 
 
 def urls(cluster):
@@ -252,6 +245,7 @@ PARTS = {
     single_use: True,
     torture: True,
     rolling: True,
+    restores: True,
     promotions: True,
     linearizable: True,
     outage: True,
@@ -259,12 +253,21 @@ PARTS = {
 }
 
 
+def settings(part):
+    """The cluster's, with what the part wants otherwise."""
+    text = whole.OPEN
+    for line, other in getattr(part, "settings", {}).items():
+        check(line in text, f"{line} is among the settings")
+        text = text.replace(line, other)
+    return text
+
+
 def run(part, development):
     print(f"== {part.__name__}: {part.__doc__}", flush=True)
     began = time.monotonic()
     issuer = Issuer()
     switches = DEVELOPMENT if development else []
-    cluster = whole.Cluster(switches=switches, settings=whole.OPEN + issuer.settings())
+    cluster = whole.Cluster(switches=switches, settings=settings(part) + issuer.settings())
     cluster.issuer = issuer
     held, said = False, ""
     try:
@@ -324,6 +327,7 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--promotions", type=int, default=50, metavar="N")
     parser.add_argument("--operations", type=int, default=100_000, metavar="N")
+    parser.add_argument("--backups", type=int, default=20, metavar="N")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, whole.ended)
     if arguments.write:
@@ -331,6 +335,7 @@ def main():
         return
     promotions.__defaults__ = (arguments.promotions,)
     linearizable.__defaults__ = (arguments.operations,)
+    restores.__defaults__ = (arguments.backups,)
     chosen = [part for part in PARTS if not arguments.parts or part.__name__ in arguments.parts]
     held = [run(part, PARTS[part]) for part in chosen]
     write()
