@@ -448,15 +448,15 @@ impl Keeper {
             .into())
     }
 
+    /// Over the first four parts only while no rollback was ever accepted: so the releases before eras sign, too, and
+    /// an anchor of theirs is one of ours.
     fn checkpoint_signature(&self, checkpoint: &Checkpoint) -> Result<String, Error> {
-        let parts: [&[u8]; 6] = [
-            b"checkpoint",
-            &checkpoint.number.to_be_bytes(),
-            checkpoint.tag.as_bytes(),
-            &checkpoint.at.millis().to_be_bytes(),
-            &checkpoint.era.to_be_bytes(),
-            checkpoint.era_mark.as_bytes(),
-        ];
+        let (number, at) = (checkpoint.number.to_be_bytes(), checkpoint.at.millis());
+        let (at, era) = (at.to_be_bytes(), checkpoint.era.to_be_bytes());
+        let mut parts: Vec<&[u8]> = vec![b"checkpoint", &number, checkpoint.tag.as_bytes(), &at];
+        if checkpoint.era > 0 || !checkpoint.era_mark.is_empty() {
+            parts.extend([&era[..], checkpoint.era_mark.as_bytes()]);
+        }
         Ok(hex::encode(
             self.roots.prf(Root::Audit, 1, &parts)?.expose(),
         ))

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use domain::audit::Checkpoint;
 use domain::port::Clock;
+use domain::port::roots::{Root, Roots};
 use domain::port::store::{AnyRow, Kind};
 use domain::rollback::Standing;
 use domain::time::days;
 use domain::{Refusal, Timestamp};
-use testkit::{Backing, Kit};
+use testkit::{Backing, FixedRoots, Kit};
 
 use crate::owner::{Outcome, Owner, outcome};
 
@@ -17,6 +18,7 @@ testkit::on_every_store!(
     an_older_database_is_noticed_and_one_as_new_is_not,
     a_database_that_went_another_way_is_noticed,
     an_anchor_of_other_keys_or_a_changed_one_is_refused,
+    an_anchor_of_a_release_before_eras_is_ours_and_the_other_way_round,
     twenty_old_databases_give_no_guess_back,
     the_owner_gets_in_and_is_whole_again,
     a_code_that_was_used_or_is_out_works_no_more,
@@ -169,6 +171,40 @@ async fn an_anchor_of_other_keys_or_a_changed_one_is_refused(backing: Backing) {
         assert!(is_older(&kit, &forged).await, "{forged:?}");
     }
     assert_eq!(standing(&kit, &sound).await, Standing::Current);
+}
+
+/// As the releases signed that knew no eras.
+fn signed_without_era(of: &Checkpoint) -> String {
+    let (number, at) = (of.number.to_be_bytes(), of.at.millis().to_be_bytes());
+    let parts: [&[u8]; 4] = [b"checkpoint", &number, of.tag.as_bytes(), &at];
+    let tag = FixedRoots::default().prf(Root::Audit, 1, &parts).unwrap();
+    hex::encode(tag.expose())
+}
+
+async fn an_anchor_of_a_release_before_eras_is_ours_and_the_other_way_round(backing: Backing) {
+    let kit = Kit::builder().store(backing.store()).build().await;
+    let owner = Owner::of(&kit, "1234").await;
+    anchor(&kit).await;
+    let old = snapshot(&kit).await;
+    owner.open("9999").await.unwrap_err();
+    let ours = anchor(&kit).await;
+    let theirs = Checkpoint {
+        signature: signed_without_era(&ours),
+        ..ours.clone()
+    };
+    assert_eq!(theirs, ours);
+    assert_eq!(standing(&kit, &theirs).await, Standing::Current);
+    put_back(&kit, &old).await;
+    assert!(is_older(&kit, &theirs).await, "it tells an older database");
+    // Once there is an era it is under the signature.
+    accept(&kit, &theirs).await;
+    assert_eq!(standing(&kit, &theirs).await, Standing::Current);
+    let ours = anchor(&kit).await;
+    let theirs = Checkpoint {
+        signature: signed_without_era(&ours),
+        ..ours
+    };
+    assert!(is_older(&kit, &theirs).await);
 }
 
 async fn twenty_old_databases_give_no_guess_back(backing: Backing) {
