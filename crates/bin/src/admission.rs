@@ -8,8 +8,8 @@ use domain::error::chain;
 use domain::rollback::Standing;
 use domain::{Error, Keeper};
 use std::sync::Arc;
-use store::Backend;
 use store::transfer::{Mark, Marks, marks, unset_mark};
+use store::{Backend, SchemaError};
 
 use crate::{anchor, compose};
 
@@ -111,7 +111,7 @@ async fn burn(keeper: &Arc<Keeper>) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks again, once a second, while the database is away.
+/// Asks again, once a second, while the database is away. One that this release cannot work with is no such one.
 pub(crate) async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, String>
 where
     F: Future<Output = Result<T, Error>>,
@@ -120,6 +120,9 @@ where
         match ask().await {
             Ok(value) => return Ok(value),
             Err(Error::Unavailable(error)) => {
+                if let Some(why) = SchemaError::lasting(error.as_ref()) {
+                    return Err(why.to_string());
+                }
                 let error = chain(error.as_ref());
                 tracing::warn!(code = "database_away", error, "waiting for the database");
                 #[expect(

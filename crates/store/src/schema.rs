@@ -175,6 +175,16 @@ impl fmt::Display for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
+impl SchemaError {
+    /// The one that `error` or one of its sources is, if it stays one however long anybody waits: a step that is
+    /// pending may still be applied.
+    pub fn lasting<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        std::iter::successors(Some(error), |error| error.source())
+            .find_map(|error| error.downcast_ref::<Self>())
+            .filter(|error| !matches!(error, Self::Pending { .. }))
+    }
+}
+
 /// What is left to do of `known`, given what the database remembers, in order. Steps of a newer release that do
 /// not contract are none of this one's business.
 pub(crate) fn pending(

@@ -18,6 +18,7 @@ mod nodes;
 mod photon;
 mod postgres;
 mod refusals;
+mod releases;
 mod restart;
 mod rollback;
 mod server;

@@ -88,3 +88,13 @@ fn refuses_a_newer_schema_that_says_nothing_and_an_edited_one() {
         );
     }
 }
+
+#[test]
+fn what_no_waiting_mends_is_found_among_the_sources() {
+    let newer = SchemaError::Newer { found: 4, known: 2 };
+    let wrapped = domain::Error::unavailable(newer.clone());
+    assert_eq!(SchemaError::lasting(&wrapped), Some(&newer));
+    let (plan, _) = pending(&OLDER, &History::default()).unwrap();
+    assert_eq!(SchemaError::lasting(&SchemaError::Pending { plan }), None);
+    assert_eq!(SchemaError::lasting(&std::io::Error::other("away")), None);
+}
