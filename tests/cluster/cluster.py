@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -12,10 +13,13 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from database import Database, own
 from programs import BINARY, Program, free_ports, get, program, until
+
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 # No limit of a client's network may come between: all clients are on one machine.
 OPEN = """
@@ -211,6 +215,10 @@ listen keyward
 
     def down(self, keep=False):
         """Ends everything that this cluster started; with `keep`, leaves the logs."""
+        with undisturbed():
+            self.end(keep)
+
+    def end(self, keep):
         for node in [*self.nodes, *self.more]:
             if node.program is not None:
                 node.program.kill()
@@ -265,13 +273,33 @@ def ended(*_):
     raise KeyboardInterrupt
 
 
+def end_well():
+    """Whoever is told to stop, or loses his terminal, cleans up first."""
+    for number in STOPS:
+        signal.signal(number, ended)
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Whoever cleans up does so to the end, however often he is told to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main():
     parser = argparse.ArgumentParser(description="A whole Keyward on loopback.")
     parser.add_argument("action", choices=["up"])
     parser.add_argument("--dev", action="store_true", help="nodes in development mode: cheap hashing, clocks that move")
     parser.add_argument("--nodes", type=int, default=3)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, ended)
+    end_well()
     switches = ["--dev", "--dev-fast-hash"] if arguments.dev else []
     cluster = Cluster(nodes=arguments.nodes, switches=switches)
     try:

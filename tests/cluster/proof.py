@@ -12,10 +12,8 @@ import os
 import pathlib
 import platform
 import random
-import signal
 import subprocess
 import sys
-import threading
 import time
 
 import cluster as whole
@@ -26,6 +24,7 @@ from kinds import KINDS, House
 from load import Caller, Guesser, Load, Writer, patient, race
 from programs import BINARY, ROOT, until
 from restores import restores
+from upgrade import rolling
 from wallets import Issuer
 
 RESULTS = ROOT / "target/proof"
@@ -102,35 +101,6 @@ def single_use(cluster, rounds=5):
             answers = race(urls(cluster), 50, lambda racer, _: send(racer))
             check(answers.count(won) == 1, f"{kind}: {collections.Counter(answers)}")
     return f"{len(KINDS)} kinds ({', '.join(KINDS)}), {rounds} races of 50 each: exactly one winner in each"
-
-
-def rolling(cluster, rounds=3):
-    """Nodes replaced one by one, as an upgrade does it"""
-    statuses, stop = collections.Counter(), threading.Event()
-
-    def use():
-        caller = Caller(cluster.url)
-        key = patient(lambda: caller.create("2468"))[1]
-        while not stop.is_set():
-            statuses[caller.open(key, "2468")[0]] += 1
-
-    threads = [threading.Thread(target=use) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(rounds):
-            for node in cluster.nodes:
-                cluster.drain(node)
-                check(node.program.stop() == 0, f"{node.name} stops well")
-                node.start().until_ready()
-                cluster.readmit(node)
-                time.sleep(2)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    check(set(statuses) == {200}, dict(statuses))
-    return f"{rounds} times each of three nodes under load: {statuses[200]} requests, 0 failed"
 
 
 def outage(cluster, seconds=600):
@@ -271,6 +241,7 @@ def run(part, development):
     cluster.issuer = issuer
     held, said = False, ""
     try:
+        getattr(part, "prepare", lambda _: None)(cluster)
         cluster.up()
         said = part(cluster)
         held = True
@@ -329,7 +300,7 @@ def main():
     parser.add_argument("--operations", type=int, default=100_000, metavar="N")
     parser.add_argument("--backups", type=int, default=20, metavar="N")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, whole.ended)
+    whole.end_well()
     if arguments.write:
         write()
         return
