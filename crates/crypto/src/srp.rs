@@ -1,4 +1,4 @@
-//! The server's half of a zero-knowledge password login: SRP-6a in the variant of the enceeper sheet §3.
+//! A zero-knowledge password login, above all the server's half: SRP-6a in the variant of the enceeper sheet §3.
 //!
 //! The 8192-bit group of RFC 5054 with g = 19, SHA-512 everywhere, every number hashed as 1024 bytes:
 //!
@@ -18,6 +18,7 @@
 //! Everything that touches `b` or the verifier takes the same time whatever their values. The numbers
 //! are wiped where we hold them; the tables inside the library's exponentiation are freed unwiped.
 
+mod client;
 mod group;
 mod value;
 
@@ -30,6 +31,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Key;
+pub use client::ClientHandshake;
 use group::Group;
 pub use value::{
     ClientProof, ClientPublic, ClientPublicError, FormatError, Salt, Verifier, VerifierError, decoy,

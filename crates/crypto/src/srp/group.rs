@@ -94,6 +94,15 @@ impl Group {
         Zeroizing::new(&self.multiplier * verifier)
     }
 
+    /// g to an exponent of any length, without the table.
+    pub(super) fn power_of_generator(&self, bytes: &[u8]) -> Zeroizing<BoxedMontyForm> {
+        let generator = BoxedUint::from_be_slice_truncated(&[GENERATOR], PRECISION);
+        power(
+            &BoxedMontyForm::new(generator, &self.params),
+            &exponent(bytes),
+        )
+    }
+
     /// g^b. Reads the whole table, so that neither time nor memory access tells the exponent.
     pub(super) fn generator_power(&self, b: &Key) -> Zeroizing<BoxedMontyForm> {
         let nibbles = b

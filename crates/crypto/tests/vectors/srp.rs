@@ -3,8 +3,8 @@
 use crypto::Key;
 use crypto::mac::sha256;
 use crypto::srp::{
-    self, ClientProof, ClientPublic, ClientPublicError, FormatError, NUMBER_LEN, Salt,
-    ServerHandshake, Verifier, VerifierError, WrongProof,
+    self, ClientHandshake, ClientProof, ClientPublic, ClientPublicError, FormatError, NUMBER_LEN,
+    Salt, ServerHandshake, Verifier, VerifierError, WrongProof,
 };
 use num_bigint::BigUint;
 use serde_json::Value;
@@ -36,6 +36,32 @@ fn the_server_says_what_the_public_client_expects() {
         assert_eq!(hex::encode(m2), text(vector, "M2"), "{name}");
         let salt = Salt::parse(&text(vector, "salt").to_uppercase()).expect("64 digits");
         assert_eq!(salt.to_hex(), text(vector, "salt"), "{name}");
+    }
+}
+
+#[test]
+fn our_client_says_what_the_public_client_says() {
+    let file = file();
+    for vector in list(&file, "vectors") {
+        let name = text(vector, "name");
+        let x = bytes(vector, "x").try_into().expect("64 bytes");
+        let a = Key::from_slice(&bytes(vector, "a")).expect("32 bytes");
+        let client = ClientHandshake::new(x, a);
+        let verifier = client.verifier().expect("in range");
+        assert_eq!(
+            hex::encode(verifier.as_bytes()),
+            text(vector, "verifier"),
+            "{name}"
+        );
+        let public = client.public().expect("in range");
+        assert_eq!(hex::encode(&public[..]), text(vector, "A"), "{name}");
+        let proof = client.prove(&bytes(vector, "B")).expect("in range");
+        assert_eq!(hex::encode(proof), text(vector, "M1"), "{name}");
+        for refused in ["00".to_owned(), text(&file["parameters"], "N").to_owned()] {
+            let refused = hex::decode(refused).expect("hex");
+            assert_eq!(client.prove(&refused), None, "a B that is 0 modulo N");
+        }
+        assert_eq!(client.prove(&[1; NUMBER_LEN + 1]), None);
     }
 }
 
