@@ -37,6 +37,12 @@ pub(crate) struct Ended {
 }
 
 #[derive(Serialize, ToSchema)]
+pub(crate) struct Erased {
+    /// The account's id.
+    erased: String,
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Rotated {
     /// Ids of the new keys: of access tokens, of refresh tokens.
     kids: Vec<String>,
@@ -95,6 +101,30 @@ pub(crate) async fn unlock(
             StatusCode::OK,
             &Unlocked {
                 unlocked: class.name(),
+            },
+        ),
+        Err(error) => error::answer(&error, admin.keeper.now()),
+    }
+}
+
+/// Erases an account; its addresses are free again.
+#[utoipa::path(delete, path = "/admin/v1/accounts/{accountId}", tag = "accounts",
+    params(("accountId" = String, Path, description = "Id of the account")), responses(
+    (status = 200, body = Erased), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn erase(
+    State(admin): State<Arc<Admin>>,
+    _operator: Operator,
+    path: RawPath,
+) -> Response {
+    let Some(id) = account_id(&path) else {
+        return error::invalid("accountId: not a UUID");
+    };
+    match admin.keeper.erase_person("admin", id).await {
+        Ok(()) => web::json::reply(
+            StatusCode::OK,
+            &Erased {
+                erased: id.0.to_string(),
             },
         ),
         Err(error) => error::answer(&error, admin.keeper.now()),

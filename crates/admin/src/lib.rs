@@ -49,6 +49,11 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
         "state of a person's account, without secrets",
     ),
     (
+        "DELETE",
+        "/admin/v1/accounts/{accountId}",
+        "erase an account with its sessions",
+    ),
+    (
         "POST",
         "/admin/v1/accounts/{accountId}/unlock",
         "forget the wrong codes of a class",
@@ -240,7 +245,10 @@ pub fn routes(admin: Arc<Admin>) -> Router {
         )
         .route(
             "/admin/v1/accounts/{accountId}",
-            only(on_405).get(account::show).build(),
+            only(on_405)
+                .get(account::show)
+                .delete(account::erase)
+                .build(),
         )
         .route(
             "/admin/v1/accounts/{accountId}/unlock",

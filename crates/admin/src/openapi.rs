@@ -7,7 +7,8 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(title = "Keyward admin", version = "1", description = "For the people who run the server."),
     paths(crate::status::show, crate::guarded_key::show, crate::guarded_key::delete, crate::import::take_over,
-        crate::account::show, crate::account::unlock, crate::account::end_sessions, crate::account::rotate,
+        crate::account::show, crate::account::unlock, crate::account::end_sessions, crate::account::erase,
+        crate::account::rotate,
         crate::audit::events, crate::audit::verify, crate::message::preview,
         crate::tenancy::tenant::create, crate::tenancy::tenant::list, crate::tenancy::tenant::delete,
         crate::tenancy::tenant::add_manager, crate::tenancy::tenant::rotate,

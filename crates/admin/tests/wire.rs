@@ -1,4 +1,4 @@
-//! The admin API from outside: goldens of what operators do with wallets and with tenants.
+//! The admin API from outside: goldens of what operators do with wallets, tenants and accounts.
 
 #[path = "wire/setting.rs"]
 mod setting;
@@ -10,6 +10,7 @@ async fn goldens() {
     let golden = Golden::new(setting::routes)
         .policy(setting::policy)
         .always(setting::every_answer)
+        .step("account", setting::account)
         .step("wallet", setting::wallet);
     golden.run(env!("CARGO_MANIFEST_DIR")).await;
 }

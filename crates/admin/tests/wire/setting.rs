@@ -5,6 +5,9 @@ use std::sync::Arc;
 use admin::Admin;
 use axum::Router;
 use domain::Keeper;
+use domain::password::Password;
+use domain::person::registration::SecondStep;
+use domain::person::{AccountId, Way};
 use domain::policy::Policy;
 use domain::secret::SecretText;
 use domain::step_up::{Evidence, Shown};
@@ -31,6 +34,42 @@ pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
     }
     policy.wallet.known_keys_only = value == "true";
     true
+}
+
+/// `! account ADDRESS`: somebody with an account, logged in; `$account` is its id.
+pub(crate) fn account<'s>(scene: &'s mut Scene, address: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let joined = join(scene, address).await;
+        let id = joined.map_err(|error| error.to_string())?;
+        scene.set("account", id.0.to_string());
+        Ok(())
+    })
+}
+
+async fn join(scene: &Scene, address: &str) -> Result<AccountId, domain::Error> {
+    let keeper = Arc::clone(scene.keeper());
+    let (caller, way) = (caller("profile"), Way::email(address));
+    let process = keeper
+        .start_registration(caller.clone(), way.clone())
+        .await?;
+    keeper
+        .send_registration_token(caller.clone(), process)
+        .await?;
+    let code = scene.kit.courier.code_to(address).unwrap_or_default();
+    keeper
+        .verify_registration(
+            caller.clone(),
+            process,
+            SecretText::new(code),
+            SecondStep::Off,
+        )
+        .await?;
+    let password = Password::new("correct horse battery");
+    let id = keeper
+        .finish_registration(caller.clone(), process, password.clone())
+        .await?;
+    keeper.log_in(caller, way, password).await?;
+    Ok(id)
 }
 
 /// `! wallet SUBJECT NUMBER`: somebody with device NUMBER, a face, and a keyshare `wallet-NUMBER`.

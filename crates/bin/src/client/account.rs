@@ -34,6 +34,17 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         target: Target,
     },
+    /// Erase an account with its sessions, for good. Its addresses are free again; a wallet of it stays
+    /// (`keyward admin duo erase self ACCOUNT_ID`).
+    Erase {
+        /// Id of the account.
+        account_id: String,
+        /// Really.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Sign people's tokens with new keys from now on. Nobody is logged out.
     RotateKeys {
         #[command(flatten)]
@@ -59,6 +70,19 @@ pub(crate) async fn run(command: AccountCommand) -> Result<ExitCode, String> {
         }
         AccountCommand::EndSessions { account_id, target } => {
             let path = path(&account_id, "/sessions");
+            show(&target, &target.connect()?.delete(&path).await?)
+        }
+        AccountCommand::Erase {
+            account_id,
+            yes,
+            target,
+        } => {
+            if !yes && !target.json {
+                return Err(
+                    "this erases the account for good; say --yes when you mean it".to_owned(),
+                );
+            }
+            let path = path(&account_id, "");
             show(&target, &target.connect()?.delete(&path).await?)
         }
         AccountCommand::RotateKeys { target } => {

@@ -111,6 +111,34 @@ impl Keeper {
         .await
     }
 
+    /// Erases an account with its sessions. Its addresses are free again, and the wrong codes and passwords of it
+    /// are forgotten. What was begun for it is over, because the account is gone. What somebody has on other
+    /// surfaces, a wallet above all, is not the account's and stays.
+    pub async fn erase_person(
+        self: &Arc<Self>,
+        surface: &'static str,
+        id: AccountId,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let account = keeper.account_of(tx, id)?;
+            for class in Class::ALL {
+                for row in keeper.class_rows(&account, class) {
+                    tx.remove("lockout", &row)?;
+                }
+            }
+            keeper.unlock_login(tx, &account)?;
+            for way in account.ways() {
+                keeper.release_address(tx, way)?;
+            }
+            let ended = Self::end_sessions(tx, account.id(), None)?;
+            keeper.rows.remove::<Account>(tx, &account.id())?;
+            let event = Event::new(surface, now, "account.erase", id.0.to_string());
+            keeper.record(tx, event.fact("ended", ended.to_string()))
+        })
+        .await
+    }
+
     /// How many accounts there are.
     pub async fn count_accounts(self: &Arc<Self>) -> Result<u64, Error> {
         use crate::rows::Record;
