@@ -3,8 +3,8 @@ returns which answer is the winner's, and what a racer sends.
 
 Not here, and why:
 
-- The code that ends a PIN reset once its lock has opened is the record of `reset code`, taken by the same step; a lock of
-  thirty days opens in no cluster, and the clock of one node alone must not open it.
+- The code that ends a PIN reset once its lock has opened is raced in `crates/bin/tests/proof/nodes.rs`, where clocks can be
+  moved by thirty days.
 - A code of the app that switches the app off, or joins the recovery of a user key, is judged where that of a login is. So
   is a passkey, or a scan of a face, for a new device where that for a recovery is.
 - A challenge that the caller of a device key made is the caller's to use once; this server never saw it before. Where an

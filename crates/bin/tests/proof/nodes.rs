@@ -6,10 +6,11 @@ use std::sync::Barrier;
 use std::thread;
 
 use crate::http::Answer;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Code, Mailbox};
 use crate::photon::Photon;
 use crate::postgres::Database;
 use crate::server::{House, Server};
+use crate::wait::until;
 
 /// Two servers on one database, the second with a copy of the first one's key file.
 pub(crate) struct Pair {
@@ -162,6 +163,47 @@ fn one_code_raced_over_two_nodes_is_taken_once() {
         only(&answers, &[200, 404, 429, 503]);
         assert_eq!(answers.get(&200), Some(&1), "{answers:?}");
     }
+}
+
+#[test]
+fn the_code_that_ends_a_reset_is_taken_once_over_two_nodes() {
+    let Some(pair) = pair("reset_race", &[]) else {
+        return;
+    };
+    let user = "anna@example.org";
+    let mut here = pair.servers[0].photon();
+    let key = here.new_key("2468");
+    let mut mailboxes = pair
+        .houses
+        .each_ref()
+        .map(|house| Mailbox::of(house.data()));
+    let mut known: Vec<Code> = Vec::new();
+    let mut code = || {
+        let next = until("a letter", || {
+            let mut codes = mailboxes.iter_mut().flat_map(|mailbox| mailbox.codes(user));
+            codes.find(|code| !known.contains(code)).cloned()
+        });
+        known.push(next.clone());
+        next.code
+    };
+    assert_eq!(here.add_user(&key, "2468", user).unwrap().status, 201);
+    assert_eq!(here.verify(&key, user, &code()).unwrap().status, 200);
+    assert_eq!(here.ask_reset(&key, user).unwrap().status, 200);
+    let armed = here.reset(&key, user, &code(), "0000").unwrap();
+    assert_eq!(armed.status, 423, "the lock is armed");
+    for house in &pair.houses {
+        house.advance("31d");
+    }
+    assert_eq!(here.ask_reset(&key, user).unwrap().status, 200);
+    let code = code();
+    let new = |nth: usize| format!("{nth:05}");
+    let answers = pair.storm(20, |photon, nth| photon.reset(&key, user, &code, &new(nth)));
+    only(&answers, &[200, 404, 429, 503]);
+    assert_eq!(answers.get(&200), Some(&1), "{answers:?}");
+    let opens = |pin: &str| pair.servers[1].photon().open(&key, pin).unwrap().status == 200;
+    let winners = (0..20).filter(|nth| opens(&new(*nth))).count();
+    assert!(winners <= 1, "one PIN of those is the key's");
+    assert!(!opens("2468"), "the forgotten one is not");
 }
 
 #[test]
