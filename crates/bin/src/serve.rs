@@ -331,15 +331,15 @@ fn note(job: &'static str, outcome: Result<(), domain::Error>, metrics: &Metrics
     }
 }
 
-/// The wish of an operator, or of the system, that the server stops.
-struct StopSignals {
+/// The wish of an operator, or of the system, that the process stops.
+pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
     /// From here on a signal does not end the process by itself.
-    fn listen() -> Result<Self, String> {
+    pub(crate) fn listen() -> Result<Self, String> {
         let listen =
             |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
         Ok(Self {
@@ -348,7 +348,7 @@ impl StopSignals {
         })
     }
 
-    async fn come(&mut self) {
+    pub(crate) async fn come(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

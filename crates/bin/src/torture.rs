@@ -3,12 +3,17 @@
 //! It is an attacker with an account: a client of the public API on every node, and of the admin API only to make what
 //! it attacks and to remove it again. Nothing here knows how a limit is kept.
 
+mod account;
 mod arena;
+mod contest;
 mod device;
 mod guess;
 mod lock;
+mod mail;
 mod spend;
 mod table;
+mod vault;
+mod wallet;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,8 +22,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::client::Target;
+use crate::serve::StopSignals;
 use arena::Arena;
-use table::{Finding, Verdict};
+use table::{Ended, Finding, Tried, Verdict};
 
 #[derive(Args)]
 pub(crate) struct TortureArgs {
@@ -40,7 +46,7 @@ pub(crate) struct TortureArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(4..=1000))]
     max_failures: u16,
     /// Where letters can be read: the `mail.path` of an installation whose `mail.kind` is `file`. A server in
-    /// development mode needs none. Without letters, what they are needed for is skipped.
+    /// development mode needs none. Without letters, what they are needed for is not tried.
     #[arg(long, value_name = "F")]
     mailbox: Option<std::path::PathBuf>,
     #[command(flatten)]
@@ -52,13 +58,18 @@ pub(crate) async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
     let arena = Arc::new(Arena::open(&arguments).await?);
     let until = now() + Duration::from_secs(arguments.minutes.saturating_mul(60));
     let mut findings: Vec<Finding> = Vec::new();
+    let (stopped, mut signals) = (Arc::clone(&arena), StopSignals::listen()?);
+    tokio::spawn(async move {
+        signals.come().await;
+        stopped.stop();
+    });
     loop {
         let round = rounds(&arena).await;
         let broken = round.iter().any(|finding| finding.verdict.is_broken());
         for finding in round {
             table::merge(&mut findings, finding);
         }
-        if broken || now() >= until {
+        if broken || arena.is_stopped() || now() >= until {
             break;
         }
     }
@@ -68,7 +79,7 @@ pub(crate) async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
     let held = findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Held);
-    Ok(if broken || !held {
+    Ok(if broken || !held || arena.is_stopped() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -78,23 +89,44 @@ pub(crate) async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
 /// One of everything.
 async fn rounds(arena: &Arc<Arena>) -> Vec<Finding> {
     let mut findings = vec![
-        table::tried("brute-force race", guess::brute_force(arena).await),
-        table::tried("honest burst", guess::honest_burst(arena).await),
-        table::tried("dropped connections", guess::dropped(arena).await),
+        trial(arena, "brute-force race", guess::brute_force(arena)).await,
+        trial(arena, "honest burst", guess::honest_burst(arena)).await,
+        trial(arena, "dropped connections", guess::dropped(arena)).await,
+        trial(
+            arena,
+            "single use: device challenge",
+            device::challenge(arena),
+        )
+        .await,
     ];
-    findings.push(table::tried(
-        "single use: device challenge",
-        device::challenge(arena).await,
-    ));
     for kind in spend::KINDS {
-        findings.push(table::tried(kind.name(), spend::race(arena, kind).await));
+        findings.push(trial(arena, kind.name(), spend::race(arena, kind)).await);
     }
-    findings.push(table::tried(
-        "lock: every ordering",
-        lock::orderings(arena).await,
-    ));
-    findings.push(table::tried("lock: all at once", lock::storm(arena).await));
+    for kind in vault::KINDS {
+        findings.push(trial(arena, kind.name(), vault::race(arena, kind)).await);
+    }
+    for kind in account::KINDS {
+        findings.push(trial(arena, kind.name(), account::race(arena, kind)).await);
+    }
+    findings.extend([
+        trial(
+            arena,
+            "single use: wallet challenge",
+            wallet::challenge(arena),
+        )
+        .await,
+        trial(arena, "lock: every ordering", lock::orderings(arena)).await,
+        trial(arena, "lock: all at once", lock::storm(arena)).await,
+    ]);
     findings
+}
+
+/// A trial begins unless the operator wishes an end; it is never given up halfway, so nothing is forgotten that it made.
+async fn trial(arena: &Arena, name: &'static str, round: impl Future<Output = Tried>) -> Finding {
+    if arena.is_stopped() {
+        return table::tried(name, Err(Ended::Skipped("stopped".to_owned())));
+    }
+    table::tried(name, round.await)
 }
 
 #[expect(

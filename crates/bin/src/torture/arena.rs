@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::port::Random;
 use domain::port::random::{bytes, digits};
+use domain::vouched::OWN_ISSUER;
 use outside::SystemRandom;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Mutex};
 
@@ -44,6 +45,19 @@ pub(super) enum By<'a> {
     Nobody,
     Pin(&'a str),
     Token(&'a str),
+    /// A vault's session.
+    Member(&'a str),
+}
+
+/// Something that is removed at the end.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Made {
+    /// What the admin API deletes at this path.
+    Object(String),
+    /// The same, where it may never have come to be.
+    Perhaps(String),
+    /// A wallet's user, whose account has this id.
+    Wallet(String),
 }
 
 /// Where letters can be read.
@@ -69,8 +83,8 @@ pub(super) struct Arena {
     pub(super) width: usize,
     pub(super) max_failures: usize,
     sent: AtomicU64,
-    keys: Mutex<Vec<String>>,
-    tenants: Mutex<Vec<String>>,
+    made: Mutex<Vec<Made>>,
+    stopped: AtomicBool,
 }
 
 impl Arena {
@@ -101,8 +115,8 @@ impl Arena {
             width: usize::from(arguments.width),
             max_failures: usize::from(arguments.max_failures),
             sent: AtomicU64::new(0),
-            keys: Mutex::default(),
-            tenants: Mutex::default(),
+            made: Mutex::default(),
+            stopped: AtomicBool::new(false),
         };
         for nth in 0..arena.nodes.len() {
             let answer = arena
@@ -113,6 +127,15 @@ impl Arena {
             }
         }
         Ok(arena)
+    }
+
+    /// Nothing new is begun.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     /// Requests so far.
@@ -146,10 +169,22 @@ impl Arena {
             By::Nobody => request,
             By::Pin(pin) => request.basic_auth("", Some(pin)),
             By::Token(token) => request.bearer_auth(token),
+            By::Member(token) => request.header("x-enceeper-auth", token),
         };
         if let Some(body) = body {
             request = request.json(body);
         }
+        Self::answer(request).await
+    }
+
+    /// A button of a page.
+    pub(super) async fn press(&self, nth: usize, path: &str, decision: &str) -> Answer {
+        self.count();
+        let request = self.http.post(format!("{}{path}", self.node(nth)));
+        Self::answer(request.form(&[("decision", decision)])).await
+    }
+
+    async fn answer(request: RequestBuilder) -> Answer {
         let Ok(answer) = request.send().await else {
             return broken();
         };
@@ -219,7 +254,8 @@ impl Arena {
             .await;
         match (answer.status, answer.body["id"].as_str()) {
             (201, Some(id)) => {
-                self.keys.lock().await.push(id.to_owned());
+                let path = format!("/admin/v1/guarded-keys/{}", encode(id));
+                self.made(Made::Object(path)).await;
                 Ok(id.to_owned())
             }
             (429, _) => Err(Ended::Skipped(
@@ -253,7 +289,8 @@ impl Arena {
             .await
             .map_err(Ended::Skipped)?;
         let tenant = made(tenant, "tenant_id")?;
-        self.tenants.lock().await.push(tenant.clone());
+        let path = format!("/admin/v1/tenants/{}", encode(&tenant));
+        self.made(Made::Object(path)).await;
         let path = format!("/admin/v1/tenants/{}/applications", encode(&tenant));
         let client = self
             .admin
@@ -334,23 +371,45 @@ impl Arena {
             .collect())
     }
 
-    /// Removes everything that was made.
+    /// Whether the admin API knows what is at a path.
+    pub(super) async fn operator_sees(&self, path: &str) -> bool {
+        self.admin.get(path).await.is_ok()
+    }
+
+    /// Remembers what is to be removed.
+    pub(super) async fn made(&self, thing: Made) {
+        self.made.lock().await.push(thing);
+    }
+
+    /// Removes everything that was made, the newest first; what could not be removed is told at the end.
     pub(super) async fn clean(&self) -> Result<(), String> {
-        let keys = self.keys.lock().await;
-        let paths = keys
-            .iter()
-            .map(|key| format!("/admin/v1/guarded-keys/{}", encode(key)));
-        let tenants = self.tenants.lock().await;
-        let more = tenants
-            .iter()
-            .map(|tenant| format!("/admin/v1/tenants/{}", encode(tenant)));
-        for path in paths.chain(more) {
-            self.admin
-                .delete(&path)
-                .await
-                .map_err(|error| format!("what was made could not be removed: {path}: {error}"))?;
+        let mut left = Vec::new();
+        for thing in self.made.lock().await.iter().rev() {
+            if let Err(why) = self.remove(thing).await {
+                left.push(why);
+            }
         }
-        Ok(())
+        if left.is_empty() {
+            Ok(())
+        } else {
+            let left = left.join("; ");
+            Err(format!("what was made could not be removed: {left}"))
+        }
+    }
+
+    async fn remove(&self, thing: &Made) -> Result<(), String> {
+        let (what, removed) = match thing {
+            Made::Perhaps(path) if !self.operator_sees(path).await => return Ok(()),
+            Made::Object(path) | Made::Perhaps(path) => (path, self.admin.delete(path).await),
+            Made::Wallet(id) => {
+                let user = json!({ "issuer": OWN_ISSUER, "subject": id });
+                let path = "/admin/v1/wallets/erase";
+                (id, self.admin.post(path, &user).await)
+            }
+        };
+        removed
+            .map(|_| ())
+            .map_err(|error| format!("{what}: {error}"))
     }
 }
 

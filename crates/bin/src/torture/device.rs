@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::arena::{Arena, By, Shop, only};
+use super::contest::one_winner;
 use super::table::{Ended, Round, Tried};
 
 /// A challenge of the server is good once, however many hand in the right signature.
@@ -51,17 +52,7 @@ pub(super) async fn challenge(arena: &Arc<Arena>) -> Tried {
         })
         .await;
     only(&answers, &[0, 200, 429, 503])?;
-    let won = answers
-        .iter()
-        .filter(|answer| answer.body["result"] == json!(true))
-        .count();
-    let unknown = answers.iter().filter(|answer| answer.status == 0).count();
-    if won > 1 || (won == 0 && unknown == 0) {
-        return Err(Ended::Broken(format!(
-            "{won} of {} were told that the signature is right",
-            answers.len()
-        )));
-    }
+    let seen = one_winner(&answers, |answer| answer.body["result"] == json!(true))?;
     let again = arena.insist(0, Method::POST, &path, by, Some(&proof)).await;
     if again.body["result"] != json!(false) {
         return Err(Ended::Broken(
@@ -70,6 +61,6 @@ pub(super) async fn challenge(arena: &Arc<Arena>) -> Tried {
     }
     Ok(Round {
         requests: arena.sent() - before,
-        seen: format!("{won} of {} won", answers.len()),
+        seen,
     })
 }

@@ -34,6 +34,9 @@ pub(super) async fn orderings(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let mut done = 0;
     for order in permutations() {
+        if arena.is_stopped() && done > 0 {
+            break;
+        }
         match ordering(arena, order).await {
             Ok(()) => done += 1,
             // The installation's own limits end it early; what was tried has held.

@@ -82,13 +82,13 @@ pub(super) fn merge(findings: &mut Vec<Finding>, next: Finding) {
 pub(super) fn show(findings: &[Finding], json: bool) -> Result<(), String> {
     if !json {
         print(&format!(
-            "{:<30} {:>6} {:>8}  {:<8} what was seen",
+            "{:<30} {:>6} {:>8}  {:<9} what was seen",
             "trial", "rounds", "requests", "verdict"
         ))?;
         for finding in findings {
             let (word, more) = words(finding);
             print(&format!(
-                "{:<30} {:>6} {:>8}  {word:<8} {more}",
+                "{:<30} {:>6} {:>8}  {word:<9} {more}",
                 finding.trial, finding.rounds, finding.requests
             ))?;
         }
@@ -108,7 +108,7 @@ fn words(finding: &Finding) -> (&'static str, &str) {
     match &finding.verdict {
         Verdict::Held => ("held", &finding.seen),
         Verdict::Broken(what) => ("BROKEN", what),
-        Verdict::Skipped(why) => ("skipped", why),
+        Verdict::Skipped(why) => ("not tried", why),
     }
 }
 
@@ -134,6 +134,8 @@ mod tests {
         let skipped = tried("race", Err(Ended::Skipped("a limit".to_owned())));
         merge(&mut findings, skipped);
         assert_eq!(findings[0].verdict, Verdict::Held);
+        let alone = tried("race", Err(Ended::Skipped("a limit".to_owned())));
+        assert_eq!(words(&alone), ("not tried", "a limit"));
         let broken = tried("race", Err(Ended::Broken("11 judged".to_owned())));
         merge(&mut findings, broken);
         merge(&mut findings, held("three"));

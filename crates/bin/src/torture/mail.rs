@@ -1,0 +1,57 @@
+//! The letters to one address, read in their order.
+
+use serde_json::Value;
+
+use super::arena::{Arena, address};
+use super::table::Ended;
+
+pub(super) struct Mail {
+    pub(super) address: String,
+    /// Letters that were read.
+    known: usize,
+}
+
+impl Mail {
+    /// A fresh address, if letters can be read at all: asked before anything is made.
+    pub(super) async fn fresh(arena: &Arena) -> Result<Self, Ended> {
+        let address = address();
+        arena.letters_to(&address).await?;
+        Ok(Self { address, known: 0 })
+    }
+
+    /// All that came so far counts as read.
+    pub(super) async fn skip(&mut self, arena: &Arena) -> Result<(), Ended> {
+        self.known = arena.letters_to(&self.address).await?.len();
+        Ok(())
+    }
+
+    /// The code of the next letter that has one.
+    pub(super) async fn code(&mut self, arena: &Arena) -> Result<String, Ended> {
+        let code = self.next(arena, "oneTimeToken").await?;
+        Ok(code.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The path of the next link, which begins with `start`.
+    pub(super) async fn link(&mut self, arena: &Arena, start: &str) -> Result<String, Ended> {
+        let link = self.next(arena, "link").await?;
+        let link = link.as_str().unwrap_or_default();
+        match link.find(start) {
+            Some(at) => Ok(link[at..].to_owned()),
+            None => Err(Ended::Skipped(format!("a link without {start}: {link}"))),
+        }
+    }
+
+    /// A field of the first letter beyond those read that has it.
+    async fn next(&mut self, arena: &Arena, field: &str) -> Result<Value, Ended> {
+        loop {
+            arena.letter(&self.address, self.known).await?;
+            let letters = arena.letters_to(&self.address).await?;
+            for letter in letters.iter().skip(self.known) {
+                self.known += 1;
+                if letter[field].is_string() {
+                    return Ok(letter[field].clone());
+                }
+            }
+        }
+    }
+}
