@@ -82,13 +82,13 @@ pub(super) fn merge(findings: &mut Vec<Finding>, next: Finding) {
 pub(super) fn show(findings: &[Finding], json: bool) -> Result<(), String> {
     if !json {
         print(&format!(
-            "{:<30} {:>6} {:>8}  {:<9} what was seen",
+            "{:<30} {:>6} {:>8}  {:<10} what was seen",
             "trial", "rounds", "requests", "verdict"
         ))?;
         for finding in findings {
             let (word, more) = words(finding);
             print(&format!(
-                "{:<30} {:>6} {:>8}  {word:<9} {more}",
+                "{:<30} {:>6} {:>8}  {word:<10} {more}",
                 finding.trial, finding.rounds, finding.requests
             ))?;
         }

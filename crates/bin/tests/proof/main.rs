@@ -23,6 +23,7 @@ mod restart;
 mod rollback;
 mod server;
 mod stop;
+mod torture;
 mod wait;
 
 /// The only reading of the environment.
