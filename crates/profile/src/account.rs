@@ -39,8 +39,7 @@ pub(crate) async fn details(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    call.fields().await?;
+    let (who, ..) = call.of_account(&keeper).await?;
     let details = keeper.details(who).await?;
     Ok(ok(&AccountDetails::of(details)))
 }
@@ -79,8 +78,7 @@ async fn send_phrase_token(
     wish: PhraseWish,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::Phrase)?;
-    let who = call.signed_in(&keeper).await?;
-    let (_, caller) = call.fields().await?;
+    let (who, _, caller) = call.of_account(&keeper).await?;
     let sent = keeper.send_phrase_token(caller, who, wish).await?;
     Ok(token_sent(None, sent))
 }
@@ -93,9 +91,8 @@ pub(crate) async fn set_phrase(
     call: Call,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::Phrase)?;
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
-    let phrase = value::phrase(&fields.text("antiPhishingCode")?).ok_or(Fault::Malformed)?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let phrase = fields.text_as("antiPhishingCode", value::phrase)?;
     let token = fields.token()?;
     keeper.set_phrase(caller, who, phrase, token).await?;
     Ok(ok(&Done {}))

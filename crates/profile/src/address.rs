@@ -44,10 +44,7 @@ pub(crate) async fn recovery_token(
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
     let id = fields.process()?;
-    let to = match fields.optional("destination")? {
-        Some(text) => Some(value::kind(&text).ok_or(Fault::Malformed)?),
-        None => None,
-    };
+    let to = fields.optional_as("destination", value::kind)?;
     let (way, sent) = keeper.send_address_recovery_token(caller, id, to).await?;
     Ok(token_sent(Some(way.masked()), sent))
 }
@@ -61,10 +58,7 @@ pub(crate) async fn verify_recovery(
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
     let (id, token) = (fields.process()?, fields.token()?);
-    let app = match fields.optional("googleToken")? {
-        Some(text) => Some(value::app_code(&text).ok_or(Fault::Malformed)?),
-        None => None,
-    };
+    let app = fields.optional_as("googleToken", value::app_code)?;
     keeper
         .verify_address_recovery(caller, id, token, app)
         .await?;
@@ -125,8 +119,7 @@ async fn send_adding_token(
     name: &str,
     parse: fn(&str) -> Option<Way>,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let way = fields.either(name, parse)?;
     let sent = keeper.send_adding_token(caller, who, way).await?;
     Ok(token_sent(None, sent))
@@ -137,8 +130,7 @@ pub(crate) async fn adding_token(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let (kind, way) = (fields.kind("keyType")?, fields.way("newUserKey")?);
     if way.kind != kind {
         return Err(Fault::Malformed);
@@ -173,9 +165,8 @@ async fn add(
     name: &str,
     parse: fn(&str) -> Option<Way>,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
-    let way = parse(&fields.text(name)?).ok_or(Fault::Malformed)?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let way = fields.text_as(name, parse)?;
     let token = fields.token()?;
     keeper.add_address(caller, who, way, token).await?;
     Ok(ok(&Done {}))
@@ -189,8 +180,7 @@ pub(crate) async fn change_token(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let kind = fields.either("keyType", value::kind)?;
     let sent = keeper.send_change_token(caller, who, kind).await?;
     Ok(token_sent(None, sent))
@@ -203,13 +193,9 @@ pub(crate) async fn changed_token(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let way = fields.way("newUserKey")?;
-    let token = match fields.optional("oneTimeToken")? {
-        Some(text) => Some(value::token(&text).ok_or(Fault::Malformed)?),
-        None => None,
-    };
+    let token = fields.optional_as("oneTimeToken", value::token)?;
     let sent = keeper
         .send_changed_address_token(caller, who, way, token)
         .await?;
@@ -223,12 +209,8 @@ pub(crate) async fn change(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
-    let way = match fields.optional("newUserKey")? {
-        Some(text) => Some(value::way(&text).ok_or(Fault::Malformed)?),
-        None => None,
-    };
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let way = fields.optional_as("newUserKey", value::way)?;
     let token = fields.token()?;
     keeper.change_address(caller, who, way, token).await?;
     Ok(ok(&Done {}))
@@ -242,8 +224,7 @@ pub(crate) async fn removing_token(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let kind = fields.either("keyType", value::kind)?;
     let sent = keeper.send_removing_token(caller, who, kind).await?;
     Ok(token_sent(None, sent))
@@ -256,8 +237,7 @@ pub(crate) async fn remove(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let (kind, token) = (fields.kind("keyType")?, fields.token()?);
     keeper.remove_address(caller, who, kind, token).await?;
     Ok(ok(&Done {}))

@@ -58,7 +58,7 @@ impl Call {
     }
 
     /// Who calls, by the access token.
-    pub(crate) fn signed_in(
+    fn signed_in(
         &self,
         keeper: &Arc<Keeper>,
     ) -> impl Future<Output = Result<SignedIn, Fault>> + Send + use<> {
@@ -71,6 +71,16 @@ impl Call {
             let token = token.ok_or(Fault::Unauthorized)?;
             Ok(keeper.authenticate(&token).await?)
         }
+    }
+
+    /// Who calls, then what he sends: nobody else's fields are read.
+    pub(crate) async fn of_account(
+        self,
+        keeper: &Arc<Keeper>,
+    ) -> Result<(SignedIn, Fields, Caller), Fault> {
+        let who = self.signed_in(keeper).await?;
+        let (fields, caller) = self.fields().await?;
+        Ok((who, fields, caller))
     }
 
     /// The fields of query and body; where both name one, they must agree.
@@ -116,6 +126,26 @@ impl Fields {
 
     pub(crate) fn text(&mut self, name: &str) -> Result<String, Fault> {
         self.optional(name)?.ok_or(Fault::Malformed)
+    }
+
+    /// A text of the body, read by `parse`.
+    pub(crate) fn optional_as<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        let text = self.optional(name)?;
+        text.map(|text| parse(&text).ok_or(Fault::Malformed))
+            .transpose()
+    }
+
+    /// The same, where it must be there.
+    pub(crate) fn text_as<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Fault> {
+        self.optional_as(name, parse)?.ok_or(Fault::Malformed)
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Fault> {

@@ -77,8 +77,7 @@ pub(crate) async fn logout(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (_, caller) = call.fields().await?;
+    let (who, _, caller) = call.of_account(&keeper).await?;
     keeper.log_out(caller, who).await?;
     Ok(ok(&Done {}))
 }
@@ -86,10 +85,7 @@ pub(crate) async fn logout(
 /// One code with its destination, or several by name.
 fn codes(fields: &mut Fields) -> Result<Vec<Presented>, Fault> {
     let mut codes = Vec::new();
-    let destination = match fields.optional("destination")? {
-        Some(text) => Some(value::factor(&text).ok_or(Fault::Malformed)?),
-        None => None,
-    };
+    let destination = fields.optional_as("destination", value::factor)?;
     let named = [
         ("oneTimeToken", destination),
         ("emailToken", Some(Factor::Email)),

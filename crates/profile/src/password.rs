@@ -101,8 +101,7 @@ pub(crate) async fn change_token(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (_, caller) = call.fields().await?;
+    let (who, _, caller) = call.of_account(&keeper).await?;
     let (way, sent) = keeper.send_password_change_token(caller, who).await?;
     Ok(token_sent(Some(way.given), sent))
 }
@@ -114,8 +113,7 @@ pub(crate) async fn change(
     State(keeper): State<Arc<Keeper>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let old = Password::new(&fields.text("oldPassword")?);
     let new = Password::new(&fields.text("newPassword")?);
     let token = fields.token()?;

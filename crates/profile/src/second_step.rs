@@ -24,8 +24,7 @@ use crate::wire::{
     responses((status = 200, body = Steps), Problems))]
 pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
-    let who = call.signed_in(&keeper).await?;
-    call.fields().await?;
+    let (who, ..) = call.of_account(&keeper).await?;
     let details = keeper.details(who).await?;
     Ok(ok(&Steps {
         mfa_steps: steps(&details.second_steps),
@@ -40,8 +39,7 @@ pub(crate) async fn enable(
     call: Call,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let kind = fields.kind("destination")?;
     keeper.enable_second_step(caller, who, kind).await?;
     Ok(ok(&Done {}))
@@ -55,8 +53,7 @@ pub(crate) async fn disabling_token(
     call: Call,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let kind = fields.kind("destination")?;
     let (way, sent) = keeper.send_switch_off_token(caller, who, kind).await?;
     Ok(token_sent(Some(way.masked()), sent))
@@ -70,9 +67,8 @@ pub(crate) async fn disable(
     call: Call,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
-    let factor = value::factor(&fields.text("destination")?).ok_or(Fault::Malformed)?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let factor = fields.text_as("destination", value::factor)?;
     let text = fields.text("oneTimeToken")?;
     let code = if factor == Factor::Authenticator {
         value::app_code(&text)
@@ -93,8 +89,7 @@ pub(crate) async fn start_authenticator(
     call: Call,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
-    let who = call.signed_in(&keeper).await?;
-    let (_, caller) = call.fields().await?;
+    let (who, _, caller) = call.of_account(&keeper).await?;
     let drawn = keeper.start_authenticator(caller, who).await?;
     Ok(ok(&Authenticator {
         qr_code: picture(drawn.url.expose())?,
@@ -111,8 +106,7 @@ pub(crate) async fn confirm_authenticator(
     call: Call,
 ) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
-    let who = call.signed_in(&keeper).await?;
-    let (mut fields, caller) = call.fields().await?;
+    let (who, mut fields, caller) = call.of_account(&keeper).await?;
     let code = fields.token()?;
     let codes = keeper.confirm_authenticator(caller, who, code).await?;
     let recovery_codes = codes

@@ -12,7 +12,7 @@ use crate::error::Fault;
 
 impl Fields {
     pub(crate) fn process(&mut self) -> Result<ProcessId, Fault> {
-        process(&self.text("processingId")?).ok_or(Fault::Malformed)
+        self.text_as("processingId", process)
     }
 
     pub(crate) fn process_in_path(&self) -> Result<ProcessId, Fault> {
@@ -20,15 +20,15 @@ impl Fields {
     }
 
     pub(crate) fn kind(&mut self, name: &str) -> Result<WayKind, Fault> {
-        kind(&self.text(name)?).ok_or(Fault::Malformed)
+        self.text_as(name, kind)
     }
 
     pub(crate) fn way(&mut self, name: &str) -> Result<Way, Fault> {
-        way(&self.text(name)?).ok_or(Fault::Malformed)
+        self.text_as(name, way)
     }
 
     pub(crate) fn token(&mut self) -> Result<SecretText, Fault> {
-        token(&self.text("oneTimeToken")?).ok_or(Fault::Malformed)
+        self.text_as("oneTimeToken", token)
     }
 }
 

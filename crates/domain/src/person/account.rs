@@ -262,15 +262,6 @@ impl Keeper {
         Ok(())
     }
 
-    /// The account of a live session, held.
-    pub(crate) fn own_account(&self, tx: &mut dyn Tx, who: &SignedIn) -> TxResult<Stored<Account>> {
-        let account = self.rows.get::<Account>(tx, &who.account)?;
-        match (account, Self::is_signed_in(tx, who)?) {
-            (Some(account), true) => Ok(account),
-            _ => Err(Refusal::Blocked.into()),
-        }
-    }
-
     /// The account that a process was begun for, held, if it is as it was then.
     pub(crate) fn bound_account(
         &self,
@@ -295,16 +286,6 @@ impl Keeper {
             epoch: 0,
         };
         self.bound_account(tx, checked.unwrap_or(nobody))
-    }
-
-    /// Whether the session's password login is recent enough.
-    pub(crate) fn is_fresh(&self, now: Timestamp, who: &SignedIn) -> Result<(), Refusal> {
-        let most = self.policy.person.fresh_login;
-        if most.is_zero() || now.since(who.auth_time()) <= most {
-            Ok(())
-        } else {
-            Err(Refusal::Unmet(Condition::FreshLogin))
-        }
     }
 
     /// The lockout of an account and a class of operations.

@@ -9,19 +9,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Event;
+use crate::contact::refusal_is_a_value;
 use crate::error::{Condition, Error, Refusal};
 use crate::keeper::{Caller, Keeper};
-use crate::lockout::Then;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
+use crate::port::store::{RowId, TxResult};
+use crate::rows::{Place, Record};
 use crate::secret::SecretText;
 use crate::session::SignedIn;
 use crate::time::{Timestamp, days};
-use crate::token::{Aim, Issue, Operation, Proof, Sent, Token};
+use crate::token::{Operation, Sent, Token};
 
-use super::account::{Account, Class, OwnAddress};
+use super::account::OwnAddress;
 use super::notice::Change;
+use super::own::Own;
 use super::policy::Offer;
 use super::{Way, WayKind};
 
@@ -63,30 +63,12 @@ impl Keeper {
         who: SignedIn,
         way: Way,
     ) -> Result<Sent, Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
-            keeper.is_fresh(now, &who)?;
-            keeper.may_add(&account, way.kind)?;
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
+            own.may_add(way.kind)?;
             let operation = adding(way.kind);
-            let (aim, instead) = keeper.aim_at_new(tx, &caller, &way, account.id())?;
-            let sent = keeper.issue_token(
-                tx,
-                now,
-                &caller,
-                &Issue {
-                    operation,
-                    slot: keeper.own_slot(operation, &who, &[way.norm.as_bytes()]),
-                    way: &way,
-                    aim,
-                    counted_as: &way.norm,
-                    language: &account.language,
-                    phrase: account.phrase.as_deref(),
-                    left: None,
-                    instead,
-                },
-            )?;
-            Ok(Ok(sent))
+            let slot = own.slot(operation, &[way.norm.as_bytes()]);
+            Ok(Ok(own.issue_to_new(operation, slot, &way)?))
         })
         .await
     }
@@ -99,33 +81,26 @@ impl Keeper {
         way: Way,
         text: SecretText,
     ) -> Result<(), Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let mut account = keeper.own_account(tx, &who)?;
-            keeper.may_add(&account, way.kind)?;
+        self.as_owner(caller, who, move |own| {
+            own.may_add(way.kind)?;
             let operation = adding(way.kind);
-            let slot = keeper.own_slot(operation, &who, &[way.norm.as_bytes()]);
-            let judged =
-                keeper.prove_own(tx, now, &caller, &who, operation, slot, Some(&way), &text)?;
-            let way = match judged {
+            let slot = own.slot(operation, &[way.norm.as_bytes()]);
+            let way = match own.prove(operation, slot, Some(&way), &text)? {
                 Ok(token) => token.way,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            if !keeper.claim_address(tx, &way, account.id())? {
+            let account = own.account.id();
+            if !own.keeper.claim_address(own.tx, &way, account)? {
                 return Ok(Err(Refusal::Conflict));
             }
-            *account.own_mut(way.kind) = Some(OwnAddress {
+            *own.account.own_mut(way.kind) = Some(OwnAddress {
                 way: way.clone(),
                 second_step: false,
-                verified: now,
+                verified: own.now,
             });
-            account.has_changed();
-            keeper.rows.put(tx, &mut account)?;
-            let about = Change {
-                address: Some(&way),
-                also: None,
-            };
-            keeper.changed(tx, now, &caller, &account, "key_added", &about)?;
+            own.account.has_changed();
+            own.save()?;
+            own.changed("key_added", &Change::of(&way))?;
             Ok(Ok(()))
         })
         .await
@@ -138,24 +113,15 @@ impl Keeper {
         who: SignedIn,
         kind: WayKind,
     ) -> Result<Sent, Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
-            keeper.is_fresh(now, &who)?;
-            account.unrestricted(now)?;
-            let way = account.way(kind)?;
-            keeper.is_no_second_step(&account, kind)?;
-            let sent = keeper.issue_own(
-                tx,
-                now,
-                &caller,
-                &who,
-                &account,
-                Operation::ChangeAddress,
-                &way,
-            )?;
-            keeper.drop_token(tx, keeper.own_slot(Operation::ChangeAddressNew, &who, &[]))?;
-            keeper.set_change(tx, now, &who, OpenChange::TokenSent { kind })?;
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
+            own.account.unrestricted(own.now)?;
+            let way = own.account.way(kind)?;
+            own.is_no_second_step(kind)?;
+            let sent = own.issue(Operation::ChangeAddress, &way)?;
+            let slot = own.slot(Operation::ChangeAddressNew, &[]);
+            own.keeper.drop_token(own.tx, slot)?;
+            own.set_change(OpenChange::TokenSent { kind })?;
             Ok(Ok(sent))
         })
         .await
@@ -170,14 +136,11 @@ impl Keeper {
         way: Way,
         text: Option<SecretText>,
     ) -> Result<Sent, Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
-            keeper.is_fresh(now, &who)?;
-            account.unrestricted(now)?;
-            let open = keeper
-                .rows
-                .get::<OpenChange>(tx, &keeper.change_row(&who))?;
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
+            own.account.unrestricted(own.now)?;
+            let row = own.change_row();
+            let open = own.keeper.rows.get::<OpenChange>(own.tx, &row)?;
             let kind = open.as_ref().map_or(way.kind, |open| open.kind());
             if way.kind != kind {
                 return Ok(Err(Refusal::Invalid {
@@ -185,8 +148,8 @@ impl Keeper {
                     why: "another kind of address",
                 }));
             }
-            let old = account.way(kind)?;
-            keeper.is_no_second_step(&account, kind)?;
+            let old = own.account.way(kind)?;
+            own.is_no_second_step(kind)?;
             if old.same(&way) {
                 return Ok(Err(Refusal::Invalid {
                     field: "newUserKey",
@@ -196,30 +159,19 @@ impl Keeper {
             match &text {
                 Some(text) => {
                     let operation = Operation::ChangeAddress;
-                    let slot = keeper.own_slot(operation, &who, &[]);
-                    let judged = keeper.prove_own(
-                        tx,
-                        now,
-                        &caller,
-                        &who,
-                        operation,
-                        slot,
-                        Some(&old),
-                        text,
-                    )?;
-                    if let Err(refusal) = judged {
+                    let slot = own.slot(operation, &[]);
+                    if let Err(refusal) = own.prove(operation, slot, Some(&old), text)? {
                         return Ok(Err(refusal));
                     }
-                    let until = now.plus(keeper.policy.person.processes.verified);
-                    keeper.set_change(tx, now, &who, OpenChange::Verified { kind, until })?;
+                    let until = own.now.plus(own.keeper.policy.person.processes.verified);
+                    own.set_change(OpenChange::Verified { kind, until })?;
                 }
-                None if open.is_some_and(|open| open.is_verified(now)) => {}
+                None if open.is_some_and(|open| open.is_verified(own.now)) => {}
                 None => return Ok(Err(Refusal::WrongState)),
             }
-            let sent = crate::contact::refusal_is_a_value(
-                keeper.issue_new(tx, now, &caller, &who, &account, &way),
-            )?;
-            Ok(sent)
+            let slot = own.slot(Operation::ChangeAddressNew, &[]);
+            let sent = own.issue_to_new(Operation::ChangeAddressNew, slot, &way);
+            refusal_is_a_value(sent)
         })
         .await
     }
@@ -232,49 +184,40 @@ impl Keeper {
         way: Option<Way>,
         text: SecretText,
     ) -> Result<(), Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let mut account = keeper.own_account(tx, &who)?;
-            account.unrestricted(now)?;
+        self.as_owner(caller, who, move |own| {
+            own.account.unrestricted(own.now)?;
             let operation = Operation::ChangeAddressNew;
-            let slot = keeper.own_slot(operation, &who, &[]);
-            let live = keeper.rows.peek::<Token>(tx, &slot)?;
+            let slot = own.slot(operation, &[]);
+            let live = own.keeper.rows.peek::<Token>(own.tx, &slot)?;
             if let Some(kind) = live
                 .map(|token| token.way.kind)
                 .or(way.as_ref().map(|way| way.kind))
             {
-                account.way(kind)?;
-                keeper.is_no_second_step(&account, kind)?;
+                own.account.way(kind)?;
+                own.is_no_second_step(kind)?;
             }
-            let token = match keeper.prove_own(
-                tx,
-                now,
-                &caller,
-                &who,
-                operation,
-                slot,
-                way.as_ref(),
-                &text,
-            )? {
-                Ok(token) => token,
+            let new = match own.prove(operation, slot, way.as_ref(), &text)? {
+                Ok(token) => token.way,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            keeper
-                .rows
-                .remove::<OpenChange>(tx, &keeper.change_row(&who))?;
-            let new = token.way;
-            let old = match keeper.replace_address(tx, now, &mut account, new.clone())? {
+            let row = own.change_row();
+            own.keeper.rows.remove::<OpenChange>(own.tx, &row)?;
+            let (now, account) = (own.now, &mut own.account);
+            let old = match own
+                .keeper
+                .replace_address(own.tx, now, account, new.clone())?
+            {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            account.restrict(now, keeper.policy.person.after_key_change);
-            keeper.rows.put(tx, &mut account)?;
-            Self::end_sessions(tx, who.account, Some(who.session))?;
+            own.restrict_after_change();
+            own.save()?;
+            own.end_other_sessions()?;
             let about = Change {
                 address: Some(&new),
                 also: Some(&old),
             };
-            keeper.changed(tx, now, &caller, &account, "key_changed", &about)?;
+            own.changed("key_changed", &about)?;
             Ok(Ok(()))
         })
         .await
@@ -287,20 +230,10 @@ impl Keeper {
         who: SignedIn,
         kind: WayKind,
     ) -> Result<Sent, Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
-            keeper.is_fresh(now, &who)?;
-            let way = keeper.may_remove(now, &account, kind)?;
-            Ok(Ok(keeper.issue_own(
-                tx,
-                now,
-                &caller,
-                &who,
-                &account,
-                Operation::RemoveAddress,
-                &way,
-            )?))
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
+            let way = own.may_remove(kind)?;
+            Ok(Ok(own.issue(Operation::RemoveAddress, &way)?))
         })
         .await
     }
@@ -313,203 +246,74 @@ impl Keeper {
         kind: WayKind,
         text: SecretText,
     ) -> Result<(), Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let mut account = keeper.own_account(tx, &who)?;
-            let way = keeper.may_remove(now, &account, kind)?;
+        self.as_owner(caller, who, move |own| {
+            let way = own.may_remove(kind)?;
             let operation = Operation::RemoveAddress;
-            let slot = keeper.own_slot(operation, &who, &[]);
-            if let Err(refusal) =
-                keeper.prove_own(tx, now, &caller, &who, operation, slot, Some(&way), &text)?
-            {
+            let slot = own.slot(operation, &[]);
+            if let Err(refusal) = own.prove(operation, slot, Some(&way), &text)? {
                 return Ok(Err(refusal));
             }
-            let about = Change {
-                address: Some(&way),
-                also: None,
-            };
             // Told while the account still has the address, and its code for letters.
-            keeper.changed(tx, now, &caller, &account, "key_removed", &about)?;
-            *account.own_mut(kind) = None;
+            own.changed("key_removed", &Change::of(&way))?;
+            *own.account.own_mut(kind) = None;
             if kind == WayKind::Email {
-                account.phrase = None;
+                own.account.phrase = None;
             }
-            account.has_changed();
-            account.restrict(now, keeper.policy.person.after_key_change);
-            keeper.rows.put(tx, &mut account)?;
-            keeper.release_address(tx, &way)?;
-            Self::end_sessions(tx, who.account, Some(who.session))?;
+            own.account.has_changed();
+            own.restrict_after_change();
+            own.save()?;
+            own.keeper.release_address(own.tx, &way)?;
+            own.end_other_sessions()?;
             Ok(Ok(()))
         })
         .await
     }
+}
 
-    fn may_add(&self, account: &Account, kind: WayKind) -> Result<(), Refusal> {
-        self.takes(kind)?;
-        match account.own(kind) {
+impl Own<'_> {
+    fn may_add(&self, kind: WayKind) -> Result<(), Refusal> {
+        self.keeper.takes(kind)?;
+        match self.account.own(kind) {
             Some(_) => Err(Refusal::Unmet(Condition::NoAddress)),
             None => Ok(()),
         }
     }
 
-    fn may_remove(&self, now: Timestamp, account: &Account, kind: WayKind) -> Result<Way, Refusal> {
-        account.unrestricted(now)?;
-        let way = account.way(kind)?;
-        if account.own(kind.other()).is_none() {
+    fn may_remove(&self, kind: WayKind) -> Result<Way, Refusal> {
+        self.account.unrestricted(self.now)?;
+        let way = self.account.way(kind)?;
+        if self.account.own(kind.other()).is_none() {
             return Err(Refusal::Unmet(Condition::AnotherAddress));
         }
-        self.is_no_second_step(account, kind)?;
+        self.is_no_second_step(kind)?;
         Ok(way)
     }
 
-    fn is_no_second_step(&self, account: &Account, kind: WayKind) -> Result<(), Refusal> {
-        let on = account.own(kind).is_some_and(|own| own.second_step);
-        if on && self.policy.person.second_step == Offer::On {
+    fn is_no_second_step(&self, kind: WayKind) -> Result<(), Refusal> {
+        let on = self.account.own(kind).is_some_and(|own| own.second_step);
+        if on && self.keeper.policy.person.second_step == Offer::On {
             return Err(Refusal::Unmet(Condition::FactorOff));
         }
         Ok(())
     }
 
-    fn issue_new(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        who: &SignedIn,
-        account: &Stored<Account>,
-        way: &Way,
-    ) -> TxResult<Sent> {
-        let operation = Operation::ChangeAddressNew;
-        let (aim, instead) = self.aim_at_new(tx, caller, way, account.id())?;
-        self.issue_token(
-            tx,
-            now,
-            caller,
-            &Issue {
-                operation,
-                slot: self.own_slot(operation, who, &[]),
-                way,
-                aim,
-                counted_as: &way.norm,
-                language: &account.language,
-                phrase: account.phrase.as_deref(),
-                left: None,
-                instead,
-            },
-        )
+    fn restrict_after_change(&mut self) {
+        let span = self.keeper.policy.person.after_key_change;
+        self.account.restrict(self.now, span);
     }
 
-    fn change_row(&self, who: &SignedIn) -> RowId {
-        self.rows.id(OpenChange::KIND, &[&who.session.0])
+    fn change_row(&self) -> RowId {
+        let session = &self.who.session.0;
+        self.keeper.rows.id(OpenChange::KIND, &[session])
     }
 
-    fn set_change(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        who: &SignedIn,
-        open: OpenChange,
-    ) -> TxResult<()> {
-        let row = self.change_row(who);
-        self.rows.remove::<OpenChange>(tx, &row)?;
-        self.rows.create(
-            tx,
-            self.tenant(),
-            Place::at(row).of(who.session).due(now.plus(days(1))),
-            open,
-        )?;
+    fn set_change(&mut self, open: OpenChange) -> TxResult<()> {
+        let (keeper, row) = (self.keeper, self.change_row());
+        keeper.rows.remove::<OpenChange>(self.tx, &row)?;
+        let place = Place::at(row)
+            .of(self.who.session)
+            .due(self.now.plus(days(1)));
+        keeper.rows.create(self.tx, keeper.tenant(), place, open)?;
         Ok(())
-    }
-
-    /// Tells the account's ways in of a change, and the trail.
-    pub(crate) fn changed(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        account: &Account,
-        operation: &str,
-        about: &Change<'_>,
-    ) -> TxResult<()> {
-        self.tell(tx, now, caller, account, operation, about)?;
-        let event = Event::new(
-            caller.surface,
-            now,
-            "account.change",
-            account.person.to_string(),
-        );
-        self.record(tx, event.by(caller).fact("what", operation))
-    }
-
-    /// The slot of a token for somebody who is logged in: bound to account and session.
-    pub(crate) fn own_slot(&self, operation: Operation, who: &SignedIn, more: &[&[u8]]) -> RowId {
-        let mut subject: Vec<&[u8]> = vec![&who.account.0, &who.session.0];
-        subject.extend_from_slice(more);
-        self.token_slot(operation, &subject)
-    }
-
-    /// Sends a code to an address that the account has.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one private step of many operations"
-    )]
-    pub(crate) fn issue_own(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        who: &SignedIn,
-        account: &Account,
-        operation: Operation,
-        way: &Way,
-    ) -> TxResult<Sent> {
-        self.issue_token(
-            tx,
-            now,
-            caller,
-            &Issue {
-                operation,
-                slot: self.own_slot(operation, who, &[]),
-                way,
-                aim: Aim::Real,
-                counted_as: &way.norm,
-                language: &account.language,
-                phrase: account.phrase.as_deref(),
-                left: None,
-                instead: None,
-            },
-        )
-    }
-
-    /// Judges a code of somebody who is logged in.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one private step of many operations"
-    )]
-    pub(crate) fn prove_own(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        who: &SignedIn,
-        operation: Operation,
-        slot: RowId,
-        way: Option<&Way>,
-        text: &SecretText,
-    ) -> TxResult<Result<Token, Refusal>> {
-        let drawn = Some(self.class(Class::SignedIn, who.account));
-        self.prove(
-            tx,
-            now,
-            caller,
-            &Proof {
-                operation,
-                slot,
-                way,
-                text,
-                drawn,
-                then: Then::Forget,
-            },
-        )
     }
 }

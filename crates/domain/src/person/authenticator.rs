@@ -24,7 +24,7 @@ use crate::secret::SecretText;
 use crate::session::SignedIn;
 use crate::time::Timestamp;
 
-use super::account::{Account, Class};
+use super::account::Account;
 use super::notice::Change;
 
 /// An authenticator of an account.
@@ -83,34 +83,25 @@ impl Keeper {
         caller: Caller,
         who: SignedIn,
     ) -> Result<NewAuthenticator, Error> {
-        let now = self.now();
-        self.is_fresh(now, &who)?;
-        self.decided(now, move |keeper, tx| {
-            let mut account = keeper.own_account(tx, &who)?;
-            if account
-                .authenticator
-                .as_ref()
-                .is_some_and(Authenticator::is_on)
-            {
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
+            let known = own.account.authenticator.as_ref();
+            if known.is_some_and(Authenticator::is_on) {
                 return Ok(Err(Refusal::Unmet(Condition::FactorOff)));
             }
+            let keeper = own.keeper;
             let secret: [u8; 20] = bytes(keeper.random.as_ref());
-            account.authenticator = Some(Authenticator {
+            own.account.authenticator = Some(Authenticator {
                 secret,
                 on_since: None,
                 last_step: 0,
                 pepper: keeper.roots.current(Root::Pepper),
                 recovery: Vec::new(),
             });
-            keeper.rows.put(tx, &mut account)?;
-            let event = Event::new(
-                caller.surface,
-                now,
-                "authenticator.start",
-                account.person.to_string(),
-            );
-            keeper.record(tx, event.by(&caller))?;
-            Ok(Ok(keeper.new_authenticator(&account, &secret)))
+            own.save()?;
+            let event = own.event("authenticator.start");
+            keeper.record(own.tx, event)?;
+            Ok(Ok(keeper.new_authenticator(&own.account, &secret)))
         })
         .await
     }
@@ -122,34 +113,24 @@ impl Keeper {
         who: SignedIn,
         text: SecretText,
     ) -> Result<RecoveryCodes, Error> {
-        let now = self.now();
-        self.is_fresh(now, &who)?;
-        self.decided(now, move |keeper, tx| {
-            let mut account = keeper.own_account(tx, &who)?;
-            match &account.authenticator {
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
+            match &own.account.authenticator {
                 None => return Ok(Err(Refusal::WrongState)),
                 Some(known) if known.is_on() => {
                     return Ok(Err(Refusal::Unmet(Condition::FactorOff)));
                 }
                 Some(_) => {}
             }
-            let drawn = keeper.class(Class::SignedIn, account.id());
-            if let Err(refusal) = keeper.judge_authenticator(
-                tx,
-                now,
-                &caller,
-                &mut account,
-                &text,
-                drawn,
-                Then::Forget,
-            )? {
+            if let Err(refusal) = own.prove_with_authenticator(&text)? {
                 return Ok(Err(refusal));
             }
+            let keeper = own.keeper;
             let mut codes = Vec::with_capacity(CODES);
             let mut tags = Vec::with_capacity(CODES);
             for _ in 0..CODES {
                 let code = totp::base32(&bytes::<8>(keeper.random.as_ref()))[..LETTERS].to_owned();
-                tags.push(keeper.recovery_tag(&account, &code)?);
+                tags.push(keeper.recovery_tag(&own.account, &code)?);
                 codes.push(SecretText::new(format!(
                     "{}-{}-{}",
                     &code[..4],
@@ -157,19 +138,14 @@ impl Keeper {
                     &code[8..]
                 )));
             }
-            if let Some(authenticator) = &mut account.authenticator {
-                authenticator.on_since = Some(now);
+            if let Some(authenticator) = &mut own.account.authenticator {
+                authenticator.on_since = Some(own.now);
                 authenticator.recovery = tags;
             }
-            keeper.rows.put(tx, &mut account)?;
-            keeper.tell(tx, now, &caller, &account, "mfa_on", &Change::default())?;
-            let event = Event::new(
-                caller.surface,
-                now,
-                "authenticator.on",
-                account.person.to_string(),
-            );
-            keeper.record(tx, event.by(&caller))?;
+            own.save()?;
+            own.tell("mfa_on", &Change::default())?;
+            let event = own.event("authenticator.on");
+            keeper.record(own.tx, event)?;
             Ok(Ok(RecoveryCodes(codes)))
         })
         .await

@@ -15,6 +15,7 @@ pub mod factor;
 pub mod login;
 mod notice;
 pub mod operator;
+mod own;
 pub mod password_change;
 pub mod password_recovery;
 pub mod phrase;

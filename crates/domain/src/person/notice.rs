@@ -154,3 +154,12 @@ pub(crate) struct Change<'a> {
     /// Told besides: an address that the account no longer has.
     pub(crate) also: Option<&'a Way>,
 }
+
+impl<'a> Change<'a> {
+    pub(crate) fn of(way: &'a Way) -> Self {
+        Self {
+            address: Some(way),
+            also: None,
+        }
+    }
+}

@@ -33,19 +33,9 @@ impl Keeper {
         caller: Caller,
         who: SignedIn,
     ) -> Result<(Way, Sent), Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
-            let way = account.first_way()?;
-            let sent = keeper.issue_own(
-                tx,
-                now,
-                &caller,
-                &who,
-                &account,
-                Operation::PasswordChange,
-                &way,
-            )?;
+        self.as_owner(caller, who, move |own| {
+            let way = own.account.first_way()?;
+            let sent = own.issue(Operation::PasswordChange, &way)?;
             Ok(Ok((way, sent)))
         })
         .await

@@ -48,17 +48,15 @@ impl Keeper {
         who: SignedIn,
         wish: PhraseWish,
     ) -> Result<Sent, Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
-            keeper.is_fresh(now, &who)?;
+        self.as_owner(caller, who, move |own| {
+            own.is_fresh()?;
             let operation = match wish {
                 PhraseWish::Add => Operation::AddPhrase,
                 PhraseWish::Change => Operation::ChangePhrase,
-                PhraseWish::Either => account.phrase_operation(),
+                PhraseWish::Either => own.account.phrase_operation(),
             };
-            let way = account.phrase_way(now, operation)?;
-            match (operation, &account.phrase) {
+            let way = own.account.phrase_way(own.now, operation)?;
+            match (operation, &own.account.phrase) {
                 (Operation::AddPhrase, Some(_)) => {
                     return Ok(Err(Refusal::Unmet(Condition::PhraseUnset)));
                 }
@@ -67,9 +65,7 @@ impl Keeper {
                 }
                 _ => {}
             }
-            Ok(Ok(keeper.issue_own(
-                tx, now, &caller, &who, &account, operation, &way,
-            )?))
+            Ok(Ok(own.issue(operation, &way)?))
         })
         .await
     }
@@ -82,30 +78,19 @@ impl Keeper {
         phrase: String,
         text: SecretText,
     ) -> Result<(), Error> {
-        let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let mut account = keeper.own_account(tx, &who)?;
-            let operation = account.phrase_operation();
-            let way = account.phrase_way(now, operation)?;
-            let slot = keeper.own_slot(operation, &who, &[]);
-            let judged =
-                keeper.prove_own(tx, now, &caller, &who, operation, slot, Some(&way), &text)?;
-            if let Err(refusal) = judged {
+        self.as_owner(caller, who, move |own| {
+            let operation = own.account.phrase_operation();
+            let way = own.account.phrase_way(own.now, operation)?;
+            let slot = own.slot(operation, &[]);
+            if let Err(refusal) = own.prove(operation, slot, Some(&way), &text)? {
                 return Ok(Err(refusal));
             }
             // The letter still shows the old code: the owner must believe it.
             if operation == Operation::ChangePhrase {
-                keeper.changed(
-                    tx,
-                    now,
-                    &caller,
-                    &account,
-                    "anti_phishing_changed",
-                    &Change::default(),
-                )?;
+                own.changed("anti_phishing_changed", &Change::default())?;
             }
-            account.phrase = Some(phrase.clone());
-            keeper.rows.put(tx, &mut account)?;
+            own.account.phrase = Some(phrase.clone());
+            own.save()?;
             Ok(Ok(()))
         })
         .await

@@ -1,0 +1,196 @@
+//! What somebody who is logged in does with his own account.
+
+use std::sync::Arc;
+
+use crate::audit::Event;
+use crate::error::{Condition, Error, Refusal};
+use crate::keeper::{Caller, Keeper};
+use crate::lockout::Then;
+use crate::message::Message;
+use crate::port::store::{RowId, Tx, TxResult};
+use crate::rows::Stored;
+use crate::secret::SecretText;
+use crate::session::SignedIn;
+use crate::time::Timestamp;
+use crate::token::{Aim, Issue, Operation, Proof, Sent, Token};
+
+use super::Way;
+use super::account::{Account, Class};
+use super::notice::Change;
+
+/// One act of somebody who is logged in: his session is live, and his account is held.
+pub(crate) struct Own<'a> {
+    pub(crate) keeper: &'a Keeper,
+    pub(crate) tx: &'a mut dyn Tx,
+    pub(crate) now: Timestamp,
+    pub(crate) caller: &'a Caller,
+    pub(crate) who: &'a SignedIn,
+    pub(crate) account: Stored<Account>,
+}
+
+impl Keeper {
+    /// As [`Keeper::decided`], for somebody who is logged in.
+    pub(crate) async fn as_owner<T: Send + 'static>(
+        self: &Arc<Self>,
+        caller: Caller,
+        who: SignedIn,
+        mut work: impl FnMut(&mut Own<'_>) -> TxResult<Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let now = self.now();
+        self.decided(now, move |keeper, tx| {
+            let account = keeper.own_account(tx, &who)?;
+            work(&mut Own {
+                keeper,
+                tx,
+                now,
+                caller: &caller,
+                who: &who,
+                account,
+            })
+        })
+        .await
+    }
+
+    /// The account of a live session, held.
+    pub(crate) fn own_account(&self, tx: &mut dyn Tx, who: &SignedIn) -> TxResult<Stored<Account>> {
+        let account = self.rows.get::<Account>(tx, &who.account)?;
+        match (account, Self::is_signed_in(tx, who)?) {
+            (Some(account), true) => Ok(account),
+            _ => Err(Refusal::Blocked.into()),
+        }
+    }
+
+    /// The slot of a token for somebody who is logged in: bound to account and session.
+    pub(crate) fn own_slot(&self, operation: Operation, who: &SignedIn, more: &[&[u8]]) -> RowId {
+        let mut subject: Vec<&[u8]> = vec![&who.account.0, &who.session.0];
+        subject.extend_from_slice(more);
+        self.token_slot(operation, &subject)
+    }
+}
+
+impl Own<'_> {
+    /// Whether the session's password login is recent enough.
+    pub(crate) fn is_fresh(&self) -> Result<(), Refusal> {
+        let most = self.keeper.policy.person.fresh_login;
+        if most.is_zero() || self.now.since(self.who.auth_time()) <= most {
+            Ok(())
+        } else {
+            Err(Refusal::Unmet(Condition::FreshLogin))
+        }
+    }
+
+    pub(crate) fn slot(&self, operation: Operation, more: &[&[u8]]) -> RowId {
+        self.keeper.own_slot(operation, self.who, more)
+    }
+
+    /// Sends a code to an address that the account has.
+    pub(crate) fn issue(&mut self, operation: Operation, way: &Way) -> TxResult<Sent> {
+        let slot = self.slot(operation, &[]);
+        self.issue_at(operation, slot, way, (Aim::Real, None))
+    }
+
+    /// Sends a code to an address that the account does not have yet.
+    pub(crate) fn issue_to_new(
+        &mut self,
+        operation: Operation,
+        slot: RowId,
+        way: &Way,
+    ) -> TxResult<Sent> {
+        let account = self.account.id();
+        let aim = self.keeper.aim_at_new(self.tx, self.caller, way, account)?;
+        self.issue_at(operation, slot, way, aim)
+    }
+
+    fn issue_at(
+        &mut self,
+        operation: Operation,
+        slot: RowId,
+        way: &Way,
+        (aim, instead): (Aim, Option<Message>),
+    ) -> TxResult<Sent> {
+        let issue = Issue {
+            operation,
+            slot,
+            way,
+            aim,
+            counted_as: &way.norm,
+            language: &self.account.language,
+            phrase: self.account.phrase.as_deref(),
+            left: None,
+            instead,
+        };
+        self.keeper
+            .issue_token(self.tx, self.now, self.caller, &issue)
+    }
+
+    /// Judges a code.
+    pub(crate) fn prove(
+        &mut self,
+        operation: Operation,
+        slot: RowId,
+        way: Option<&Way>,
+        text: &SecretText,
+    ) -> TxResult<Result<Token, Refusal>> {
+        let proof = Proof {
+            operation,
+            slot,
+            way,
+            text,
+            drawn: Some(self.keeper.class(Class::SignedIn, self.who.account)),
+            then: Then::Forget,
+        };
+        self.keeper.prove(self.tx, self.now, self.caller, &proof)
+    }
+
+    /// Judges a code of the account's authenticator app.
+    pub(crate) fn prove_with_authenticator(
+        &mut self,
+        text: &SecretText,
+    ) -> TxResult<Result<(), Refusal>> {
+        let drawn = self.keeper.class(Class::SignedIn, self.account.id());
+        self.keeper.judge_authenticator(
+            self.tx,
+            self.now,
+            self.caller,
+            &mut self.account,
+            text,
+            drawn,
+            Then::Forget,
+        )
+    }
+
+    pub(crate) fn save(&mut self) -> TxResult<()> {
+        self.keeper.rows.put(self.tx, &mut self.account)
+    }
+
+    /// Ends all sessions but this one.
+    pub(crate) fn end_other_sessions(&mut self) -> TxResult<()> {
+        Keeper::end_sessions(self.tx, self.who.account, Some(self.who.session))?;
+        Ok(())
+    }
+
+    /// Tells the account's ways in.
+    pub(crate) fn tell(&mut self, operation: &str, about: &Change<'_>) -> TxResult<()> {
+        self.keeper.tell(
+            self.tx,
+            self.now,
+            self.caller,
+            &self.account,
+            operation,
+            about,
+        )
+    }
+
+    /// Tells the account's ways in of a change, and the trail.
+    pub(crate) fn changed(&mut self, operation: &str, about: &Change<'_>) -> TxResult<()> {
+        self.tell(operation, about)?;
+        let event = self.event("account.change").fact("what", operation);
+        self.keeper.record(self.tx, event)
+    }
+
+    /// An event about the account.
+    pub(crate) fn event(&self, action: &str) -> Event {
+        let person = self.account.person.to_string();
+        Event::new(self.caller.surface, self.now, action, person).by(self.caller)
+    }
+}
