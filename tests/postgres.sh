@@ -9,6 +9,7 @@
 #
 # It commits as durably as a real one, since what is tested is what survives.
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 fail() {
     echo "postgres.sh: $*" >&2
@@ -55,7 +56,7 @@ as_owner() {
 }
 
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -B "$here/ports.py"
 }
 
 start() (

@@ -1,7 +1,6 @@
 // A `keyward serve --dev` of its own for a test: free ports, a data folder that is thrown away, and the command line.
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,12 +12,9 @@ const run = promisify(execFile);
 // Kept from before a client under test brings its own.
 const { fetch } = globalThis;
 
-async function freePort() {
-  const server = createServer();
-  await new Promise(done => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise(done => server.close(done));
-  return port;
+async function freePorts(count) {
+  const { stdout } = await run('python3', ['-B', join(here, '../ports.py'), `${count}`]);
+  return stdout.trim().split('\n');
 }
 
 export class Keyward {
@@ -33,7 +29,7 @@ export class Keyward {
   }
 
   async up() {
-    const [listen, admin] = [await freePort(), await freePort()];
+    const [listen, admin] = await freePorts(2);
     const config = join(this.folder, 'keyward.toml');
     await writeFile(config, `[server]\nlisten = "127.0.0.1:${listen}"\n\n[admin]\nlisten = "127.0.0.1:${admin}"\n${this.more}`);
     this.url = `http://127.0.0.1:${listen}`;

@@ -7,13 +7,15 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 
-from smtp import free_port
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests"))
+from ports import free_ports  # noqa: E402
+
 BINARY = ROOT / os.environ.get("KEYWARD_BIN", "target/debug/keyward")
 
 
@@ -30,7 +32,7 @@ class Keyward:
         self.url = None
 
     def up(self, seconds=30):
-        listen, admin = free_port(), free_port()
+        listen, admin = free_ports(2)
         config = self.folder / "keyward.toml"
         config.write_text(
             f'[server]\nlisten = "127.0.0.1:{listen}"\n\n[admin]\nlisten = "127.0.0.1:{admin}"\n\n{self.configuration}'

@@ -10,8 +10,8 @@ import argparse
 import asyncio
 import json
 import pathlib
-import socket
 import ssl
+import sys
 import threading
 import time
 from email import message_from_bytes, policy
@@ -20,11 +20,8 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from ports import free_port  # noqa: E402
 
 
 class Letter:
