@@ -1,6 +1,6 @@
 # make serve ARGS='--dev'    build and run the server
 # make test                  the whole gate, as CI runs it
-# make proof                 what takes longer: the real cargo-deny, a longer hunt with generated requests
+# make proof PARTS=…         what takes longer: the real cargo-deny, a longer hunt, an hour of faults on a cluster; all parts, or some
 # make bench                 measurements
 # make cluster               three nodes on PostgreSQL with failover, on loopback, until Ctrl-C
 # make fmt                   format
@@ -14,7 +14,7 @@ test:
 	tests/gate.sh
 
 proof:
-	tests/proof.sh
+	tests/proof.sh $(PARTS)
 
 bench:
 	tests/postgres.sh run cargo bench --package keyward --bench speed
@@ -23,7 +23,7 @@ bench:
 cluster:
 	tests/setup.sh postgres cluster
 	cargo build --release --package keyward
-	KEYWARD_BIN=target/release/keyward python3 -B tests/cluster/cluster.py up $(ARGS)
+	exec env KEYWARD_BIN=target/release/keyward python3 -B tests/cluster/cluster.py up $(ARGS)
 
 fmt:
 	cargo fmt --all

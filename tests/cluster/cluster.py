@@ -106,6 +106,7 @@ class Cluster:
         self.folder.chmod(0o711)
         # An identity provider, for those who make one, and nodes with a verifier of faces.
         self.issuer = self.faces = None
+        self.ended = False
         self.mailbox = self.folder / "mailbox.jsonl"
         self.database = Database(self.folder / "database", etcds, servers)
         (self.folder / "database").chmod(0o711)
@@ -196,8 +197,9 @@ listen keyward
             for node in self.nodes[1:]:
                 node.until_ready()
             until("the proxy to see the nodes", 30, lambda: get(f"{self.url}/readyz")[0] == 200)
-        except BaseException:
-            self.down(keep=True)
+        except BaseException as error:
+            # The logs of one that did not come up are worth something; not of one that was stopped.
+            self.down(keep=isinstance(error, Exception))
             raise
         return self
 
@@ -214,9 +216,11 @@ listen keyward
         return {node.url: beside.url for node, beside in zip(self.nodes, more)}
 
     def down(self, keep=False):
-        """Ends everything that this cluster started; with `keep`, leaves the logs."""
+        """Ends everything that this cluster started; with `keep`, leaves the logs. Once: the second time does nothing."""
         with undisturbed():
-            self.end(keep)
+            if not self.ended:
+                self.ended = True
+                self.end(keep)
 
     def end(self, keep):
         for node in [*self.nodes, *self.more]:
