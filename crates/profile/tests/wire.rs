@@ -6,6 +6,8 @@
 mod alike;
 #[path = "wire/attack.rs"]
 mod attack;
+#[path = "wire/erased.rs"]
+mod erased;
 #[path = "wire/many.rs"]
 mod many;
 #[path = "wire/person.rs"]
