@@ -66,10 +66,17 @@ def test_what_is_good_once_has_one_winner(cluster, kind):
     assert answers.count(won) == 1, collections.Counter(answers)
 
 
-def test_a_race_would_show_a_second_winner(cluster):
-    key = Caller(cluster.nodes[0].url).create("2468")[1]
-    answers = race(urls(cluster), 20, lambda caller, _: caller.open(key, "2468")[0])
-    assert answers.count(200) == 20, "a PIN is good as often as one likes"
+# Their racers do not all send the same, or not to the address they are given: a server that takes things twice is
+# not known by its answers to them.
+UNLIKE = {"code of an authenticator app", "recovery code", "refresh token", "scan of a face"}
+
+
+def test_every_race_would_show_a_second_winner(cluster):
+    with Forgetful(cluster.nodes[0]) as here, Forgetful(cluster.nodes[1]) as there:
+        for kind in [kind for kind in KINDS if kind not in UNLIKE]:
+            won, send = KINDS[kind](House(cluster))
+            answers = race([here.url, there.url], 8, lambda caller, _: send(caller))
+            assert answers.count(won) > 1, (kind, collections.Counter(answers))
 
 
 def test_nothing_acknowledged_is_lost_when_the_primary_dies(cluster):
