@@ -92,7 +92,8 @@ class Writer:
         self.acknowledged = 0
         self.put_off = 0
         self.wrong = []
-        self.answered_at = []
+        # Of each acknowledged write: when it was acknowledged, and after how many seconds.
+        self.writes = []
 
     def note(self, status, allowed):
         if status in LATER:
@@ -100,16 +101,20 @@ class Writer:
             time.sleep(0.02)
         elif status not in allowed:
             self.wrong.append(status)
-        else:
-            self.answered_at.append(time.monotonic())
+
+    def wrote(self, began):
+        now = time.monotonic()
+        self.acknowledged += 1
+        self.writes.append((now, now - began))
 
     def step(self):
         if not self.keys or self.dice.random() < 0.3:
             pin = f"{self.dice.randrange(10**8):08}"
+            began = time.monotonic()
             status, key = self.caller.create(pin)
             self.note(status, {201})
             if status == 201:
-                self.acknowledged += 1
+                self.wrote(began)
                 self.keys[key] = {"content": None, "pin": pin, "maybe": set()}
             return
         key = self.dice.choice(list(self.keys)[-8:])
@@ -125,10 +130,11 @@ class Writer:
                 state["content"] = content
             return
         new = f"{self.dice.randrange(10**8):08}"
+        began = time.monotonic()
         status = self.caller.change(key, state["pin"], new)
         self.note(status, {200})
         if status == 200:
-            self.acknowledged += 1
+            self.wrote(began)
             state["pin"] = new
         elif status in LATER:
             state["maybe"].add(new)

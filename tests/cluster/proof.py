@@ -7,11 +7,13 @@
 import argparse
 import collections
 import datetime
+import itertools
 import json
 import os
 import pathlib
 import platform
 import random
+import statistics
 import subprocess
 import sys
 import time
@@ -49,7 +51,7 @@ def promotions(cluster, count=50):
     writers = [Writer(cluster.nodes[number % 3].url, number) for number in range(6)]
     targets = [Caller(cluster.nodes[0].url).create("2468")[1] for _ in range(3)]
     guessers = [Guesser(node.url, key) for node, key in zip(cluster.nodes, targets)]
-    done, gaps = collections.Counter(), []
+    done, outages, rows = collections.Counter(), [], []
     with Load([*writers, *guessers]):
         for turn in range(count):
             # Two of five are the hard ones.
@@ -61,9 +63,15 @@ def promotions(cluster, count=50):
             check(cluster.database.leader() is not old, "there is another primary")
             done[fault.__name__] += 1
             time.sleep(1)
-            answered = sorted(at for writer in writers for at in writer.answered_at if at >= began - 1)
-            gaps.append(max((later - sooner for sooner, later in zip(answered, answered[1:])), default=0))
-            print(f"  promotion {turn + 1}: {fault.__name__}, {gaps[-1]:.1f} s without an answer", flush=True)
+            writes = sorted(write for writer in writers for write in writer.writes if write[0] >= began - 1)
+            times = sorted(took for _, took in writes)
+            check(times, "writes are acknowledged again")
+            outages.append(max((later[0] - sooner[0] for sooner, later in itertools.pairwise(writes)), default=0))
+            rows.append(
+                f"| {turn + 1} | {fault.__name__.replace('_', ' ')} | {outages[-1]:.1f} s | {len(times)} "
+                f"| {statistics.median(times) * 1000:.0f} ms | {times[len(times) * 99 // 100] * 1000:.0f} ms | {times[-1]:.1f} s |"
+            )
+            print(f"  {rows[-1]}", flush=True)
     for client in [*writers, *guessers]:
         check(client.wrong == [], f"answers that nobody may get: {client.wrong}")
     acknowledged = sum(writer.acknowledged for writer in writers)
@@ -74,7 +82,8 @@ def promotions(cluster, count=50):
     kinds = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in done.items())
     return (
         f"{sum(done.values())} promotions ({kinds}); {acknowledged} acknowledged writes, 0 lost; guesses judged of "
-        f"three keys: {judged}; longest time without any answer {max(gaps):.1f} s"
+        f"three keys: {judged}; longest time without an acknowledged write {max(outages):.1f} s; each of them is listed below",
+        ["| | fault | without a write | writes | median | 99th of 100 | slowest |", "|---:|---|---:|---:|---:|---:|---:|", *rows],
     )
 
 
@@ -239,11 +248,14 @@ def run(part, development):
     switches = DEVELOPMENT if development else []
     cluster = whole.Cluster(switches=switches, settings=settings(part) + issuer.settings())
     cluster.issuer = issuer
-    held, said = False, ""
+    held, said, table = False, "", []
     try:
         getattr(part, "prepare", lambda _: None)(cluster)
         cluster.up()
+        # One line, and perhaps the lines of a table.
         said = part(cluster)
+        if isinstance(said, tuple):
+            said, table = said
         held = True
         cluster.nodes[0].command("admin", "audit", "verify")
     except (Failed, AssertionError) as error:
@@ -254,6 +266,7 @@ def run(part, development):
         "what": part.__doc__,
         "held": held,
         "said": said,
+        "table": table,
         "seconds": round(time.monotonic() - began),
         "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip(),
@@ -276,7 +289,7 @@ def write():
         "| | result | took | when, at commit |",
         "|---|---|---:|---|",
     ]
-    missing = []
+    missing, tables = [], []
     for part in PARTS:
         path = RESULTS / f"{part.__name__}.json"
         if not path.exists():
@@ -286,10 +299,12 @@ def write():
         verdict = "" if result["held"] else "**FAILED** "
         said = " ".join(result["said"].split()).replace("|", "\\|")
         lines.append(f"| {result['what']} | {verdict}{said} | {result['seconds']} s | {result['at']}, {result['commit']} |")
+        if result.get("table"):
+            tables += ["", f"## {result['what']}", "", *result["table"]]
     lines += ["", f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores shared by all of it."]
     if missing:
         lines += ["", "Not run yet: " + "; ".join(missing) + "."]
-    PAGE.write_text("\n".join(lines) + "\n")
+    PAGE.write_text("\n".join(lines + tables) + "\n")
 
 
 def main():
