@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use domain::resealing::{Progress, RootState};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,8 +21,47 @@ pub(crate) struct Status {
     /// Whether a write would succeed now.
     ready: bool,
     guarded_keys: u64,
+    /// People's accounts of the profile surface.
+    accounts: u64,
     /// Messages that no provider took yet.
     waiting_letters: u64,
+    roots: Vec<RootKey>,
+}
+
+/// A root key that seals what lies in the database.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RootKey {
+    root: &'static str,
+    /// The version that this server seals with.
+    version: u32,
+    /// What was sealed with an older version: `none` (there is none), `walking` (is being sealed anew), `again`
+    /// (all was; the database is looked through once more at `next_walk`), `done` (nothing of it is left).
+    older: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_walk: Option<String>,
+    /// Sealed anew so far.
+    rows: u64,
+    /// Rows that could not be opened: they were changed outside the server.
+    unreadable: u64,
+}
+
+impl From<RootState> for RootKey {
+    fn from(state: RootState) -> Self {
+        let (older, next_walk, rows, unreadable) = match state.progress {
+            Progress::First => ("none", None, 0, 0),
+            Progress::Walking { sealed } => ("walking", None, sealed, 0),
+            Progress::Again { at, sealed } => ("again", Some(at.rfc3339()), sealed, 0),
+            Progress::Done { sealed, unreadable } => ("done", None, sealed, unreadable),
+        };
+        Self {
+            root: state.root.name(),
+            version: state.version,
+            older,
+            next_walk,
+            rows,
+            unreadable,
+        }
+    }
 }
 
 /// Version, counts, what waits.
@@ -30,10 +70,15 @@ pub(crate) struct Status {
 pub(crate) async fn show(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
     let keeper = &admin.keeper;
     let counted = async {
-        Ok::<_, domain::Error>((keeper.count_keys().await?, keeper.waiting_letters().await?))
+        Ok::<_, domain::Error>((
+            keeper.count_keys().await?,
+            keeper.count_accounts().await?,
+            keeper.waiting_letters().await?,
+            keeper.root_states().await?,
+        ))
     };
     match counted.await {
-        Ok((guarded_keys, waiting_letters)) => {
+        Ok((guarded_keys, accounts, waiting_letters, roots)) => {
             let ready = keeper.ready().await.is_ok();
             let now = keeper.now().rfc3339();
             let status = Status {
@@ -41,7 +86,9 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>, _operator: Operator) -
                 now,
                 ready,
                 guarded_keys,
+                accounts,
                 waiting_letters,
+                roots: roots.into_iter().map(RootKey::from).collect(),
             };
             web::json::reply(StatusCode::OK, &status)
         }

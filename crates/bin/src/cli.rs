@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use store::Extent;
 
 use crate::config::{Config, Loaded};
-use crate::{client, config, doctor, operate, serve, surface, torture};
+use crate::{client, config, doctor, keys, operate, serve, surface, torture};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -32,6 +32,9 @@ enum Command {
     /// Move a database from one engine to another.
     #[command(subcommand)]
     Db(operate::DbCommand),
+    /// The root keys: which versions there are, and new ones.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print the OpenAPI description of a surface (photon, admin, …).
     Openapi {
         /// The surface.
@@ -139,6 +142,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Backup(arguments) => operate::backup(&arguments).await,
         Command::Restore(arguments) => operate::restore(&arguments).await,
         Command::Db(command) => operate::db(command).await,
+        Command::Keys(command) => keys::run(&command),
         Command::Openapi { surface } => {
             let description = surface::openapi(&surface)?;
             print(&serde_json::to_string_pretty(&description).map_err(|error| error.to_string())?)

@@ -175,16 +175,7 @@ async fn keys(
 ) -> Result<(KeyFile, String), String> {
     let configured = &loaded.config.keys;
     match configured.kind.as_str() {
-        "env" => {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the binary is the one that reads the environment"
-            )]
-            let text = std::env::var(&configured.env)
-                .map_err(|_| format!("[keys] kind is env and {} is not set", configured.env))?;
-            let keys = KeyFile::parse(&text).map_err(|error| domain::error::chain(&error))?;
-            Ok((keys, format!("environment variable {}", configured.env)))
-        }
+        "env" => keys_of_environment(loaded),
         "file" => {
             let path = key_path(loaded);
             let keys = match KeyFile::load(&path) {
@@ -205,6 +196,19 @@ async fn keys(
             "configuration: [keys] kind {other} is not file or env"
         )),
     }
+}
+
+/// The keys that `[keys] env` names, and where they are.
+pub(crate) fn keys_of_environment(loaded: &Loaded) -> Result<(KeyFile, String), String> {
+    let name = &loaded.config.keys.env;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the binary is the one that reads the environment"
+    )]
+    let text =
+        std::env::var(name).map_err(|_| format!("[keys] kind is env and {name} is not set"))?;
+    let keys = KeyFile::parse(&text).map_err(|error| domain::error::chain(&error))?;
+    Ok((keys, format!("environment variable {name}")))
 }
 
 /// Where the key file lies.

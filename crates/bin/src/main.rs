@@ -11,6 +11,7 @@ mod config;
 mod dev;
 mod doctor;
 mod gate;
+mod keys;
 mod log;
 mod metrics;
 mod operate;

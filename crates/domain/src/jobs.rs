@@ -1,4 +1,4 @@
-//! What happens without a request: letters, reminders, the audit chain, and forgetting.
+//! What happens without a request: letters, reminders, the audit chain, forgetting, and sealing anew.
 //!
 //! Every job claims its rows in a transaction, so any number of nodes may run them side by side.
 
@@ -56,7 +56,7 @@ impl Keeper {
         self.sweep().await?;
         while self.remove_leftovers().await? {}
         while self.link_audit().await? >= BATCH {}
-        Ok(())
+        self.reseal().await
     }
 
     /// Waits until a request left work for the jobs, or `at_most`.

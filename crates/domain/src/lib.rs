@@ -28,6 +28,7 @@ pub mod process;
 pub mod quota;
 pub mod rate;
 pub mod recovery;
+pub mod resealing;
 pub mod rollback;
 pub mod rows;
 pub mod secret;

@@ -23,7 +23,7 @@ use crate::port::store::{Kind, Page, Row, RowId, Stop, Tx, TxResult};
 use crate::port::{Random, Store};
 use crate::time::Timestamp;
 
-const DATA_KEY: Kind = "data_key";
+pub(crate) const DATA_KEY: Kind = "data_key";
 const FORMAT: u8 = 1;
 
 /// A record: what a row of one kind holds.
@@ -177,6 +177,20 @@ impl Rows {
         self.cache().remove(&scope);
         self.recent().remove(&scope);
         Ok(())
+    }
+
+    /// Seals the data key `id` under the newest version of its root. Whether an older one had sealed it.
+    pub(crate) fn rewrap(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<bool> {
+        let Some(mut row) = tx.get(DATA_KEY, id)? else {
+            return Ok(false);
+        };
+        let Some(body) = self.roots.rewrap(Root::Data, &id.0, &row.body)? else {
+            return Ok(false);
+        };
+        row.body = body;
+        row.version += 1;
+        tx.update(DATA_KEY, &row)?;
+        Ok(true)
     }
 
     /// Remembers the committed data key of `scope`, if it has one.

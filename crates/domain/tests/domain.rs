@@ -13,6 +13,8 @@ mod outbox;
 mod owner;
 #[path = "domain/properties.rs"]
 mod properties;
+#[path = "domain/resealing.rs"]
+mod resealing;
 #[path = "domain/rollback.rs"]
 mod rollback;
 #[path = "domain/secrecy.rs"]

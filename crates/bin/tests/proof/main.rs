@@ -21,6 +21,7 @@ mod refusals;
 mod releases;
 mod restart;
 mod rollback;
+mod rotation;
 mod server;
 mod stop;
 mod torture;

@@ -3,11 +3,12 @@
 use crypto::Key;
 use crypto::aead::SealKey;
 
+use super::GuardedKey;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::port::random::bytes;
 use crate::port::roots::Root;
-use crate::port::store::RowId;
+use crate::port::store::{RowId, Tx, TxResult};
 use crate::secret::SecretText;
 
 /// What is kept for its owner: 32 bytes that never change in the life of the record.
@@ -41,6 +42,25 @@ impl Keeper {
     ) -> Result<Vec<u8>, Error> {
         self.roots
             .seal(Root::Recovery, &aad("recovery", key), content.0.expose())
+    }
+
+    /// Seals a recovery envelope under the newest version of `KEK-recovery`. Whether an older one had sealed it.
+    pub(crate) fn rewrap_envelope(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<bool> {
+        let Some(mut key) = self.rows.get::<GuardedKey>(tx, id)? else {
+            return Ok(false);
+        };
+        let Some(sealed) = &key.recovery_envelope else {
+            return Ok(false);
+        };
+        let fresh = self
+            .roots
+            .rewrap(Root::Recovery, &aad("recovery", *id), sealed)?;
+        if fresh.is_none() {
+            return Ok(false);
+        }
+        key.recovery_envelope = fresh;
+        self.rows.put(tx, &mut key)?;
+        Ok(true)
     }
 
     /// Opens the recovery envelope: only the time lock may call this.

@@ -52,6 +52,10 @@ pub trait Roots: Send + Sync {
     /// Seals a short secret under the current version of `root`, bound to `aad`; the version is in the result.
     fn seal(&self, root: Root, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error>;
 
+    /// Seals under the current version what an older one sealed; `None`: there is nothing to do. The content is
+    /// not given out; key services call it rewrap.
+    fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
     /// Opens what [`Roots::seal`] made, with whichever version made it.
     fn open(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error>;
 

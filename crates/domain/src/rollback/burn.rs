@@ -119,6 +119,7 @@ const KEPT: &[Kind] = &[
     "audit_link",
     "audit_head",
     "era",
+    "resealing",
     // Numbers of calls and letters: they bound costs, not guesses.
     "rate",
     "quota",

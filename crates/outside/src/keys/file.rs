@@ -28,6 +28,16 @@ const LONGEST: u64 = 1 << 20;
 pub(super) struct Version {
     pub(super) number: u32,
     pub(super) key: Key,
+    /// Opens already, and seals only after the next rotation: so that every node has it before one uses it.
+    pub(super) prepared: bool,
+}
+
+/// What a rotation did with a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotated {
+    pub version: u32,
+    /// Whether it is only prepared.
+    pub prepared: bool,
 }
 
 /// The content of a key file, checked.
@@ -46,6 +56,7 @@ impl KeyFile {
             vec![Version {
                 number: 1,
                 key: Key::new(bytes(random)),
+                prepared: false,
             }]
         };
         let roots = Root::ALL.into_iter().map(fresh).collect();
@@ -104,6 +115,7 @@ impl KeyFile {
             let wire = |version: &Version| WireKey {
                 version: version.number,
                 key: STANDARD.encode(version.key.expose()),
+                prepared: version.prepared,
             };
             self.versions(root).iter().map(wire).collect()
         };
@@ -128,15 +140,27 @@ impl KeyFile {
         Zeroizing::new(String::from_utf8(std::mem::take(&mut *out)).expect("JSON is UTF-8"))
     }
 
-    /// Adds a version to `root` and puts the new content in the file's place at once or not at all.
+    /// Seals with a new version of `root` from the next start on: the prepared one, or one that is added now.
     ///
-    /// Starts from what the file holds now, so a version that another process added stays. The index
-    /// root has one version for ever: row ids are made with it.
-    pub fn rotate(&mut self, root: Root, random: &dyn Random) -> Result<u32, KeyError> {
-        if root == Root::Index {
-            return Err(KeyError::Unsupported {
-                why: "the index root cannot be rotated: the ids of all rows are made with it",
-            });
+    /// Starts from what the file holds now, so a version that another process added stays. The new content
+    /// takes the file's place at once or not at all.
+    pub fn rotate(&mut self, root: Root, random: &dyn Random) -> Result<Rotated, KeyError> {
+        self.add(root, random, false)
+    }
+
+    /// Adds a version to `root` that opens from the next start on and seals after [`KeyFile::rotate`].
+    pub fn prepare(&mut self, root: Root, random: &dyn Random) -> Result<Rotated, KeyError> {
+        self.add(root, random, true)
+    }
+
+    fn add(
+        &mut self,
+        root: Root,
+        random: &dyn Random,
+        prepared: bool,
+    ) -> Result<Rotated, KeyError> {
+        if let Some(why) = why_never(root) {
+            return Err(KeyError::Unsupported { why });
         }
         let Some(path) = self.path.clone() else {
             return Err(KeyError::Unsupported {
@@ -158,7 +182,37 @@ impl KeyFile {
                 ),
             });
         }
-        let versions = &mut next.roots[position(root)];
+        let done = next.step(root, random, prepared)?;
+        let text = next.text();
+        replacement
+            .finish(text.as_bytes())
+            .map_err(|error| failed(&path, "replace", error))?;
+        *self = next;
+        Ok(done)
+    }
+
+    fn step(
+        &mut self,
+        root: Root,
+        random: &dyn Random,
+        prepared: bool,
+    ) -> Result<Rotated, KeyError> {
+        let versions = &mut self.roots[position(root)];
+        match versions.last_mut() {
+            Some(last) if last.prepared && prepared => {
+                return Err(KeyError::Unsupported {
+                    why: "a version is prepared already: give it to every node, then rotate",
+                });
+            }
+            Some(last) if last.prepared => {
+                last.prepared = false;
+                return Ok(Rotated {
+                    version: last.number,
+                    prepared,
+                });
+            }
+            _ => {}
+        }
         let last = versions.last().map_or(0, |version| version.number);
         let number = last.checked_add(1).ok_or(KeyError::Unsupported {
             why: "this root has used up its version numbers",
@@ -166,13 +220,22 @@ impl KeyFile {
         versions.push(Version {
             number,
             key: Key::new(bytes(random)),
+            prepared,
         });
-        let text = next.text();
-        replacement
-            .finish(text.as_bytes())
-            .map_err(|error| failed(&path, "replace", error))?;
-        *self = next;
-        Ok(number)
+        Ok(Rotated {
+            version: number,
+            prepared,
+        })
+    }
+
+    /// The version of `root` that seals, and the prepared one if there is one.
+    pub fn state(&self, root: Root) -> (u32, Option<u32>) {
+        let used = self.versions(root).iter().rev().find(|held| !held.prepared);
+        let prepared = self.versions(root).last().filter(|held| held.prepared);
+        (
+            used.map_or(1, |held| held.number),
+            prepared.map(|held| held.number),
+        )
     }
 
     /// The database that these keys belong to.
@@ -252,6 +315,22 @@ fn failed(path: &Path, doing: &'static str, source: io::Error) -> KeyError {
     }
 }
 
+/// Why a root has one version for ever.
+fn why_never(root: Root) -> Option<&'static str> {
+    match root {
+        Root::Index => {
+            Some("the index root cannot be rotated: the ids of all rows are made with it")
+        }
+        Root::Audit => Some(
+            "the audit root cannot be rotated: the trail is checked with it from its first row",
+        ),
+        Root::Token => Some(
+            "the token root is not rotated: keys that sign tokens are rows, with a rotation of their own",
+        ),
+        Root::Data | Root::Recovery | Root::Pepper => None,
+    }
+}
+
 fn position(root: Root) -> usize {
     Root::ALL
         .iter()
@@ -303,7 +382,17 @@ fn read_versions(list: &[WireKey]) -> Result<Vec<Version>, String> {
             .map_err(|_| format!("version {number} is not base64"))?;
         let key = Key::from_slice(&raw)
             .ok_or_else(|| format!("version {number} has {} bytes instead of 32", raw.len()))?;
-        versions.push(Version { number, key });
+        let prepared = item.prepared;
+        if prepared && (number == 1 || list.len() != versions.len() + 1) {
+            return Err(format!(
+                "has version {number} prepared: only the newest can be, and never the first"
+            ));
+        }
+        versions.push(Version {
+            number,
+            key,
+            prepared,
+        });
     }
     Ok(versions)
 }
@@ -376,4 +465,6 @@ impl WireRoots {
 struct WireKey {
     version: u32,
     key: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    prepared: bool,
 }

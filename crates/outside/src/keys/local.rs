@@ -120,10 +120,7 @@ impl LocalRoots {
 
 impl Roots for LocalRoots {
     fn current(&self, root: Root) -> u32 {
-        self.keys
-            .versions(root)
-            .last()
-            .map_or(1, |version| version.number)
+        self.keys.state(root).0
     }
 
     fn seal(&self, root: Root, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
@@ -135,6 +132,16 @@ impl Roots for LocalRoots {
         out.extend_from_slice(&version.to_be_bytes());
         out.extend_from_slice(&sealed);
         Ok(out)
+    }
+
+    fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match sealed.first_chunk() {
+            Some(version) if u32::from_be_bytes(*version) >= self.current(root) => Ok(None),
+            _ => {
+                let plain = self.open(root, aad, sealed)?;
+                self.seal(root, aad, &plain).map(Some)
+            }
+        }
     }
 
     fn open(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {

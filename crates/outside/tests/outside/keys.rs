@@ -260,7 +260,8 @@ fn what_was_sealed_before_a_rotation_opens_after_it() {
     let sealed = before.seal(Root::Data, b"row", b"secret").unwrap();
     assert_eq!(sealed[..4], [0, 0, 0, 1]);
 
-    assert_eq!(keys.rotate(Root::Data, Seeded::new(2).as_ref()).unwrap(), 2);
+    let done = keys.rotate(Root::Data, Seeded::new(2).as_ref()).unwrap();
+    assert_eq!((done.version, done.prepared), (2, false));
     assert_eq!(folder.names(), ["keyward.keys"]);
     assert_eq!(
         fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,
@@ -290,12 +291,13 @@ fn a_rotation_keeps_what_another_process_added() {
     let folder = Folder::new();
     let mut one = folder.create();
     let mut other = KeyFile::load(&folder.path()).unwrap();
-    assert_eq!(one.rotate(Root::Audit, Seeded::new(2).as_ref()).unwrap(), 2);
+    one.rotate(Root::Pepper, Seeded::new(2).as_ref()).unwrap();
+    let done = other.rotate(Root::Pepper, Seeded::new(3).as_ref()).unwrap();
+    assert_eq!(done.version, 3);
     assert_eq!(
-        other.rotate(Root::Audit, Seeded::new(3).as_ref()).unwrap(),
+        folder.json()["roots"]["pepper"].as_array().unwrap().len(),
         3
     );
-    assert_eq!(folder.json()["roots"]["audit"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -314,19 +316,100 @@ fn a_rotation_under_way_blocks_a_second_one_and_changes_nothing() {
 }
 
 #[test]
-fn the_index_and_keys_given_as_text_are_not_rotated() {
+fn what_has_one_version_for_ever_and_keys_given_as_text_are_not_rotated() {
     let folder = Folder::new();
     let mut keys = folder.create();
     let random = Seeded::new(2);
-    assert!(matches!(
-        keys.rotate(Root::Index, random.as_ref()),
-        Err(KeyError::Unsupported { .. })
-    ));
+    for root in [Root::Index, Root::Audit, Root::Token] {
+        for refused in [
+            keys.rotate(root, random.as_ref()),
+            keys.prepare(root, random.as_ref()),
+        ] {
+            assert!(matches!(refused, Err(KeyError::Unsupported { .. })));
+        }
+    }
     let mut text = KeyFile::parse(&keys.text()).unwrap();
     assert!(matches!(
         text.rotate(Root::Data, random.as_ref()),
         Err(KeyError::Unsupported { .. })
     ));
+}
+
+#[test]
+fn a_prepared_version_opens_at_once_and_seals_after_the_rotation() {
+    let folder = Folder::new();
+    let mut keys = folder.create();
+    let random = Seeded::new(2);
+    let done = keys.prepare(Root::Data, random.as_ref()).unwrap();
+    assert_eq!((done.version, done.prepared), (2, true));
+    assert_eq!(folder.json()["roots"]["data"][1]["prepared"], true);
+    assert_eq!(keys.state(Root::Data), (1, Some(2)));
+    assert!(
+        matches!(
+            keys.prepare(Root::Data, random.as_ref()),
+            Err(KeyError::Unsupported { .. })
+        ),
+        "one at a time"
+    );
+    let behind = roots(KeyFile::load(&folder.path()).unwrap());
+    assert_eq!(behind.current(Root::Data), 1);
+
+    let done = keys.rotate(Root::Data, random.as_ref()).unwrap();
+    assert_eq!((done.version, done.prepared), (2, false));
+    assert_eq!(keys.state(Root::Data), (2, None));
+    assert!(folder.json()["roots"]["data"][1].get("prepared").is_none());
+    let ahead = roots(KeyFile::load(&folder.path()).unwrap());
+    assert_eq!(ahead.current(Root::Data), 2);
+    let sealed = ahead.seal(Root::Data, b"row", b"secret").unwrap();
+    assert_eq!(
+        behind.open(Root::Data, b"row", &sealed).unwrap().as_slice(),
+        b"secret"
+    );
+    // The same keys: a server that was started with either takes the other for its own.
+    assert_eq!(behind.check(), ahead.check());
+}
+
+#[test]
+fn only_the_newest_version_can_be_prepared_and_never_the_first() {
+    let error = refusal(|file| file["roots"]["data"][0]["prepared"] = json!(true));
+    assert!(error.contains("version 1 prepared"), "{error}");
+    let error = refusal(|file| {
+        let list = file["roots"]["data"].as_array_mut().unwrap();
+        for (number, fill) in [(2, 2_u8), (3, 3)] {
+            let key = STANDARD.encode([fill; 32]);
+            list.push(json!({ "version": number, "key": key, "prepared": number == 2 }));
+        }
+    });
+    assert!(error.contains("version 2 prepared"), "{error}");
+}
+
+#[test]
+fn what_an_older_version_sealed_is_sealed_under_the_newest_and_nothing_else() {
+    let folder = Folder::new();
+    let mut keys = folder.create();
+    let before = roots(KeyFile::load(&folder.path()).unwrap());
+    let sealed = before.seal(Root::Data, b"row", b"secret").unwrap();
+    let rewrap = |roots: &LocalRoots, sealed: &[u8]| roots.rewrap(Root::Data, b"row", sealed);
+    assert_eq!(rewrap(&before, &sealed).unwrap(), None);
+    keys.rotate(Root::Data, Seeded::new(2).as_ref()).unwrap();
+    let after = roots(keys);
+    let fresh = rewrap(&after, &sealed).unwrap().unwrap();
+    assert_eq!(fresh[..4], [0, 0, 0, 2]);
+    assert_eq!(
+        after.open(Root::Data, b"row", &fresh).unwrap().as_slice(),
+        b"secret"
+    );
+    assert_eq!(rewrap(&after, &fresh).unwrap(), None);
+    assert_eq!(
+        rewrap(&before, &fresh).unwrap(),
+        None,
+        "newer than what this one seals with"
+    );
+    assert!(matches!(
+        after.rewrap(Root::Data, b"other", &sealed),
+        Err(Error::Bug(_))
+    ));
+    assert!(matches!(rewrap(&after, &sealed[..3]), Err(Error::Bug(_))));
 }
 
 #[test]

@@ -1,0 +1,155 @@
+//! `keyward keys`: the root keys, where they are kept. Nothing here touches the database or a running server.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use domain::error::chain;
+use domain::port::roots::Root;
+use outside::{KeyFile, SystemRandom};
+use serde_json::json;
+
+use crate::cli::{Place, print};
+use crate::compose::{key_path, keys_of_environment};
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Say which versions of each root key there are. Shows no key.
+    Show(ShowArgs),
+    /// Seal with a new version of a root key, from the next start on.
+    ///
+    /// What older versions sealed stays readable, and a running server seals it anew; `keyward admin status`
+    /// says how far it is. Several nodes: see "Key rotation" on the operators' page.
+    Rotate(RotateArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    place: Place,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    /// Which root.
+    root: RootName,
+    #[command(flatten)]
+    place: Place,
+    /// The key file, if it is not the configured one: such as a copy of what `[keys] env` holds.
+    #[arg(long, value_name = "F")]
+    file: Option<PathBuf>,
+    /// Only add the version, so that every node knows it before one seals with it. Without this, the version
+    /// that was prepared is used.
+    #[arg(long)]
+    prepare: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+/// The roots that can have a second version.
+#[derive(Clone, Copy, ValueEnum)]
+enum RootName {
+    /// Wraps the data keys that all rows are sealed with.
+    Data,
+    /// Seals what only a recovery may open.
+    Recovery,
+    /// Peppers PINs, passwords and codes; those of before are peppered anew when they are next proved.
+    Pepper,
+}
+
+impl RootName {
+    fn root(self) -> Root {
+        match self {
+            Self::Data => Root::Data,
+            Self::Recovery => Root::Recovery,
+            Self::Pepper => Root::Pepper,
+        }
+    }
+}
+
+pub(crate) fn run(command: &KeysCommand) -> Result<ExitCode, String> {
+    match command {
+        KeysCommand::Show(arguments) => show(arguments),
+        KeysCommand::Rotate(arguments) => rotate(arguments),
+    }
+}
+
+fn show(arguments: &ShowArgs) -> Result<ExitCode, String> {
+    let loaded = arguments.place.load()?;
+    let (keys, kept) = match loaded.config.keys.kind.as_str() {
+        "env" => keys_of_environment(&loaded)?,
+        _ => {
+            let path = key_path(&loaded);
+            let keys = KeyFile::load(&path).map_err(|error| chain(&error))?;
+            (keys, path.display().to_string())
+        }
+    };
+    let states = Root::ALL.map(|root| (root.name(), keys.state(root)));
+    if arguments.json {
+        let roots = states.map(|(name, (version, prepared))| {
+            json!({ "root": name, "version": version, "prepared": prepared })
+        });
+        let value = json!({
+            "place": kept, "database": keys.database().to_string(),
+            "created": keys.created().rfc3339(), "roots": roots,
+        });
+        return print(&value.to_string());
+    }
+    let mut text = format!("{kept}: the root keys of database {}", keys.database());
+    for (name, (version, prepared)) in states {
+        text.push_str(&format!("\n  {name:9} version {version}"));
+        if let Some(prepared) = prepared {
+            text.push_str(&format!(", version {prepared} prepared"));
+        }
+    }
+    print(&text)
+}
+
+fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
+    let loaded = arguments.place.load()?;
+    let path = match (&arguments.file, loaded.config.keys.kind.as_str()) {
+        (Some(file), _) => file.clone(),
+        (None, "env") => {
+            return Err(format!(
+                "[keys] kind is env: write what {} holds into a file of mode 0600, rotate with --file, and \
+                 put its content back",
+                loaded.config.keys.env
+            ));
+        }
+        (None, _) => key_path(&loaded),
+    };
+    let root = arguments.root.root();
+    let mut keys = KeyFile::load(&path).map_err(|error| chain(&error))?;
+    let done = if arguments.prepare {
+        keys.prepare(root, &SystemRandom)
+    } else {
+        keys.rotate(root, &SystemRandom)
+    };
+    let done = done.map_err(|error| chain(&error))?;
+    let (name, version, place) = (root.name(), done.version, path.display());
+    if arguments.json {
+        let value = json!({
+            "place": place.to_string(), "root": name, "version": version, "prepared": done.prepared,
+        });
+        return print(&value.to_string());
+    }
+    let text = if done.prepared {
+        format!(
+            "Version {version} of root {name} is prepared in {place}. Keep this file as safe as the one before. \
+             Give it to every node and restart them one by one; then run `keyward keys rotate {name}`, and do \
+             both again."
+        )
+    } else {
+        let then = match root {
+            Root::Pepper => "what was proved before is peppered anew when it is next proved",
+            _ => "`keyward admin status` says when nothing older is left",
+        };
+        format!(
+            "From its next start on, a server that is given {place} uses version {version} of root {name}; {then}. \
+             Keep this file as safe as the one before, and every copy of it: an older one is refused then."
+        )
+    };
+    print(&text)
+}
