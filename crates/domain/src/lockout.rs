@@ -313,6 +313,24 @@ impl Keeper {
         Ok(answer)
     }
 
+    /// Gives a reserved try back that was not judged.
+    pub(crate) async fn give_try_back(
+        self: &Arc<Self>,
+        drawn: Vec<Drawn>,
+        id: u64,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            for (row, _) in &drawn {
+                let mut lockout = keeper.lockout(tx, now, *row)?;
+                lockout.give_back(id);
+                keeper.rows.put(tx, &mut lockout)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Settles a reserved try.
     pub(crate) fn settle_try(
         &self,

@@ -320,8 +320,16 @@ impl Keeper {
                     memory,
                 )
             })
-            .await??;
+            .await?;
         drop(ticket);
+        let tried = match tried {
+            // The root key that this password was peppered with is not at hand: nothing was judged.
+            Err(error @ Error::Unavailable(_)) => {
+                self.give_try_back(drawn, id).await?;
+                return Err(error);
+            }
+            tried => tried?,
+        };
         let now = self.now();
         let verdict = self
             .write(move |keeper, tx| {

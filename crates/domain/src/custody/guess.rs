@@ -153,8 +153,16 @@ impl Keeper {
         let roots = Arc::clone(&self.roots);
         let proven = ticket
             .run(move |memory| check.run(roots.as_ref(), memory))
-            .await??;
+            .await?;
         drop(ticket);
+        let proven = match proven {
+            // The root key that this PIN was peppered with is not at hand: nothing was judged.
+            Err(error @ Error::Unavailable(_)) => {
+                self.give_back(row, reservation).await?;
+                return Err(error);
+            }
+            proven => proven?,
+        };
         let now = self.now();
         let caller = guess.caller.clone();
         let effect = Arc::clone(effect);
@@ -195,6 +203,19 @@ impl Keeper {
         let judged = self.write(settle).await?;
         self.posted(now).await;
         Ok(judged)
+    }
+
+    async fn give_back(
+        self: &Arc<Self>,
+        row: RowId,
+        reservation: Reservation,
+    ) -> Result<(), Error> {
+        self.write(move |keeper, tx| {
+            let mut budget = keeper.budget(tx, row)?;
+            budget.withdraw(reservation);
+            keeper.rows.put(tx, &mut budget)
+        })
+        .await
     }
 
     /// Before anybody waits in line: an unknown key, and a budget that is used up.

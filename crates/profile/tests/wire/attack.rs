@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Error;
 use domain::port::Store;
+use domain::port::roots::Root;
 use domain::port::store::{Job, Kind, Row, RowId};
 use domain::rate::Rate;
 use serde_json::{Value, json};
-use testkit::{Answer, Backing, Kit};
+use testkit::{Answer, Backing, FixedRoots, Kit};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::person::{PASSWORD, Person, tally};
@@ -311,4 +312,32 @@ async fn an_authenticator_goes_off_only_after_a_fresh_login() {
         let answer = anna.send("mfa/disabling", Some(&access), off).await;
         assert_eq!(answer.member("code"), "REAUTHENTICATION_REQUIRED");
     }
+}
+
+/// A node that was started with an older key file meets what another peppered with a newer one.
+#[tokio::test]
+async fn a_login_that_cannot_be_judged_takes_no_try() {
+    let backing = Backing::memory();
+    let ahead = Kit::builder()
+        .store(backing.store())
+        .roots(FixedRoots::default().rotated(Root::Pepper, 2, 2))
+        .build()
+        .await;
+    let behind = Kit::builder()
+        .store(backing.store())
+        .seed(2)
+        .clock(Arc::clone(&ahead.clock))
+        .courier(Arc::clone(&ahead.courier))
+        .build()
+        .await;
+    let (anna, there) = (Person::at(&ahead), Person::at(&behind));
+    anna.register(ANNA).await;
+    for password in [PASSWORD, "not the password"] {
+        for _ in 0..12 {
+            let login = json!({ "userKey": ANNA, "password": password });
+            let answer = there.post("login", login).await;
+            assert_eq!(answer.status, 503, "{}", answer.text());
+        }
+    }
+    anna.log_in(ANNA).await;
 }
