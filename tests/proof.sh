@@ -111,7 +111,8 @@ part properties 20 tests/postgres.sh run env PROPTEST_CASES=5000 cargo test --qu
 part executable 25 tests/postgres.sh run env KEYWARD_PROOF=long cargo test --quiet --workspace --test proof
 # Compares the times of a name with an account and of one without: on a quiet machine.
 part timing 10 cargo test --quiet --workspace --test wire -- --ignored --nocapture stopwatch
-part fuzzing 20 env KEYWARD_FUZZ_SECONDS=240 tests/real/schemathesis.sh
+# Eleven hunts.
+part fuzzing 30 env KEYWARD_FUZZ_SECONDS=90 tests/real/schemathesis.sh
 
 group=cluster
 part judge 20 cargo build --workspace --example linearizable --quiet

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -227,6 +228,8 @@ def hunt(keyward, surface, seconds, folder, fixed=None, extra=()):
 
 
 def main():
+    # Whoever is told to stop cleans up first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     surfaces = sys.argv[1:] or ["photon", "enceeper", "profile", "cis", "duo"]
     seconds = int(os.environ.get("KEYWARD_FUZZ_SECONDS", "20"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-fuzzing-"))
