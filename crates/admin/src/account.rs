@@ -49,7 +49,7 @@ pub(crate) struct Rotated {
 }
 
 /// State of an account: addresses masked, no secrets.
-#[utoipa::path(get, path = "/admin/v1/accounts/{accountId}", tag = "accounts",
+#[utoipa::path(get, operation_id = "showAccount", path = "/admin/v1/accounts/{accountId}", tag = "accounts",
     params(("accountId" = String, Path, description = "Id of the account")), responses(
     (status = 200, description = "Its state"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -68,7 +68,7 @@ pub(crate) async fn show(
 }
 
 /// Forgets the wrong codes of a class; with the login its wrong passwords.
-#[utoipa::path(post, path = "/admin/v1/accounts/{accountId}/unlock", tag = "accounts", request_body = Unlock,
+#[utoipa::path(post, operation_id = "unlockAccount", path = "/admin/v1/accounts/{accountId}/unlock", tag = "accounts", request_body = Unlock,
     params(("accountId" = String, Path, description = "Id of the account")), responses(
     (status = 200, body = Unlocked), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -108,7 +108,7 @@ pub(crate) async fn unlock(
 }
 
 /// Erases an account; its addresses are free again.
-#[utoipa::path(delete, path = "/admin/v1/accounts/{accountId}", tag = "accounts",
+#[utoipa::path(delete, operation_id = "eraseAccount", path = "/admin/v1/accounts/{accountId}", tag = "accounts",
     params(("accountId" = String, Path, description = "Id of the account")), responses(
     (status = 200, body = Erased), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -132,7 +132,7 @@ pub(crate) async fn erase(
 }
 
 /// Ends all sessions of an account.
-#[utoipa::path(delete, path = "/admin/v1/accounts/{accountId}/sessions", tag = "accounts",
+#[utoipa::path(delete, operation_id = "endSessions", path = "/admin/v1/accounts/{accountId}/sessions", tag = "accounts",
     params(("accountId" = String, Path, description = "Id of the account")), responses(
     (status = 200, body = Ended), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -151,7 +151,7 @@ pub(crate) async fn end_sessions(
 }
 
 /// Signs people's tokens with new keys from now on; nobody is logged out.
-#[utoipa::path(post, path = "/admin/v1/accounts/signing-keys/rotate", tag = "accounts", responses(
+#[utoipa::path(post, operation_id = "rotateAccountSigningKeys", path = "/admin/v1/accounts/signing-keys/rotate", tag = "accounts", responses(
     (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
     match admin.keeper.rotate_person_keys("admin").await {

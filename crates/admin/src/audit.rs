@@ -30,7 +30,7 @@ pub(crate) struct Verdict {
 }
 
 /// The newest events, newest first.
-#[utoipa::path(get, path = "/admin/v1/audit/events", tag = "audit",
+#[utoipa::path(get, operation_id = "listEvents", path = "/admin/v1/audit/events", tag = "audit",
     params(("subject" = Option<String>, Query, description = "Only of this alias or id"),
            ("limit" = Option<u32>, Query, description = "At most so many, 100 by default, 1000 at most")), responses(
     (status = 200, body = Events), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
@@ -61,7 +61,7 @@ pub(crate) async fn events(
 }
 
 /// Walks the whole chain: finds a changed, moved, removed or cut-off row.
-#[utoipa::path(post, path = "/admin/v1/audit/verify", tag = "audit", responses(
+#[utoipa::path(post, operation_id = "verifyAudit", path = "/admin/v1/audit/verify", tag = "audit", responses(
     (status = 200, body = Verdict), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn verify(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
     match admin.keeper.verify_audit((admin.anchor)()).await {

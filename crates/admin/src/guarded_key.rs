@@ -44,7 +44,7 @@ pub(crate) struct Deleted {
 }
 
 /// State of a PIN-guarded key.
-#[utoipa::path(get, path = "/admin/v1/guarded-keys/{keyId}", tag = "guarded keys",
+#[utoipa::path(get, operation_id = "showGuardedKey", path = "/admin/v1/guarded-keys/{keyId}", tag = "guarded keys",
     params(("keyId" = String, Path, description = "Id of the key")), responses(
     (status = 200, body = GuardedKey), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -63,7 +63,7 @@ pub(crate) async fn show(
 }
 
 /// Deletes a key with its users, codes and counters.
-#[utoipa::path(delete, path = "/admin/v1/guarded-keys/{keyId}", tag = "guarded keys",
+#[utoipa::path(delete, operation_id = "deleteGuardedKey", path = "/admin/v1/guarded-keys/{keyId}", tag = "guarded keys",
     params(("keyId" = String, Path, description = "Id of the key")), responses(
     (status = 200, body = Deleted), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]

@@ -48,7 +48,7 @@ enum Item {
 }
 
 /// Takes over rows of the original key server: JSON lines, at most 16 MiB a call.
-#[utoipa::path(post, path = "/admin/v1/import/photon", tag = "import", request_body(content = String,
+#[utoipa::path(post, operation_id = "importPhoton", path = "/admin/v1/import/photon", tag = "import", request_body(content = String,
     content_type = "application/x-ndjson"), responses(
     (status = 200, body = Imported), (status = 401, body = ErrorBody), (status = 413, body = ErrorBody),
     (status = 503, body = ErrorBody)))]

@@ -38,7 +38,7 @@ pub(crate) struct Words {
 }
 
 /// Shows a message in words without sending it.
-#[utoipa::path(post, path = "/admin/v1/messages/preview", tag = "messages", request_body = Preview, responses(
+#[utoipa::path(post, operation_id = "previewMessage", path = "/admin/v1/messages/preview", tag = "messages", request_body = Preview, responses(
     (status = 200, body = Words), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn preview(
     State(admin): State<Arc<Admin>>,

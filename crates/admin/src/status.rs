@@ -65,7 +65,7 @@ impl From<RootState> for RootKey {
 }
 
 /// Version, counts, what waits.
-#[utoipa::path(get, path = "/admin/v1/status", tag = "server", responses(
+#[utoipa::path(get, operation_id = "showStatus", path = "/admin/v1/status", tag = "server", responses(
     (status = 200, body = Status), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn show(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
     let keeper = &admin.keeper;

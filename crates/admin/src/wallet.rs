@@ -71,7 +71,7 @@ pub(crate) struct Changed {
 }
 
 /// Users, a hundred at a time, newest first.
-#[utoipa::path(get, path = "/admin/v1/wallets/users", tag = "wallets",
+#[utoipa::path(get, operation_id = "listWalletUsers", path = "/admin/v1/wallets/users", tag = "wallets",
     params(("issuer" = Option<String>, Query, description = "With subject: only users behind this one"),
            ("subject" = Option<String>, Query)), responses(
     (status = 200, body = Users), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
@@ -86,7 +86,7 @@ pub(crate) async fn users(State(admin): State<Arc<Admin>>, _: Operator, uri: Uri
 }
 
 /// A user's devices and keys.
-#[utoipa::path(get, path = "/admin/v1/wallets/belongings", tag = "wallets",
+#[utoipa::path(get, operation_id = "showWalletBelongings", path = "/admin/v1/wallets/belongings", tag = "wallets",
     params(("issuer" = String, Query), ("subject" = String, Query)), responses(
     (status = 200, body = Belongings), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -105,7 +105,7 @@ pub(crate) async fn belongings(State(admin): State<Arc<Admin>>, _: Operator, uri
 }
 
 /// Switches a device off.
-#[utoipa::path(post, path = "/admin/v1/wallets/devices/deactivate", tag = "wallets", request_body = Which, responses(
+#[utoipa::path(post, operation_id = "deactivateDevice", path = "/admin/v1/wallets/devices/deactivate", tag = "wallets", request_body = Which, responses(
     (status = 200, body = Changed), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn deactivate(
@@ -126,7 +126,7 @@ pub(crate) async fn deactivate(
 }
 
 /// Forgets a user's enrolled face.
-#[utoipa::path(post, path = "/admin/v1/wallets/enrolment/remove", tag = "wallets", request_body = Who, responses(
+#[utoipa::path(post, operation_id = "removeEnrolment", path = "/admin/v1/wallets/enrolment/remove", tag = "wallets", request_body = Who, responses(
     (status = 200, body = Changed), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn remove_enrolment(
@@ -145,7 +145,7 @@ pub(crate) async fn remove_enrolment(
 }
 
 /// Erases a user with devices, face, keys, keyshares and decisions.
-#[utoipa::path(post, path = "/admin/v1/wallets/erase", tag = "wallets", request_body = Who, responses(
+#[utoipa::path(post, operation_id = "eraseWalletUser", path = "/admin/v1/wallets/erase", tag = "wallets", request_body = Who, responses(
     (status = 200, description = "What was removed", body = Object), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn erase(

@@ -167,3 +167,30 @@ pub(crate) async fn ready(keeper: Arc<Keeper>) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// OpenAPI 3.1 §4.8.10: generators name functions by it.
+    #[test]
+    fn every_operation_has_an_id_of_its_own() {
+        for (surface, _) in DESCRIBED {
+            let description = openapi(surface).expect("it is described");
+            let mut known = BTreeSet::new();
+            let paths = description["paths"].as_object().expect("there are paths");
+            for (path, operations) in paths {
+                for (method, operation) in operations.as_object().expect("there are operations") {
+                    let id = operation["operationId"].as_str().unwrap_or_default();
+                    assert!(
+                        !id.is_empty() && known.insert(id.to_owned()),
+                        "{surface}: {method} {path} is called {id:?}"
+                    );
+                }
+            }
+            assert!(!known.is_empty(), "{surface}");
+        }
+    }
+}

@@ -33,7 +33,7 @@ pub(crate) fn token_sent(destination: Option<String>, sent: Sent) -> Response {
 }
 
 /// The account of the session.
-#[utoipa::path(get, path = "/api/v1/account/details", tag = "account",
+#[utoipa::path(get, operation_id = "showAccount", path = "/api/v1/account/details", tag = "account",
     responses((status = 200, body = AccountDetails), Problems))]
 pub(crate) async fn details(
     State(keeper): State<Arc<Keeper>>,
@@ -45,7 +45,7 @@ pub(crate) async fn details(
 }
 
 /// T12: sends the code that changes the anti-phishing code.
-#[utoipa::path(post, path = "/api/v1/token/antiPhishing/changing", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendPhraseChangeToken", path = "/api/v1/token/antiPhishing/changing", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_change_token(
     State(keeper): State<Arc<Keeper>>,
@@ -55,7 +55,7 @@ pub(crate) async fn phrase_change_token(
 }
 
 /// T13: sends the code that adds an anti-phishing code.
-#[utoipa::path(post, path = "/api/v1/token/antiPhishing/adding", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendPhraseToken", path = "/api/v1/token/antiPhishing/adding", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_add_token(
     State(keeper): State<Arc<Keeper>>,
@@ -84,7 +84,7 @@ async fn send_phrase_token(
 }
 
 /// Sets the anti-phishing code, the first or another.
-#[utoipa::path(post, path = "/api/v1/account/antiPhishingCode", tag = "account", request_body = SetPhrase,
+#[utoipa::path(post, operation_id = "setAntiPhishingCode", path = "/api/v1/account/antiPhishingCode", tag = "account", request_body = SetPhrase,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn set_phrase(
     State(keeper): State<Arc<Keeper>>,

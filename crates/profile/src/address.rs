@@ -19,7 +19,7 @@ use crate::wire::{
 };
 
 /// Starts the recovery of a lost key, with the password.
-#[utoipa::path(post, path = "/api/v1/userKeys/recovery", tag = "user keys", request_body = RecoverKey, security(()),
+#[utoipa::path(post, operation_id = "startKeyRecovery", path = "/api/v1/userKeys/recovery", tag = "user keys", request_body = RecoverKey, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn recover(
     State(keeper): State<Arc<Keeper>>,
@@ -36,7 +36,7 @@ pub(crate) async fn recover(
 }
 
 /// T4: sends a code to the key that is not lost.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/recovery/verification", tag = "tokens", request_body = SendRecovery,
+#[utoipa::path(post, operation_id = "sendKeyRecoveryToken", path = "/api/v1/token/userKeys/recovery/verification", tag = "tokens", request_body = SendRecovery,
     security(()), responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovery_token(
     State(keeper): State<Arc<Keeper>>,
@@ -50,7 +50,7 @@ pub(crate) async fn recovery_token(
 }
 
 /// Takes the code of the key that is not lost.
-#[utoipa::path(post, path = "/api/v1/userKeys/recovery/verification", tag = "user keys", request_body = VerifyRecovery,
+#[utoipa::path(post, operation_id = "verifyKeyRecovery", path = "/api/v1/userKeys/recovery/verification", tag = "user keys", request_body = VerifyRecovery,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify_recovery(
     State(keeper): State<Arc<Keeper>>,
@@ -66,7 +66,7 @@ pub(crate) async fn verify_recovery(
 }
 
 /// T5: sends a code to the new key.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/recovery/newKey", tag = "tokens", request_body = SendNewKey,
+#[utoipa::path(post, operation_id = "sendRecoveredKeyToken", path = "/api/v1/token/userKeys/recovery/newKey", tag = "tokens", request_body = SendNewKey,
     security(()), responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovered_token(
     State(keeper): State<Arc<Keeper>>,
@@ -79,7 +79,7 @@ pub(crate) async fn recovered_token(
 }
 
 /// Replaces the lost key. All sessions end.
-#[utoipa::path(post, path = "/api/v1/userKeys/recovery/newKey", tag = "user keys", request_body = Verify, security(()),
+#[utoipa::path(post, operation_id = "finishKeyRecovery", path = "/api/v1/userKeys/recovery/newKey", tag = "user keys", request_body = Verify, security(()),
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn finish_recovery(
     State(keeper): State<Arc<Keeper>>,
@@ -92,7 +92,7 @@ pub(crate) async fn finish_recovery(
 }
 
 /// T7: sends a code to a new email.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/adding/email", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendNewEmailToken", path = "/api/v1/token/userKeys/adding/email", tag = "tokens",
     params(("newEmail" = Option<String>, Query, description = "Here or in the body")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn adding_email_token(
@@ -103,7 +103,7 @@ pub(crate) async fn adding_email_token(
 }
 
 /// T8: sends a code to a new phone number.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/adding/phoneNumber", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendNewPhoneToken", path = "/api/v1/token/userKeys/adding/phoneNumber", tag = "tokens",
     params(("newPhoneNumber" = Option<String>, Query, description = "Here or in the body, with its plus")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn adding_phone_token(
@@ -140,7 +140,7 @@ pub(crate) async fn adding_token(
 }
 
 /// Adds an email.
-#[utoipa::path(post, path = "/api/v1/userKeys/adding/email", tag = "user keys", request_body = AddEmail,
+#[utoipa::path(post, operation_id = "addEmail", path = "/api/v1/userKeys/adding/email", tag = "user keys", request_body = AddEmail,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn add_email(
     State(keeper): State<Arc<Keeper>>,
@@ -150,7 +150,7 @@ pub(crate) async fn add_email(
 }
 
 /// Adds a phone number.
-#[utoipa::path(post, path = "/api/v1/userKeys/adding/phoneNumber", tag = "user keys", request_body = AddPhone,
+#[utoipa::path(post, operation_id = "addPhone", path = "/api/v1/userKeys/adding/phoneNumber", tag = "user keys", request_body = AddPhone,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn add_phone(
     State(keeper): State<Arc<Keeper>>,
@@ -173,7 +173,7 @@ async fn add(
 }
 
 /// T9: sends a code to the key that is to be changed.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/changing", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendKeyChangeToken", path = "/api/v1/token/userKeys/changing", tag = "tokens",
     params(("keyType" = Option<String>, Query, description = "Here or in the body")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn change_token(
@@ -187,7 +187,7 @@ pub(crate) async fn change_token(
 }
 
 /// T10: takes the code of the old key and sends one to the new key.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/changing/newKey", tag = "tokens", request_body = ChangeKey,
+#[utoipa::path(post, operation_id = "sendChangedKeyToken", path = "/api/v1/token/userKeys/changing/newKey", tag = "tokens", request_body = ChangeKey,
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn changed_token(
     State(keeper): State<Arc<Keeper>>,
@@ -203,7 +203,7 @@ pub(crate) async fn changed_token(
 }
 
 /// Changes the key to the one that the second code went to.
-#[utoipa::path(post, path = "/api/v1/userKeys/changing", tag = "user keys", request_body = ChangeKey,
+#[utoipa::path(post, operation_id = "changeKey", path = "/api/v1/userKeys/changing", tag = "user keys", request_body = ChangeKey,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn change(
     State(keeper): State<Arc<Keeper>>,
@@ -217,7 +217,7 @@ pub(crate) async fn change(
 }
 
 /// T11: sends a code to the key that is to be removed.
-#[utoipa::path(post, path = "/api/v1/token/userKeys/removing", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendKeyRemovalToken", path = "/api/v1/token/userKeys/removing", tag = "tokens",
     params(("keyType" = Option<String>, Query, description = "Here or in the body")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn removing_token(
@@ -231,7 +231,7 @@ pub(crate) async fn removing_token(
 }
 
 /// Removes a key.
-#[utoipa::path(post, path = "/api/v1/userKeys/removing", tag = "user keys", request_body = RemoveKey,
+#[utoipa::path(post, operation_id = "removeKey", path = "/api/v1/userKeys/removing", tag = "user keys", request_body = RemoveKey,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn remove(
     State(keeper): State<Arc<Keeper>>,

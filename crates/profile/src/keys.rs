@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::wire::{Discovery, Jwk, Jwks};
 
 /// The public keys of access tokens: the one that signs, and those that still verify.
-#[utoipa::path(get, path = "/api/v1/.well-known/jwks.json", tag = "keys", security(()),
+#[utoipa::path(get, operation_id = "showKeySet", path = "/api/v1/.well-known/jwks.json", tag = "keys", security(()),
     responses((status = 200, body = Jwks)))]
 pub(crate) async fn jwks(State(keeper): State<Arc<Keeper>>) -> Result<Response, Fault> {
     let keys = keeper.access_keys().await?;
@@ -24,7 +24,7 @@ pub(crate) async fn jwks(State(keeper): State<Arc<Keeper>>) -> Result<Response, 
 }
 
 /// Where the keys are, in the form of OpenID Connect Discovery.
-#[utoipa::path(get, path = "/api/v1/.well-known/openid-configuration", tag = "keys", security(()),
+#[utoipa::path(get, operation_id = "showDiscovery", path = "/api/v1/.well-known/openid-configuration", tag = "keys", security(()),
     responses((status = 200, body = Discovery)))]
 pub(crate) async fn discovery(State(keeper): State<Arc<Keeper>>) -> Result<Response, Fault> {
     let issuer = keeper.issuer();

@@ -17,7 +17,7 @@ use crate::value;
 use crate::wire::{Done, Login, LoginAnswer, Problems, Refresh, SendTo, TokenSent, VerifyLogin};
 
 /// Logs in; with second steps on, gives the process that they belong to.
-#[utoipa::path(post, path = "/api/v1/login", tag = "login", request_body = Login, security(()),
+#[utoipa::path(post, operation_id = "login", path = "/api/v1/login", tag = "login", request_body = Login, security(()),
     responses((status = 200, body = LoginAnswer), Problems))]
 pub(crate) async fn login(
     State(keeper): State<Arc<Keeper>>,
@@ -33,7 +33,7 @@ pub(crate) async fn login(
 }
 
 /// T2: sends the code of a second step.
-#[utoipa::path(post, path = "/api/v1/token/login", tag = "tokens", request_body = SendTo, security(()),
+#[utoipa::path(post, operation_id = "sendLoginToken", path = "/api/v1/token/login", tag = "tokens", request_body = SendTo, security(()),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn token(
     State(keeper): State<Arc<Keeper>>,
@@ -46,7 +46,7 @@ pub(crate) async fn token(
 }
 
 /// Takes the codes of second steps.
-#[utoipa::path(post, path = "/api/v1/login/verification", tag = "login", request_body = VerifyLogin, security(()),
+#[utoipa::path(post, operation_id = "verifyLogin", path = "/api/v1/login/verification", tag = "login", request_body = VerifyLogin, security(()),
     responses((status = 200, body = LoginAnswer), Problems))]
 pub(crate) async fn verify(
     State(keeper): State<Arc<Keeper>>,
@@ -59,7 +59,7 @@ pub(crate) async fn verify(
 }
 
 /// Gives a new pair of tokens.
-#[utoipa::path(post, path = "/api/v1/login/refresh", tag = "login", request_body = Refresh, security(()),
+#[utoipa::path(post, operation_id = "refreshSession", path = "/api/v1/login/refresh", tag = "login", request_body = Refresh, security(()),
     responses((status = 200, body = LoginAnswer), Problems))]
 pub(crate) async fn refresh(
     State(keeper): State<Arc<Keeper>>,
@@ -72,7 +72,7 @@ pub(crate) async fn refresh(
 }
 
 /// Ends the session.
-#[utoipa::path(post, path = "/api/v1/logout", tag = "login", responses((status = 200, body = Done), Problems))]
+#[utoipa::path(post, operation_id = "logout", path = "/api/v1/logout", tag = "login", responses((status = 200, body = Done), Problems))]
 pub(crate) async fn logout(
     State(keeper): State<Arc<Keeper>>,
     call: Call,

@@ -17,7 +17,7 @@ use crate::wire::{
 };
 
 /// Starts a recovery; the same for an unknown user key.
-#[utoipa::path(post, path = "/api/v1/password/recovery", tag = "password", request_body = UserKey, security(()),
+#[utoipa::path(post, operation_id = "startPasswordRecovery", path = "/api/v1/password/recovery", tag = "password", request_body = UserKey, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn recover(
     State(keeper): State<Arc<Keeper>>,
@@ -30,7 +30,7 @@ pub(crate) async fn recover(
 }
 
 /// T3: sends the code of a recovery to the key chosen.
-#[utoipa::path(post, path = "/api/v1/token/password/recovery", tag = "tokens", request_body = SendTo, security(()),
+#[utoipa::path(post, operation_id = "sendPasswordRecoveryToken", path = "/api/v1/token/password/recovery", tag = "tokens", request_body = SendTo, security(()),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovery_token(
     State(keeper): State<Arc<Keeper>>,
@@ -64,7 +64,7 @@ pub(crate) async fn recovery_token_by_path(
 }
 
 /// Takes the code of a recovery.
-#[utoipa::path(post, path = "/api/v1/password/recovery/verification", tag = "password", request_body = Verify,
+#[utoipa::path(post, operation_id = "verifyPasswordRecovery", path = "/api/v1/password/recovery/verification", tag = "password", request_body = Verify,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify(
     State(keeper): State<Arc<Keeper>>,
@@ -77,7 +77,7 @@ pub(crate) async fn verify(
 }
 
 /// Sets the new password. Ends all sessions and logs nobody in.
-#[utoipa::path(post, path = "/api/v1/password/recovery/newPassword", tag = "password", request_body = NewPassword,
+#[utoipa::path(post, operation_id = "setRecoveredPassword", path = "/api/v1/password/recovery/newPassword", tag = "password", request_body = NewPassword,
     security(()), responses((status = 200, body = Done), Problems))]
 pub(crate) async fn renew(
     State(keeper): State<Arc<Keeper>>,
@@ -95,7 +95,7 @@ pub(crate) async fn renew(
 }
 
 /// T6: sends the code that changes the password.
-#[utoipa::path(post, path = "/api/v1/token/password/changing", tag = "tokens",
+#[utoipa::path(post, operation_id = "sendPasswordChangeToken", path = "/api/v1/token/password/changing", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn change_token(
     State(keeper): State<Arc<Keeper>>,
@@ -107,7 +107,7 @@ pub(crate) async fn change_token(
 }
 
 /// Changes the password. All other sessions end.
-#[utoipa::path(post, path = "/api/v1/password/changing", tag = "password", request_body = ChangePassword,
+#[utoipa::path(post, operation_id = "changePassword", path = "/api/v1/password/changing", tag = "password", request_body = ChangePassword,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn change(
     State(keeper): State<Arc<Keeper>>,

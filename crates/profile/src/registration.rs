@@ -16,7 +16,7 @@ use crate::wire::{
 };
 
 /// Starts a registration; the same for a user key that is taken.
-#[utoipa::path(post, path = "/api/v1/registration", tag = "registration", request_body = UserKey, security(()),
+#[utoipa::path(post, operation_id = "startRegistration", path = "/api/v1/registration", tag = "registration", request_body = UserKey, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn start(
     State(keeper): State<Arc<Keeper>>,
@@ -30,7 +30,7 @@ pub(crate) async fn start(
 }
 
 /// T1: sends the code of a registration.
-#[utoipa::path(post, path = "/api/v1/token/registration/{processingId}", tag = "tokens", security(()),
+#[utoipa::path(post, operation_id = "sendRegistrationToken", path = "/api/v1/token/registration/{processingId}", tag = "tokens", security(()),
     params(("processingId" = String, Path, description = "Id of the process")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn token(
@@ -44,7 +44,7 @@ pub(crate) async fn token(
 }
 
 /// Takes the code of a registration.
-#[utoipa::path(post, path = "/api/v1/registration/verification", tag = "registration", request_body = VerifyRegistration,
+#[utoipa::path(post, operation_id = "verifyRegistration", path = "/api/v1/registration/verification", tag = "registration", request_body = VerifyRegistration,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify(
     State(keeper): State<Arc<Keeper>>,
@@ -65,7 +65,7 @@ pub(crate) async fn verify(
 }
 
 /// Sets the password: the account exists.
-#[utoipa::path(post, path = "/api/v1/registration/password", tag = "registration", request_body = SetPassword,
+#[utoipa::path(post, operation_id = "finishRegistration", path = "/api/v1/registration/password", tag = "registration", request_body = SetPassword,
     security(()), responses((status = 200, body = Registered), Problems))]
 pub(crate) async fn finish(
     State(keeper): State<Arc<Keeper>>,

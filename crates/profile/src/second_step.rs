@@ -20,7 +20,7 @@ use crate::wire::{
 };
 
 /// The second steps that are on.
-#[utoipa::path(get, path = "/api/v1/account/details/mfa", tag = "second steps",
+#[utoipa::path(get, operation_id = "listSecondSteps", path = "/api/v1/account/details/mfa", tag = "second steps",
     responses((status = 200, body = Steps), Problems))]
 pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Result<Response, Fault> {
     let call = call.needs(&keeper, Feature::SecondStep)?;
@@ -32,7 +32,7 @@ pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Resul
 }
 
 /// Makes a key a second step.
-#[utoipa::path(post, path = "/api/v1/mfa/enabling", tag = "second steps", request_body = Destination,
+#[utoipa::path(post, operation_id = "enableSecondStep", path = "/api/v1/mfa/enabling", tag = "second steps", request_body = Destination,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn enable(
     State(keeper): State<Arc<Keeper>>,
@@ -46,7 +46,7 @@ pub(crate) async fn enable(
 }
 
 /// T14: sends the code that switches a second step off.
-#[utoipa::path(post, path = "/api/v1/token/mfa/disabling", tag = "tokens", request_body = Destination,
+#[utoipa::path(post, operation_id = "sendSecondStepRemovalToken", path = "/api/v1/token/mfa/disabling", tag = "tokens", request_body = Destination,
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn disabling_token(
     State(keeper): State<Arc<Keeper>>,
@@ -60,7 +60,7 @@ pub(crate) async fn disabling_token(
 }
 
 /// Switches a second step off.
-#[utoipa::path(post, path = "/api/v1/mfa/disabling", tag = "second steps", request_body = DisableStep,
+#[utoipa::path(post, operation_id = "disableSecondStep", path = "/api/v1/mfa/disabling", tag = "second steps", request_body = DisableStep,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn disable(
     State(keeper): State<Arc<Keeper>>,
@@ -82,7 +82,7 @@ pub(crate) async fn disable(
 }
 
 /// Draws the secret of an authenticator; it does nothing until its first code.
-#[utoipa::path(post, path = "/api/v1/account/googleAuthenticator", tag = "second steps",
+#[utoipa::path(post, operation_id = "startAuthenticator", path = "/api/v1/account/googleAuthenticator", tag = "second steps",
     responses((status = 200, body = Authenticator), Problems))]
 pub(crate) async fn start_authenticator(
     State(keeper): State<Arc<Keeper>>,
@@ -99,7 +99,7 @@ pub(crate) async fn start_authenticator(
 }
 
 /// Turns the authenticator on with its first code.
-#[utoipa::path(post, path = "/api/v1/account/googleAuthenticator/verification", tag = "second steps", request_body = Code,
+#[utoipa::path(post, operation_id = "confirmAuthenticator", path = "/api/v1/account/googleAuthenticator/verification", tag = "second steps", request_body = Code,
     responses((status = 200, body = RecoveryCodes), Problems))]
 pub(crate) async fn confirm_authenticator(
     State(keeper): State<Arc<Keeper>>,

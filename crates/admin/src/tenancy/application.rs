@@ -63,7 +63,7 @@ pub(crate) struct Applications {
 }
 
 /// Makes an application with a client that has full access to it.
-#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/applications", tag = "applications",
+#[utoipa::path(post, operation_id = "createApplication", path = "/admin/v1/tenants/{tenantId}/applications", tag = "applications",
     request_body = Form, params(("tenantId" = String, Path)), responses(
     (status = 201, body = NewApplication), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -93,7 +93,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// The tenant's applications, oldest first.
-#[utoipa::path(get, path = "/admin/v1/tenants/{tenantId}/applications", tag = "applications",
+#[utoipa::path(get, operation_id = "listApplications", path = "/admin/v1/tenants/{tenantId}/applications", tag = "applications",
     params(("tenantId" = String, Path)), responses(
     (status = 200, body = Applications), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -108,7 +108,7 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
 }
 
 /// Changes an application; what is left out stays.
-#[utoipa::path(put, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}", tag = "applications",
+#[utoipa::path(put, operation_id = "changeApplication", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}", tag = "applications",
     request_body = Form, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 200, body = Application), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -136,7 +136,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// Deletes an application with its clients, memberships and device keys.
-#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}", tag = "applications",
+#[utoipa::path(delete, operation_id = "deleteApplication", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}", tag = "applications",
     params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]

@@ -88,7 +88,7 @@ impl From<domain::tenant::NewSecret> for NewSecret {
 }
 
 /// Makes a client.
-#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients", tag = "clients",
+#[utoipa::path(post, operation_id = "createClient", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients", tag = "clients",
     request_body = Form, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 201, body = NewSecret), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -123,7 +123,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// The application's clients, oldest first.
-#[utoipa::path(get, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients", tag = "clients",
+#[utoipa::path(get, operation_id = "listClients", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients", tag = "clients",
     params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 200, body = Clients), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -141,7 +141,7 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
 }
 
 /// Changes a client; what is left out stays.
-#[utoipa::path(put, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
+#[utoipa::path(put, operation_id = "changeClient", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
     tag = "clients", request_body = Form,
     params(("tenantId" = String, Path), ("applicationId" = String, Path), ("clientId" = String, Path)), responses(
     (status = 200, body = Client), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
@@ -169,7 +169,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// Deletes a client; its tokens are worth nothing from then on.
-#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
+#[utoipa::path(delete, operation_id = "deleteClient", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
     tag = "clients",
     params(("tenantId" = String, Path), ("applicationId" = String, Path), ("clientId" = String, Path)), responses(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -189,7 +189,7 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// Gives a client a new secret; the ones before work for a while longer.
-#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}/secret",
+#[utoipa::path(post, operation_id = "rotateClientSecret", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}/secret",
     tag = "clients", request_body = Rotation,
     params(("tenantId" = String, Path), ("applicationId" = String, Path), ("clientId" = String, Path)), responses(
     (status = 200, body = NewSecret), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),

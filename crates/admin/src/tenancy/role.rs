@@ -50,7 +50,7 @@ pub(crate) struct Roles {
 }
 
 /// Makes a role.
-#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/roles", tag = "roles", request_body = Form,
+#[utoipa::path(post, operation_id = "createRole", path = "/admin/v1/tenants/{tenantId}/roles", tag = "roles", request_body = Form,
     params(("tenantId" = String, Path)), responses(
     (status = 201, body = Role), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
@@ -71,7 +71,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// The tenant's roles, oldest first.
-#[utoipa::path(get, path = "/admin/v1/tenants/{tenantId}/roles", tag = "roles",
+#[utoipa::path(get, operation_id = "listRoles", path = "/admin/v1/tenants/{tenantId}/roles", tag = "roles",
     params(("tenantId" = String, Path)), responses(
     (status = 200, body = Roles), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -86,7 +86,7 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
 }
 
 /// Changes a role, and with it the rights of its clients, at once.
-#[utoipa::path(put, path = "/admin/v1/tenants/{tenantId}/roles/{roleId}", tag = "roles", request_body = Form,
+#[utoipa::path(put, operation_id = "changeRole", path = "/admin/v1/tenants/{tenantId}/roles/{roleId}", tag = "roles", request_body = Form,
     params(("tenantId" = String, Path), ("roleId" = String, Path)), responses(
     (status = 200, body = Role), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
@@ -110,7 +110,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
 }
 
 /// Deletes a role that no client has.
-#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}/roles/{roleId}", tag = "roles",
+#[utoipa::path(delete, operation_id = "deleteRole", path = "/admin/v1/tenants/{tenantId}/roles/{roleId}", tag = "roles",
     params(("tenantId" = String, Path), ("roleId" = String, Path)), responses(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]

@@ -62,7 +62,7 @@ pub(crate) struct Rotated {
 }
 
 /// Makes a tenant with a management client.
-#[utoipa::path(post, path = "/admin/v1/tenants", tag = "tenants", request_body = Named, responses(
+#[utoipa::path(post, operation_id = "createTenant", path = "/admin/v1/tenants", tag = "tenants", request_body = Named, responses(
     (status = 201, body = NewManager), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(
@@ -89,7 +89,7 @@ pub(crate) async fn create(
 }
 
 /// All tenants, oldest first.
-#[utoipa::path(get, path = "/admin/v1/tenants", tag = "tenants", responses(
+#[utoipa::path(get, operation_id = "listTenants", path = "/admin/v1/tenants", tag = "tenants", responses(
     (status = 200, body = Tenants), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn list(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
     match admin.keeper.list_tenants().await {
@@ -99,7 +99,7 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, _operator: Operator) -
 }
 
 /// Deletes a tenant with everything in it. Its data key goes, so backups of the rows tell nothing either.
-#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}", tag = "tenants",
+#[utoipa::path(delete, operation_id = "deleteTenant", path = "/admin/v1/tenants/{tenantId}", tag = "tenants",
     params(("tenantId" = String, Path)), responses(
     (status = 200, body = Done), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -118,7 +118,7 @@ pub(crate) async fn delete(
 }
 
 /// Makes one more management client, for a tenant that lost its first.
-#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/managers", tag = "tenants", request_body = Named,
+#[utoipa::path(post, operation_id = "addManager", path = "/admin/v1/tenants/{tenantId}/managers", tag = "tenants", request_body = Named,
     params(("tenantId" = String, Path)), responses(
     (status = 201, body = NewManager), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -150,7 +150,7 @@ pub(crate) async fn add_manager(
 }
 
 /// Signs clients' tokens with a new key from now on; live tokens stay good.
-#[utoipa::path(post, path = "/admin/v1/signing-keys/rotate", tag = "tenants", responses(
+#[utoipa::path(post, operation_id = "rotateSigningKeys", path = "/admin/v1/signing-keys/rotate", tag = "tenants", responses(
     (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
     match admin

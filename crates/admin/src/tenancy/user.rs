@@ -50,7 +50,7 @@ impl From<MemberView> for User {
 }
 
 /// Makes a person, who becomes a member of the application.
-#[utoipa::path(post, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users", tag = "users",
+#[utoipa::path(post, operation_id = "createUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users", tag = "users",
     request_body = Form, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 201, body = User), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
@@ -78,7 +78,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<CreateU
 }
 
 /// A member of the application.
-#[utoipa::path(get, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
+#[utoipa::path(get, operation_id = "showUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
     tag = "users", params(("tenantId" = String, Path), ("applicationId" = String, Path), ("userId" = String, Path)),
     responses((status = 200, body = User), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -91,7 +91,7 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>, call: Within<ReadUsers
 }
 
 /// Lets a person of the tenant into one more application.
-#[utoipa::path(put, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
+#[utoipa::path(put, operation_id = "admitUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
     tag = "users", params(("tenantId" = String, Path), ("applicationId" = String, Path), ("userId" = String, Path)),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -111,7 +111,7 @@ pub(crate) async fn admit(State(admin): State<Arc<Admin>>, call: Within<Manage>)
 }
 
 /// Takes a person out of the application, device keys included.
-#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
+#[utoipa::path(delete, operation_id = "expelUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
     tag = "users", params(("tenantId" = String, Path), ("applicationId" = String, Path), ("userId" = String, Path)),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -124,7 +124,7 @@ pub(crate) async fn expel(State(admin): State<Arc<Admin>>, call: Within<EditUser
 }
 
 /// Deletes a person from the tenant, with every membership and device key.
-#[utoipa::path(delete, path = "/admin/v1/tenants/{tenantId}/users/{userId}", tag = "users",
+#[utoipa::path(delete, operation_id = "deleteUser", path = "/admin/v1/tenants/{tenantId}/users/{userId}", tag = "users",
     params(("tenantId" = String, Path), ("userId" = String, Path)), responses(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
