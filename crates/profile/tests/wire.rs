@@ -20,6 +20,8 @@ mod setting;
 mod states;
 #[path = "wire/switches.rs"]
 mod switches;
+#[path = "wire/thief.rs"]
+mod thief;
 
 use testkit::Golden;
 

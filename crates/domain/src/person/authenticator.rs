@@ -32,7 +32,7 @@ use super::notice::Change;
 pub(crate) struct Authenticator {
     secret: [u8; 20],
     /// `None` until the first code was right.
-    on_since: Option<Timestamp>,
+    pub(crate) on_since: Option<Timestamp>,
     /// The newest step that was used.
     last_step: u64,
     pepper: u32,

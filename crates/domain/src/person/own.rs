@@ -123,6 +123,22 @@ impl Own<'_> {
             .issue_token(self.tx, self.now, self.caller, &issue)
     }
 
+    /// What a right code does to the failures of this class. It forgets them only where the session cannot have
+    /// arranged for it: with what the account had at the login. Or whoever stole a session adds an address or
+    /// an app of his own, and clears with its codes what he failed at guessing the owner's.
+    fn then(&self, had_since: Option<Timestamp>) -> Then {
+        match had_since {
+            Some(since) if since < self.who.auth_time() => Then::Forget,
+            _ => Then::Keep,
+        }
+    }
+
+    /// Since when the account has that address.
+    fn has_since(&self, way: &Way) -> Option<Timestamp> {
+        let own = self.account.own(way.kind)?;
+        own.way.same(way).then_some(own.verified)
+    }
+
     /// Judges a code.
     pub(crate) fn prove(
         &mut self,
@@ -137,7 +153,7 @@ impl Own<'_> {
             way,
             text,
             drawn: Some(self.keeper.class(Class::SignedIn, self.who.account)),
-            then: Then::Forget,
+            then: self.then(way.and_then(|way| self.has_since(way))),
         };
         self.keeper.prove(self.tx, self.now, self.caller, &proof)
     }
@@ -148,6 +164,12 @@ impl Own<'_> {
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
         let drawn = self.keeper.class(Class::SignedIn, self.account.id());
+        let on_since = self
+            .account
+            .authenticator
+            .as_ref()
+            .and_then(|known| known.on_since);
+        let then = self.then(on_since);
         self.keeper.judge_authenticator(
             self.tx,
             self.now,
@@ -155,7 +177,7 @@ impl Own<'_> {
             &mut self.account,
             text,
             drawn,
-            Then::Forget,
+            then,
         )
     }
 

@@ -77,7 +77,7 @@ async fn with_phone(anna: &Person) -> String {
     anna.add_phone(ANNA, PHONE).await
 }
 
-fn must(answer: Answer) -> Answer {
+pub(crate) fn must(answer: Answer) -> Answer {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer
 }
@@ -86,7 +86,7 @@ fn wrong(right: &str) -> String {
     format!("{:06}", (right.parse::<u32>().unwrap() + 1) % 1_000_000)
 }
 
-async fn without_pauses() -> Person {
+pub(crate) async fn without_pauses() -> Person {
     let kit = Kit::builder().policy(|policy| policy.person.tokens.pause = Duration::ZERO);
     Person::at(&kit.build().await)
 }
