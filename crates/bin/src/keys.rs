@@ -148,7 +148,7 @@ fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
         };
         format!(
             "From its next start on, a server that is given {place} uses version {version} of root {name}; {then}. \
-             Keep this file as safe as the one before, and every copy of it: an older one is refused then."
+             Keep this file, and every copy of it, as safe as the one before: older copies are refused then."
         )
     };
     print(&text)

@@ -29,6 +29,8 @@ use crate::{admission, anchor, banner, dev, log, surface};
 
 /// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
 const JOB_PAUSE: Duration = Duration::from_millis(500);
+/// Between two pages of what is sealed anew: requests come first.
+const BREATH: Duration = Duration::from_millis(20);
 /// Letters that may be on their way at a time, in so many batches: one slow provider must not hold the rest.
 const DISPATCHERS: usize = 4;
 
@@ -296,6 +298,11 @@ fn jobs(keeper: &Arc<Keeper>, metrics: &Arc<Metrics>, stop: &CancellationToken) 
             }
         });
     }
+    jobs.spawn(resealing(
+        Arc::clone(keeper),
+        Arc::clone(metrics),
+        stop.clone(),
+    ));
     let (keeper, metrics, stop) = (Arc::clone(keeper), Arc::clone(metrics), stop.clone());
     jobs.spawn(async move {
         let mut pause = tokio::time::interval(JOB_PAUSE);
@@ -317,6 +324,21 @@ fn jobs(keeper: &Arc<Keeper>, metrics: &Arc<Metrics>, stop: &CancellationToken) 
         }
     });
     jobs
+}
+
+/// Apart from the others: after a rotation it has a whole database to go through, and the trail must not wait.
+async fn resealing(keeper: Arc<Keeper>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    loop {
+        let outcome = keeper.reseal().await;
+        let pause = match outcome {
+            Ok(true) => BREATH,
+            Ok(false) | Err(_) => JOB_PAUSE,
+        };
+        note("resealing", outcome.map(|_| ()), &metrics);
+        if tokio::time::timeout(pause, stop.cancelled()).await.is_ok() {
+            return;
+        }
+    }
 }
 
 fn note(job: &'static str, outcome: Result<(), domain::Error>, metrics: &Metrics) {

@@ -47,6 +47,7 @@ impl Keeper {
         self.keep_house().await?;
         self.dispatch(self.now()).await?;
         while self.link_audit().await? >= BATCH {}
+        while self.reseal().await? {}
         Ok(())
     }
 
@@ -56,7 +57,7 @@ impl Keeper {
         self.sweep().await?;
         while self.remove_leftovers().await? {}
         while self.link_audit().await? >= BATCH {}
-        self.reseal().await
+        Ok(())
     }
 
     /// Waits until a request left work for the jobs, or `at_most`.

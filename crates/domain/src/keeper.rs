@@ -61,6 +61,8 @@ pub struct Keeper {
     pub(crate) policy: Policy,
     /// Wakes the jobs when a request left work for them.
     pub(crate) work: Notify,
+    /// When this node began.
+    pub(crate) started: Timestamp,
 }
 
 impl Keeper {
@@ -74,6 +76,7 @@ impl Keeper {
             hashes: HashPool::new(policy.hash.threads, policy.hash.queue),
             turns: Turns::new(policy.hash.threads, policy.limits.queue_per_subject),
             leases: Leases::default(),
+            started: ports.clock.now(),
             logins_ready: tokio::sync::OnceCell::new(),
             sending: Sending::new(ports.courier, ports.composer),
             store: ports.store,

@@ -179,17 +179,22 @@ impl Rows {
         Ok(())
     }
 
-    /// Seals the data key `id` under the newest version of its root. Whether an older one had sealed it.
-    pub(crate) fn rewrap(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<bool> {
-        let Some(mut row) = tx.get(DATA_KEY, id)? else {
+    /// Seals a data key, as it was just read, under the newest version of its root. Whether an older one had
+    /// sealed it.
+    pub(crate) fn rewrap(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<bool> {
+        let Some(body) = self.roots.rewrap(Root::Data, &row.id.0, &row.body)? else {
             return Ok(false);
         };
-        let Some(body) = self.roots.rewrap(Root::Data, &id.0, &row.body)? else {
-            return Ok(false);
+        // The columns of a data key are not under its seal.
+        let version = row.version.checked_add(1);
+        let version = version.filter(|version| i64::try_from(*version).is_ok());
+        let version = version.ok_or_else(|| Error::bug("a data key has used up its versions"))?;
+        let fresh = Row {
+            version,
+            body,
+            ..row.clone()
         };
-        row.body = body;
-        row.version += 1;
-        tx.update(DATA_KEY, &row)?;
+        tx.update(DATA_KEY, &fresh)?;
         Ok(true)
     }
 
@@ -329,7 +334,8 @@ impl Rows {
         rows.iter().map(|row| self.open_in(tx, row)).collect()
     }
 
-    fn open_in<R: Record>(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<Stored<R>> {
+    /// Opens a row that was just read.
+    pub(crate) fn open_in<R: Record>(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<Stored<R>> {
         let scope = scope_of(row)?;
         let key = self.data_key(tx, scope, Absent::Fail)?;
         Ok(open(&key, scope, row)?)

@@ -49,15 +49,28 @@ pub(crate) struct Replacement {
 impl Replacement {
     /// Where a replacement of `path` is prepared.
     pub(crate) fn beside(path: &Path) -> PathBuf {
+        let path = Self::target(path);
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         path.with_file_name(name)
     }
 
-    /// Fails with `AlreadyExists` while another replacement is being prepared.
+    /// The file that `path` leads to.
+    fn target(path: &Path) -> PathBuf {
+        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    }
+
+    /// Fails with `AlreadyExists` while another replacement is being prepared. Of a link, the file behind it
+    /// is replaced; whoever owned the file owns the new one.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        let path = &Self::target(path);
         let fresh = Self::beside(path);
         let file = create_private(&fresh)?;
+        let owned = keep_owner(path, &file);
+        if let Err(error) = owned {
+            let _ = fs::remove_file(&fresh);
+            return Err(error);
+        }
         Ok(Self {
             target: path.to_owned(),
             fresh,
@@ -72,6 +85,24 @@ impl Replacement {
         fs::rename(&self.fresh, &self.target)?;
         sync_folder(&self.target)
     }
+}
+
+/// Gives `fresh` to the owner of `old`, if that is there and somebody else's.
+#[cfg(unix)]
+fn keep_owner(old: &Path, fresh: &File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let (Ok(old), new) = (fs::metadata(old), fresh.metadata()?) else {
+        return Ok(());
+    };
+    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+        return Ok(());
+    }
+    fchown(fresh, Some(old.uid()), Some(old.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Puts `bytes` in place of the file at `path`, for a file that only this process replaces.

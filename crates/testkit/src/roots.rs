@@ -100,6 +100,9 @@ impl Roots for FixedRoots {
 
     fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let (version, _) = version_of(sealed)?;
+        if self.key(root, version, "seal").is_err() {
+            return Err(Error::bug("it was sealed with a key that there is not"));
+        }
         if version >= self.current(root) {
             return Ok(None);
         }

@@ -58,7 +58,7 @@ fn rotated_roots_are_taken_at_the_next_start_and_everything_is_sealed_anew() {
     let server = house.start();
     assert_eq!(server.photon().content(&key, "2468"), content);
     until_older_is(&house, "data", "again");
-    until_older_is(&house, "recovery", "done");
+    until_older_is(&house, "recovery", "again");
     house.advance("1h");
     let done = until_older_is(&house, "data", "done");
     assert_eq!(done["version"], 2);
@@ -80,6 +80,13 @@ fn rotated_roots_are_taken_at_the_next_start_and_everything_is_sealed_anew() {
     let new = fs::read(house.key_file()).unwrap();
     fs::write(house.key_file(), &old).unwrap();
     house.refused().says(&["data:2 is missing", "older copy"]);
+    // Nor the one that was prepared and not used yet.
+    let mut prepared: Value = serde_json::from_slice(&new).unwrap();
+    prepared["roots"]["data"][1]["prepared"] = json!(true);
+    fs::write(house.key_file(), prepared.to_string()).unwrap();
+    house
+        .refused()
+        .says(&["version 2 of root data was in use already", "older copy"]);
     fs::write(house.key_file(), &new).unwrap();
     assert_eq!(house.start().photon().content(&key, "2468"), content);
     house.assert_no_panic();

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::port::random::bytes;
 use crate::port::roots::Root;
-use crate::port::store::{RowId, Tx, TxResult};
+use crate::port::store::{Row, RowId, Tx, TxResult};
 use crate::secret::SecretText;
 
 /// What is kept for its owner: 32 bytes that never change in the life of the record.
@@ -44,17 +44,16 @@ impl Keeper {
             .seal(Root::Recovery, &aad("recovery", key), content.0.expose())
     }
 
-    /// Seals a recovery envelope under the newest version of `KEK-recovery`. Whether an older one had sealed it.
-    pub(crate) fn rewrap_envelope(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<bool> {
-        let Some(mut key) = self.rows.get::<GuardedKey>(tx, id)? else {
-            return Ok(false);
-        };
+    /// Seals the recovery envelope of a key, as it was just read, under the newest version of `KEK-recovery`.
+    /// Whether an older one had sealed it.
+    pub(crate) fn rewrap_envelope(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<bool> {
+        let mut key = self.rows.open_in::<GuardedKey>(tx, row)?;
         let Some(sealed) = &key.recovery_envelope else {
             return Ok(false);
         };
         let fresh = self
             .roots
-            .rewrap(Root::Recovery, &aad("recovery", *id), sealed)?;
+            .rewrap(Root::Recovery, &aad("recovery", row.id), sealed)?;
         if fresh.is_none() {
             return Ok(false);
         }

@@ -53,7 +53,7 @@ pub trait Roots: Send + Sync {
     fn seal(&self, root: Root, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error>;
 
     /// Seals under the current version what an older one sealed; `None`: there is nothing to do. The content is
-    /// not given out; key services call it rewrap.
+    /// not given out; key services call it rewrap. What no known version sealed is [`Error::Bug`].
     fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
     /// Opens what [`Roots::seal`] made, with whichever version made it.

@@ -19,9 +19,13 @@ testkit::on_every_store!(
     what_a_node_with_the_older_file_writes_meanwhile_is_found,
     a_prepared_version_opens_and_does_not_seal,
     two_nodes_walk_as_one,
-    a_row_that_does_not_open_keeps_no_other_from_it,
+    a_first_walk_that_finds_nothing_is_not_the_last,
+    a_node_that_is_started_later_looks_once_more,
+    rows_that_do_not_open_keep_no_other_from_it,
+    a_state_that_does_not_open_begins_anew,
     another_rotation_begins_the_walk_anew,
     a_pin_is_peppered_anew_when_it_is_proved,
+    a_node_with_the_older_file_peppers_nothing_back,
 );
 
 const MAIL: &str = "a@b.co";
@@ -235,32 +239,105 @@ async fn two_nodes_walk_as_one(backing: Backing) {
     assert_eq!(wrapped_with(&one).await, [2; 251]);
 }
 
-async fn a_row_that_does_not_open_keeps_no_other_from_it(backing: Backing) {
+async fn a_first_walk_that_finds_nothing_is_not_the_last(backing: Backing) {
     let old = Kit::builder().store(backing.store()).build().await;
-    add_data_keys(&old, 9).await;
-    let spoil = old.store.write(Box::new(|tx| {
-        let mut row = tx.get("data_key", &RowId([4; 16]))?.unwrap();
-        *row.body.last_mut().unwrap() ^= 1;
-        row.version += 1;
-        tx.update("data_key", &row)
+    let file = || FixedRoots::default().rotated(Root::Recovery, 1, 2);
+    let behind = with(&old, 2, file()).await.unwrap();
+    let kit = with(&old, 3, rotated(Root::Recovery)).await.unwrap();
+    kit.run_jobs().await;
+    assert!(
+        matches!(
+            progress(&kit, Root::Recovery).await,
+            Progress::Again { sealed: 0, .. }
+        ),
+        "{:?}",
+        progress(&kit, Root::Recovery).await
+    );
+    let owner = Owner::of(&behind, "1234").await;
+    owner.add_verified(&behind, "1234", MAIL).await;
+    kit.clock.advance(HOUR);
+    assert_eq!(whole_walk(&kit, Root::Recovery).await, 1);
+}
+
+async fn a_node_that_is_started_later_looks_once_more(backing: Backing) {
+    let old = Kit::builder().store(backing.store()).build().await;
+    let file = || FixedRoots::default().rotated(Root::Data, 1, 2);
+    let behind = with(&old, 2, file()).await.unwrap();
+    let kit = with(&old, 3, rotated(Root::Data)).await.unwrap();
+    whole_walk(&kit, Root::Data).await;
+    kit.clock.advance(days(2));
+    add_data_keys(&behind, 3).await;
+    kit.run_jobs().await;
+    assert_eq!(wrapped_with(&kit).await, [1, 1, 1, 2]);
+    // Now the last one has the newer file, too.
+    let last = with(&old, 4, rotated(Root::Data)).await.unwrap();
+    assert_eq!(whole_walk(&last, Root::Data).await, 4);
+    assert_eq!(wrapped_with(&kit).await, [2; 4]);
+}
+
+/// Changes the row of a data key as somebody does who writes to the database.
+async fn spoil(kit: &Kit, id: u8, change: impl Fn(&mut Row) + Send + Sync + 'static) {
+    let write = kit.store.write(Box::new(move |tx| {
+        let id = RowId([id; 16]);
+        let mut row = tx.get("data_key", &id)?.unwrap();
+        change(&mut row);
+        tx.remove("data_key", &id)?;
+        tx.insert("data_key", &row)
     }));
-    spoil.await.unwrap();
-    let kit = with(&old, 2, rotated(Root::Data)).await.unwrap();
+    write.await.unwrap();
+}
+
+async fn rows_that_do_not_open_keep_no_other_from_it(backing: Backing) {
+    let old = Kit::builder().store(backing.store()).build().await;
+    let owner = Owner::of(&old, "1234").await;
+    owner.add_verified(&old, "1234", MAIL).await;
+    add_data_keys(&old, 9).await;
+    spoil(&old, 2, |row| *row.body.last_mut().unwrap() ^= 1).await;
+    spoil(&old, 3, |row| row.body[..4].fill(0)).await;
+    spoil(&old, 4, |row| row.body[..4].fill(0xff)).await;
+    spoil(&old, 5, |row| row.body.clear()).await;
+    spoil(&old, 6, |row| row.version = i64::MAX.unsigned_abs()).await;
+    let roots = rotated(Root::Data).rotated(Root::Recovery, 2, 2);
+    let kit = with(&old, 2, roots).await.unwrap();
     kit.run_jobs().await;
     kit.clock.advance(HOUR);
     kit.run_jobs().await;
-    let done = Progress::Done {
-        sealed: 9,
-        unreadable: 1,
+    let data = Progress::Done {
+        sealed: 5,
+        unreadable: 5,
     };
-    assert_eq!(progress(&kit, Root::Data).await, done);
+    assert_eq!(progress(&kit, Root::Data).await, data);
+    let recovery = Progress::Done {
+        sealed: 1,
+        unreadable: 0,
+    };
+    assert_eq!(progress(&kit, Root::Recovery).await, recovery);
     let events = kit.keeper.audit_events(None, 100).await.unwrap();
     let walks: Vec<_> = events
         .iter()
-        .filter(|event| event.action == "root.reseal")
+        .filter(|event| event.action == "root.reseal" && event.subject == "data")
         .map(|event| event.facts["rows"].as_str())
         .collect();
-    assert_eq!(walks, ["0", "9"], "newest first");
+    assert_eq!(walks, ["0", "5"], "newest first");
+}
+
+async fn a_state_that_does_not_open_begins_anew(backing: Backing) {
+    let old = Kit::builder().store(backing.store()).build().await;
+    let kit = with(&old, 2, rotated(Root::Data)).await.unwrap();
+    whole_walk(&kit, Root::Data).await;
+    let spoil = kit.store.write(Box::new(|tx| {
+        let rows = tx.scan(Some(("resealing", RowId([0; 16]))), 1)?;
+        let mut row = rows[0].row.clone();
+        *row.body.last_mut().unwrap() ^= 1;
+        row.version += 1;
+        tx.update("resealing", &row)
+    }));
+    spoil.await.unwrap();
+    assert_eq!(
+        progress(&kit, Root::Data).await,
+        Progress::Walking { sealed: 0 }
+    );
+    assert_eq!(whole_walk(&kit, Root::Data).await, 0);
 }
 
 async fn another_rotation_begins_the_walk_anew(backing: Backing) {
@@ -297,4 +374,17 @@ async fn a_pin_is_peppered_anew_when_it_is_proved(backing: Backing) {
     // What could not be judged took no try.
     unused.at(&kit).open("5678").await.unwrap();
     unused.at(&later).open("5678").await.unwrap();
+}
+
+async fn a_node_with_the_older_file_peppers_nothing_back(backing: Backing) {
+    let old = Kit::builder().store(backing.store()).build().await;
+    let owner = Owner::of(&old, "1234").await;
+    let kit = with(&old, 2, rotated(Root::Pepper)).await.unwrap();
+    owner.at(&kit).open("1234").await.unwrap();
+    let file = FixedRoots::default().rotated(Root::Pepper, 1, 2);
+    let behind = with(&old, 3, file).await.unwrap();
+    owner.at(&behind).open("1234").await.unwrap();
+    let later = rotated(Root::Pepper).without(Root::Pepper, 1);
+    let later = with(&old, 4, later).await.unwrap();
+    owner.at(&later).open("1234").await.unwrap();
 }

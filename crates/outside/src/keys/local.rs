@@ -20,6 +20,8 @@ use super::{KeyError, KeyFile};
 const SEAL: &str = "keyward/root/seal/1";
 const PRF: &str = "keyward/root/prf/1";
 const CHECK: &str = "keyward/root/check/1";
+/// After a root's name, in the mark of the keys: the version that it seals with.
+const USED: &str = ".used";
 
 /// [`Roots`] out of a key file. A sealed text is `version (4, big endian) | nonce | ciphertext | tag`.
 ///
@@ -63,13 +65,20 @@ impl LocalRoots {
                 .iter()
                 .map(|(name, value)| format!("{name}={value}")),
         );
+        // A root that never had another version needs no word, and has none in older releases' marks.
+        for root in Root::ALL {
+            let used = self.current(root);
+            if used > 1 {
+                words.push(format!("{}{USED}={used}", root.name()));
+            }
+        }
         words.join(" ")
     }
 
     /// Compares these keys with the text that [`LocalRoots::check`] gave when the database was last opened.
     ///
-    /// Every key named there must be here, unchanged: so neither another database's key file nor a copy
-    /// from before the last rotation is taken. Keys that are new here are fine; keep the new text then.
+    /// Every key named there must be here, unchanged, and a version that was in use must be in use: so neither
+    /// another database's key file nor a copy from before the last rotation is taken. Keys that are new here are fine; keep the new text then.
     pub fn verify(&self, kept: &str) -> Result<(), KeyError> {
         let refuse = |why: String| Err(KeyError::OtherDatabase { why });
         let mut words = kept.split(' ');
@@ -83,6 +92,10 @@ impl LocalRoots {
         let here = self.fingerprints();
         for word in words {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            if let Some(root) = name.strip_suffix(USED) {
+                self.verify_used(root, value)?;
+                continue;
+            }
             match here.get(name) {
                 Some(known) if known == value => {}
                 Some(_) => return refuse(format!("key {name} is another one")),
@@ -90,6 +103,20 @@ impl LocalRoots {
             }
         }
         Ok(())
+    }
+
+    /// Refuses the copy from between preparing a version and using it, once that is used.
+    fn verify_used(&self, name: &str, used: &str) -> Result<(), KeyError> {
+        let root = Root::ALL.into_iter().find(|root| root.name() == name);
+        let here = root.map(|root| self.current(root));
+        match (here, used.parse::<u32>()) {
+            (Some(here), Ok(used)) if here >= used => Ok(()),
+            _ => Err(KeyError::OtherDatabase {
+                why: format!(
+                    "version {used} of root {name} was in use already, so this is an older copy"
+                ),
+            }),
+        }
     }
 
     /// For each key `root:version` and 64 bits that depend on the key and the database.
@@ -109,6 +136,10 @@ impl LocalRoots {
             }
         }
         all
+    }
+
+    fn has(&self, root: Root, version: u32) -> bool {
+        self.seals.contains_key(&(root.name(), version))
     }
 
     fn seal_key(&self, root: Root, version: u32) -> Result<&SealKey, Error> {
@@ -136,6 +167,9 @@ impl Roots for LocalRoots {
 
     fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match sealed.first_chunk() {
+            Some(version) if !self.has(root, u32::from_be_bytes(*version)) => {
+                Err(Error::bug("it was sealed with a key that there is not"))
+            }
             Some(version) if u32::from_be_bytes(*version) >= self.current(root) => Ok(None),
             _ => {
                 let plain = self.open(root, aad, sealed)?;

@@ -365,8 +365,29 @@ fn a_prepared_version_opens_at_once_and_seals_after_the_rotation() {
         behind.open(Root::Data, b"row", &sealed).unwrap().as_slice(),
         b"secret"
     );
-    // The same keys: a server that was started with either takes the other for its own.
-    assert_eq!(behind.check(), ahead.check());
+    // While both are in use only the older one's mark can be there; then it is an older copy.
+    ahead.verify(&behind.check()).unwrap();
+    ahead.verify(&ahead.check()).unwrap();
+    let error = behind.verify(&ahead.check()).unwrap_err().to_string();
+    assert!(
+        error.contains("version 2 of root data was in use already"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_file_behind_a_link_is_replaced_and_the_link_stays() {
+    let folder = Folder::new();
+    folder.create();
+    let link = folder.folder.path().join("linked.keys");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let mut keys = KeyFile::load(&link).unwrap();
+    keys.rotate(Root::Data, Seeded::new(2).as_ref()).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(folder.json()["roots"]["data"].as_array().unwrap().len(), 2);
+    let mut names = folder.names();
+    names.sort();
+    assert_eq!(names, ["keyward.keys", "linked.keys"]);
 }
 
 #[test]
@@ -400,10 +421,9 @@ fn what_an_older_version_sealed_is_sealed_under_the_newest_and_nothing_else() {
         b"secret"
     );
     assert_eq!(rewrap(&after, &fresh).unwrap(), None);
-    assert_eq!(
-        rewrap(&before, &fresh).unwrap(),
-        None,
-        "newer than what this one seals with"
+    assert!(
+        matches!(rewrap(&before, &fresh), Err(Error::Bug(_))),
+        "no key of this file"
     );
     assert!(matches!(
         after.rewrap(Root::Data, b"other", &sealed),
