@@ -62,8 +62,9 @@ impl Default for SqliteOptions {
 
 /// A SQLite database.
 pub struct SqliteStore {
-    writer: Writer,
+    /// Closed before the writer, whose connection must be the last: that one moves the log into the file.
     readers: Option<Readers>,
+    writer: Writer,
     path: Option<PathBuf>,
     ready: Mutex<Option<Stopwatch>>,
 }

@@ -74,7 +74,8 @@ pub(super) async fn restore(
     let resumed = run.await.map_err(|error| chain(&error))?.is_some();
     if !resumed && !is_empty(&plain).await? {
         return Err(format!(
-            "{} is not empty: a restore replaces nothing. Move it away first",
+            "{} is not empty: a restore replaces nothing. Move it away first, of SQLite with the files -wal and -shm \
+             beside it if there are any",
             database.name()
         ));
     }

@@ -115,3 +115,45 @@ fn a_lock_and_its_end_stay_and_only_the_end_opens_it() {
     assert_eq!(server.photon().content(&key, "1357"), content);
     house.assert_no_panic();
 }
+
+#[test]
+fn a_stopped_server_leaves_one_file_that_is_whole() {
+    let house = House::new();
+    let server = house.start();
+    let key = server.photon().new_key("2468");
+    let content = server.photon().content(&key, "2468");
+    server.stop();
+    let log = house.data().join("keyward.db-wal");
+    let left = std::fs::metadata(&log).map_or(0, |meta| meta.len());
+    assert_eq!(left, 0, "nothing is in the log only");
+    let copy = House::new();
+    std::fs::create_dir(copy.data()).unwrap();
+    for name in ["keyward.db", "keyward.keys"] {
+        std::fs::copy(house.data().join(name), copy.data().join(name)).unwrap();
+    }
+    assert_eq!(copy.start().photon().content(&key, "2468"), content);
+}
+
+#[test]
+fn a_log_whose_database_was_moved_away_is_not_wiped_out() {
+    let house = House::new();
+    let server = house.start();
+    let key = server.photon().new_key("2468");
+    let content = server.photon().content(&key, "2468");
+    server.kill();
+    let [database, log] = ["keyward.db", "keyward.db-wal"].map(|name| house.data().join(name));
+    let aside = house.folder().join("aside.db");
+    let before = std::fs::read(&log).unwrap();
+    assert!(!before.is_empty());
+    std::fs::rename(&database, &aside).unwrap();
+    for _ in 0..2 {
+        house
+            .refused()
+            .says(&["keyward.db-wal holds the newest changes"]);
+    }
+    let restored = house.keyward(&["restore", "--from", "nothing"]);
+    assert!(!restored.status.success());
+    assert_eq!(std::fs::read(&log).unwrap(), before);
+    std::fs::rename(&aside, &database).unwrap();
+    assert_eq!(house.start().photon().content(&key, "2468"), content);
+}

@@ -47,6 +47,7 @@ pub(super) fn claim(path: &Path) -> Result<Claim, Error> {
         }
         TryLockError::Error(error) => cannot("lock the file", &lock, error),
     })?;
+    refuse_left_log(path)?;
     private()
         .open(path)
         .map_err(|error| cannot("open the database", path, error))?;
@@ -57,6 +58,22 @@ pub(super) fn claim(path: &Path) -> Result<Claim, Error> {
         }
     }
     Ok(Claim { _file: file })
+}
+
+/// A log without its database: an empty one made beside it would wipe out what is only in the log.
+fn refuse_left_log(path: &Path) -> Result<(), Error> {
+    let is_empty = |file: &Path| fs::metadata(file).map_or(true, |meta| meta.len() == 0);
+    let log = beside(path, "-wal");
+    if !is_empty(path) || is_empty(&log) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} holds the newest changes of a database, and {} is not here: the two belong together. Put that \
+         back beside it; or, for a new database, move both to the same other place",
+        log.display(),
+        path.display()
+    );
+    Err(Failure::new(what).unavailable())
 }
 
 /// A connection that may write. SQLite gives the files beside the database the database's mode.

@@ -148,6 +148,23 @@ impl Desk {
             self.tidy();
             next = held_over.or_else(|| tasks.recv().ok());
         }
+        self.close();
+    }
+
+    /// Leaves one whole file behind, which may be copied and moved by itself.
+    fn close(self) {
+        let (Some(connection), Some(_)) = (self.connection, self.path) else {
+            return;
+        };
+        let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, i64>(0)
+        });
+        if !matches!(emptied, Ok(0)) {
+            tracing::warn!(
+                code = "log_left",
+                "the database's log is still in use: keep the files -wal and -shm beside it"
+            );
+        }
     }
 
     /// Runs `first` and what waits behind it. Gives back a task that cannot be part of a batch.
