@@ -28,7 +28,13 @@ pub(crate) async fn admit(
 ) -> Result<Option<Checkpoint>, String> {
     let found = patiently(|| marks(store)).await?;
     let known = match anchor::read(path) {
-        Err(why) if !accept => return Err(format!("{why}. {WHAT_TO_DO}")),
+        Err(why) if !accept => {
+            return Err(format!(
+                "{why}. Without it nobody can tell whether the database is the newest. Put the anchor's own \
+                 copy back. If that is lost, start once with --accept-rollback: then every PIN, code and login \
+                 keeps one try at most, and all codes, sessions and running recoveries are ended"
+            ));
+        }
         known => known.ok().flatten(),
     };
     let standing = patiently(|| keeper.standing(store, known.as_ref())).await?;
@@ -49,10 +55,7 @@ pub(crate) async fn admit(
             burn(keeper).await?;
         }
         Standing::Older { why } => {
-            return Err(format!(
-                "the database is older than what this server has seen: {why} (anchor {}). {WHAT_TO_DO}",
-                path.display()
-            ));
+            return Err(older(path, &why));
         }
         Standing::Current => {
             return Err(format!(
@@ -73,6 +76,14 @@ pub(crate) async fn admit(
         return Ok(known);
     }
     Ok(end)
+}
+
+/// Why nobody may work with a database that is not as new as the anchor at `path`.
+pub(crate) fn older(path: &Path, why: &str) -> String {
+    format!(
+        "the database may be older than what this server has seen: {why} (anchor {}). {WHAT_TO_DO}",
+        path.display()
+    )
 }
 
 /// Why nobody may work with a database that carries these marks.

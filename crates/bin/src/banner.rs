@@ -2,7 +2,7 @@
 
 use crate::cli::print;
 use crate::compose::{House, key_path};
-use crate::config::Loaded;
+use crate::config::{Loaded, courier_options};
 use crate::running::Running;
 
 /// Prints the first screen, or its one JSON line.
@@ -76,7 +76,8 @@ pub(crate) fn unsafe_yet(loaded: &Loaded) -> Vec<String> {
     if !config.mail.is_set() {
         found.push("no e-mail can be sent: set [mail]".to_owned());
     }
-    if !config.sms.is_set() {
+    // A file that mail goes to takes text messages, too.
+    if courier_options(config, None).is_ok_and(|options| options.sms.is_empty()) {
         found.push(
             "no SMS can be sent: set [sms], or tell your users that e-mail is the only way"
                 .to_owned(),

@@ -105,29 +105,17 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
     let (keys, key_place) = keys(loaded, store.as_ref(), clock.as_ref(), random.as_ref()).await?;
     let roots = Arc::new(LocalRoots::new(keys, Arc::clone(&random)));
     recognise(store.as_ref(), &roots).await?;
-    let mailbox = (mode != Mode::Production).then(|| loaded.data.join(MAILBOX));
-    let options = courier_options(&loaded.config, mailbox.as_deref())?;
-    let courier = Arc::new(OutsideCourier::new(options, Arc::clone(&clock))?);
-    let composer = TemplateComposer::new(&ComposerOptions {
-        product: loaded.config.mail.product.clone(),
-        overrides: loaded.config.mail.templates.clone(),
-    })?;
     let gate = Arc::new(Gate::over(
         Arc::clone(&store) as Arc<dyn Store>,
         watched.clone(),
     ));
-    let ports = Ports {
-        store: Arc::clone(&gate) as Arc<dyn Store>,
-        clock: Arc::clone(&clock),
-        random: Arc::clone(&random),
-        roots: roots as Arc<dyn Roots>,
-        courier: courier as Arc<dyn Courier>,
-        composer: Arc::new(composer),
-        key_sets: Arc::new(HttpKeySets::new(loaded.config.duo.key_sets())?),
-        liveness: Arc::new(OutsideLiveness::new(loaded.config.duo.liveness()?, clock)?),
-    };
-    let policy = policy(&loaded.config, mode, public)?;
-    let keeper = Keeper::new(ports, policy).map_err(|error| chain(&error))?;
+    let over = Arc::clone(&gate) as Arc<dyn Store>;
+    let keeper = keeper(
+        loaded,
+        mode,
+        public,
+        (over, clock, Arc::clone(&random), roots),
+    )?;
     keeper.prepare().await.map_err(|error| chain(&error))?;
     Ok(House {
         keeper,
@@ -139,6 +127,42 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
         key_place,
         database,
     })
+}
+
+/// What a keeper works with besides what the configuration names.
+type Base = (
+    Arc<dyn Store>,
+    Arc<dyn Clock>,
+    Arc<dyn Random>,
+    Arc<LocalRoots>,
+);
+
+/// The keeper over a database and its keys.
+pub(crate) fn keeper(
+    loaded: &Loaded,
+    mode: Mode,
+    public: &str,
+    (store, clock, random, roots): Base,
+) -> Result<Arc<Keeper>, String> {
+    let mailbox = (mode != Mode::Production).then(|| loaded.data.join(MAILBOX));
+    let options = courier_options(&loaded.config, mailbox.as_deref())?;
+    let courier = Arc::new(OutsideCourier::new(options, Arc::clone(&clock))?);
+    let composer = TemplateComposer::new(&ComposerOptions {
+        product: loaded.config.mail.product.clone(),
+        overrides: loaded.config.mail.templates.clone(),
+    })?;
+    let ports = Ports {
+        store,
+        clock: Arc::clone(&clock),
+        random,
+        roots: roots as Arc<dyn Roots>,
+        courier: courier as Arc<dyn Courier>,
+        composer: Arc::new(composer),
+        key_sets: Arc::new(HttpKeySets::new(loaded.config.duo.key_sets())?),
+        liveness: Arc::new(OutsideLiveness::new(loaded.config.duo.liveness()?, clock)?),
+    };
+    let policy = policy(&loaded.config, mode, public)?;
+    Keeper::new(ports, policy).map_err(|error| chain(&error))
 }
 
 fn policy(config: &Config, mode: Mode, public: &str) -> Result<Policy, String> {
@@ -187,7 +211,16 @@ async fn keys(
                     KeyFile::create(&path, id, clock.now(), random)
                         .map_err(|error| domain::error::chain(&error))?
                 }
-                Ok(keys) => keys,
+                Ok(keys) => {
+                    if is_new(store).await? {
+                        tracing::warn!(
+                            code = "empty_database",
+                            "the key file was there before this database, which is empty: if there was another \
+                             one, stop and put all of it back"
+                        );
+                    }
+                    keys
+                }
                 Err(error) => return Err(domain::error::chain(&error)),
             };
             Ok((keys, path.display().to_string()))
@@ -205,10 +238,29 @@ pub(crate) fn keys_of_environment(loaded: &Loaded) -> Result<(KeyFile, String), 
         clippy::disallowed_methods,
         reason = "the binary is the one that reads the environment"
     )]
-    let text =
-        std::env::var(name).map_err(|_| format!("[keys] kind is env and {name} is not set"))?;
+    let text = std::env::var(name).map_err(|_| {
+        format!(
+            "[keys] kind is env and {name} is not set: it takes the content of a key file; \
+             the first start with kind = \"file\" makes one"
+        )
+    })?;
     let keys = KeyFile::parse(&text).map_err(|error| domain::error::chain(&error))?;
     Ok((keys, format!("environment variable {name}")))
+}
+
+/// Whether the configuration names a SQLite file that is not there.
+pub(crate) fn has_no_file(loaded: &Loaded) -> Result<bool, String> {
+    let of_sqlite = loaded.config.storage.postgres()?.is_none();
+    Ok(of_sqlite && !loaded.data.join(DATABASE).exists())
+}
+
+/// What to say where there is no database yet, and no server is being started.
+pub(crate) fn no_database(loaded: &Loaded) -> String {
+    format!(
+        "there is no database {}: `keyward serve` makes one at its first start; another folder is named with \
+         --data, a configuration with --config",
+        loaded.data.join(DATABASE).display()
+    )
 }
 
 /// Where the key file lies.

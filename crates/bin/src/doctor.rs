@@ -2,15 +2,21 @@
 
 use std::process::ExitCode;
 
-use outside::{KeyFile, SystemClock};
+use std::sync::Arc;
+
+use domain::port::{Clock, Random, Store};
+use domain::rollback::Standing;
+use outside::{KeyFile, LocalRoots, SystemClock, SystemRandom};
 use serde::Serialize;
-use store::{Extent, Migrations, Phase};
+use store::transfer::marks;
+use store::{Backend, Extent, Migrations, Phase};
 
 use crate::banner;
 use crate::cli::print;
 use crate::compose::{self, chain, key_path};
 use crate::config::{Loaded, courier_options, strict};
 use crate::running::Running;
+use crate::{admission, anchor};
 
 #[derive(Serialize)]
 struct Finding {
@@ -30,27 +36,8 @@ pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String>
             "no configuration file: everything is at its default".to_owned(),
         ),
     }
-    if loaded.config.keys.kind == "file" {
-        match KeyFile::load(&key_path(loaded)) {
-            Ok(keys) => note("ok", format!("key file of database {}", keys.database())),
-            Err(error) => note("problem", error.to_string()),
-        }
-    }
-    match compose::database(loaded, Migrations::Leave) {
-        Ok((store, name)) => match store.plan().await {
-            Ok(plan) if plan.is_current() => note("ok", format!("{name} is up to date")),
-            Ok(plan) => note("problem", format!("{name} needs keyward migrate: {plan}")),
-            Err(error) => note("problem", format!("{name}: {}", chain(&error))),
-        },
-        // SQLite is for one process: a running server answers for it.
-        Err(_) if Running::read(&loaded.data).is_ok() => match running_is_ready(loaded).await {
-            Ok(()) => note(
-                "ok",
-                "a server is running on this data, and can write".to_owned(),
-            ),
-            Err(error) => note("problem", format!("the running server: {error}")),
-        },
-        Err(error) => note("problem", error),
+    for finding in database_and_keys(loaded).await? {
+        note(finding.level, finding.what);
     }
     let options = courier_options(&loaded.config, None)?;
     let courier = outside::OutsideCourier::new(options, std::sync::Arc::new(SystemClock))?;
@@ -99,6 +86,106 @@ pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String>
     })
 }
 
+/// The keys, the database, and whether they fit.
+async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
+    let mut found = Vec::new();
+    let mut note = |level, what: String| found.push(Finding { level, what });
+    let is_new = compose::has_no_file(loaded)?;
+    let keys = match loaded.config.keys.kind.as_str() {
+        "env" => Some(compose::keys_of_environment(loaded)),
+        _ if is_new && !key_path(loaded).exists() => None,
+        _ => {
+            let path = key_path(loaded);
+            let keys = KeyFile::load(&path).map_err(|error| error.to_string());
+            Some(keys.map(|keys| (keys, path.display().to_string())))
+        }
+    };
+    match &keys {
+        Some(Ok((keys, place))) => {
+            note(
+                "ok",
+                format!("{place}: the keys of database {}", keys.database()),
+            );
+        }
+        Some(Err(why)) => note("problem", why.clone()),
+        None => {}
+    }
+    if is_new {
+        note("advice", compose::no_database(loaded));
+        return Ok(found);
+    }
+    match compose::database(loaded, Migrations::Leave) {
+        Ok((store, name)) => match store.plan().await {
+            Ok(plan) if plan.is_current() => {
+                note("ok", format!("{name} is up to date"));
+                let keys = keys.and_then(Result::ok).map(|(keys, _)| keys);
+                if let Err(why) = fits(loaded, &store, keys).await {
+                    note("problem", why);
+                }
+            }
+            Ok(plan) => note("problem", format!("{name} needs keyward migrate: {plan}")),
+            Err(error) => note("problem", format!("{name}: {}", chain(&error))),
+        },
+        // SQLite is for one process: a running server answers for it.
+        Err(_) if Running::read(&loaded.data).is_ok() => match running_is_ready(loaded).await {
+            Ok(()) => note(
+                "ok",
+                "a server is running on this data, and can write".to_owned(),
+            ),
+            Err(error) => note("problem", format!("the running server: {error}")),
+        },
+        Err(error) => note("problem", error),
+    }
+    Ok(found)
+}
+
+/// Whether a server would begin to work with this database.
+async fn fits(
+    loaded: &Loaded,
+    store: &Arc<dyn Backend>,
+    keys: Option<KeyFile>,
+) -> Result<(), String> {
+    let found = marks(store.as_ref()).await.map_err(|error| chain(&error))?;
+    if let Some(why) = admission::not_here(&found) {
+        return Err(why);
+    }
+    let anchor = anchor::read(&anchor::path(loaded))?;
+    if found.restored.is_some() && anchor.is_none() {
+        return Err(
+            "the database came out of a backup, and there is no anchor that tells whether it is the newest: \
+             a server starts with --accept-rollback only"
+                .to_owned(),
+        );
+    }
+    let (Some(keys), Some(kept)) = (
+        keys,
+        compose::kept(store.as_ref())
+            .await
+            .map_err(|error| chain(&error))?,
+    ) else {
+        return Ok(());
+    };
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let roots = Arc::new(LocalRoots::new(keys, Arc::clone(&random)));
+    roots.verify(&kept).map_err(|error| error.to_string())?;
+    let plain = Arc::clone(store) as Arc<dyn Store>;
+    let base = (
+        plain,
+        Arc::new(SystemClock) as Arc<dyn Clock>,
+        random,
+        roots,
+    );
+    let keeper = compose::keeper(loaded, compose::Mode::Production, "", base)?;
+    let standing = keeper.standing(store.as_ref(), anchor.as_ref()).await;
+    match standing.map_err(|error| chain(&error))? {
+        Standing::Current => Ok(()),
+        Standing::Burning => {
+            Err("a rollback was accepted, and is not at its end: start a server".to_owned())
+        }
+        Standing::Older { why } => Err(admission::older(&anchor::path(loaded), &why)),
+    }
+}
+
 async fn running_is_ready(loaded: &Loaded) -> Result<(), String> {
     let running = Running::read(&loaded.data)?;
     let client = reqwest::Client::builder()
@@ -120,6 +207,9 @@ pub(crate) async fn migrate(
     dry_run: bool,
     json: bool,
 ) -> Result<ExitCode, String> {
+    if compose::has_no_file(loaded)? {
+        return Err(compose::no_database(loaded));
+    }
     let (store, name) = compose::database(loaded, Migrations::Leave)?;
     let plan = store.plan().await.map_err(|error| chain(&error))?;
     let later = plan.steps.len() - plan.within(extent).steps.len();

@@ -184,6 +184,20 @@ impl Database {
         }
     }
 
+    /// Refuses a path into a folder that is not there: it is more likely mistyped than meant.
+    fn has_folder(&self) -> Result<(), String> {
+        let folder = match self {
+            Self::Sqlite(path) => path.parent(),
+            Self::Postgres { .. } => None,
+        };
+        match folder {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                Err(format!("there is no folder {}", folder.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn engine(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
@@ -195,6 +209,7 @@ impl Database {
     async fn look(&self) -> Result<(Arc<dyn Store>, u64), String> {
         let sum = |kinds: &[(String, u64)]| kinds.iter().map(|(_, count)| count).sum();
         match self {
+            Self::Sqlite(path) if !path.exists() => Err(missing(path)),
             Self::Sqlite(path) => {
                 let view = SqliteView::open(path).map_err(|error| chain(&error))?;
                 let rows = sum(view.kinds());
@@ -212,6 +227,9 @@ impl Database {
     /// For writing: of SQLite, as the only process.
     async fn own(&self, migrations: Migrations) -> Result<Arc<dyn Backend>, String> {
         match self {
+            Self::Sqlite(path) if migrations == Migrations::Require && !path.exists() => {
+                Err(missing(path))
+            }
             Self::Sqlite(path) => {
                 let options = SqliteOptions {
                     migrations,
@@ -227,6 +245,13 @@ impl Database {
             }
         }
     }
+}
+
+fn missing(path: &Path) -> String {
+    format!(
+        "there is no database {}: another folder is named with --data, a configuration with --config",
+        path.display()
+    )
 }
 
 fn postgres(

@@ -101,7 +101,8 @@ impl Keeper {
         let older = |why: String| Ok(Standing::Older { why });
         if !self.is_genuine(anchor)? {
             return older(
-                "the anchor is not signed with these keys: it was changed, or belongs to another database"
+                "the anchor is not signed with these keys: it was changed, or belongs to another database; put its own \
+                 copy back first"
                     .to_owned(),
             );
         }

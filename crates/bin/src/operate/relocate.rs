@@ -32,6 +32,7 @@ pub(super) async fn relocate(
     let Some(of) = identity(source.as_ref()).await? else {
         return Err(format!("no server ever worked with {}", from.name()));
     };
+    to.has_folder()?;
     let target = to.own(Migrations::Apply).await?;
     let target = target as Arc<dyn Store>;
     let told = format!("move of {of}");
@@ -112,8 +113,10 @@ async fn admit(
         ));
     }
     let begun = there.unfinished.as_deref() == Some(told);
-    if here.moved.is_some() && !begun {
-        return Err("this database was moved away already: it is not the newest".to_owned());
+    if let (Some(where_to), false) = (&here.moved, begun) {
+        return Err(format!(
+            "this database was moved away already ({where_to}): it is not the newest"
+        ));
     }
     if begun {
         return Ok(());

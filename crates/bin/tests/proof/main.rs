@@ -9,6 +9,7 @@ mod accounts;
 mod audit;
 mod bad;
 mod dice;
+mod doctor;
 mod failure;
 mod http;
 mod kills;

@@ -34,8 +34,9 @@ impl fmt::Display for KeyError {
         match self {
             Self::Missing { path } => write!(
                 f,
-                "there is no key file at {}: put the key file of this database there (the database \
-                 cannot be read without it; a new one is created only in an empty data directory)",
+                "there is no key file at {}: put the key file of this database there, or name another folder with \
+                 --data, another configuration with --config (a database cannot be read without its keys; new \
+                 ones are made only by the first start on an empty database)",
                 path.display()
             ),
             Self::Exists { path } => write!(

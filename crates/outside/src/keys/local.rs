@@ -214,7 +214,7 @@ impl fmt::Debug for LocalRoots {
 /// The rows are fine, the keys given at start are not all there: nothing was judged.
 fn absent(root: Root, version: u32) -> Error {
     Error::unavailable(format!(
-        "root {} has no version {version} in the key file",
+        "root {} has no version {version} in the key file of this node: give it the newest one, and restart it",
         root.name()
     ))
 }
