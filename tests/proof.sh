@@ -3,7 +3,7 @@
 # requests, and the long forms of what is promised of several nodes. Each part has its time, which it must not outlive; all
 # of them run even when an early one fails. What cannot be looked at from here is said loudly at the end, never passed over.
 #
-#   tests/proof.sh             all parts: some eighty minutes on two cores, and twenty more for what a fresh clone builds
+#   tests/proof.sh             all parts: some seventy minutes on two cores, and a quarter of an hour more for what a fresh clone builds
 #   tests/proof.sh PART…       only these, by the names that a run prints; `cluster` names all parts of the cluster
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
