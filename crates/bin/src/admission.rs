@@ -14,9 +14,9 @@ use store::{Backend, SchemaError};
 use crate::{anchor, compose};
 
 const WHAT_TO_DO: &str = "What was counted and used since is forgotten in it: wrong PINs would be given back, used codes \
-     would work again. So the server does not work with it. Put the newest database back. If that is \
-     lost, start once with --accept-rollback: then every PIN, code and login keeps one try at most, and all \
-     codes, sessions and running recoveries are ended.";
+     would work again. So the server does not work with it. Put the newest database back.";
+const IF_LOST: &str = "If that is lost, start once with --accept-rollback: then every PIN, code and login keeps one try at \
+     most, and all codes, sessions and running recoveries are ended.";
 
 /// Looks at the database before the first request, waits while it is away, and burns what must be burned.
 /// Gives the anchor to go on from.
@@ -28,13 +28,7 @@ pub(crate) async fn admit(
 ) -> Result<Option<Checkpoint>, String> {
     let found = patiently(|| marks(store)).await?;
     let known = match anchor::read(path) {
-        Err(why) if !accept => {
-            return Err(format!(
-                "{why}. Without it nobody can tell whether the database is the newest. Put the anchor's own \
-                 copy back. If that is lost, start once with --accept-rollback: then every PIN, code and login \
-                 keeps one try at most, and all codes, sessions and running recoveries are ended"
-            ));
-        }
+        Err(why) if !accept => return Err(broken(&why)),
         known => known.ok().flatten(),
     };
     let standing = patiently(|| keeper.standing(store, known.as_ref())).await?;
@@ -54,16 +48,8 @@ pub(crate) async fn admit(
             patiently(|| keeper.begin_era(before)).await?;
             burn(keeper).await?;
         }
-        Standing::Older { why } => {
-            return Err(older(path, &why));
-        }
-        Standing::Current => {
-            return Err(format!(
-                "the database came out of a backup, and there is no anchor {} that tells whether it is \
-                 the newest. {WHAT_TO_DO}",
-                path.display()
-            ));
-        }
+        Standing::Older { why } => return Err(older(path, &why)),
+        Standing::Current => return Err(unanchored(path)),
     }
     if found.restored.is_some() {
         patiently(|| unset_mark(store, Mark::Restored)).await?;
@@ -81,8 +67,25 @@ pub(crate) async fn admit(
 /// Why nobody may work with a database that is not as new as the anchor at `path`.
 pub(crate) fn older(path: &Path, why: &str) -> String {
     format!(
-        "the database may be older than what this server has seen: {why} (anchor {}). {WHAT_TO_DO}",
+        "the database may be older than what this server has seen: {why} (anchor {}). {WHAT_TO_DO} {IF_LOST}",
         path.display()
+    )
+}
+
+/// Why nobody may work with a database out of a backup, when there is no anchor at `path`.
+pub(crate) fn unanchored(path: &Path) -> String {
+    format!(
+        "the database came out of a backup, and there is no anchor {} that tells whether it is the newest. \
+         {WHAT_TO_DO} {IF_LOST}",
+        path.display()
+    )
+}
+
+/// Why nobody may work with a database whose anchor cannot be read.
+pub(crate) fn broken(why: &str) -> String {
+    format!(
+        "{why}. Without it nobody can tell whether the database is the newest. Put the anchor's own copy back. \
+         {IF_LOST}"
     )
 }
 

@@ -9,7 +9,7 @@ use domain::port::store::{Row, RowId, Stop, Tx};
 use domain::port::{Clock, Courier, Random, Roots, Store};
 use domain::{Error, Keeper, Ports};
 use outside::{
-    ComposerOptions, HttpKeySets, KeyError, KeyFile, LocalRoots, MovableClock, OutsideCourier,
+    ComposerOptions, HttpKeySets, KeyFile, LocalRoots, MovableClock, OutsideCourier,
     OutsideLiveness, SystemRandom, TemplateComposer, WatchedClock,
 };
 use store::transfer::marks;
@@ -197,32 +197,35 @@ async fn keys(
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<(KeyFile, String), String> {
-    let configured = &loaded.config.keys;
-    match configured.kind.as_str() {
+    let path = key_path(loaded);
+    let in_file = loaded.config.keys.kind == "file";
+    if !in_file || !is_new(store).await? {
+        return held_keys(loaded);
+    }
+    if path.exists() {
+        tracing::warn!(
+            code = "empty_database",
+            "the key file was there before this database, which is empty: if there was another one, stop and \
+             put all of it back"
+        );
+        return held_keys(loaded);
+    }
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    let id = domain::port::random::uuid(random);
+    let keys = KeyFile::create(&path, id, clock.now(), random);
+    let keys = keys.map_err(|error| domain::error::chain(&error))?;
+    Ok((keys, path.display().to_string()))
+}
+
+/// The root keys that the configuration names, and where they are.
+pub(crate) fn held_keys(loaded: &Loaded) -> Result<(KeyFile, String), String> {
+    match loaded.config.keys.kind.as_str() {
         "env" => keys_of_environment(loaded),
         "file" => {
             let path = key_path(loaded);
-            let keys = match KeyFile::load(&path) {
-                Err(KeyError::Missing { .. }) if is_new(store).await? => {
-                    if let Some(folder) = path.parent() {
-                        make_folder(folder)?;
-                    }
-                    let id = domain::port::random::uuid(random);
-                    KeyFile::create(&path, id, clock.now(), random)
-                        .map_err(|error| domain::error::chain(&error))?
-                }
-                Ok(keys) => {
-                    if is_new(store).await? {
-                        tracing::warn!(
-                            code = "empty_database",
-                            "the key file was there before this database, which is empty: if there was another \
-                             one, stop and put all of it back"
-                        );
-                    }
-                    keys
-                }
-                Err(error) => return Err(domain::error::chain(&error)),
-            };
+            let keys = KeyFile::load(&path).map_err(|error| domain::error::chain(&error))?;
             Ok((keys, path.display().to_string()))
         }
         other => Err(format!(
@@ -231,8 +234,7 @@ async fn keys(
     }
 }
 
-/// The keys that `[keys] env` names, and where they are.
-pub(crate) fn keys_of_environment(loaded: &Loaded) -> Result<(KeyFile, String), String> {
+fn keys_of_environment(loaded: &Loaded) -> Result<(KeyFile, String), String> {
     let name = &loaded.config.keys.env;
     #[expect(
         clippy::disallowed_methods,
@@ -255,11 +257,11 @@ pub(crate) fn has_no_file(loaded: &Loaded) -> Result<bool, String> {
 }
 
 /// What to say where there is no database yet, and no server is being started.
-pub(crate) fn no_database(loaded: &Loaded) -> String {
+pub(crate) fn no_database(path: &Path) -> String {
     format!(
         "there is no database {}: `keyward serve` makes one at its first start; another folder is named with \
          --data, a configuration with --config",
-        loaded.data.join(DATABASE).display()
+        path.display()
     )
 }
 

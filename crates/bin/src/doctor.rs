@@ -13,7 +13,7 @@ use store::{Backend, Extent, Migrations, Phase};
 
 use crate::banner;
 use crate::cli::print;
-use crate::compose::{self, chain, key_path};
+use crate::compose::{self, DATABASE, chain, key_path};
 use crate::config::{Loaded, courier_options, strict};
 use crate::running::Running;
 use crate::{admission, anchor};
@@ -91,15 +91,9 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
     let mut found = Vec::new();
     let mut note = |level, what: String| found.push(Finding { level, what });
     let is_new = compose::has_no_file(loaded)?;
-    let keys = match loaded.config.keys.kind.as_str() {
-        "env" => Some(compose::keys_of_environment(loaded)),
-        _ if is_new && !key_path(loaded).exists() => None,
-        _ => {
-            let path = key_path(loaded);
-            let keys = KeyFile::load(&path).map_err(|error| error.to_string());
-            Some(keys.map(|keys| (keys, path.display().to_string())))
-        }
-    };
+    // The first start makes a key file, too.
+    let none_yet = is_new && loaded.config.keys.kind == "file" && !key_path(loaded).exists();
+    let keys = (!none_yet).then(|| compose::held_keys(loaded));
     match &keys {
         Some(Ok((keys, place))) => {
             note(
@@ -111,7 +105,7 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
         None => {}
     }
     if is_new {
-        note("advice", compose::no_database(loaded));
+        note("advice", compose::no_database(&loaded.data.join(DATABASE)));
         return Ok(found);
     }
     match compose::database(loaded, Migrations::Leave) {
@@ -149,13 +143,10 @@ async fn fits(
     if let Some(why) = admission::not_here(&found) {
         return Err(why);
     }
-    let anchor = anchor::read(&anchor::path(loaded))?;
+    let path = anchor::path(loaded);
+    let anchor = anchor::read(&path).map_err(|why| admission::broken(&why))?;
     if found.restored.is_some() && anchor.is_none() {
-        return Err(
-            "the database came out of a backup, and there is no anchor that tells whether it is the newest: \
-             a server starts with --accept-rollback only"
-                .to_owned(),
-        );
+        return Err(admission::unanchored(&path));
     }
     let (Some(keys), Some(kept)) = (
         keys,
@@ -182,7 +173,7 @@ async fn fits(
         Standing::Burning => {
             Err("a rollback was accepted, and is not at its end: start a server".to_owned())
         }
-        Standing::Older { why } => Err(admission::older(&anchor::path(loaded), &why)),
+        Standing::Older { why } => Err(admission::older(&path, &why)),
     }
 }
 
@@ -208,7 +199,7 @@ pub(crate) async fn migrate(
     json: bool,
 ) -> Result<ExitCode, String> {
     if compose::has_no_file(loaded)? {
-        return Err(compose::no_database(loaded));
+        return Err(compose::no_database(&loaded.data.join(DATABASE)));
     }
     let (store, name) = compose::database(loaded, Migrations::Leave)?;
     let plan = store.plan().await.map_err(|error| chain(&error))?;

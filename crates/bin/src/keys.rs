@@ -10,7 +10,7 @@ use outside::{KeyFile, SystemRandom};
 use serde_json::json;
 
 use crate::cli::{Place, print};
-use crate::compose::{key_path, keys_of_environment};
+use crate::compose::{held_keys, key_path};
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
@@ -78,14 +78,7 @@ pub(crate) fn run(command: &KeysCommand) -> Result<ExitCode, String> {
 
 fn show(arguments: &ShowArgs) -> Result<ExitCode, String> {
     let loaded = arguments.place.load()?;
-    let (keys, kept) = match loaded.config.keys.kind.as_str() {
-        "env" => keys_of_environment(&loaded)?,
-        _ => {
-            let path = key_path(&loaded);
-            let keys = KeyFile::load(&path).map_err(|error| chain(&error))?;
-            (keys, path.display().to_string())
-        }
-    };
+    let (keys, kept) = held_keys(&loaded)?;
     let states = Root::ALL.map(|root| (root.name(), keys.state(root)));
     if arguments.json {
         let roots = states.map(|(name, (version, prepared))| {
@@ -122,20 +115,20 @@ fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
     };
     let root = arguments.root.root();
     let mut keys = KeyFile::load(&path).map_err(|error| chain(&error))?;
-    let done = if arguments.prepare {
+    let version = if arguments.prepare {
         keys.prepare(root, &SystemRandom)
     } else {
         keys.rotate(root, &SystemRandom)
     };
-    let done = done.map_err(|error| chain(&error))?;
-    let (name, version, place) = (root.name(), done.version, path.display());
+    let version = version.map_err(|error| chain(&error))?;
+    let (name, place) = (root.name(), path.display());
     if arguments.json {
         let value = json!({
-            "place": place.to_string(), "root": name, "version": version, "prepared": done.prepared,
+            "place": place.to_string(), "root": name, "version": version, "prepared": arguments.prepare,
         });
         return print(&value.to_string());
     }
-    let text = if done.prepared {
+    let text = if arguments.prepare {
         format!(
             "Version {version} of root {name} is prepared in {place}. Keep this file as safe as the one before. \
              Give it to every node and restart them one by one; then run `keyward keys rotate {name}`, and do \

@@ -17,7 +17,7 @@ use store::{
 };
 
 use crate::cli::{Place, print};
-use crate::compose::{KEYS_ROW, chain};
+use crate::compose::{KEYS_ROW, chain, no_database};
 
 /// A whole database may take this long.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
@@ -209,7 +209,7 @@ impl Database {
     async fn look(&self) -> Result<(Arc<dyn Store>, u64), String> {
         let sum = |kinds: &[(String, u64)]| kinds.iter().map(|(_, count)| count).sum();
         match self {
-            Self::Sqlite(path) if !path.exists() => Err(missing(path)),
+            Self::Sqlite(path) if !path.exists() => Err(no_database(path)),
             Self::Sqlite(path) => {
                 let view = SqliteView::open(path).map_err(|error| chain(&error))?;
                 let rows = sum(view.kinds());
@@ -228,7 +228,7 @@ impl Database {
     async fn own(&self, migrations: Migrations) -> Result<Arc<dyn Backend>, String> {
         match self {
             Self::Sqlite(path) if migrations == Migrations::Require && !path.exists() => {
-                Err(missing(path))
+                Err(no_database(path))
             }
             Self::Sqlite(path) => {
                 let options = SqliteOptions {
@@ -245,13 +245,6 @@ impl Database {
             }
         }
     }
-}
-
-fn missing(path: &Path) -> String {
-    format!(
-        "there is no database {}: another folder is named with --data, a configuration with --config",
-        path.display()
-    )
 }
 
 fn postgres(

@@ -282,7 +282,7 @@ fn watched(name: &'static str, router: Router, metrics: &Arc<Metrics>) -> Router
     web::observe::layer(web::observe::catch_panic(router, panicked), observer)
 }
 
-/// Letters, reminders, the audit chain and forgetting, until `stop`.
+/// Letters, reminders, the audit chain, forgetting and sealing anew, until `stop`.
 fn jobs(keeper: &Arc<Keeper>, metrics: &Arc<Metrics>, stop: &CancellationToken) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     for _ in 0..DISPATCHERS {

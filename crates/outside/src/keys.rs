@@ -5,5 +5,5 @@ mod file;
 mod local;
 
 pub use error::KeyError;
-pub use file::{KeyFile, Rotated};
+pub use file::KeyFile;
 pub use local::LocalRoots;

@@ -32,14 +32,6 @@ pub(super) struct Version {
     pub(super) prepared: bool,
 }
 
-/// What a rotation did with a root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotated {
-    pub version: u32,
-    /// Whether it is only prepared.
-    pub prepared: bool,
-}
-
 /// The content of a key file, checked.
 pub struct KeyFile {
     path: Option<PathBuf>,
@@ -140,25 +132,21 @@ impl KeyFile {
         Zeroizing::new(String::from_utf8(std::mem::take(&mut *out)).expect("JSON is UTF-8"))
     }
 
-    /// Seals with a new version of `root` from the next start on: the prepared one, or one that is added now.
+    /// Seals with a new version of `root` from the next start on: the prepared one, or one that is
+    /// added now. Gives its number.
     ///
     /// Starts from what the file holds now, so a version that another process added stays. The new content
     /// takes the file's place at once or not at all.
-    pub fn rotate(&mut self, root: Root, random: &dyn Random) -> Result<Rotated, KeyError> {
+    pub fn rotate(&mut self, root: Root, random: &dyn Random) -> Result<u32, KeyError> {
         self.add(root, random, false)
     }
 
     /// Adds a version to `root` that opens from the next start on and seals after [`KeyFile::rotate`].
-    pub fn prepare(&mut self, root: Root, random: &dyn Random) -> Result<Rotated, KeyError> {
+    pub fn prepare(&mut self, root: Root, random: &dyn Random) -> Result<u32, KeyError> {
         self.add(root, random, true)
     }
 
-    fn add(
-        &mut self,
-        root: Root,
-        random: &dyn Random,
-        prepared: bool,
-    ) -> Result<Rotated, KeyError> {
+    fn add(&mut self, root: Root, random: &dyn Random, prepared: bool) -> Result<u32, KeyError> {
         if let Some(why) = why_never(root) {
             return Err(KeyError::Unsupported { why });
         }
@@ -191,12 +179,7 @@ impl KeyFile {
         Ok(done)
     }
 
-    fn step(
-        &mut self,
-        root: Root,
-        random: &dyn Random,
-        prepared: bool,
-    ) -> Result<Rotated, KeyError> {
+    fn step(&mut self, root: Root, random: &dyn Random, prepared: bool) -> Result<u32, KeyError> {
         let versions = &mut self.roots[position(root)];
         match versions.last_mut() {
             Some(last) if last.prepared && prepared => {
@@ -206,10 +189,7 @@ impl KeyFile {
             }
             Some(last) if last.prepared => {
                 last.prepared = false;
-                return Ok(Rotated {
-                    version: last.number,
-                    prepared,
-                });
+                return Ok(last.number);
             }
             _ => {}
         }
@@ -222,10 +202,7 @@ impl KeyFile {
             key: Key::new(bytes(random)),
             prepared,
         });
-        Ok(Rotated {
-            version: number,
-            prepared,
-        })
+        Ok(number)
     }
 
     /// The version of `root` that seals, and the prepared one if there is one.

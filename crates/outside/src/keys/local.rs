@@ -78,7 +78,8 @@ impl LocalRoots {
     /// Compares these keys with the text that [`LocalRoots::check`] gave when the database was last opened.
     ///
     /// Every key named there must be here, unchanged, and a version that was in use must be in use: so neither
-    /// another database's key file nor a copy from before the last rotation is taken. Keys that are new here are fine; keep the new text then.
+    /// another database's key file nor a copy from before the last rotation is taken. Keys that are new here are
+    /// fine; keep the new text then.
     pub fn verify(&self, kept: &str) -> Result<(), KeyError> {
         let refuse = |why: String| Err(KeyError::OtherDatabase { why });
         let mut words = kept.split(' ');
@@ -138,10 +139,6 @@ impl LocalRoots {
         all
     }
 
-    fn has(&self, root: Root, version: u32) -> bool {
-        self.seals.contains_key(&(root.name(), version))
-    }
-
     fn seal_key(&self, root: Root, version: u32) -> Result<&SealKey, Error> {
         self.seals
             .get(&(root.name(), version))
@@ -166,23 +163,20 @@ impl Roots for LocalRoots {
     }
 
     fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match sealed.first_chunk() {
-            Some(version) if !self.has(root, u32::from_be_bytes(*version)) => {
-                Err(Error::bug("it was sealed with a key that there is not"))
-            }
-            Some(version) if u32::from_be_bytes(*version) >= self.current(root) => Ok(None),
-            _ => {
-                let plain = self.open(root, aad, sealed)?;
-                self.seal(root, aad, &plain).map(Some)
-            }
+        let (version, _) = version_of(sealed)?;
+        if !self.seals.contains_key(&(root.name(), version)) {
+            return Err(Error::bug("it was sealed with a key that there is not"));
         }
+        if version >= self.current(root) {
+            return Ok(None);
+        }
+        let plain = self.open(root, aad, sealed)?;
+        self.seal(root, aad, &plain).map(Some)
     }
 
     fn open(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let Some((version, sealed)) = sealed.split_first_chunk() else {
-            return Err(Error::bug("a text sealed by a root is too short"));
-        };
-        let key = self.seal_key(root, u32::from_be_bytes(*version))?;
+        let (version, sealed) = version_of(sealed)?;
+        let key = self.seal_key(root, version)?;
         let opened = key.open(aad, sealed);
         opened.map_err(|_| {
             Error::bug(format!(
@@ -209,6 +203,14 @@ impl fmt::Debug for LocalRoots {
             .field("database", &self.database())
             .finish_non_exhaustive()
     }
+}
+
+/// Takes a sealed text apart.
+fn version_of(sealed: &[u8]) -> Result<(u32, &[u8]), Error> {
+    let (version, sealed) = sealed
+        .split_first_chunk()
+        .ok_or_else(|| Error::bug("a text sealed by a root is too short"))?;
+    Ok((u32::from_be_bytes(*version), sealed))
 }
 
 /// The rows are fine, the keys given at start are not all there: nothing was judged.

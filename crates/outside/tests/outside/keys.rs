@@ -261,7 +261,7 @@ fn what_was_sealed_before_a_rotation_opens_after_it() {
     assert_eq!(sealed[..4], [0, 0, 0, 1]);
 
     let done = keys.rotate(Root::Data, Seeded::new(2).as_ref()).unwrap();
-    assert_eq!((done.version, done.prepared), (2, false));
+    assert_eq!(done, 2);
     assert_eq!(folder.names(), ["keyward.keys"]);
     assert_eq!(
         fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,
@@ -293,7 +293,7 @@ fn a_rotation_keeps_what_another_process_added() {
     let mut other = KeyFile::load(&folder.path()).unwrap();
     one.rotate(Root::Pepper, Seeded::new(2).as_ref()).unwrap();
     let done = other.rotate(Root::Pepper, Seeded::new(3).as_ref()).unwrap();
-    assert_eq!(done.version, 3);
+    assert_eq!(done, 3);
     assert_eq!(
         folder.json()["roots"]["pepper"].as_array().unwrap().len(),
         3
@@ -341,7 +341,7 @@ fn a_prepared_version_opens_at_once_and_seals_after_the_rotation() {
     let mut keys = folder.create();
     let random = Seeded::new(2);
     let done = keys.prepare(Root::Data, random.as_ref()).unwrap();
-    assert_eq!((done.version, done.prepared), (2, true));
+    assert_eq!(done, 2);
     assert_eq!(folder.json()["roots"]["data"][1]["prepared"], true);
     assert_eq!(keys.state(Root::Data), (1, Some(2)));
     assert!(
@@ -355,7 +355,7 @@ fn a_prepared_version_opens_at_once_and_seals_after_the_rotation() {
     assert_eq!(behind.current(Root::Data), 1);
 
     let done = keys.rotate(Root::Data, random.as_ref()).unwrap();
-    assert_eq!((done.version, done.prepared), (2, false));
+    assert_eq!(done, 2);
     assert_eq!(keys.state(Root::Data), (2, None));
     assert!(folder.json()["roots"]["data"][1].get("prepared").is_none());
     let ahead = roots(KeyFile::load(&folder.path()).unwrap());

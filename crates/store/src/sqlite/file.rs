@@ -69,7 +69,7 @@ fn refuse_left_log(path: &Path) -> Result<(), Error> {
     }
     let what = format!(
         "{} holds the newest changes of a database, and {} is not here: the two belong together. Put that \
-         back beside it; or, for a new database, move both to the same other place",
+         back beside it; or, for a new database, move the log away and keep it",
         log.display(),
         path.display()
     );
