@@ -46,3 +46,16 @@ pub mod wallet;
 pub use error::{Condition, Error, Refusal};
 pub use keeper::{Caller, Keeper, Ports};
 pub use time::Timestamp;
+
+/// The service for PIN-guarded keys. Until the hub is divided, every service is the one [`Keeper`].
+pub type GuardedKeys = Keeper;
+/// The service for accounts with one-time tokens.
+pub type People = Keeper;
+/// The service for accounts with an encrypted vault.
+pub type Vaults = Keeper;
+/// The service for wallets: users, devices and keyshares.
+pub type Wallets = Keeper;
+/// The service for tenants, their applications and clients, and device keys.
+pub type Tenants = Keeper;
+/// The service for what only an operator may do.
+pub type Operators = Keeper;
