@@ -1,9 +1,9 @@
 //! The first screen: where the server listens, where data and keys lie, and what is not safe yet.
 
-use crate::cli::print;
 use crate::compose::{House, key_path};
 use crate::config::{Loaded, courier_options};
 use crate::running::Running;
+use terminal::print;
 
 /// Prints the first screen, or its one JSON line.
 pub(crate) fn show(

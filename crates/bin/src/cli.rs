@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use store::Extent;
+use terminal::print;
 
 use crate::config::{Config, Loaded};
 use crate::{client, config, doctor, keys, operate, serve, surface, torture};
@@ -158,16 +159,5 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Torture(arguments) => torture::run(arguments).await,
         Command::Admin(command) => client::admin::run(command).await,
         Command::Dev(command) => client::dev::run(command).await,
-    }
-}
-
-/// Writes to standard output; a reader that left (`| head`) is no error.
-pub(crate) fn print(text: &str) -> Result<ExitCode, String> {
-    use std::io::Write;
-    match writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write: {error}"))
-        }
-        _ => Ok(ExitCode::SUCCESS),
     }
 }

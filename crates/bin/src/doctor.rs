@@ -12,11 +12,11 @@ use store::transfer::marks;
 use store::{Backend, Extent, Migrations, Phase};
 
 use crate::banner;
-use crate::cli::print;
 use crate::compose::{self, DATABASE, chain, key_path};
 use crate::config::{Loaded, courier_options, strict};
 use crate::running::Running;
 use crate::{admission, anchor};
+use terminal::print;
 
 #[derive(Serialize)]
 struct Finding {

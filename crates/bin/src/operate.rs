@@ -16,7 +16,9 @@ use store::{
     Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, SqliteView,
 };
 
-use crate::cli::{Place, print};
+use terminal::print;
+
+use crate::cli::Place;
 use crate::compose::{KEYS_ROW, chain, no_database};
 
 /// A whole database may take this long.

@@ -13,8 +13,8 @@ use domain::Keeper;
 use domain::audit::Checkpoint;
 use domain::port::random::bytes;
 use domain::secret::SecretText;
+use terminal::StopSignals;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::{ServeOptions, TrustedProxies};
@@ -350,31 +350,6 @@ fn note(job: &'static str, outcome: Result<(), domain::Error>, metrics: &Metrics
             error = domain::error::chain(&error),
             "a job will be tried again"
         );
-    }
-}
-
-/// The wish of an operator, or of the system, that the process stops.
-pub(crate) struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    /// From here on a signal does not end the process by itself.
-    pub(crate) fn listen() -> Result<Self, String> {
-        let listen =
-            |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    pub(crate) async fn come(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }
 

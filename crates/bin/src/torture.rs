@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::client::Target;
-use crate::serve::StopSignals;
 use arena::Arena;
 use table::{Ended, Finding, Tried, Verdict};
+use terminal::StopSignals;
 
 #[derive(Args)]
 pub(crate) struct TortureArgs {

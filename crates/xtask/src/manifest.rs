@@ -15,9 +15,10 @@ const FRONT_MAY: &[&str] = &["domain", "web"];
 const STORE_MAY: &[&str] = &["domain", "crypto"];
 
 /// What a crate of ours may depend on among ours; the folder's name is the crate's name.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("crypto", &[]),
     ("web", &[]),
+    ("terminal", &[]),
     ("domain", &["crypto"]),
     ("store", STORE_MAY),
     ("outside", STORE_MAY),
@@ -36,7 +37,7 @@ const TABLE: [(&str, &[&str]); 14] = [
 
 const ALL: &[&str] = &[
     "crypto", "web", "domain", "store", "outside", "photon", "enceeper", "profile", "duo", "cis",
-    "admin",
+    "admin", "terminal",
 ];
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::duo::{self, DuoCommand};
 use super::enceeper::{self, EnceeperCommand};
 use super::{Target, account, encode, readable, tenancy};
-use crate::cli::print;
+use terminal::print;
 
 #[derive(Subcommand)]
 pub(crate) enum AdminCommand {

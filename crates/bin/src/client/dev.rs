@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{Target, encode};
-use crate::cli::print;
+use terminal::print;
 
 #[derive(Subcommand)]
 pub(crate) enum DevCommand {

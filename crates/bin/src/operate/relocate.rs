@@ -169,7 +169,7 @@ pub(super) async fn release(database: &Database) -> Result<ExitCode, String> {
     unset_mark(store.as_ref(), Mark::Moved)
         .await
         .map_err(|error| chain(&error))?;
-    crate::cli::print(&format!(
+    terminal::print(&format!(
         "{} may be worked with again. If the other one was used since, the servers' anchors tell that this is older.",
         database.name()
     ))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::print;
+use terminal::print;
 
 /// What became of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
