@@ -2,7 +2,7 @@
 
 use crate::compose::{House, key_path};
 use crate::config::{Loaded, courier_options};
-use crate::running::Running;
+use admin_wire::Running;
 use terminal::print;
 
 /// Prints the first screen, or its one JSON line.

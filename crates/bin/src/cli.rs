@@ -8,7 +8,7 @@ use store::Extent;
 use terminal::print;
 
 use crate::config::{Config, Loaded};
-use crate::{client, config, doctor, keys, operate, serve, surface, torture};
+use crate::{config, doctor, keys, operate, serve, surface, torture};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -52,10 +52,10 @@ enum Command {
     Torture(torture::TortureArgs),
     /// Look after a running server.
     #[command(subcommand)]
-    Admin(client::admin::AdminCommand),
+    Admin(::cli::AdminCommand),
     /// Tools of development mode (`keyward serve --dev`).
     #[command(subcommand)]
-    Dev(client::dev::DevCommand),
+    Dev(::cli::DevCommand),
 }
 
 /// Where configuration and data are.
@@ -157,7 +157,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
                 .to_string(),
         ),
         Command::Torture(arguments) => torture::run(arguments).await,
-        Command::Admin(command) => client::admin::run(command).await,
-        Command::Dev(command) => client::dev::run(command).await,
+        Command::Admin(command) => ::cli::admin(command).await,
+        Command::Dev(command) => ::cli::dev(command).await,
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use std::sync::Arc;
 
+use admin_wire::Running;
 use domain::port::{Clock, Random, Store};
 use domain::rollback::Standing;
 use outside::{KeyFile, LocalRoots, SystemClock, SystemRandom};
@@ -14,7 +15,6 @@ use store::{Backend, Extent, Migrations, Phase};
 use crate::banner;
 use crate::compose::{self, DATABASE, chain, key_path};
 use crate::config::{Loaded, courier_options, strict};
-use crate::running::Running;
 use crate::{admission, anchor};
 use terminal::print;
 

@@ -5,7 +5,6 @@ mod admission;
 mod anchor;
 mod banner;
 mod cli;
-mod client;
 mod compose;
 mod config;
 mod dev;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admin_wire::Running;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -23,9 +24,8 @@ use crate::cli::ServeArgs;
 use crate::compose::{self, House, MAILBOX, Mode};
 use crate::config::Loaded;
 use crate::metrics::{Listener, Metrics};
-use crate::running::Running;
 use crate::watch::Watch;
-use crate::{admission, anchor, banner, dev, log, surface};
+use crate::{admission, anchor, banner, dev, log, running, surface};
 
 /// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
 const JOB_PAUSE: Duration = Duration::from_millis(500);
@@ -75,10 +75,10 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
         token: hex::encode(bytes::<32>(house.random.as_ref())),
         dev: mode != Mode::Production,
     };
-    running.write(&loaded.data)?;
+    running::write(&running, &loaded.data)?;
     banner::show(&loaded, &house, &running, json)?;
     let served = serve(&loaded, (house, known), &running, listeners, signals).await;
-    Running::remove(&loaded.data);
+    running::remove(&loaded.data);
     served.map(|()| ExitCode::SUCCESS)
 }
 

@@ -19,9 +19,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::cli::Target;
 use clap::Args;
 
-use crate::client::Target;
 use arena::Arena;
 use table::{Ended, Finding, Tried, Verdict};
 use terminal::StopSignals;

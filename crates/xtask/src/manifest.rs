@@ -15,10 +15,12 @@ const FRONT_MAY: &[&str] = &["domain", "web"];
 const STORE_MAY: &[&str] = &["domain", "crypto"];
 
 /// What a crate of ours may depend on among ours; the folder's name is the crate's name.
-const TABLE: [(&str, &[&str]); 15] = [
+const TABLE: [(&str, &[&str]); 17] = [
     ("crypto", &[]),
     ("web", &[]),
     ("terminal", &[]),
+    ("admin-wire", &[]),
+    ("cli", &["admin-wire", "terminal"]),
     ("domain", &["crypto"]),
     ("store", STORE_MAY),
     ("outside", STORE_MAY),
@@ -36,8 +38,20 @@ const TABLE: [(&str, &[&str]); 15] = [
 ];
 
 const ALL: &[&str] = &[
-    "crypto", "web", "domain", "store", "outside", "photon", "enceeper", "profile", "duo", "cis",
-    "admin", "terminal",
+    "crypto",
+    "web",
+    "domain",
+    "store",
+    "outside",
+    "photon",
+    "enceeper",
+    "profile",
+    "duo",
+    "cis",
+    "admin",
+    "admin-wire",
+    "terminal",
+    "cli",
 ];
 
 #[derive(Deserialize)]

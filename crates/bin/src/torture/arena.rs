@@ -17,7 +17,7 @@ use tokio::sync::{Barrier, Mutex};
 
 use super::TortureArgs;
 use super::table::Ended;
-use crate::client::{Server, encode};
+use ::cli::{Server, encode};
 
 /// How often a call that is put off is made again.
 const PATIENCE: usize = 200;

@@ -9,7 +9,7 @@ use super::arena::{Answer, Arena, By, pin};
 use super::contest::{Content, Holder, Ticket, contest};
 use super::mail::Mail;
 use super::table::{Ended, Round, Tried};
-use crate::client::encode;
+use ::cli::encode;
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]

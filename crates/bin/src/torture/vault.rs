@@ -15,7 +15,7 @@ use super::contest::{Content, Holder, Ticket, contest};
 use super::mail::Mail;
 use super::spend::expect;
 use super::table::{Ended, Round, Tried};
-use crate::client::encode;
+use ::cli::encode;
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,24 +1,26 @@
 //! `keyward admin` and `keyward dev`: clients of a running server's admin listener.
 
 mod account;
-pub(crate) mod admin;
-pub(crate) mod dev;
+mod admin;
+mod dev;
 mod duo;
 mod enceeper;
-pub(crate) mod tenancy;
+mod tenancy;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use admin_wire::Running;
 use clap::Args;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::running::Running;
+pub use admin::{AdminCommand, run as admin};
+pub use dev::{DevCommand, run as dev};
 
 /// How the server is found.
 #[derive(Args, Clone)]
-pub(crate) struct Target {
+pub struct Target {
     /// Data directory of a server on this machine.
     #[arg(
         long,
@@ -35,18 +37,18 @@ pub(crate) struct Target {
     token_file: Option<PathBuf>,
     /// Answer as JSON, and never ask anything.
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// A server that answers.
-pub(crate) struct Server {
+pub struct Server {
     client: Client,
     base: String,
     token: String,
 }
 
 impl Target {
-    pub(crate) fn connect(&self) -> Result<Server, String> {
+    pub fn connect(&self) -> Result<Server, String> {
         let (base, token) = match (&self.server, &self.token_file) {
             (Some(server), Some(file)) => {
                 let token = std::fs::read_to_string(file)
@@ -75,15 +77,15 @@ impl Target {
 }
 
 impl Server {
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
+    pub async fn get(&self, path: &str) -> Result<Value, String> {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Result<Value, String> {
+    pub async fn delete(&self, path: &str) -> Result<Value, String> {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
@@ -107,7 +109,7 @@ impl Server {
             format!(
                 "the server at {} does not answer: {}",
                 self.base,
-                domain::error::chain(&error)
+                chain(&error)
             )
         })?;
         let status = answer.status();
@@ -128,8 +130,20 @@ impl Server {
     }
 }
 
+/// An error with everything that it was caused by, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
 /// Percent-encodes one path segment or query value.
-pub(crate) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

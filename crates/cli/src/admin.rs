@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::duo::{self, DuoCommand};
-use super::enceeper::{self, EnceeperCommand};
-use super::{Target, account, encode, readable, tenancy};
+use crate::duo::{self, DuoCommand};
+use crate::enceeper::{self, EnceeperCommand};
+use crate::{Target, account, encode, readable, tenancy};
 use terminal::print;
 
 #[derive(Subcommand)]
-pub(crate) enum AdminCommand {
+pub enum AdminCommand {
     /// How the server is.
     Status(Common),
     /// PIN-guarded keys of the Photon surface.
@@ -57,13 +57,13 @@ pub(crate) enum AdminCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct Common {
+pub struct Common {
     #[command(flatten)]
     target: Target,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum PhotonCommand {
+pub enum PhotonCommand {
     /// State of a key: counters, locks, contacts. No secrets, no addresses.
     Show {
         /// Id of the key.
@@ -84,7 +84,7 @@ pub(crate) enum PhotonCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum ImportCommand {
+pub enum ImportCommand {
     /// The tables of the original Photon key server, as JSON lines (a `DynamoDB` export, or plain).
     Photon {
         /// The file; `-` reads standard input.
@@ -95,7 +95,7 @@ pub(crate) enum ImportCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum AuditCommand {
+pub enum AuditCommand {
     /// Walk the whole chain: finds a changed, moved, removed or cut-off row. Exit status 1 when it does.
     Verify(Common),
     /// The newest events, newest first.
@@ -111,7 +111,7 @@ pub(crate) enum AuditCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum MessagesCommand {
+pub enum MessagesCommand {
     /// Show a message in words, without sending it.
     Preview {
         /// The operation, for example `recovery_started`.
@@ -126,7 +126,7 @@ pub(crate) enum MessagesCommand {
     },
 }
 
-pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, String> {
+pub async fn run(command: AdminCommand) -> Result<ExitCode, String> {
     match command {
         AdminCommand::Status(Common { target }) => {
             show(&target, &target.connect()?.get("/admin/v1/status").await?)
@@ -257,7 +257,7 @@ async fn audit(command: AuditCommand) -> Result<ExitCode, String> {
     }
 }
 
-pub(super) fn show(target: &Target, value: &Value) -> Result<ExitCode, String> {
+pub(crate) fn show(target: &Target, value: &Value) -> Result<ExitCode, String> {
     if target.json {
         print(&value.to_string())
     } else {

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::admin::show;
-use super::{Target, encode};
+use crate::admin::show;
+use crate::{Target, encode};
 
 /// Where something lives.
 #[derive(Args)]
-pub(crate) struct InTenant {
+pub struct InTenant {
     /// Id of the tenant.
     #[arg(long)]
     tenant: String,
@@ -19,7 +19,7 @@ pub(crate) struct InTenant {
 }
 
 #[derive(Args)]
-pub(crate) struct InApp {
+pub struct InApp {
     /// Id of the application.
     #[arg(long)]
     app: String,
@@ -45,7 +45,7 @@ impl InApp {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum TenantCommand {
+pub enum TenantCommand {
     /// Make a tenant. Prints its management client and that client's secret, this once.
     Create {
         #[arg(long)]
@@ -78,7 +78,7 @@ pub(crate) enum TenantCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum AppCommand {
+pub enum AppCommand {
     /// Make an application with a client that has full access to it. Prints the secret, this once.
     Create {
         #[arg(long)]
@@ -115,7 +115,7 @@ pub(crate) enum AppCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct ClientForm {
+pub struct ClientForm {
     #[arg(long)]
     name: Option<String>,
     /// Id of a role; may be repeated. None at all: full access to the application.
@@ -137,7 +137,7 @@ impl ClientForm {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum ClientCommand {
+pub enum ClientCommand {
     /// Make a client. Prints its secret, this once.
     Create {
         #[command(flatten)]
@@ -191,7 +191,7 @@ pub(crate) enum ClientCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct RoleForm {
+pub struct RoleForm {
     #[arg(long)]
     name: Option<String>,
     #[arg(long)]
@@ -208,7 +208,7 @@ impl RoleForm {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum RoleCommand {
+pub enum RoleCommand {
     /// Make a role.
     Create {
         #[command(flatten)]
@@ -241,7 +241,7 @@ pub(crate) enum RoleCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum UserCommand {
+pub enum UserCommand {
     /// Make a person, a member of the application.
     Create {
         #[arg(long, required_unless_present = "phone")]
@@ -282,7 +282,7 @@ pub(crate) enum UserCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum SigningKeyCommand {
+pub enum SigningKeyCommand {
     /// Sign clients' tokens with a new key from now on; live tokens stay good.
     Rotate {
         #[command(flatten)]

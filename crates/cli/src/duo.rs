@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Target, encode};
+use crate::{Target, encode};
 
 #[derive(Subcommand)]
-pub(crate) enum DuoCommand {
+pub enum DuoCommand {
     /// Users, newest first, a hundred at a time.
     Users {
         /// Only users behind this one: issuer and subject.
@@ -56,7 +56,7 @@ pub(crate) enum DuoCommand {
     },
 }
 
-pub(super) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
+pub(crate) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
     let query = |issuer: &str, subject: &str| {
         format!("?issuer={}&subject={}", encode(issuer), encode(subject))
     };
@@ -117,7 +117,7 @@ pub(super) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
             (target, answer)
         }
     };
-    super::admin::show(&target, &answer)
+    crate::admin::show(&target, &answer)
 }
 
 fn meant(yes: bool, target: &Target, what: &str) -> Result<(), String> {

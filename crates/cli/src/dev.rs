@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Target, encode};
+use crate::{Target, encode};
 use terminal::print;
 
 #[derive(Subcommand)]
-pub(crate) enum DevCommand {
+pub enum DevCommand {
     /// The newest message, or only its code.
     Mailbox {
         /// Only messages to this address.
@@ -30,7 +30,7 @@ pub(crate) enum DevCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum ClockCommand {
+pub enum ClockCommand {
     /// Move the clock forward; returns when everything that became due has happened.
     Advance {
         /// How far: 30d, 24h, 15m, 3600s.
@@ -40,7 +40,7 @@ pub(crate) enum ClockCommand {
     },
 }
 
-pub(crate) async fn run(command: DevCommand) -> Result<ExitCode, String> {
+pub async fn run(command: DevCommand) -> Result<ExitCode, String> {
     match command {
         DevCommand::Mailbox {
             to,

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::admin::show;
-use super::{Target, encode};
+use crate::admin::show;
+use crate::{Target, encode};
 
 #[derive(Subcommand)]
-pub(crate) enum AccountCommand {
+pub enum AccountCommand {
     /// State of an account: masked addresses, second steps, locks. No secrets.
     Show {
         /// Id of the account: the subject of its tokens.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Target, encode};
+use crate::{Target, encode};
 
 #[derive(Subcommand)]
-pub(crate) enum EnceeperCommand {
+pub enum EnceeperCommand {
     /// State of an account: plan, counts, fingerprint of its public key. Nothing of what is in it.
     Show {
         /// E-mail address of the account.
@@ -37,12 +37,12 @@ pub(crate) enum EnceeperCommand {
     },
 }
 
-pub(super) async fn run(command: EnceeperCommand) -> Result<ExitCode, String> {
+pub(crate) async fn run(command: EnceeperCommand) -> Result<ExitCode, String> {
     let path = |email: &str| format!("/admin/v1/vault-accounts/{}", encode(email));
     match command {
         EnceeperCommand::Show { email, target } => {
             let state = target.connect()?.get(&path(&email)).await?;
-            super::admin::show(&target, &state)
+            crate::admin::show(&target, &state)
         }
         EnceeperCommand::Plan {
             email,
@@ -54,7 +54,7 @@ pub(super) async fn run(command: EnceeperCommand) -> Result<ExitCode, String> {
                 .connect()?
                 .put(&path, &json!({ "plan": plan }))
                 .await?;
-            super::admin::show(&target, &state)
+            crate::admin::show(&target, &state)
         }
         EnceeperCommand::Delete { email, yes, target } => {
             if !yes && !target.json {
@@ -63,7 +63,7 @@ pub(super) async fn run(command: EnceeperCommand) -> Result<ExitCode, String> {
                 );
             }
             let deleted = target.connect()?.delete(&path(&email)).await?;
-            super::admin::show(&target, &deleted)
+            crate::admin::show(&target, &deleted)
         }
     }
 }
