@@ -8,7 +8,7 @@ use store::Extent;
 use terminal::print;
 
 use crate::config::{Config, Loaded};
-use crate::{config, doctor, keys, operate, serve, surface, torture};
+use crate::{config, doctor, keys, operate, serve, surface};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]

@@ -17,7 +17,6 @@ mod operate;
 mod running;
 mod serve;
 mod surface;
-mod torture;
 mod watch;
 
 use std::process::ExitCode;

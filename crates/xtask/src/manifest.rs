@@ -15,12 +15,14 @@ const FRONT_MAY: &[&str] = &["domain", "web"];
 const STORE_MAY: &[&str] = &["domain", "crypto"];
 
 /// What a crate of ours may depend on among ours; the folder's name is the crate's name.
-const TABLE: [(&str, &[&str]); 17] = [
+const TABLE: [(&str, &[&str]); 18] = [
     ("crypto", &[]),
     ("web", &[]),
     ("terminal", &[]),
     ("admin-wire", &[]),
     ("cli", &["admin-wire", "terminal"]),
+    // An attacker: it knows the wires and how to find a server, and nothing of how a limit is kept.
+    ("torture", &["cli", "crypto", "terminal"]),
     ("domain", &["crypto"]),
     ("store", STORE_MAY),
     ("outside", STORE_MAY),
@@ -52,6 +54,7 @@ const ALL: &[&str] = &[
     "admin-wire",
     "terminal",
     "cli",
+    "torture",
 ];
 
 #[derive(Deserialize)]

@@ -7,14 +7,14 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::account::Person;
-use super::arena::{Arena, By, Made};
-use super::contest::{Content, Holder, Ticket, contest};
-use super::spend::expect;
-use super::table::{Ended, Round, Tried};
+use crate::account::Person;
+use crate::arena::{Arena, By, Made};
+use crate::contest::{Content, Holder, Ticket, contest};
+use crate::spend::expect;
+use crate::table::{Ended, Round, Tried};
 
 /// A challenge binds one device, however many hand in the right signature.
-pub(super) async fn challenge(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let (_, id, session) = Person::logged_in(arena).await?;
     let by = By::Token(&session);

@@ -5,24 +5,24 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::arena::{Answer, Arena, By, pin};
-use super::contest::{Content, Holder, Ticket, contest};
-use super::mail::Mail;
-use super::table::{Ended, Round, Tried};
-use ::cli::encode;
+use crate::arena::{Answer, Arena, By, pin};
+use crate::contest::{Content, Holder, Ticket, contest};
+use crate::mail::Mail;
+use crate::table::{Ended, Round, Tried};
+use cli::encode;
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     VerifyCode,
     ResetCode,
     StopLink,
 }
 
-pub(super) const KINDS: [Kind; 3] = [Kind::VerifyCode, Kind::ResetCode, Kind::StopLink];
+pub(crate) const KINDS: [Kind; 3] = [Kind::VerifyCode, Kind::ResetCode, Kind::StopLink];
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::VerifyCode => "single use: address code",
             Self::ResetCode => "single use: reset code",
@@ -32,15 +32,15 @@ impl Kind {
 }
 
 /// A key with an address that letters go to.
-pub(super) struct Owned {
-    pub(super) key: String,
-    pub(super) pin: String,
+pub(crate) struct Owned {
+    pub(crate) key: String,
+    pub(crate) pin: String,
     mail: Mail,
 }
 
 impl Owned {
     /// A fresh key; its address is not verified yet, and the code for it is on its way.
-    pub(super) async fn new(arena: &Arena) -> Result<Self, Ended> {
+    pub(crate) async fn new(arena: &Arena) -> Result<Self, Ended> {
         let mail = Mail::fresh(arena).await?;
         let pin = pin();
         let key = arena.key(&pin).await?;
@@ -53,7 +53,7 @@ impl Owned {
         Ok(Self { key, pin, mail })
     }
 
-    pub(super) async fn verified(arena: &Arena) -> Result<Self, Ended> {
+    pub(crate) async fn verified(arena: &Arena) -> Result<Self, Ended> {
         let mut owned = Self::new(arena).await?;
         let code = owned.mail.code(arena).await?;
         let body = json!({ "code": code, "op": "verify" });
@@ -64,12 +64,12 @@ impl Owned {
         Ok(owned)
     }
 
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/v2/key/{}/user/{}", self.key, encode(&self.mail.address))
     }
 
     /// Starts a reset; the code that came.
-    pub(super) async fn start(&mut self, arena: &Arena) -> Result<String, Ended> {
+    pub(crate) async fn start(&mut self, arena: &Arena) -> Result<String, Ended> {
         self.mail.skip(arena).await?;
         let path = format!("{}/reset", self.path());
         let answer = arena.insist(0, Method::GET, &path, By::Nobody, None).await;
@@ -78,13 +78,13 @@ impl Owned {
     }
 
     /// The path of the link that stops a running reset.
-    pub(super) async fn link(&mut self, arena: &Arena) -> Result<String, Ended> {
+    pub(crate) async fn link(&mut self, arena: &Arena) -> Result<String, Ended> {
         self.mail.link(arena, "/recovery/").await
     }
 }
 
 /// Everybody hands in the same thing at once; one of them gets what it is for.
-pub(super) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
+pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     let before = arena.sent();
     let (method, path, content, won) = match kind {
         Kind::VerifyCode => {
@@ -125,15 +125,15 @@ pub(super) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
 }
 
 /// The proof of a reset. Its PIN must never open anything before the lock does.
-pub(super) fn reset(code: &str) -> Value {
+pub(crate) fn reset(code: &str) -> Value {
     json!({ "code": code, "op": "reset-pin", "newPin": THIEF })
 }
 
 /// The PIN that whoever attacks a lock wants to set.
-pub(super) const THIEF: &str = "3141592653";
+pub(crate) const THIEF: &str = "3141592653";
 
 /// What must work so that there is something to attack. A limit in force is no finding.
-pub(super) fn expect(answer: &Answer, status: u16, what: &str) -> Result<(), Ended> {
+pub(crate) fn expect(answer: &Answer, status: u16, what: &str) -> Result<(), Ended> {
     if answer.status == status {
         return Ok(());
     }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::port::random::below;
-use outside::SystemRandom;
 use reqwest::Method;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::arena::{Answer, Arena, By, only, pause, pin};
-use super::table::{Ended, Round, Tried};
+use crate::arena::{Answer, Arena, By, only, pause, pin};
+use crate::random::below;
+use crate::table::{Ended, Round, Tried};
 
 /// Right PINs that a subject's queue holds, and so must all be opened.
 const HONEST: usize = 64;
@@ -23,7 +22,7 @@ const SETTLED: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Wrong PINs from everywhere at once: exactly as many are judged as are allowed, and then the right one is refused too.
-pub(super) async fn brute_force(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn brute_force(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let right = pin();
     let key = arena.key(&right).await?;
@@ -73,7 +72,7 @@ async fn finish(arena: &Arena, key: &str) -> Result<usize, Ended> {
 }
 
 /// Owners at many devices: each is let in, none of them costs a try.
-pub(super) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let right = pin();
     let key = arena.key(&right).await?;
@@ -107,13 +106,13 @@ pub(super) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
 }
 
 /// Wrong PINs whose sender hangs up: before the verdict, to have it for nothing, and at any moment.
-pub(super) async fn dropped(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn dropped(arena: &Arc<Arena>) -> Tried {
     let began = arena.sent();
     let key = arena.key(&pin()).await?;
     for nth in 0..DROPS {
         let (patient, hasty) = (2 * nth, 2 * nth + 1);
         drop_after(arena, patient, &key, Duration::from_millis(400)).await?;
-        let hurry = u64::from(below(&SystemRandom, 40));
+        let hurry = below(40);
         drop_after(arena, hasty, &key, Duration::from_millis(hurry)).await?;
     }
     // Those who slept were judged; the others may never have been read.
@@ -169,14 +168,14 @@ async fn drop_after(arena: &Arena, nth: usize, key: &str, after: Duration) -> Re
     Ok(())
 }
 
-pub(super) async fn open(arena: &Arena, nth: usize, key: &str, pin: &str) -> Answer {
+pub(crate) async fn open(arena: &Arena, nth: usize, key: &str, pin: &str) -> Answer {
     let path = format!("/v2/key/{key}");
     arena
         .call(nth, Method::GET, &path, By::Pin(pin), None)
         .await
 }
 
-pub(super) async fn insist(arena: &Arena, nth: usize, key: &str, pin: &str) -> Answer {
+pub(crate) async fn insist(arena: &Arena, nth: usize, key: &str, pin: &str) -> Answer {
     let path = format!("/v2/key/{key}");
     arena
         .insist(nth, Method::GET, &path, By::Pin(pin), None)

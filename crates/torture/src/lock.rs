@@ -6,10 +6,10 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::json;
 
-use super::arena::{Arena, By, only, pin};
-use super::guess::insist;
-use super::spend::{Owned, THIEF, expect, reset};
-use super::table::{Ended, Round, Tried};
+use crate::arena::{Arena, By, only, pin};
+use crate::guess::insist;
+use crate::spend::{Owned, THIEF, expect, reset};
+use crate::table::{Ended, Round, Tried};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
@@ -30,7 +30,7 @@ struct Model {
 }
 
 /// All 24 orderings, each on a key of its own, every answer compared with the model's.
-pub(super) async fn orderings(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn orderings(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let mut done = 0;
     for order in permutations() {
@@ -123,7 +123,7 @@ async fn act_once(
 }
 
 /// Everything at the same moment: whatever won, the thief's PIN opens nothing.
-pub(super) async fn storm(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn storm(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let mut owned = Owned::verified(arena).await?;
     let code = owned.start(arena).await?;

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use domain::port::Random;
-use domain::port::random::{bytes, digits};
-use domain::vouched::OWN_ISSUER;
-use outside::SystemRandom;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Mutex};
 
-use super::TortureArgs;
-use super::table::Ended;
-use ::cli::{Server, encode};
+use crate::TortureArgs;
+use crate::random::{below, bytes};
+use crate::table::Ended;
+use cli::{Server, encode};
+
+/// What the admin API calls the issuer of the installation's own accounts.
+const OWN_ISSUER: &str = "self";
 
 /// How often a call that is put off is made again.
 const PATIENCE: usize = 200;
@@ -27,21 +27,21 @@ const LETTER_POLLS: usize = 100;
 
 /// What a node answered; 0 when the connection broke.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// Nothing was decided: come back.
-    pub(super) fn is_put_off(&self) -> bool {
+    pub(crate) fn is_put_off(&self) -> bool {
         matches!(self.status, 0 | 503)
     }
 }
 
 /// Who sends it.
 #[derive(Clone, Copy)]
-pub(super) enum By<'a> {
+pub(crate) enum By<'a> {
     Nobody,
     Pin(&'a str),
     Token(&'a str),
@@ -51,7 +51,7 @@ pub(super) enum By<'a> {
 
 /// Something that is removed at the end.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Made {
+pub(crate) enum Made {
     /// What the admin API deletes at this path.
     Object(String),
     /// The same, where it may never have come to be.
@@ -70,18 +70,18 @@ enum Letters {
 
 /// A test tenant with one application, its person, and a token for it.
 #[derive(Clone)]
-pub(super) struct Shop {
-    pub(super) token: String,
-    pub(super) user: String,
+pub(crate) struct Shop {
+    pub(crate) token: String,
+    pub(crate) user: String,
 }
 
-pub(super) struct Arena {
+pub(crate) struct Arena {
     http: Client,
     nodes: Vec<String>,
     admin: Server,
     letters: Letters,
-    pub(super) width: usize,
-    pub(super) max_failures: usize,
+    pub(crate) width: usize,
+    pub(crate) max_failures: usize,
     sent: AtomicU64,
     made: Mutex<Vec<Made>>,
     stopped: AtomicBool,
@@ -89,7 +89,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Fails unless every node answers and the admin API lets us in.
-    pub(super) async fn open(arguments: &TortureArgs) -> Result<Self, String> {
+    pub(crate) async fn open(arguments: &TortureArgs) -> Result<Self, String> {
         let admin = arguments.target.connect()?;
         admin.get("/admin/v1/status").await?;
         let letters = match &arguments.mailbox {
@@ -130,30 +130,30 @@ impl Arena {
     }
 
     /// Nothing new is begun.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
     /// Requests so far.
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
     /// One more that did not go through [`Arena::call`].
-    pub(super) fn count(&self) {
+    pub(crate) fn count(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn node(&self, nth: usize) -> &str {
+    pub(crate) fn node(&self, nth: usize) -> &str {
         &self.nodes[nth % self.nodes.len()]
     }
 
     /// One request to the node whose turn it is.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         nth: usize,
         method: Method,
@@ -178,7 +178,7 @@ impl Arena {
     }
 
     /// A button of a page.
-    pub(super) async fn press(&self, nth: usize, path: &str, decision: &str) -> Answer {
+    pub(crate) async fn press(&self, nth: usize, path: &str, decision: &str) -> Answer {
         self.count();
         let request = self.http.post(format!("{}{path}", self.node(nth)));
         Self::answer(request.form(&[("decision", decision)])).await
@@ -199,7 +199,7 @@ impl Arena {
     }
 
     /// The same again while it is put off.
-    pub(super) async fn insist(
+    pub(crate) async fn insist(
         &self,
         nth: usize,
         method: Method,
@@ -221,7 +221,7 @@ impl Arena {
     }
 
     /// `count` requests that set off together, spread over the nodes.
-    pub(super) async fn race<F>(
+    pub(crate) async fn race<F>(
         self: &Arc<Self>,
         count: usize,
         send: impl Fn(Arc<Self>, usize) -> F,
@@ -247,7 +247,7 @@ impl Arena {
     }
 
     /// A fresh guarded key behind `pin`, removed at the end.
-    pub(super) async fn key(&self, pin: &str) -> Result<String, Ended> {
+    pub(crate) async fn key(&self, pin: &str) -> Result<String, Ended> {
         let body = json!({ "pin": pin });
         let answer = self
             .insist(0, Method::POST, "/v2/key", By::Nobody, Some(&body))
@@ -266,15 +266,15 @@ impl Arena {
     }
 
     /// Guesses of a key that the operator's own view has counted.
-    pub(super) async fn counted(&self, key: &str) -> Result<u64, Ended> {
+    pub(crate) async fn counted(&self, key: &str) -> Result<u64, Ended> {
         let path = format!("/admin/v1/guarded-keys/{}", encode(key));
         let shown = self.admin.get(&path).await.map_err(Ended::Skipped)?;
         Ok(shown["failed_guesses"].as_u64().unwrap_or_default())
     }
 
     /// A test tenant, removed at the end.
-    pub(super) async fn shop(&self) -> Result<Shop, Ended> {
-        let name = format!("torture {}", hex::encode(bytes::<8>(&SystemRandom)));
+    pub(crate) async fn shop(&self) -> Result<Shop, Ended> {
+        let name = format!("torture {}", hex::encode(bytes::<8>()));
         let made = |value: Value, field: &str| {
             let text = value[field].as_str().unwrap_or_default().to_owned();
             if text.is_empty() {
@@ -313,7 +313,7 @@ impl Arena {
         };
         let token = token
             .await
-            .map_err(|error| Ended::Skipped(domain::error::chain(&error)))?;
+            .map_err(|error| Ended::Skipped(cli::chain(&error)))?;
         let token = made(token, "access_token")?;
         let person = json!({ "email": address() });
         let answer = self
@@ -330,7 +330,7 @@ impl Arena {
     }
 
     /// The newest letter to `to` beyond the first `known`, or why there is none.
-    pub(super) async fn letter(&self, to: &str, known: usize) -> Result<Value, Ended> {
+    pub(crate) async fn letter(&self, to: &str, known: usize) -> Result<Value, Ended> {
         for _ in 0..LETTER_POLLS {
             let mut letters = self.letters_to(to).await?;
             if letters.len() > known
@@ -344,7 +344,7 @@ impl Arena {
     }
 
     /// All letters to `to`, oldest first.
-    pub(super) async fn letters_to(&self, to: &str) -> Result<Vec<Value>, Ended> {
+    pub(crate) async fn letters_to(&self, to: &str) -> Result<Vec<Value>, Ended> {
         let all: Vec<Value> = match &self.letters {
             Letters::Nowhere => {
                 return Err(Ended::Skipped(
@@ -372,17 +372,17 @@ impl Arena {
     }
 
     /// Whether the admin API knows what is at a path.
-    pub(super) async fn operator_sees(&self, path: &str) -> bool {
+    pub(crate) async fn operator_sees(&self, path: &str) -> bool {
         self.admin.get(path).await.is_ok()
     }
 
     /// Remembers what is to be removed.
-    pub(super) async fn made(&self, thing: Made) {
+    pub(crate) async fn made(&self, thing: Made) {
         self.made.lock().await.push(thing);
     }
 
     /// Removes everything that was made, the newest first; what could not be removed is told at the end.
-    pub(super) async fn clean(&self) -> Result<(), String> {
+    pub(crate) async fn clean(&self) -> Result<(), String> {
         let mut left = Vec::new();
         for thing in self.made.lock().await.iter().rev() {
             if let Err(why) = self.remove(thing).await {
@@ -414,7 +414,7 @@ impl Arena {
 }
 
 /// How many answers had which status.
-pub(super) fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
+pub(crate) fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
         *counts.entry(answer.status).or_insert(0) += 1;
@@ -423,7 +423,7 @@ pub(super) fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
 }
 
 /// Refuses answers that nobody may get.
-pub(super) fn only(answers: &[Answer], allowed: &[u16]) -> Result<BTreeMap<u16, usize>, Ended> {
+pub(crate) fn only(answers: &[Answer], allowed: &[u16]) -> Result<BTreeMap<u16, usize>, Ended> {
     let counts = tally(answers);
     match counts.keys().find(|status| !allowed.contains(status)) {
         None => Ok(counts),
@@ -434,17 +434,13 @@ pub(super) fn only(answers: &[Answer], allowed: &[u16]) -> Result<BTreeMap<u16, 
 }
 
 /// An address at a domain that no letter can reach.
-pub(super) fn address() -> String {
-    format!(
-        "torture-{}@example.com",
-        hex::encode(bytes::<8>(&SystemRandom))
-    )
+pub(crate) fn address() -> String {
+    format!("torture-{}@example.com", hex::encode(bytes::<8>()))
 }
 
 /// A PIN that nobody else has.
-pub(super) fn pin() -> String {
-    let random: &dyn Random = &SystemRandom;
-    digits(random, 9)
+pub(crate) fn pin() -> String {
+    format!("{:09}", below(1_000_000_000))
 }
 
 fn broken() -> Answer {
@@ -458,6 +454,6 @@ fn broken() -> Answer {
     clippy::disallowed_methods,
     reason = "a client waits before it asks again"
 )]
-pub(super) async fn pause(span: Duration) {
+pub(crate) async fn pause(span: Duration) {
     tokio::time::sleep(span).await;
 }

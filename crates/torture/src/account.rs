@@ -2,29 +2,28 @@
 
 use std::sync::Arc;
 
-use domain::port::random::bytes;
-use outside::SystemRandom;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::arena::{Arena, By, Made};
-use super::contest::{Content, Holder, Ticket, contest};
-use super::mail::Mail;
-use super::spend::expect;
-use super::table::{Ended, Round, Tried};
+use crate::arena::{Arena, By, Made};
+use crate::contest::{Content, Holder, Ticket, contest};
+use crate::mail::Mail;
+use crate::random::bytes;
+use crate::spend::expect;
+use crate::table::{Ended, Round, Tried};
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Registration,
     SecondStep,
     PasswordRecovery,
 }
 
-pub(super) const KINDS: [Kind; 3] = [Kind::Registration, Kind::SecondStep, Kind::PasswordRecovery];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Registration, Kind::SecondStep, Kind::PasswordRecovery];
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Registration => "single use: registration",
             Self::SecondStep => "single use: second step",
@@ -34,7 +33,7 @@ impl Kind {
 }
 
 /// Somebody who registers, and then has an account.
-pub(super) struct Person {
+pub(crate) struct Person {
     mail: Mail,
     password: String,
 }
@@ -44,12 +43,12 @@ impl Person {
         Ok(Self {
             mail: Mail::fresh(arena).await?,
             // Of every kind of letter that a rule may ask for.
-            password: format!("Aa1!{}", hex::encode(bytes::<16>(&SystemRandom))),
+            password: format!("Aa1!{}", hex::encode(bytes::<16>())),
         })
     }
 
     /// With an account and a session: its id and its access token.
-    pub(super) async fn logged_in(arena: &Arena) -> Result<(Self, String, String), Ended> {
+    pub(crate) async fn logged_in(arena: &Arena) -> Result<(Self, String, String), Ended> {
         let mut person = Self::new(arena).await?;
         let proof = person.registering(arena).await?;
         ok(arena, "registration/verification", By::Nobody, &proof).await?;
@@ -110,7 +109,7 @@ impl Person {
 }
 
 /// Everybody hands in the same code at once; one of them gets what it is for.
-pub(super) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
+pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     let before = arena.sent();
     let seen = match kind {
         Kind::Registration => {

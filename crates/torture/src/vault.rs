@@ -5,28 +5,27 @@ use std::sync::Arc;
 
 use crypto::Key;
 use crypto::srp::ClientHandshake;
-use domain::port::random::bytes;
-use outside::SystemRandom;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::arena::{Answer, Arena, By, Made};
-use super::contest::{Content, Holder, Ticket, contest};
-use super::mail::Mail;
-use super::spend::expect;
-use super::table::{Ended, Round, Tried};
-use ::cli::encode;
+use crate::arena::{Answer, Arena, By, Made};
+use crate::contest::{Content, Holder, Ticket, contest};
+use crate::mail::Mail;
+use crate::random::bytes;
+use crate::spend::expect;
+use crate::table::{Ended, Round, Tried};
+use cli::encode;
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Confirmation,
     Login,
     PagePass,
     Approval,
 }
 
-pub(super) const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 4] = [
     Kind::Confirmation,
     Kind::Login,
     Kind::PagePass,
@@ -34,7 +33,7 @@ pub(super) const KINDS: [Kind; 4] = [
 ];
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Confirmation => "single use: vault confirmation",
             Self::Login => "single use: vault login",
@@ -60,7 +59,7 @@ impl Member {
     async fn apply(arena: &Arena) -> Result<Self, Ended> {
         let member = Self {
             mail: Mail::fresh(arena).await?,
-            password: bytes(&SystemRandom),
+            password: bytes(),
         };
         let verifier = work(member.password, |client| {
             client
@@ -70,7 +69,7 @@ impl Member {
         let body = json!({
             "email": member.mail.address,
             "auth": {
-                "srp6a": { "salt": hex::encode(bytes::<32>(&SystemRandom)), "verifier": verifier.await? },
+                "srp6a": { "salt": hex::encode(bytes::<32>()), "verifier": verifier.await? },
                 "scrypt": { "salt": "00".repeat(32) },
                 "keys": { "v": 1, "kek": "torture", "pub": "torture", "prv": "torture" },
             },
@@ -139,7 +138,7 @@ impl Member {
 }
 
 /// Everybody hands in the same thing at once; one of them gets what it is for.
-pub(super) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
+pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     let before = arena.sent();
     let ticket = match kind {
         Kind::Confirmation => {
@@ -243,7 +242,7 @@ async fn work<T: Send + 'static>(
     password: [u8; 64],
     job: impl FnOnce(&ClientHandshake) -> Option<T> + Send + 'static,
 ) -> Result<T, Ended> {
-    let client = ClientHandshake::new(password, Key::new(bytes(&SystemRandom)));
+    let client = ClientHandshake::new(password, Key::new(bytes()));
     let done = tokio::task::spawn_blocking(move || job(&client)).await;
     done.ok()
         .flatten()

@@ -10,12 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::json;
 
-use super::arena::{Arena, By, Shop, only};
-use super::contest::one_winner;
-use super::table::{Ended, Round, Tried};
+use crate::arena::{Arena, By, Shop, only};
+use crate::contest::one_winner;
+use crate::table::{Ended, Round, Tried};
 
 /// A challenge of the server is good once, however many hand in the right signature.
-pub(super) async fn challenge(arena: &Arc<Arena>) -> Tried {
+pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let Shop { token, user } = arena.shop().await?;
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)

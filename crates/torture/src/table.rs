@@ -6,7 +6,7 @@ use terminal::print;
 
 /// What became of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Held,
     /// What was seen that must never be.
     Broken(String),
@@ -15,39 +15,39 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         matches!(self, Self::Broken(_))
     }
 }
 
 /// All rounds of one trial.
 #[derive(Clone, Debug)]
-pub(super) struct Finding {
-    pub(super) trial: &'static str,
-    pub(super) rounds: u64,
-    pub(super) requests: u64,
+pub(crate) struct Finding {
+    pub(crate) trial: &'static str,
+    pub(crate) rounds: u64,
+    pub(crate) requests: u64,
     /// What was counted, in the round that is told.
-    pub(super) seen: String,
-    pub(super) verdict: Verdict,
+    pub(crate) seen: String,
+    pub(crate) verdict: Verdict,
 }
 
 /// One round: how many requests, and what was counted.
-pub(super) struct Round {
-    pub(super) requests: u64,
-    pub(super) seen: String,
+pub(crate) struct Round {
+    pub(crate) requests: u64,
+    pub(crate) seen: String,
 }
 
 /// Why a round has no good end.
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// A limit did not hold.
     Broken(String),
     /// It could not be tried.
     Skipped(String),
 }
 
-pub(super) type Tried = Result<Round, Ended>;
+pub(crate) type Tried = Result<Round, Ended>;
 
-pub(super) fn tried(trial: &'static str, round: Tried) -> Finding {
+pub(crate) fn tried(trial: &'static str, round: Tried) -> Finding {
     let (requests, seen, verdict) = match round {
         Ok(Round { requests, seen }) => (requests, seen, Verdict::Held),
         Err(Ended::Broken(what)) => (0, String::new(), Verdict::Broken(what)),
@@ -63,7 +63,7 @@ pub(super) fn tried(trial: &'static str, round: Tried) -> Finding {
 }
 
 /// Adds a round to what was found before. What is broken stays broken; what once held is not undone by a skip.
-pub(super) fn merge(findings: &mut Vec<Finding>, next: Finding) {
+pub(crate) fn merge(findings: &mut Vec<Finding>, next: Finding) {
     let Some(known) = findings.iter_mut().find(|known| known.trial == next.trial) else {
         findings.push(next);
         return;
@@ -79,7 +79,7 @@ pub(super) fn merge(findings: &mut Vec<Finding>, next: Finding) {
     }
 }
 
-pub(super) fn show(findings: &[Finding], json: bool) -> Result<(), String> {
+pub(crate) fn show(findings: &[Finding], json: bool) -> Result<(), String> {
     if !json {
         print(&format!(
             "{:<30} {:>6} {:>8}  {:<10} what was seen",

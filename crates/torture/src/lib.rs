@@ -10,6 +10,7 @@ mod device;
 mod guess;
 mod lock;
 mod mail;
+mod random;
 mod spend;
 mod table;
 mod vault;
@@ -19,15 +20,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::cli::Target;
 use clap::Args;
+use cli::Target;
 
 use arena::Arena;
 use table::{Ended, Finding, Tried, Verdict};
 use terminal::StopSignals;
 
 #[derive(Args)]
-pub(crate) struct TortureArgs {
+pub struct TortureArgs {
     /// Public addresses of the nodes, all of one installation.
     #[arg(
         long,
@@ -54,7 +55,7 @@ pub(crate) struct TortureArgs {
 }
 
 /// Runs every trial, shows what it found, and says with the exit status whether all held.
-pub(crate) async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
+pub async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
     let arena = Arc::new(Arena::open(&arguments).await?);
     let until = now() + Duration::from_secs(arguments.minutes.saturating_mul(60));
     let mut findings: Vec<Finding> = Vec::new();

@@ -5,31 +5,31 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::arena::{Answer, Arena, By, only, tally};
-use super::table::Ended;
+use crate::arena::{Answer, Arena, By, only, tally};
+use crate::table::Ended;
 
 /// What is handed in, and how it is answered.
 #[derive(Clone)]
-pub(super) struct Ticket {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) holder: Holder,
-    pub(super) content: Content,
+pub(crate) struct Ticket {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) holder: Holder,
+    pub(crate) content: Content,
     /// The winner's status.
-    pub(super) won: u16,
+    pub(crate) won: u16,
     /// Those of all others, beside the ones that put them off.
-    pub(super) lost: &'static [u16],
+    pub(crate) lost: &'static [u16],
 }
 
 /// Who hands it in.
 #[derive(Clone)]
-pub(super) enum Holder {
+pub(crate) enum Holder {
     Nobody,
     Bearer(String),
 }
 
 #[derive(Clone)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Nothing,
     Json(Value),
     /// The button of a page.
@@ -40,7 +40,7 @@ pub(super) enum Content {
 const UNHEARD: [u16; 3] = [0, 429, 503];
 
 /// `width` of them at once; what was counted.
-pub(super) async fn contest(
+pub(crate) async fn contest(
     arena: &Arc<Arena>,
     width: usize,
     ticket: &Ticket,
@@ -72,7 +72,7 @@ impl Ticket {
 }
 
 /// Refuses more winners than one, and fewer where everybody was heard.
-pub(super) fn one_winner(
+pub(crate) fn one_winner(
     answers: &[Answer],
     won: impl Fn(&Answer) -> bool,
 ) -> Result<String, Ended> {

@@ -2,37 +2,37 @@
 
 use serde_json::Value;
 
-use super::arena::{Arena, address};
-use super::table::Ended;
+use crate::arena::{Arena, address};
+use crate::table::Ended;
 
-pub(super) struct Mail {
-    pub(super) address: String,
+pub(crate) struct Mail {
+    pub(crate) address: String,
     /// Letters that were read.
     known: usize,
 }
 
 impl Mail {
     /// A fresh address, if letters can be read at all: asked before anything is made.
-    pub(super) async fn fresh(arena: &Arena) -> Result<Self, Ended> {
+    pub(crate) async fn fresh(arena: &Arena) -> Result<Self, Ended> {
         let address = address();
         arena.letters_to(&address).await?;
         Ok(Self { address, known: 0 })
     }
 
     /// All that came so far counts as read.
-    pub(super) async fn skip(&mut self, arena: &Arena) -> Result<(), Ended> {
+    pub(crate) async fn skip(&mut self, arena: &Arena) -> Result<(), Ended> {
         self.known = arena.letters_to(&self.address).await?.len();
         Ok(())
     }
 
     /// The code of the next letter that has one.
-    pub(super) async fn code(&mut self, arena: &Arena) -> Result<String, Ended> {
+    pub(crate) async fn code(&mut self, arena: &Arena) -> Result<String, Ended> {
         let code = self.next(arena, "oneTimeToken").await?;
         Ok(code.as_str().unwrap_or_default().to_owned())
     }
 
     /// The path of the next link, which begins with `start`.
-    pub(super) async fn link(&mut self, arena: &Arena, start: &str) -> Result<String, Ended> {
+    pub(crate) async fn link(&mut self, arena: &Arena, start: &str) -> Result<String, Ended> {
         let link = self.next(arena, "link").await?;
         let link = link.as_str().unwrap_or_default();
         match link.find(start) {
