@@ -12,6 +12,7 @@ pub mod auth;
 pub mod body;
 pub mod deadline;
 pub mod json;
+pub mod language;
 pub mod media;
 pub mod methods;
 pub mod observe;
