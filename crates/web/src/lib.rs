@@ -11,6 +11,7 @@
 pub mod auth;
 pub mod body;
 pub mod deadline;
+pub mod failure;
 pub mod json;
 pub mod language;
 pub mod media;
