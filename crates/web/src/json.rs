@@ -6,7 +6,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// What happens when an object names a member twice.
@@ -40,6 +41,10 @@ pub enum JsonError {
     Duplicate(String),
 }
 
+/// An object whose members are not the ones that were asked for: one is missing, of another type, or against its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadShape;
+
 /// How deeply values may nest unless a wire says otherwise; the outermost object is the first level.
 pub const DEPTH: usize = 128;
 
@@ -65,6 +70,40 @@ pub fn object_with_depth(
         Value::Object(members) => Ok(members),
         _ => Err(JsonError::NotObject),
     }
+}
+
+/// Reads the members of an object as the `T` that describes the request, also in OpenAPI.
+///
+/// A member that `T` does not know is ignored, unless `T` has `#[serde(deny_unknown_fields)]`.
+pub fn typed<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, BadShape> {
+    // The parser's own words may quote a value, and so a secret: they end here.
+    T::deserialize(Value::Object(members)).map_err(|_| BadShape)
+}
+
+/// Reads a string with `read`, which gives nothing for a text against its rule. For `#[serde(deserialize_with)]`:
+///
+/// ```
+/// use serde::{Deserialize, Deserializer};
+///
+/// #[derive(Deserialize)]
+/// struct Request {
+///     #[serde(deserialize_with = "code")]
+///     code: u32,
+/// }
+///
+/// fn code<'de, D: Deserializer<'de>>(text: D) -> Result<u32, D::Error> {
+///     web::json::text(text, |text| (text.len() == 6).then(|| text.parse().ok())?)
+/// }
+///
+/// assert_eq!(serde_json::from_str::<Request>(r#"{"code":"000042"}"#).unwrap().code, 42);
+/// assert!(serde_json::from_str::<Request>(r#"{"code":"42"}"#).is_err());
+/// ```
+pub fn text<'de, D: Deserializer<'de>, T>(
+    text: D,
+    read: impl FnOnce(String) -> Option<T>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(text)?;
+    read(text).ok_or_else(|| D::Error::custom("a text against its rule"))
 }
 
 /// An answer in JSON that nobody stores and no browser guesses about.
