@@ -5,8 +5,9 @@
 //! must have a wire's shape, the front hands in a function that builds it.
 //!
 //! The way of a request: [`serve()`] accepts and bounds the connection and notes the [`ClientAddr`];
-//! [`observe::layer`] names and counts the request; the front's handler reads with [`path`], [`query`], [`body`],
-//! [`json`] and [`auth`], and answers with [`json::reply`] or [`page::html`].
+//! [`observe::layer`] names and counts the request; a [`surface`] finds its handler, which reads with [`path`],
+//! [`query`], [`body`], [`json`], [`auth`] and [`language`], and answers with [`json::reply`], [`page::html`] or, when
+//! the call failed, with the help of [`failure`].
 
 pub mod auth;
 pub mod body;
@@ -22,6 +23,7 @@ pub mod page;
 pub mod path;
 pub mod query;
 pub mod serve;
+pub mod surface;
 pub mod tls;
 
 mod client;

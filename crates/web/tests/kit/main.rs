@@ -10,4 +10,5 @@ mod observe;
 mod proxy;
 mod server;
 mod stop;
+mod surface;
 mod tls;
