@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::audit::Checkpoint;
 
-use crate::config::Loaded;
+use config::Loaded;
 
 const NAME: &str = "audit-checkpoint.json";
 

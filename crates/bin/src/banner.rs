@@ -1,9 +1,10 @@
 //! The first screen: where the server listens, where data and keys lie, and what is not safe yet.
 
-use crate::compose::{House, key_path};
-use crate::config::{Loaded, courier_options};
 use admin_wire::Running;
+use config::{Loaded, courier_options};
 use terminal::print;
+
+use crate::compose::{House, key_path};
 
 /// Prints the first screen, or its one JSON line.
 pub(crate) fn show(

@@ -1,14 +1,13 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use config::{Config, Place};
 use store::Extent;
 use terminal::print;
 
-use crate::config::{Config, Loaded};
-use crate::{config, doctor, keys, operate, serve, surface};
+use crate::{doctor, keys, operate, serve, surface};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -56,23 +55,6 @@ enum Command {
     /// Tools of development mode (`keyward serve --dev`).
     #[command(subcommand)]
     Dev(::cli::DevCommand),
-}
-
-/// Where configuration and data are.
-#[derive(Args, Clone)]
-pub(crate) struct Place {
-    /// Configuration file.
-    #[arg(long, value_name = "F")]
-    pub(crate) config: Option<PathBuf>,
-    /// Data directory.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-}
-
-impl Place {
-    pub(crate) fn load(&self) -> Result<Loaded, String> {
-        config::load(self.config.as_deref(), self.data.as_deref())
-    }
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{Config, Loaded, courier_options};
 use domain::policy::{HashPolicy, Policy};
 use domain::port::store::{Row, RowId, Stop, Tx};
 use domain::port::{Clock, Courier, Random, Roots, Store};
@@ -18,7 +19,6 @@ use store::{
 };
 
 use crate::admission;
-use crate::config::{Config, Loaded, courier_options};
 use crate::gate::Gate;
 
 /// Where the lines of the development mailbox lie.

@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use admin_wire::Running;
+use config::{Loaded, courier_options, strict};
 use domain::port::{Clock, Random, Store};
 use domain::rollback::Standing;
 use outside::{KeyFile, LocalRoots, SystemClock, SystemRandom};
 use serde::Serialize;
 use store::transfer::marks;
 use store::{Backend, Extent, Migrations, Phase};
+use terminal::print;
 
 use crate::banner;
 use crate::compose::{self, DATABASE, chain, key_path};
-use crate::config::{Loaded, courier_options, strict};
 use crate::{admission, anchor};
-use terminal::print;
 
 #[derive(Serialize)]
 struct Finding {

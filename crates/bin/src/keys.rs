@@ -9,9 +9,9 @@ use domain::port::roots::Root;
 use outside::{KeyFile, SystemRandom};
 use serde_json::json;
 
+use config::Place;
 use terminal::print;
 
-use crate::cli::Place;
 use crate::compose::{held_keys, key_path};
 
 #[derive(Subcommand)]

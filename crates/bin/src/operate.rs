@@ -16,9 +16,9 @@ use store::{
     Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, SqliteView,
 };
 
+use config::Place;
 use terminal::print;
 
-use crate::cli::Place;
 use crate::compose::{KEYS_ROW, chain, no_database};
 
 /// A whole database may take this long.
@@ -133,7 +133,7 @@ enum Database {
 
 impl Database {
     /// The one that the configuration names.
-    fn configured(loaded: &crate::config::Loaded) -> Result<Self, String> {
+    fn configured(loaded: &config::Loaded) -> Result<Self, String> {
         let storage = &loaded.config.storage;
         Ok(match storage.postgres()? {
             Some(url) => Self::Postgres {

@@ -10,6 +10,7 @@ use admin_wire::Running;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use config::Loaded;
 use domain::Keeper;
 use domain::audit::Checkpoint;
 use domain::port::random::bytes;
@@ -22,10 +23,9 @@ use web::{ServeOptions, TrustedProxies};
 
 use crate::cli::ServeArgs;
 use crate::compose::{self, House, MAILBOX, Mode};
-use crate::config::Loaded;
 use crate::metrics::{Listener, Metrics};
 use crate::watch::Watch;
-use crate::{admission, anchor, banner, dev, log, running, surface};
+use crate::{admission, anchor, banner, dev, log, options, running, surface};
 
 /// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
 const JOB_PAUSE: Duration = Duration::from_millis(500);
@@ -146,7 +146,7 @@ async fn serve(
     let metrics = Metrics::new();
     let proxies = TrustedProxies::parse(&loaded.config.server.trusted_proxies)
         .map_err(|error| format!("configuration: [server] trusted_proxies: {error}"))?;
-    let limits = loaded.config.server.limits();
+    let limits = options::limits(&loaded.config);
     let stop = CancellationToken::new();
     let public = watched(
         "public",

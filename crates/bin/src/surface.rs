@@ -6,12 +6,13 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use config::Config;
 use domain::Keeper;
 use http::{StatusCode, header};
 use serde_json::Value;
 
-use crate::config::Config;
 use crate::gate::Closed;
+use crate::options;
 
 /// Name and title of each surface that has a description.
 const DESCRIBED: [(&str, &str); 6] = [
@@ -44,14 +45,14 @@ pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
 pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Router {
     let clock = Arc::clone(keeper);
     let keeper = || Arc::clone(keeper);
-    let vaults = config.enceeper.options();
+    let vaults = options::vaults(config);
     let mut router = Router::new()
         .merge(web::deadline::within(
             photon::routes(keeper()),
             seconds,
             photon::late,
         ))
-        .merge(profile::routes(keeper(), config.profile.compat(), seconds))
+        .merge(profile::routes(keeper(), options::compat(config), seconds))
         .merge(web::deadline::within(
             cis::routes(keeper()),
             seconds,

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use terminal::print;
 
 use crate::duo::{self, DuoCommand};
 use crate::enceeper::{self, EnceeperCommand};
 use crate::{Target, account, encode, readable, tenancy};
-use terminal::print;
 
 #[derive(Subcommand)]
 pub enum AdminCommand {

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use terminal::print;
 
 use crate::{Target, encode};
-use terminal::print;
 
 #[derive(Subcommand)]
 pub enum DevCommand {

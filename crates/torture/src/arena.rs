@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use cli::{Server, encode};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Mutex};
@@ -14,7 +15,6 @@ use tokio::sync::{Barrier, Mutex};
 use crate::TortureArgs;
 use crate::random::{below, bytes};
 use crate::table::Ended;
-use cli::{Server, encode};
 
 /// What the admin API calls the issuer of the installation's own accounts.
 const OWN_ISSUER: &str = "self";

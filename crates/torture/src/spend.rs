@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cli::encode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -9,7 +10,6 @@ use crate::arena::{Answer, Arena, By, pin};
 use crate::contest::{Content, Holder, Ticket, contest};
 use crate::mail::Mail;
 use crate::table::{Ended, Round, Tried};
-use cli::encode;
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]

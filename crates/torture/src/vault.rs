@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cli::encode;
 use crypto::Key;
 use crypto::srp::ClientHandshake;
 use reqwest::Method;
@@ -14,7 +15,6 @@ use crate::mail::Mail;
 use crate::random::bytes;
 use crate::spend::expect;
 use crate::table::{Ended, Round, Tried};
-use cli::encode;
 
 /// What is raced.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const FRONT_MAY: &[&str] = &["domain", "web"];
 const STORE_MAY: &[&str] = &["domain", "crypto"];
 
 /// What a crate of ours may depend on among ours; the folder's name is the crate's name.
-const TABLE: [(&str, &[&str]); 18] = [
+const TABLE: [(&str, &[&str]); 19] = [
     ("crypto", &[]),
     ("web", &[]),
     ("terminal", &[]),
@@ -26,6 +26,7 @@ const TABLE: [(&str, &[&str]); 18] = [
     ("domain", &["crypto"]),
     ("store", STORE_MAY),
     ("outside", STORE_MAY),
+    ("config", &["domain", "crypto", "outside"]),
     ("photon", FRONT_MAY),
     ("enceeper", FRONT_MAY),
     ("profile", FRONT_MAY),
@@ -55,6 +56,7 @@ const ALL: &[&str] = &[
     "terminal",
     "cli",
     "torture",
+    "config",
 ];
 
 #[derive(Deserialize)]

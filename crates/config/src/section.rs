@@ -14,8 +14,8 @@ macro_rules! section {
         $(#[doc = $section_doc])+
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub(crate) struct $name {
-            $($(#[doc = $doc])+ pub(crate) $field: $type,)*
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: $type,)*
         }
 
         impl Default for $name {
@@ -26,8 +26,8 @@ macro_rules! section {
 
         impl $name {
             pub(crate) const DOC: &'static str = concat!($($section_doc, "\n",)+);
-            pub(crate) const KEYS: &'static [$crate::config::section::Key] = &[
-                $($crate::config::section::Key {
+            pub(crate) const KEYS: &'static [$crate::section::Key] = &[
+                $($crate::section::Key {
                     name: stringify!($field),
                     doc: concat!($($doc, "\n",)+),
                 },)*

@@ -15,8 +15,8 @@ use outside::liveness::{
 use outside::{KeySetOptions, KeySource};
 use serde::{Deserialize, Serialize};
 
-use super::secret::{Secret, resolve};
-use super::section::section;
+use crate::secret::{Secret, resolve};
+use crate::section::section;
 
 section! {
     /// The Duo auth-service surface: wallets, their devices and keyshares.
@@ -170,11 +170,11 @@ section! {
 /// One identity provider.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Jwt {
-    pub(super) issuer: String,
-    pub(super) audiences: Vec<String>,
-    pub(super) algorithms: Vec<String>,
-    pub(super) jwks_url: Option<String>,
+pub struct Jwt {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) algorithms: Vec<String>,
+    pub(crate) jwks_url: Option<String>,
     leeway_seconds: u32,
     enforce_scopes: bool,
     step_up_max_age_seconds: u64,
@@ -253,11 +253,11 @@ impl Jwt {
 
 impl Duo {
     /// Whether the hooks have somebody to serve.
-    pub(crate) fn is_configured(&self) -> bool {
+    pub fn is_configured(&self) -> bool {
         self.enabled.unwrap_or(!self.jwt.is_empty())
     }
 
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         if !(10..=300).contains(&self.challenge_ttl_seconds) {
             return Err("configuration: [duo] challenge_ttl_seconds is 10 to 300".to_owned());
         }
@@ -286,7 +286,7 @@ impl Duo {
         self.policy().map(|_| ())
     }
 
-    pub(crate) fn policy(&self) -> Result<WalletPolicy, String> {
+    pub fn policy(&self) -> Result<WalletPolicy, String> {
         let accepted = self.jwt.iter().filter(|_| self.enabled != Some(false));
         let issuers: Result<Vec<Issuer>, String> = accepted.map(Jwt::issuer).collect();
         let window = Duration::from_secs(self.face.failure_window_seconds);
@@ -313,11 +313,11 @@ impl Duo {
         })
     }
 
-    pub(crate) fn key_sets(&self) -> Vec<KeySetOptions> {
+    pub fn key_sets(&self) -> Vec<KeySetOptions> {
         self.jwt.iter().map(Jwt::keys).collect()
     }
 
-    pub(crate) fn liveness(&self) -> Result<LivenessOptions, String> {
+    pub fn liveness(&self) -> Result<LivenessOptions, String> {
         let face = &self.face;
         let verifier = match face.kind.as_str() {
             "none" => VerifierOptions::None,
@@ -345,7 +345,7 @@ impl Duo {
     }
 
     /// The secret part of the hooks' paths: one segment, nothing that needs encoding.
-    pub(crate) fn hooks_secret(&self) -> Result<Option<String>, String> {
+    pub fn hooks_secret(&self) -> Result<Option<String>, String> {
         let hooks = &self.hooks;
         let secret = resolve(
             "path_secret",
@@ -368,7 +368,7 @@ impl Duo {
 
 impl Notify {
     /// The way to the operator's program, if there is one.
-    pub(super) fn provider(&self) -> Result<Option<ProviderOptions>, String> {
+    pub(crate) fn provider(&self) -> Result<Option<ProviderOptions>, String> {
         let secret = resolve("secret", self.secret.as_ref(), self.secret_file.as_deref())?;
         let (url, secret) = match (&self.recover_url, secret) {
             (None, None) => return Ok(None),
@@ -486,7 +486,7 @@ impl Face {
 }
 
 /// The provider that the three documented variables name, if they do.
-pub(super) fn auth0(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Jwt>, String> {
+pub(crate) fn auth0(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Jwt>, String> {
     let Some(domain) = variable("AUTH0_DOMAIN").filter(|domain| !domain.is_empty()) else {
         return Ok(None);
     };

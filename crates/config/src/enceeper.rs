@@ -8,7 +8,7 @@ use domain::time::{days, hours};
 use domain::vault::Plan;
 use domain::vault::plan::Plans;
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The Enceeper surface: accounts with encrypted vaults. Every lifetime is one second or more; a limit of 0 is off.
@@ -64,7 +64,7 @@ section! {
     clippy::struct_excessive_bools,
     reason = "a plan is a list of what is allowed"
 )]
-pub(crate) struct EnceeperPlan {
+pub struct EnceeperPlan {
     reqs_per_hour: u32,
     total_keys: u64,
     slots_per_key: usize,
@@ -95,7 +95,7 @@ impl Default for EnceeperPlan {
 const LARGEST_KEY: usize = 1024 * 1024;
 
 impl Enceeper {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         let lives = [
             self.session_ttl_seconds,
             self.challenge_ttl_seconds,
@@ -148,7 +148,7 @@ impl Enceeper {
     }
 
     /// `public`: how owners reach this server.
-    pub(crate) fn policy(&self, public: &str) -> VaultPolicy {
+    pub fn policy(&self, public: &str) -> VaultPolicy {
         let public = if self.public_base_url.is_empty() {
             public
         } else {
@@ -196,15 +196,6 @@ impl Enceeper {
         Plans {
             by_name: plans.collect(),
             default: self.default_plan.clone(),
-        }
-    }
-
-    /// What the wire itself needs to know.
-    pub(crate) fn options(&self) -> enceeper::Options {
-        enceeper::Options {
-            base_path: self.base_path.clone(),
-            app_version: self.app_version.clone(),
-            api_deprecated: self.api_deprecated.clone(),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! What `security.profile = "strict"` changes: one table, which the doctor lists and the start applies.
 
-use super::Config;
+use crate::Config;
 
 /// One number that the strict profile bounds.
-pub(crate) struct Rule {
-    pub(crate) key: &'static str,
-    pub(crate) bound: Bound,
-    pub(crate) why: &'static str,
+struct Rule {
+    key: &'static str,
+    bound: Bound,
+    why: &'static str,
     value: fn(&mut Config) -> &mut u64,
 }
 
 /// How a number is bounded.
 #[derive(Clone, Copy)]
-pub(crate) enum Bound {
+enum Bound {
     AtMost(u64),
 }
 
@@ -25,7 +25,7 @@ impl Bound {
 }
 
 /// All of them.
-pub(crate) const RULES: &[Rule] = &[
+const RULES: &[Rule] = &[
     Rule {
         key: "photon.code_ttl_seconds",
         bound: Bound::AtMost(600),
@@ -62,15 +62,15 @@ const TEN_MINUTES: &str =
     "NIST SP 800-63B-4: an out-of-band secret is valid for ten minutes at most";
 
 /// A number that `strict` would change.
-pub(crate) struct Difference {
-    pub(crate) key: &'static str,
-    pub(crate) now: u64,
-    pub(crate) strict: u64,
-    pub(crate) why: &'static str,
+pub struct Difference {
+    pub key: &'static str,
+    pub now: u64,
+    pub strict: u64,
+    pub why: &'static str,
 }
 
 /// What the strict profile would change in `config`.
-pub(crate) fn differences(config: &Config) -> Vec<Difference> {
+pub fn differences(config: &Config) -> Vec<Difference> {
     let mut config = config.clone();
     RULES
         .iter()
@@ -88,7 +88,7 @@ pub(crate) fn differences(config: &Config) -> Vec<Difference> {
 }
 
 /// Puts the strict numbers in force.
-pub(super) fn apply(config: &mut Config) {
+pub(crate) fn apply(config: &mut Config) {
     for rule in RULES {
         let value = (rule.value)(config);
         *value = rule.bound.applied(*value);

@@ -11,20 +11,22 @@ mod keys;
 mod limits;
 mod mail;
 mod photon;
+mod place;
 mod profile;
 mod secret;
-pub(crate) mod section;
+mod section;
 mod security;
 mod server;
 mod sms;
 mod storage;
-pub(crate) mod strict;
+pub mod strict;
 
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-pub(crate) use mail::courier_options;
+pub use mail::courier_options;
+pub use place::Place;
 use section::Key;
 
 macro_rules! sections {
@@ -32,8 +34,8 @@ macro_rules! sections {
         /// Everything that can be configured.
         #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub(crate) struct Config {
-            $(pub(crate) $field: $type,)*
+        pub struct Config {
+            $(pub $field: $type,)*
         }
 
         /// (section, its documentation, its keys)
@@ -113,15 +115,15 @@ const TABLES: &[(&str, &str, &[Key])] = &[
 ];
 
 /// A configuration and where its data lies.
-pub(crate) struct Loaded {
-    pub(crate) config: Config,
-    pub(crate) data: PathBuf,
+pub struct Loaded {
+    pub config: Config,
+    pub data: PathBuf,
     /// The file it came from, if there was one.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
 }
 
 /// Reads file and environment.
-pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Loaded, String> {
+fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Loaded, String> {
     let mut table = match file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
@@ -259,7 +261,7 @@ impl Config {
     }
 
     /// A configuration file with every key, its meaning and its default.
-    pub(crate) fn example() -> String {
+    pub fn example() -> String {
         let defaults = Table::try_from(Self::default()).unwrap_or_default();
         let mut out = String::from(
             "# Keyward's configuration. Every key is shown with its default; a key that is left out has it.\n\

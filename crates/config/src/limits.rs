@@ -4,7 +4,7 @@ use domain::policy::SharedLimits;
 use domain::rate::Rate;
 use domain::time::{days, hours};
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// Budgets that cut across the surfaces. 0 is off.
@@ -23,7 +23,7 @@ section! {
 }
 
 impl Limits {
-    pub(crate) fn policy(&self) -> SharedLimits {
+    pub fn policy(&self) -> SharedLimits {
         SharedLimits {
             queue_per_subject: self.queue_per_subject,
             wait: Duration::from_secs(self.wait_seconds),

@@ -13,7 +13,7 @@ use domain::process::ProcessPolicy;
 use domain::session::SessionPolicy;
 use domain::token::TokenPolicy;
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The profile and one-time-token surface. A pause, limit or cool-down of 0 is off.
@@ -164,7 +164,7 @@ section! {
 }
 
 impl Profile {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         let wrong = |why: &str| Err(format!("configuration: [profile] {why}"));
         let lives = [
             self.ott.lifetime_seconds,
@@ -205,7 +205,7 @@ impl Profile {
     }
 
     /// `service`: what people call it.
-    pub(crate) fn policy(&self, service: &str) -> PersonPolicy {
+    pub fn policy(&self, service: &str) -> PersonPolicy {
         PersonPolicy {
             second_step: offer(self.features.mfa),
             phrase: offer(self.features.anti_phishing),
@@ -260,20 +260,6 @@ impl Profile {
             sends_per_address_hour: self.ott.max_sends_per_address_hour,
             sends_per_address_day: self.ott.max_sends_per_address_day,
             sends_per_network_hour: self.ott.max_sends_per_ip_hour,
-        }
-    }
-
-    pub(crate) fn compat(&self) -> profile::Compat {
-        let habit = |served: bool| {
-            if served {
-                profile::Habit::Served
-            } else {
-                profile::Habit::Refused
-            }
-        };
-        profile::Compat {
-            legacy_paths: habit(self.compat.legacy_paths),
-            get_token_requests: habit(self.compat.get_token_requests),
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// How slow secrets are hashed, and which numbers are in force.
@@ -20,7 +20,7 @@ section! {
 }
 
 impl Security {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         if !["compat", "strict"].contains(&self.profile.as_str()) {
             return Err("configuration: [security] profile is compat or strict".to_owned());
         }
@@ -37,7 +37,7 @@ impl Security {
         Ok(())
     }
 
-    pub(crate) fn cost(&self) -> crypto::password::Cost {
+    pub fn cost(&self) -> crypto::password::Cost {
         crypto::password::Cost {
             memory_kib: self.argon2_memory_kib,
             passes: self.argon2_passes,
@@ -45,7 +45,7 @@ impl Security {
         }
     }
 
-    pub(crate) fn threads(&self) -> usize {
+    pub fn threads(&self) -> usize {
         match self.hash_threads {
             0 => std::thread::available_parallelism().map_or(2, usize::from),
             threads => threads,

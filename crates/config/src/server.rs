@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The public listener, and what holds for all listeners.
@@ -36,7 +36,7 @@ section! {
 }
 
 impl Server {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err("configuration: [server] tls_cert and tls_key go together".to_owned());
         }
@@ -47,16 +47,5 @@ impl Server {
             return Err("configuration: [server] public_url ends without a slash".to_owned());
         }
         Ok(())
-    }
-
-    pub(crate) fn limits(&self) -> web::Limits {
-        web::Limits {
-            header_bytes: self.header_bytes,
-            header_seconds: self.header_seconds,
-            request_seconds: self.request_seconds,
-            max_connections: self.max_connections,
-            drain_seconds: self.drain_seconds,
-            ..web::Limits::default()
-        }
     }
 }

@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A secret text as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Secret(SecretText);
+pub struct Secret(SecretText);
 
 impl Secret {
     /// The one value that is no secret: the default database.
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self(SecretText::new(SQLITE.to_owned()))
     }
 }

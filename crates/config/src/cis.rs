@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use domain::policy::DeviceKeyPolicy;
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The CIS device-key surface.
@@ -25,7 +25,7 @@ section! {
 }
 
 impl Cis {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         if !(10..=600).contains(&self.challenge_ttl_seconds) {
             return Err("configuration: [cis] challenge_ttl_seconds is 10 to 600".to_owned());
         }
@@ -33,7 +33,7 @@ impl Cis {
     }
 
     /// `public`: where clients reach this server.
-    pub(crate) fn policy(&self, public: &str) -> DeviceKeyPolicy {
+    pub fn policy(&self, public: &str) -> DeviceKeyPolicy {
         let mut policy = DeviceKeyPolicy {
             issuer: if self.issuer.is_empty() {
                 format!("{public}/cis/oidc")

@@ -5,9 +5,9 @@ use outside::courier::{
     CourierOptions, FileOptions, Plain, ProviderOptions, SmtpOptions, SmtpSecurity, WebhookOptions,
 };
 
-use super::Config;
-use super::secret::{Secret, resolve};
-use super::section::section;
+use crate::Config;
+use crate::secret::{Secret, resolve};
+use crate::section::section;
 
 section! {
     /// How e-mail leaves: one provider here, or a list of `[[mail.providers]]` with the same keys, tried in order.
@@ -52,11 +52,11 @@ section! {
 }
 
 impl Mail {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         self.options().map(|_| ())
     }
 
-    pub(crate) fn is_set(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.kind != "none" || !self.providers.is_empty()
     }
 
@@ -133,10 +133,7 @@ impl Mail {
 }
 
 /// All ways out. `mailbox`: the development mailbox, where nothing else is configured.
-pub(crate) fn courier_options(
-    config: &Config,
-    mailbox: Option<&Path>,
-) -> Result<CourierOptions, String> {
+pub fn courier_options(config: &Config, mailbox: Option<&Path>) -> Result<CourierOptions, String> {
     let mut email = config.mail.options()?;
     let mut sms = config.sms.options()?;
     if let Some(path) = mailbox.filter(|_| !config.mail.is_set()) {
@@ -158,14 +155,14 @@ pub(crate) fn courier_options(
     })
 }
 
-pub(super) fn file(path: Option<&Path>) -> Result<ProviderOptions, String> {
+pub(crate) fn file(path: Option<&Path>) -> Result<ProviderOptions, String> {
     let path = path.ok_or("configuration: kind file needs a path")?;
     Ok(ProviderOptions::File(FileOptions {
         path: path.to_owned(),
     }))
 }
 
-pub(super) fn plain(allow: bool) -> Plain {
+pub(crate) fn plain(allow: bool) -> Plain {
     if allow {
         Plain::Anywhere
     } else {
@@ -173,7 +170,7 @@ pub(super) fn plain(allow: bool) -> Plain {
     }
 }
 
-pub(super) fn webhook(
+pub(crate) fn webhook(
     section: &str,
     url: Option<&str>,
     secret: Option<domain::secret::SecretText>,

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The root keys. Nothing of them is in the database; without them it cannot be read.

@@ -1,4 +1,4 @@
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The admin listener: admin API, console, metrics. Keep it on loopback or a private network.

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use outside::courier::{ProviderOptions, SmsSender, TwilioOptions};
 
-use super::mail::{file, plain, webhook};
-use super::secret::{Secret, resolve};
-use super::section::section;
+use crate::mail::{file, plain, webhook};
+use crate::secret::{Secret, resolve};
+use crate::section::section;
 
 section! {
     /// How SMS leave: one provider here, or a list of `[[sms.providers]]` with the same keys, tried in order.
@@ -39,7 +39,7 @@ section! {
 }
 
 impl Sms {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         self.options().map(|_| ())
     }
 

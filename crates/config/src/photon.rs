@@ -5,7 +5,7 @@ use domain::policy::GuardedKeyPolicy;
 use domain::rate::Rate;
 use domain::time::{days, hours};
 
-use super::section::section;
+use crate::section::section;
 
 section! {
     /// The Photon key server surface. A limit of 0 is off.
@@ -38,7 +38,7 @@ section! {
 }
 
 impl Photon {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         if !(self.lock_days >= 1.0 / 24.0 && self.lock_days <= 3650.0) {
             return Err(
                 "configuration: [photon] lock_days is one hour (0.0417) to ten years".to_owned(),
@@ -53,7 +53,7 @@ impl Photon {
         Ok(())
     }
 
-    pub(crate) fn policy(&self) -> GuardedKeyPolicy {
+    pub fn policy(&self) -> GuardedKeyPolicy {
         GuardedKeyPolicy {
             guesses: GuessLimits {
                 failures: self.max_failures,

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use domain::secret::SecretText;
 
-use super::secret::{Secret, resolve};
-use super::section::section;
+use crate::secret::{Secret, resolve};
+use crate::section::section;
 
 section! {
     /// Where everything is kept.
@@ -29,7 +29,7 @@ section! {
 
 impl Storage {
     /// `None` is SQLite in the data directory.
-    pub(crate) fn postgres(&self) -> Result<Option<SecretText>, String> {
+    pub fn postgres(&self) -> Result<Option<SecretText>, String> {
         let own = (self.url != Secret::sqlite()).then_some(&self.url);
         match resolve("url", own, self.url_file.as_deref())? {
             None => Ok(None),

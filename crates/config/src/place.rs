@@ -1,0 +1,23 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{Loaded, load};
+
+/// Where configuration and data are.
+#[derive(Args, Clone)]
+pub struct Place {
+    /// Configuration file.
+    #[arg(long, value_name = "F")]
+    pub config: Option<PathBuf>,
+    /// Data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+impl Place {
+    /// Reads the configuration that the command line, the environment and the file give together.
+    pub fn load(&self) -> Result<Loaded, String> {
+        load(self.config.as_deref(), self.data.as_deref())
+    }
+}
