@@ -46,7 +46,7 @@ def judged_after(cluster, key, judged):
 
 
 def promotions(cluster, count=50):
-    """Another primary, again and again, under load"""
+    """Repeated failover under load"""
     dice = random.Random(1)
     writers = [Writer(cluster.nodes[number % 3].url, number) for number in range(6)]
     targets = [Caller(cluster.nodes[0].url).create("2468")[1] for _ in range(3)]
@@ -81,14 +81,14 @@ def promotions(cluster, count=50):
     check(max(judged) <= 10, f"guesses judged: {judged}")
     kinds = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in done.items())
     return (
-        f"{sum(done.values())} promotions ({kinds}); {acknowledged} acknowledged writes, 0 lost; guesses judged of "
-        f"three keys: {judged}; longest time without an acknowledged write {max(outages):.1f} s; each of them is listed below",
-        ["| | fault | without a write | writes | median | 99th of 100 | slowest |", "|---:|---|---:|---:|---:|---:|---:|", *rows],
+        f"{sum(done.values())} promotions ({kinds}); {acknowledged} acknowledged writes, 0 lost; guesses judged for "
+        f"three keys: {judged}; longest time without an acknowledged write {max(outages):.1f} s; all are listed below",
+        ["| | fault | time without a write | writes | median | 99th percentile | slowest |", "|---:|---|---:|---:|---:|---:|---:|", *rows],
     )
 
 
 def brute_force(cluster, count=100):
-    """Wrong PINs raced over three nodes"""
+    """Wrong PINs in parallel on three nodes"""
     caller, seen = Caller(cluster.nodes[0].url), collections.Counter()
     for _ in range(count):
         key = patient(lambda: caller.create("2468"))[1]
@@ -102,18 +102,18 @@ def brute_force(cluster, count=100):
 
 
 def single_use(cluster, rounds=5):
-    """Every kind of thing that is good once, 50 at once"""
+    """Every kind of single-use value, used 50 times in parallel"""
     house = House(cluster)
     for kind, make in KINDS.items():
         for _ in range(rounds):
             won, send = make(house)
             answers = race(urls(cluster), 50, lambda racer, _: send(racer))
             check(answers.count(won) == 1, f"{kind}: {collections.Counter(answers)}")
-    return f"{len(KINDS)} kinds ({', '.join(KINDS)}), {rounds} races of 50 each: exactly one winner in each"
+    return f"{len(KINDS)} kinds ({', '.join(KINDS)}), {rounds} races of 50 each: exactly one succeeded in each"
 
 
 def outage(cluster, seconds=600):
-    """The whole database gone, and a node started meanwhile"""
+    """The whole database unreachable, and a node started meanwhile"""
     writers = [Writer(node.url, number) for number, node in enumerate(cluster.nodes)]
     late = cluster.nodes[2]
     with Load(writers):
@@ -141,8 +141,8 @@ def outage(cluster, seconds=600):
     check(lost == [], f"{len(lost)} acknowledged writes were lost")
     check(all(node.program.runs() for node in cluster.nodes), "every node still runs")
     return (
-        f"{seconds} s without a database under load: back {max(backs):.1f} s after it took writes, memory "
-        f"{grown / (1 << 20):+.1f} MiB, no restart, 0 acknowledged writes lost; the node that was started meanwhile too"
+        f"{seconds} s without a database under load: back {max(backs):.1f} s after it accepted writes, memory "
+        f"{grown / (1 << 20):+.1f} MiB, no restart, 0 acknowledged writes lost; the node that was started meanwhile works too"
     )
 
 
@@ -181,7 +181,7 @@ def torture(cluster):
 
 
 def clocks(cluster):
-    """One node's clock 31 days ahead, then behind"""
+    """One node's clock 31 days ahead, then 31 days behind"""
     preload = next(iter(sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
     check(preload is not None, "no libfaketime: tests/setup.sh cluster")
     right, house = Caller(cluster.nodes[0].url), House(cluster)
@@ -215,7 +215,7 @@ def clocks(cluster):
         node.program.kill()
         node.environment = {}
         node.start().until_ready()
-    return f"{'; '.join(seen)}: no lock opened, no guess came back"
+    return f"{'; '.join(seen)}: no lock opened, no guess was given back"
 
 
 # Part: whether its nodes are in development mode.
@@ -281,10 +281,10 @@ def write():
     lines = [
         "# What was proved, and when",
         "",
-        "Written by `tests/cluster/proof.py`, which `make proof` runs: three nodes, three PostgreSQL servers under Patroni with a",
-        "synchronous standby (`synchronous_mode_strict`), three etcd and HAProxy, all on one machine's loopback. Nodes 1 and 2 name",
-        "all three servers in their URL, node 3 goes through HAProxy. `make test` runs a short form of the most of it. After each",
-        "part the audit trail is verified from its first row to its last.",
+        "`tests/cluster/proof.py`, which `make proof` runs, writes this page. It uses three nodes, three PostgreSQL servers under Patroni with a",
+        "synchronous standby (`synchronous_mode_strict`), three etcd and HAProxy, all on the loopback interface of one machine. Nodes 1 and 2 name",
+        "all three database servers in their URL; node 3 goes through HAProxy. `make test` runs a short form of most parts. After each",
+        "part, the audit trail is verified from its first to its last event.",
         "",
         "| | result | took | when, at commit |",
         "|---|---|---:|---|",
@@ -301,7 +301,7 @@ def write():
         lines.append(f"| {result['what']} | {verdict}{said} | {result['seconds']} s | {result['at']}, {result['commit']} |")
         if result.get("table"):
             tables += ["", f"## {result['what']}", "", *result["table"]]
-    lines += ["", f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores shared by all of it."]
+    lines += ["", f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores, shared by all programs."]
     if missing:
         lines += ["", "Not run yet: " + "; ".join(missing) + "."]
     PAGE.write_text("\n".join(lines + tables) + "\n")

@@ -20,7 +20,7 @@ SETTINGS = {
 }
 # Wrong guesses that are tried at each subject after each restore, over all nodes at once.
 RACERS = 6
-# How many kinds of things that are good once are made before each backup.
+# How many kinds of single-use values are made before each backup.
 KINDS_A_TURN = 3
 # Not issued by the server, so that it cannot end them: an entry that waits for its answer waits again, as all content is
 # what it was; and that a scan was shown before only its verifier can tell.
@@ -293,7 +293,7 @@ def raced_guesses(cluster, subject):
 
 
 def restores(cluster, backups=20):
-    """Old backups restored: no guess gained"""
+    """Old backups restored: no guesses gained"""
     house = House(cluster)
     past = Past(house)
     subjects = [kind(house) for kind in [GuardedKey] * 6 + [AddressCode] * 3 + [Vault] * 2 + [Profile] * 2]
@@ -328,9 +328,9 @@ def restores(cluster, backups=20):
     return (
         f"{backups} backups under load ({rows[0]} to {rows[-1]} rows); {backups} restores from old to new and {again} out of order, "
         f"each into an empty database, each refused by every node without `--accept-rollback`; {len(subjects)} subjects (PINs, "
-        f"codes of an address, two kinds of login): {before} guesses judged before, the limit of each; after a restore at most {most} at "
-        f"each over all nodes, {after} in {len(order) * len(subjects)} times; {len(past.things)} codes, links and proofs and "
-        f"{len(past.sessions)} session tokens from before: none worked; the right secret opened {opened} of {opened} times"
+        f"codes of an address, two kinds of login): {before} guesses judged before, which is the limit of each; after a restore at most "
+        f"{most} at each over all nodes, {after} in {len(order) * len(subjects)} times; {len(past.things)} codes, links and proofs and "
+        f"{len(past.sessions)} session tokens from before: none worked; the correct secret worked {opened} of {opened} times"
     )
 
 

@@ -191,7 +191,7 @@ def next_steps(cluster):
 
 
 def rolling(cluster):
-    """Nodes of an older release upgraded one by one under load, side by side, back, and again"""
+    """Upgrade from an older release node by node under load, back, and again"""
     house = House(cluster)
     old = cluster.nodes[0].binary
     users = [User(cluster.url, seed) for seed in range(4)]
@@ -205,9 +205,9 @@ def rolling(cluster):
     commit = BEFORE.read_text()[:7]
     return (
         f"three nodes from {commit} to this release, back, and again, behind HAProxy: {statuses.total()} requests, 0 failed; three "
-        f"times with both on one database: keys, codes, guesses, sessions and accounts of each taken over by the other, 15 races of 60 "
-        f"wrong PINs: exactly 10 judged, {len(RACED)} kinds of things that are good once: exactly one winner; then a next release's step "
-        "that expands: this one works on; one that contracts: it refuses to start"
+        f"times with both releases on one database: each accepts the keys, codes, guesses, sessions and accounts of the other, 15 races "
+        f"of 60 wrong PINs: exactly 10 judged, {len(RACED)} kinds of single-use values: exactly one succeeded; then a schema step of the "
+        "next release: after one that expands, this release continues to work; after one that contracts, it refuses to start"
     )
 
 
