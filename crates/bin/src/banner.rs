@@ -1,10 +1,10 @@
 //! The first screen: where the server listens, where data and keys lie, and what is not safe yet.
 
 use admin_wire::Running;
-use config::{Loaded, courier_options};
+use compose::House;
+use compose::advice::unsafe_yet;
+use config::Loaded;
 use terminal::print;
-
-use crate::compose::{House, key_path};
 
 /// Prints the first screen, or its one JSON line.
 pub(crate) fn show(
@@ -56,38 +56,4 @@ pub(crate) fn show(
         }
     }
     print(&text).map(|_| ())
-}
-
-/// What an operator must still do before production.
-pub(crate) fn unsafe_yet(loaded: &Loaded) -> Vec<String> {
-    let config = &loaded.config;
-    let mut found = Vec::new();
-    if config.keys.kind == "file" && key_path(loaded).starts_with(&loaded.data) {
-        found.push(
-            "the key file lies beside the database: move it to another volume ([keys] file) and back it up there"
-                .to_owned(),
-        );
-    }
-    if config.server.tls_cert.is_none() && !config.server.behind_proxy {
-        found.push(
-            "there is no TLS: set [server] tls_cert and tls_key, or put a proxy in front"
-                .to_owned(),
-        );
-    }
-    if !config.mail.is_set() {
-        found.push("no e-mail can be sent: set [mail]".to_owned());
-    }
-    // A file that mail goes to takes text messages, too.
-    if courier_options(config, None).is_ok_and(|options| options.sms.is_empty()) {
-        found.push(
-            "no SMS can be sent: set [sms], or tell your users that e-mail is the only way"
-                .to_owned(),
-        );
-    }
-    if config.server.public_url.is_empty() {
-        found.push(
-            "links in messages name the listener's address: set [server] public_url".to_owned(),
-        );
-    }
-    found
 }

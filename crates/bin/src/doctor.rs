@@ -1,10 +1,12 @@
 //! `keyward doctor` and `keyward migrate`: the only commands beside `serve` that touch the database.
 
 use std::process::ExitCode;
-
 use std::sync::Arc;
 
 use admin_wire::Running;
+use compose::advice::unsafe_yet;
+use compose::{DATABASE, chain, key_path};
+use compose::{admission, anchor};
 use config::{Loaded, courier_options, strict};
 use domain::port::{Clock, Random, Store};
 use domain::rollback::Standing;
@@ -13,10 +15,6 @@ use serde::Serialize;
 use store::transfer::marks;
 use store::{Backend, Extent, Migrations, Phase};
 use terminal::print;
-
-use crate::banner;
-use crate::compose::{self, DATABASE, chain, key_path};
-use crate::{admission, anchor};
 
 #[derive(Serialize)]
 struct Finding {
@@ -53,7 +51,7 @@ pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String>
             ),
         }
     }
-    for advice in banner::unsafe_yet(loaded) {
+    for advice in unsafe_yet(loaded) {
         note("advice", advice);
     }
     for strict::Difference {

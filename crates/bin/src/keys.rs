@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use compose::{held_keys, key_path};
+use config::Place;
 use domain::error::chain;
 use domain::port::roots::Root;
 use outside::{KeyFile, SystemRandom};
 use serde_json::json;
-
-use config::Place;
 use terminal::print;
-
-use crate::compose::{held_keys, key_path};
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {

@@ -1,14 +1,10 @@
 //! The one executable: `serve` and the tools around it. Reads configuration, builds the adapters, plugs
 //! them together. No rule lives here.
 
-mod admission;
-mod anchor;
 mod banner;
 mod cli;
-mod compose;
 mod dev;
 mod doctor;
-mod gate;
 mod keys;
 mod log;
 mod metrics;

@@ -9,17 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use compose::{KEYS_ROW, chain, no_database};
+use config::Place;
 use domain::port::Store;
 use domain::secret::SecretText;
 use store::transfer::{Changes, Source, StoreSource};
 use store::{
     Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, SqliteView,
 };
-
-use config::Place;
 use terminal::print;
-
-use crate::compose::{KEYS_ROW, chain, no_database};
 
 /// A whole database may take this long.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
@@ -140,7 +138,7 @@ impl Database {
                 url,
                 ca_file: storage.ca_file.clone(),
             },
-            None => Self::Sqlite(loaded.data.join(crate::compose::DATABASE)),
+            None => Self::Sqlite(loaded.data.join(compose::DATABASE)),
         })
     }
 

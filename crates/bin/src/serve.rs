@@ -10,6 +10,8 @@ use admin_wire::Running;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use compose::{House, MAILBOX, Mode};
+use compose::{admission, anchor};
 use config::Loaded;
 use domain::Keeper;
 use domain::audit::Checkpoint;
@@ -22,10 +24,9 @@ use tokio_util::sync::CancellationToken;
 use web::{ServeOptions, TrustedProxies};
 
 use crate::cli::ServeArgs;
-use crate::compose::{self, House, MAILBOX, Mode};
 use crate::metrics::{Listener, Metrics};
 use crate::watch::Watch;
-use crate::{admission, anchor, banner, dev, log, options, running, surface};
+use crate::{banner, dev, log, options, running, surface};
 
 /// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
 const JOB_PAUSE: Duration = Duration::from_millis(500);

@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use compose::Closed;
 use config::Config;
 use domain::Keeper;
 use http::{StatusCode, header};
 use serde_json::Value;
 
-use crate::gate::Closed;
 use crate::options;
 
 /// Name and title of each surface that has a description.

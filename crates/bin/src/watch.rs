@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compose::Gate;
+use compose::{admission, anchor};
 use domain::audit::Checkpoint;
 use domain::rollback::Standing;
 use domain::{Error, Keeper};
@@ -15,9 +17,7 @@ use store::transfer::marks;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::gate::Gate;
 use crate::metrics::Metrics;
-use crate::{admission, anchor};
 
 /// How often it looks: so long, and no longer, the anchor lags, and an older database is not noticed.
 const PAUSE: Duration = Duration::from_millis(500);

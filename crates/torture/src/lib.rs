@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use cli::Target;
+use terminal::StopSignals;
 
 use arena::Arena;
 use table::{Ended, Finding, Tried, Verdict};
-use terminal::StopSignals;
 
 #[derive(Args)]
 pub struct TortureArgs {

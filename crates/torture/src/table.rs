@@ -1,7 +1,6 @@
 //! What the trials found, for people and for programs.
 
 use serde_json::json;
-
 use terminal::print;
 
 /// What became of a trial.

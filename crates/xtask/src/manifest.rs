@@ -15,7 +15,7 @@ const FRONT_MAY: &[&str] = &["domain", "web"];
 const STORE_MAY: &[&str] = &["domain", "crypto"];
 
 /// What a crate of ours may depend on among ours; the folder's name is the crate's name.
-const TABLE: [(&str, &[&str]); 19] = [
+const TABLE: [(&str, &[&str]); 20] = [
     ("crypto", &[]),
     ("web", &[]),
     ("terminal", &[]),
@@ -27,6 +27,11 @@ const TABLE: [(&str, &[&str]); 19] = [
     ("store", STORE_MAY),
     ("outside", STORE_MAY),
     ("config", &["domain", "crypto", "outside"]),
+    // What `node` starts and `operate` looks into, without a listener.
+    (
+        "compose",
+        &["config", "domain", "store", "outside", "crypto"],
+    ),
     ("photon", FRONT_MAY),
     ("enceeper", FRONT_MAY),
     ("profile", FRONT_MAY),
@@ -57,6 +62,7 @@ const ALL: &[&str] = &[
     "cli",
     "torture",
     "config",
+    "compose",
 ];
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use compose::chain;
 use domain::port::{Clock, Store};
 use outside::SystemClock;
 use serde_json::json;
@@ -13,7 +14,6 @@ use store::transfer::{
 };
 
 use super::{Database, Progress, identity, is_empty, say};
-use crate::compose::chain;
 
 /// Writes what is in the database at one moment, while it is in use.
 pub(super) async fn backup(

@@ -11,14 +11,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compose::LOOKED_FOR;
+use compose::chain;
 use domain::port::Store;
 use serde_json::json;
 use store::transfer::{Changes, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark};
 use store::{Backend, Migrations};
 
 use super::{Database, Progress, identity, is_empty, say};
-use crate::compose::chain;
-use crate::gate::LOOKED_FOR;
 
 /// A server that has not seen the mark yet ends its last transaction: a look's life, and a call's deadline.
 const STOPPING: Duration = Duration::from_secs(LOOKED_FOR.as_secs() + 6);

@@ -1,17 +1,17 @@
 //! Whether a server may begin to work with a database: it must be whole, here, and the newest there is.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::audit::Checkpoint;
 use domain::error::chain;
 use domain::rollback::Standing;
 use domain::{Error, Keeper};
-use std::sync::Arc;
 use store::transfer::{Mark, Marks, marks, unset_mark};
 use store::{Backend, SchemaError};
 
-use crate::{anchor, compose};
+use crate::{anchor, chain as cause};
 
 const WHAT_TO_DO: &str = "What was counted and used since is forgotten in it: wrong PINs would be given back, used codes \
      would work again. So the server does not work with it. Put the newest database back.";
@@ -20,7 +20,7 @@ const IF_LOST: &str = "If that is lost, start once with --accept-rollback: then 
 
 /// Looks at the database before the first request, waits while it is away, and burns what must be burned.
 /// Gives the anchor to go on from.
-pub(crate) async fn admit(
+pub async fn admit(
     keeper: &Arc<Keeper>,
     store: &dyn Backend,
     path: &Path,
@@ -65,7 +65,7 @@ pub(crate) async fn admit(
 }
 
 /// Why nobody may work with a database that is not as new as the anchor at `path`.
-pub(crate) fn older(path: &Path, why: &str) -> String {
+pub fn older(path: &Path, why: &str) -> String {
     format!(
         "the database may be older than what this server has seen: {why} (anchor {}). {WHAT_TO_DO} {IF_LOST}",
         path.display()
@@ -73,7 +73,7 @@ pub(crate) fn older(path: &Path, why: &str) -> String {
 }
 
 /// Why nobody may work with a database out of a backup, when there is no anchor at `path`.
-pub(crate) fn unanchored(path: &Path) -> String {
+pub fn unanchored(path: &Path) -> String {
     format!(
         "the database came out of a backup, and there is no anchor {} that tells whether it is the newest. \
          {WHAT_TO_DO} {IF_LOST}",
@@ -82,7 +82,7 @@ pub(crate) fn unanchored(path: &Path) -> String {
 }
 
 /// Why nobody may work with a database whose anchor cannot be read.
-pub(crate) fn broken(why: &str) -> String {
+pub fn broken(why: &str) -> String {
     format!(
         "{why}. Without it nobody can tell whether the database is the newest. Put the anchor's own copy back. \
          {IF_LOST}"
@@ -90,7 +90,7 @@ pub(crate) fn broken(why: &str) -> String {
 }
 
 /// Why nobody may work with a database that carries these marks.
-pub(crate) fn not_here(marks: &Marks) -> Option<String> {
+pub fn not_here(marks: &Marks) -> Option<String> {
     if let Some(copy) = &marks.unfinished {
         return Some(format!(
             "a copy into this database is not at its end ({copy}): run the same command again"
@@ -145,7 +145,7 @@ where
                 )]
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(error) => return Err(compose::chain(&error)),
+            Err(error) => return Err(cause(&error)),
         }
     }
 }

@@ -15,11 +15,11 @@ use domain::port::store::{Job, Kind, Row, RowId};
 use outside::WatchedClock;
 
 /// For how long a look at the database speaks for the next.
-pub(crate) const LOOKED_FOR: Duration = Duration::from_secs(15);
+pub const LOOKED_FOR: Duration = Duration::from_secs(15);
 
 /// Why the gate is closed, for the operator.
 #[derive(Debug)]
-pub(crate) struct Closed(pub(crate) String);
+pub struct Closed(pub String);
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +30,7 @@ impl fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 /// A store that can be closed.
-pub(crate) struct Gate {
+pub struct Gate {
     store: Arc<dyn Store>,
     clock: Option<Arc<WatchedClock>>,
     state: Mutex<State>,
@@ -57,7 +57,7 @@ impl Gate {
     }
 
     /// The database was looked at, and it is sound.
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         let mut state = self.lock();
         if let State::Closed { why } = &*state {
             tracing::info!(code = "gate_open", was = why, "decides again");
@@ -66,7 +66,7 @@ impl Gate {
     }
 
     /// The database was looked at, and nothing may be decided from it.
-    pub(crate) fn close(&self, why: String) {
+    pub fn close(&self, why: String) {
         let mut state = self.lock();
         if !matches!(&*state, State::Closed { why: known } if *known == why) {
             tracing::error!(code = "gate_closed", why, "decides nothing");

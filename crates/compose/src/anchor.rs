@@ -2,20 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use domain::audit::Checkpoint;
-
 use config::Loaded;
+use domain::audit::Checkpoint;
 
 const NAME: &str = "audit-checkpoint.json";
 
 /// Where the anchor lies.
-pub(crate) fn path(loaded: &Loaded) -> PathBuf {
+pub fn path(loaded: &Loaded) -> PathBuf {
     let configured = loaded.config.storage.anchor.clone();
     configured.unwrap_or_else(|| loaded.data.join(NAME))
 }
 
 /// The anchor, if there is one. A file that cannot be read or understood is not taken for none.
-pub(crate) fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
+pub fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
     match std::fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text)
             .map(Some)
@@ -29,7 +28,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
 }
 
 /// Keeps the anchor, whole or not at all, and returns when it is on the disk.
-pub(crate) async fn keep(path: &Path, end: &Checkpoint) -> Result<(), String> {
+pub async fn keep(path: &Path, end: &Checkpoint) -> Result<(), String> {
     let text = serde_json::to_string(end).map_err(|error| error.to_string())?;
     let path = path.to_owned();
     let written =

@@ -1,5 +1,10 @@
 //! Builds the adapters and the keeper out of the configuration.
 
+pub mod admission;
+pub mod advice;
+pub mod anchor;
+mod gate;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,37 +23,36 @@ use store::{
     Backend, Migrations, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Statements,
 };
 
-use crate::admission;
-use crate::gate::Gate;
+pub use gate::{Closed, Gate, LOOKED_FOR};
 
 /// Where the lines of the development mailbox lie.
-pub(crate) const MAILBOX: &str = "mailbox.jsonl";
+pub const MAILBOX: &str = "mailbox.jsonl";
 /// The database file of SQLite, in the data directory.
-pub(crate) const DATABASE: &str = "keyward.db";
+pub const DATABASE: &str = "keyward.db";
 
 /// What is different in development mode.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     Production,
     Development { fast_hash: bool },
 }
 
 /// Everything the commands work with.
-pub(crate) struct House {
-    pub(crate) keeper: Arc<Keeper>,
+pub struct House {
+    pub keeper: Arc<Keeper>,
     /// The database without the gate before it.
-    pub(crate) store: Arc<dyn Backend>,
-    pub(crate) gate: Arc<Gate>,
+    pub store: Arc<dyn Backend>,
+    pub gate: Arc<Gate>,
     /// The clock that is compared with the database's, where that has one.
-    pub(crate) watched: Option<Arc<WatchedClock>>,
-    pub(crate) clock: Option<Arc<MovableClock>>,
-    pub(crate) random: Arc<dyn Random>,
-    pub(crate) key_place: String,
-    pub(crate) database: String,
+    pub watched: Option<Arc<WatchedClock>>,
+    pub clock: Option<Arc<MovableClock>>,
+    pub random: Arc<dyn Random>,
+    pub key_place: String,
+    pub database: String,
 }
 
 /// The database that the configuration names.
-pub(crate) fn database(
+pub fn database(
     loaded: &Loaded,
     migrations: Migrations,
 ) -> Result<(Arc<dyn Backend>, String), String> {
@@ -84,7 +88,7 @@ pub(crate) fn database(
 }
 
 /// Builds everything. Waits for a database that is away, because keys are made only for an empty one.
-pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<House, String> {
+pub async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<House, String> {
     let (store, database) = database(loaded, Migrations::Apply)?;
     let found = admission::patiently(|| marks(store.as_ref())).await?;
     if let Some(why) = admission::not_here(&found) {
@@ -130,7 +134,7 @@ pub(crate) async fn house(loaded: &Loaded, mode: Mode, public: &str) -> Result<H
 }
 
 /// What a keeper works with besides what the configuration names.
-type Base = (
+pub type Base = (
     Arc<dyn Store>,
     Arc<dyn Clock>,
     Arc<dyn Random>,
@@ -138,7 +142,7 @@ type Base = (
 );
 
 /// The keeper over a database and its keys.
-pub(crate) fn keeper(
+pub fn keeper(
     loaded: &Loaded,
     mode: Mode,
     public: &str,
@@ -220,7 +224,7 @@ async fn keys(
 }
 
 /// The root keys that the configuration names, and where they are.
-pub(crate) fn held_keys(loaded: &Loaded) -> Result<(KeyFile, String), String> {
+pub fn held_keys(loaded: &Loaded) -> Result<(KeyFile, String), String> {
     match loaded.config.keys.kind.as_str() {
         "env" => keys_of_environment(loaded),
         "file" => {
@@ -251,13 +255,13 @@ fn keys_of_environment(loaded: &Loaded) -> Result<(KeyFile, String), String> {
 }
 
 /// Whether the configuration names a SQLite file that is not there.
-pub(crate) fn has_no_file(loaded: &Loaded) -> Result<bool, String> {
+pub fn has_no_file(loaded: &Loaded) -> Result<bool, String> {
     let of_sqlite = loaded.config.storage.postgres()?.is_none();
     Ok(of_sqlite && !loaded.data.join(DATABASE).exists())
 }
 
 /// What to say where there is no database yet, and no server is being started.
-pub(crate) fn no_database(path: &Path) -> String {
+pub fn no_database(path: &Path) -> String {
     format!(
         "there is no database {}: `keyward serve` makes one at its first start; another folder is named with \
          --data, a configuration with --config",
@@ -266,7 +270,7 @@ pub(crate) fn no_database(path: &Path) -> String {
 }
 
 /// Where the key file lies.
-pub(crate) fn key_path(loaded: &Loaded) -> PathBuf {
+pub fn key_path(loaded: &Loaded) -> PathBuf {
     loaded
         .config
         .keys
@@ -278,7 +282,7 @@ pub(crate) fn key_path(loaded: &Loaded) -> PathBuf {
 const SERVER: &str = "server";
 const KEYS: RowId = RowId(*b"keys of this db.");
 /// Where the mark of a database's keys lies.
-pub(crate) const KEYS_ROW: (&str, RowId) = (SERVER, KEYS);
+pub const KEYS_ROW: (&str, RowId) = (SERVER, KEYS);
 
 /// Whether no server has ever worked with this database. Waits while it is away.
 async fn is_new(store: &dyn Backend) -> Result<bool, String> {
@@ -347,7 +351,7 @@ async fn recognise(store: &dyn Backend, roots: &Arc<LocalRoots>) -> Result<(), S
 }
 
 /// The mark of the keys that this database was last opened with.
-pub(crate) async fn kept(store: &dyn Backend) -> Result<Option<String>, Error> {
+pub async fn kept(store: &dyn Backend) -> Result<Option<String>, Error> {
     let row = store.row(SERVER, KEYS).await?;
     Ok(row.map(|row| String::from_utf8_lossy(&row.body).into_owned()))
 }
@@ -361,7 +365,7 @@ async fn pause() {
 }
 
 /// Makes a folder that only its owner can read.
-pub(crate) fn make_folder(path: &Path) -> Result<(), String> {
+fn make_folder(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::DirBuilderExt;
     if path.is_dir() {
         return Ok(());
@@ -373,7 +377,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("cannot make the folder {}: {error}", path.display()))
 }
 
-pub(crate) fn chain(error: &Error) -> String {
+pub fn chain(error: &Error) -> String {
     match error {
         Error::Bug(source) | Error::Unavailable(source) => domain::error::chain(source.as_ref()),
         other => domain::error::chain(other),
