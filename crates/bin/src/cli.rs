@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use config::{Config, Place};
-use store::Extent;
 use terminal::print;
 
-use crate::{doctor, keys, operate, serve, surface};
+use crate::{serve, surface};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -22,9 +21,9 @@ enum Command {
     /// Run the server. Needs no configuration: SQLite in ./keyward-data, 127.0.0.1:8080.
     Serve(ServeArgs),
     /// Check configuration, keys, database and providers, and list what is unsafe.
-    Doctor(DoctorArgs),
+    Doctor(operate::DoctorArgs),
     /// Bring the database schema up to date.
-    Migrate(MigrateArgs),
+    Migrate(operate::MigrateArgs),
     /// Write everything in the database, as it is at one moment, to a file. Servers may run.
     Backup(operate::BackupArgs),
     /// Read a backup into an empty database.
@@ -34,7 +33,7 @@ enum Command {
     Db(operate::DbCommand),
     /// The root keys: which versions there are, and new ones.
     #[command(subcommand)]
-    Keys(keys::KeysCommand),
+    Keys(operate::KeysCommand),
     /// Print the OpenAPI description of a surface (photon, admin, …).
     Openapi {
         /// The surface.
@@ -86,46 +85,16 @@ pub(crate) struct ServeArgs {
     pub(crate) json_log: bool,
 }
 
-#[derive(Args)]
-struct DoctorArgs {
-    #[command(flatten)]
-    place: Place,
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct MigrateArgs {
-    #[command(flatten)]
-    place: Place,
-    /// Only say what would be done.
-    #[arg(long)]
-    dry_run: bool,
-    /// Take away what only older releases need: when no server of one runs any more.
-    #[arg(long)]
-    contract: bool,
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs a command; an `Err` is one line for standard error.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
     match cli.command {
         Command::Serve(arguments) => serve::run(arguments).await,
-        Command::Doctor(arguments) => doctor::run(&arguments.place.load()?, arguments.json).await,
-        Command::Migrate(arguments) => {
-            let extent = if arguments.contract {
-                Extent::All
-            } else {
-                Extent::Expand
-            };
-            let loaded = arguments.place.load()?;
-            doctor::migrate(&loaded, extent, arguments.dry_run, arguments.json).await
-        }
+        Command::Doctor(arguments) => operate::doctor(&arguments).await,
+        Command::Migrate(arguments) => operate::migrate(&arguments).await,
         Command::Backup(arguments) => operate::backup(&arguments).await,
         Command::Restore(arguments) => operate::restore(&arguments).await,
         Command::Db(command) => operate::db(command).await,
-        Command::Keys(command) => keys::run(&command),
+        Command::Keys(command) => operate::keys(&command),
         Command::Openapi { surface } => {
             let description = surface::openapi(&surface)?;
             print(&serde_json::to_string_pretty(&description).map_err(|error| error.to_string())?)

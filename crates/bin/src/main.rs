@@ -4,11 +4,8 @@
 mod banner;
 mod cli;
 mod dev;
-mod doctor;
-mod keys;
 mod log;
 mod metrics;
-mod operate;
 mod options;
 mod running;
 mod serve;

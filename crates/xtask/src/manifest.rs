@@ -15,7 +15,7 @@ const FRONT_MAY: &[&str] = &["domain", "web"];
 const STORE_MAY: &[&str] = &["domain", "crypto"];
 
 /// What a crate of ours may depend on among ours; the folder's name is the crate's name.
-const TABLE: [(&str, &[&str]); 20] = [
+const TABLE: [(&str, &[&str]); 21] = [
     ("crypto", &[]),
     ("web", &[]),
     ("terminal", &[]),
@@ -31,6 +31,18 @@ const TABLE: [(&str, &[&str]); 20] = [
     (
         "compose",
         &["config", "domain", "store", "outside", "crypto"],
+    ),
+    (
+        "operate",
+        &[
+            "admin-wire",
+            "compose",
+            "config",
+            "domain",
+            "outside",
+            "store",
+            "terminal",
+        ],
     ),
     ("photon", FRONT_MAY),
     ("enceeper", FRONT_MAY),
@@ -63,6 +75,7 @@ const ALL: &[&str] = &[
     "torture",
     "config",
     "compose",
+    "operate",
 ];
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use serde_json::json;
 use terminal::print;
 
 #[derive(Subcommand)]
-pub(crate) enum KeysCommand {
+pub enum KeysCommand {
     /// Say which versions of each root key there are. Shows no key.
     Show(ShowArgs),
     /// Seal with a new version of a root key, from the next start on.
@@ -24,7 +24,7 @@ pub(crate) enum KeysCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct ShowArgs {
+pub struct ShowArgs {
     #[command(flatten)]
     place: Place,
     #[arg(long)]
@@ -32,7 +32,7 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct RotateArgs {
+pub struct RotateArgs {
     /// Which root.
     root: RootName,
     #[command(flatten)]
@@ -69,7 +69,7 @@ impl RootName {
     }
 }
 
-pub(crate) fn run(command: &KeysCommand) -> Result<ExitCode, String> {
+pub fn keys(command: &KeysCommand) -> Result<ExitCode, String> {
     match command {
         KeysCommand::Show(arguments) => show(arguments),
         KeysCommand::Rotate(arguments) => rotate(arguments),

@@ -18,12 +18,12 @@ use serde_json::json;
 use store::transfer::{Changes, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark};
 use store::{Backend, Migrations};
 
-use super::{Database, Progress, identity, is_empty, say};
+use crate::{Database, Progress, identity, is_empty, say};
 
 /// A server that has not seen the mark yet ends its last transaction: a look's life, and a call's deadline.
 const STOPPING: Duration = Duration::from_secs(LOOKED_FOR.as_secs() + 6);
 
-pub(super) async fn relocate(
+pub(crate) async fn relocate(
     from: &Database,
     to: &Database,
     as_json: bool,
@@ -164,7 +164,7 @@ async fn copy(
 }
 
 /// Takes the mark of a move off again.
-pub(super) async fn release(database: &Database) -> Result<ExitCode, String> {
+pub(crate) async fn release(database: &Database) -> Result<ExitCode, String> {
     let store = database.own(Migrations::Require).await?;
     unset_mark(store.as_ref(), Mark::Moved)
         .await

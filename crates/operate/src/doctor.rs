@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use admin_wire::Running;
+use clap::Args;
 use compose::advice::unsafe_yet;
 use compose::{DATABASE, chain, key_path};
 use compose::{admission, anchor};
-use config::{Loaded, courier_options, strict};
+use config::{Loaded, Place, courier_options, strict};
 use domain::port::{Clock, Random, Store};
 use domain::rollback::Standing;
 use outside::{KeyFile, LocalRoots, SystemClock, SystemRandom};
@@ -15,6 +16,28 @@ use serde::Serialize;
 use store::transfer::marks;
 use store::{Backend, Extent, Migrations, Phase};
 use terminal::print;
+
+#[derive(Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    place: Place,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Take away what only older releases need: when no server of one runs any more.
+    #[arg(long)]
+    contract: bool,
+    #[arg(long)]
+    json: bool,
+}
 
 #[derive(Serialize)]
 struct Finding {
@@ -24,7 +47,8 @@ struct Finding {
 }
 
 /// Checks everything; exit status 1 when there is a problem.
-pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String> {
+pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, String> {
+    let loaded = &arguments.place.load()?;
     let mut found = Vec::new();
     let mut note = |level, what: String| found.push(Finding { level, what });
     match &loaded.file {
@@ -67,7 +91,7 @@ pub(crate) async fn run(loaded: &Loaded, json: bool) -> Result<ExitCode, String>
         );
     }
     let sound = found.iter().all(|finding| finding.level != "problem");
-    if json {
+    if arguments.json {
         let text = serde_json::json!({ "sound": sound, "findings": found }).to_string();
         print(&text)?;
     } else {
@@ -190,12 +214,14 @@ async fn running_is_ready(loaded: &Loaded) -> Result<(), String> {
 }
 
 /// Brings the schema up to date, or says what that would do.
-pub(crate) async fn migrate(
-    loaded: &Loaded,
-    extent: Extent,
-    dry_run: bool,
-    json: bool,
-) -> Result<ExitCode, String> {
+pub async fn migrate(arguments: &MigrateArgs) -> Result<ExitCode, String> {
+    let extent = if arguments.contract {
+        Extent::All
+    } else {
+        Extent::Expand
+    };
+    let dry_run = arguments.dry_run;
+    let loaded = &arguments.place.load()?;
     if compose::has_no_file(loaded)? {
         return Err(compose::no_database(&loaded.data.join(DATABASE)));
     }
@@ -207,7 +233,7 @@ pub(crate) async fn migrate(
     } else {
         store.migrate(extent).await.map_err(|error| chain(&error))?
     };
-    if json {
+    if arguments.json {
         let steps: Vec<_> = done
             .steps
             .iter()

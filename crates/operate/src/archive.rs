@@ -13,10 +13,10 @@ use store::transfer::{
     Archive, Digest, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark, write_archive,
 };
 
-use super::{Database, Progress, identity, is_empty, say};
+use crate::{Database, Progress, identity, is_empty, say};
 
 /// Writes what is in the database at one moment, while it is in use.
-pub(super) async fn backup(
+pub(crate) async fn backup(
     database: &Database,
     to: &Path,
     as_json: bool,
@@ -54,7 +54,7 @@ pub(super) async fn backup(
 }
 
 /// Reads a backup into an empty database. The server then looks whether it is the newest.
-pub(super) async fn restore(
+pub(crate) async fn restore(
     database: &Database,
     from: &Path,
     as_json: bool,

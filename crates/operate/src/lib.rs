@@ -1,6 +1,8 @@
-//! `keyward backup`, `keyward restore` and `keyward db`: whole databases, out, in and over.
+//! The programs that work on an installation's keys and database: doctor, migrate, keys, backup, restore, move.
 
 mod archive;
+mod doctor;
+mod keys;
 mod relocate;
 
 use std::path::{Path, PathBuf};
@@ -19,35 +21,38 @@ use store::{
 };
 use terminal::print;
 
+pub use doctor::{DoctorArgs, MigrateArgs, doctor, migrate};
+pub use keys::{KeysCommand, keys};
+
 /// A whole database may take this long.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 /// One page of it, this long.
 const PAGE_PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Args)]
-pub(crate) struct BackupArgs {
+pub struct BackupArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    place: Place,
     /// The file to write; it must not exist.
     #[arg(long, value_name = "FILE")]
-    pub(crate) to: PathBuf,
+    to: PathBuf,
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 #[derive(Args)]
-pub(crate) struct RestoreArgs {
+pub struct RestoreArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
+    place: Place,
     /// The backup to read.
     #[arg(long, value_name = "FILE")]
-    pub(crate) from: PathBuf,
+    from: PathBuf,
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum DbCommand {
+pub enum DbCommand {
     /// Copy a database into another, and make that the one to work with.
     ///
     /// Copies while servers run, then stops the old database for the last changes, and compares both.
@@ -58,7 +63,7 @@ pub(crate) enum DbCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct MoveArgs {
+pub struct MoveArgs {
     /// `sqlite:PATH` of the database file, or `postgres://…`.
     #[arg(long, value_name = "DATABASE")]
     from: Option<String>,
@@ -79,7 +84,7 @@ pub(crate) struct MoveArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct ReleaseArgs {
+pub struct ReleaseArgs {
     /// `sqlite:PATH` of the database file, or `postgres://…`.
     #[arg(long, value_name = "DATABASE")]
     database: Option<String>,
@@ -91,19 +96,19 @@ pub(crate) struct ReleaseArgs {
     ca_file: Option<PathBuf>,
 }
 
-pub(crate) async fn backup(arguments: &BackupArgs) -> Result<ExitCode, String> {
+pub async fn backup(arguments: &BackupArgs) -> Result<ExitCode, String> {
     let loaded = arguments.place.load()?;
     let database = Database::configured(&loaded)?;
     archive::backup(&database, &arguments.to, arguments.json).await
 }
 
-pub(crate) async fn restore(arguments: &RestoreArgs) -> Result<ExitCode, String> {
+pub async fn restore(arguments: &RestoreArgs) -> Result<ExitCode, String> {
     let loaded = arguments.place.load()?;
     let database = Database::configured(&loaded)?;
     archive::restore(&database, &arguments.from, arguments.json).await
 }
 
-pub(crate) async fn db(command: DbCommand) -> Result<ExitCode, String> {
+pub async fn db(command: DbCommand) -> Result<ExitCode, String> {
     match command {
         DbCommand::Move(arguments) => {
             let ca = arguments.ca_file.as_deref();
