@@ -1,16 +1,7 @@
 //! The one executable: `serve` and the tools around it. Reads configuration, builds the adapters, plugs
 //! them together. No rule lives here.
 
-mod banner;
-mod cli;
-mod dev;
-mod log;
-mod metrics;
-mod options;
-mod running;
-mod serve;
-mod surface;
-mod watch;
+mod command;
 
 use std::process::ExitCode;
 
@@ -20,7 +11,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = command::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -31,7 +22,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(cli::run(cli)) {
+    match runtime.block_on(command::run(cli)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("keyward: {error}");

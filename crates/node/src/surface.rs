@@ -25,7 +25,7 @@ const DESCRIBED: [(&str, &str); 6] = [
 ];
 
 /// The OpenAPI description of a surface.
-pub(crate) fn openapi(surface: &str) -> Result<Value, String> {
+pub fn openapi(surface: &str) -> Result<Value, String> {
     match surface {
         "photon" => Ok(photon::openapi()),
         "enceeper" => Ok(enceeper::openapi()),

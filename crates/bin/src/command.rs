@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use config::{Config, Place};
+use clap::{Parser, Subcommand};
+use config::Config;
 use terminal::print;
-
-use crate::{serve, surface};
 
 /// Keeps people's key material and gives it back only to them.
 #[derive(Parser)]
@@ -19,7 +17,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server. Needs no configuration: SQLite in ./keyward-data, 127.0.0.1:8080.
-    Serve(ServeArgs),
+    Serve(node::ServeArgs),
     /// Check configuration, keys, database and providers, and list what is unsafe.
     Doctor(operate::DoctorArgs),
     /// Bring the database schema up to date.
@@ -50,45 +48,16 @@ enum Command {
     Torture(torture::TortureArgs),
     /// Look after a running server.
     #[command(subcommand)]
-    Admin(::cli::AdminCommand),
+    Admin(cli::AdminCommand),
     /// Tools of development mode (`keyward serve --dev`).
     #[command(subcommand)]
-    Dev(::cli::DevCommand),
-}
-
-#[derive(Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "switches of the command line, each under its own name"
-)]
-pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Address of the public listener; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: Option<String>,
-    /// Address of the admin listener; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) admin_listen: Option<String>,
-    /// Development mode: a mailbox instead of providers, a movable clock. Loopback only.
-    #[arg(long)]
-    pub(crate) dev: bool,
-    /// Development mode with the cheapest hashing, for tests.
-    #[arg(long, requires = "dev")]
-    pub(crate) dev_fast_hash: bool,
-    /// Work with a database that is older than what this server has seen, or that came out of a backup. Every
-    /// PIN, code and login keeps one try at most; codes, sessions and running recoveries are ended.
-    #[arg(long)]
-    pub(crate) accept_rollback: bool,
-    /// Log JSON lines; the first names the addresses.
-    #[arg(long)]
-    pub(crate) json_log: bool,
+    Dev(cli::DevCommand),
 }
 
 /// Runs a command; an `Err` is one line for standard error.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
     match cli.command {
-        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Serve(arguments) => node::serve(arguments).await,
         Command::Doctor(arguments) => operate::doctor(&arguments).await,
         Command::Migrate(arguments) => operate::migrate(&arguments).await,
         Command::Backup(arguments) => operate::backup(&arguments).await,
@@ -96,7 +65,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Db(command) => operate::db(command).await,
         Command::Keys(command) => operate::keys(&command),
         Command::Openapi { surface } => {
-            let description = surface::openapi(&surface)?;
+            let description = node::openapi(&surface)?;
             print(&serde_json::to_string_pretty(&description).map_err(|error| error.to_string())?)
         }
         Command::ConfigExample => print(&Config::example()),
@@ -108,7 +77,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
                 .to_string(),
         ),
         Command::Torture(arguments) => torture::run(arguments).await,
-        Command::Admin(command) => ::cli::admin(command).await,
-        Command::Dev(command) => ::cli::dev(command).await,
+        Command::Admin(command) => cli::admin(command).await,
+        Command::Dev(command) => cli::dev(command).await,
     }
 }

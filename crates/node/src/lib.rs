@@ -1,5 +1,14 @@
 //! `keyward serve`: listeners, jobs, and a stop that loses no request.
 
+mod banner;
+mod dev;
+mod log;
+mod metrics;
+mod options;
+mod running;
+mod surface;
+mod watch;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,9 +19,10 @@ use admin_wire::Running;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use clap::Args;
 use compose::{House, MAILBOX, Mode};
 use compose::{admission, anchor};
-use config::Loaded;
+use config::{Loaded, Place};
 use domain::Keeper;
 use domain::audit::Checkpoint;
 use domain::port::random::bytes;
@@ -23,10 +33,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::{ServeOptions, TrustedProxies};
 
-use crate::cli::ServeArgs;
-use crate::metrics::{Listener, Metrics};
-use crate::watch::Watch;
-use crate::{banner, dev, log, options, running, surface};
+use metrics::{Listener, Metrics};
+use watch::Watch;
+
+pub use surface::openapi;
 
 /// How long the jobs wait when nobody wakes them. The audit chain is never further behind.
 const JOB_PAUSE: Duration = Duration::from_millis(500);
@@ -35,7 +45,36 @@ const BREATH: Duration = Duration::from_millis(20);
 /// Letters that may be on their way at a time, in so many batches: one slow provider must not hold the rest.
 const DISPATCHERS: usize = 4;
 
-pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
+#[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the command line, each under its own name"
+)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Address of the public listener; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Address of the admin listener; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
+    /// Development mode: a mailbox instead of providers, a movable clock. Loopback only.
+    #[arg(long)]
+    dev: bool,
+    /// Development mode with the cheapest hashing, for tests.
+    #[arg(long, requires = "dev")]
+    dev_fast_hash: bool,
+    /// Work with a database that is older than what this server has seen, or that came out of a backup. Every
+    /// PIN, code and login keeps one try at most; codes, sessions and running recoveries are ended.
+    #[arg(long)]
+    accept_rollback: bool,
+    /// Log JSON lines; the first names the addresses.
+    #[arg(long)]
+    json_log: bool,
+}
+
+pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, String> {
     let mut loaded = arguments.place.load()?;
     if let Some(listen) = arguments.listen {
         loaded.config.server.listen = listen;
@@ -78,7 +117,7 @@ pub(crate) async fn run(arguments: ServeArgs) -> Result<ExitCode, String> {
     };
     running::write(&running, &loaded.data)?;
     banner::show(&loaded, &house, &running, json)?;
-    let served = serve(&loaded, (house, known), &running, listeners, signals).await;
+    let served = listen(&loaded, (house, known), &running, listeners, signals).await;
     running::remove(&loaded.data);
     served.map(|()| ExitCode::SUCCESS)
 }
@@ -137,7 +176,7 @@ impl Listeners {
     }
 }
 
-async fn serve(
+async fn listen(
     loaded: &Loaded,
     (house, known): (House, Option<Checkpoint>),
     running: &Running,
