@@ -211,7 +211,7 @@ fn assertion_key(jwk: &Value) -> Option<AssertionKey> {
         }
         _ => return None,
     };
-    let algorithm = Algorithm::from_name(text("alg").unwrap_or(default))?;
+    let algorithm = Algorithm::named(text("alg").unwrap_or(default))?;
     AssertionKey::new(text("kid").map(str::to_owned), algorithm, &numbers)
 }
 

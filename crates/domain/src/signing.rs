@@ -78,15 +78,6 @@ struct RingKey {
     verifying: VerifyingKey,
 }
 
-/// What a token's header must say; other members are ignored (RFC 7515 §4) but `crit`.
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    typ: Option<String>,
-    crit: Option<serde_json::Value>,
-}
-
 impl Ring {
     /// The published keys: those that sign or still verify.
     pub fn public(&self, now: Timestamp) -> Vec<PublicSigningKey> {
@@ -107,15 +98,11 @@ impl Ring {
         self.keys.iter().any(|key| key.public.kid == kid)
     }
 
-    fn verify(&self, now: Timestamp, header: &Header, token: &Compact<'_>) -> bool {
-        let key = self
-            .live(now)
-            .find(|key| header.kid.as_deref() == Some(&key.public.kid));
-        key.is_some_and(|key| {
-            header.alg == key.verifying.algorithm().name()
-                && header.crit.is_none()
-                && key.verifying.verifies(token)
-        })
+    fn verify(&self, now: Timestamp, token: &Compact<'_>) -> bool {
+        let named = token.header().key_id();
+        self.live(now)
+            .find(|key| named == Some(&key.public.kid))
+            .is_some_and(|key| key.verifying.verifies(token))
     }
 }
 
@@ -202,18 +189,15 @@ impl Keeper {
         typ: Option<&'static str>,
         token: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let Some(compact) = Compact::split(token) else {
+        let Some(compact) = Compact::parse(token) else {
             return Ok(None);
         };
-        let Ok(header) = serde_json::from_slice::<Header>(&compact.header) else {
-            return Ok(None);
-        };
-        if typ.is_some() && header.typ.as_deref() != typ {
+        if typ.is_some() && compact.header().typ() != typ {
             return Ok(None);
         }
         let now = self.now();
         let mut ring = self.signing_ring(issuer).await?;
-        let unknown = header.kid.as_deref().filter(|kid| !ring.knows(kid));
+        let unknown = compact.header().key_id().filter(|kid| !ring.knows(kid));
         if let Some(kid) = unknown {
             let row = self.signing_row(issuer, kid);
             let store = self.store.as_ref();
@@ -221,9 +205,7 @@ impl Keeper {
                 ring = self.read_ring(issuer, now).await?;
             }
         }
-        Ok(ring
-            .verify(now, &header, &compact)
-            .then_some(compact.payload))
+        Ok(ring.verify(now, &compact).then(|| compact.into_payload()))
     }
 
     /// Makes a new signing key; the ones before verify for [`OVERLAP`] longer. Gives the new key's id.
@@ -377,7 +359,7 @@ async fn generate(issuer: Issuer) -> Result<Zeroizing<Vec<u8>>, Error> {
 
 fn ring_key(row: &SigningKeyRow) -> Result<RingKey, Error> {
     let algorithm =
-        Algorithm::from_name(&row.algorithm).ok_or_else(|| Error::bug("an unknown algorithm"))?;
+        Algorithm::named(&row.algorithm).ok_or_else(|| Error::bug("an unknown algorithm"))?;
     let pkcs8 = Zeroizing::new(STANDARD.decode(row.pkcs8.as_bytes()).map_err(Error::bug)?);
     let signing = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(Error::bug)?;
     let numbers = signing.public_numbers().map_err(Error::bug)?;

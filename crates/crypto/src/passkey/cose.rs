@@ -3,7 +3,7 @@
 use ciborium::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::jws::rsa_pkcs1;
+use crate::jws::{Algorithm, VerifyingKey};
 use crate::p256::{self, PublicPoint};
 
 /// ECDSA with SHA-256; here on P-256 (§5.8.5 of Web Authentication pins the curve).
@@ -50,7 +50,7 @@ impl PublicKey {
             }
             (RSA, RS256) => {
                 let (n, e) = (bytes(label(-1)?)?.to_vec(), bytes(label(-2)?)?.to_vec());
-                rsa_pkcs1(&n, &e).ok()?;
+                VerifyingKey::rsa(Algorithm::Rs256, &n, &e).ok()?;
                 Some(Self::Rs256 { n, e })
             }
             _ => None,
@@ -70,9 +70,8 @@ impl PublicKey {
             Self::Es256 { point } => PublicPoint::parse(point)
                 .zip(p256::fixed_signature(signature))
                 .is_some_and(|(point, signature)| point.verifies(message, &signature)),
-            Self::Rs256 { n, e } => {
-                rsa_pkcs1(n, e).is_ok_and(|key| key.verify_sig(message, signature).is_ok())
-            }
+            Self::Rs256 { n, e } => VerifyingKey::rsa(Algorithm::Rs256, n, e)
+                .is_ok_and(|key| key.verifies_bytes(message, signature)),
         }
     }
 }

@@ -83,8 +83,14 @@ pub struct AssertionKey {
 }
 
 impl AssertionKey {
+    /// The algorithms that an assertion may be signed with.
+    const ALGORITHMS: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256];
+
     /// A key that this algorithm may use; weak ones are refused.
     pub fn new(kid: Option<String>, algorithm: Algorithm, numbers: &PublicNumbers) -> Option<Self> {
+        if !Self::ALGORITHMS.contains(&algorithm) {
+            return None;
+        }
         VerifyingKey::new(algorithm, numbers).ok()?;
         let texts = match numbers {
             PublicNumbers::Rsa { n, e } => [URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e)],
@@ -106,7 +112,7 @@ impl AssertionKey {
     }
 
     pub(crate) fn verifying(&self) -> Option<VerifyingKey> {
-        let algorithm = Algorithm::from_name(&self.algorithm)?;
+        let algorithm = Algorithm::named(&self.algorithm)?;
         let [first, second] = &self.numbers;
         let first = URL_SAFE_NO_PAD.decode(first).ok()?;
         let second = URL_SAFE_NO_PAD.decode(second).ok()?;
@@ -119,6 +125,7 @@ impl AssertionKey {
                 x: first.try_into().ok()?,
                 y: second.try_into().ok()?,
             },
+            _ => return None,
         };
         VerifyingKey::new(algorithm, &numbers).ok()
     }
