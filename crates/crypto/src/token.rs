@@ -7,53 +7,18 @@
 
 mod key_set;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 pub use key_set::KeySet;
 
-/// Longest token that is looked at.
+use crate::jws::{Algorithm, Compact};
+
+/// Longest token, in bytes, that is looked at.
 const LONGEST: usize = 8192;
 /// Longest e-mail address (RFC 5321, §4.5.3.1.3, without its brackets).
 const LONGEST_EMAIL: usize = 254;
 /// Most characters of a subject.
 const LONGEST_SUBJECT: usize = 255;
-
-/// A public-key signature algorithm. There is none for shared secrets and none for "none".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Algorithm(jsonwebtoken::Algorithm);
-
-impl Algorithm {
-    /// The names an allow-list may hold.
-    pub const NAMES: [&'static str; 9] = [
-        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
-    ];
-
-    /// By its exact name; `None` for every other text.
-    pub fn named(name: &str) -> Option<Self> {
-        if !Self::NAMES.contains(&name) {
-            return None;
-        }
-        name.parse().ok().map(Self)
-    }
-
-    fn name(self) -> &'static str {
-        use jsonwebtoken::Algorithm as A;
-        match self.0 {
-            A::RS256 => "RS256",
-            A::RS384 => "RS384",
-            A::RS512 => "RS512",
-            A::PS256 => "PS256",
-            A::PS384 => "PS384",
-            A::PS512 => "PS512",
-            A::ES256 => "ES256",
-            A::ES384 => "ES384",
-            A::EdDSA => "EdDSA",
-            _ => "",
-        }
-    }
-}
 
 /// What an issuer's tokens must be like.
 #[derive(Clone, Debug)]
@@ -69,11 +34,7 @@ pub struct Rules {
 
 /// A token taken apart, and not believed.
 pub struct Token<'t> {
-    signed: &'t str,
-    signature: &'t str,
-    algorithm: Option<Algorithm>,
-    key_id: Option<String>,
-    extended: bool,
+    compact: Compact<'t>,
     claims: Map<String, Value>,
 }
 
@@ -98,31 +59,14 @@ pub enum Unacceptable {
 }
 
 impl<'t> Token<'t> {
-    /// Three non-empty parts in base64url without padding, the first two of them JSON objects.
+    /// A compact JWS of at most 8192 bytes whose payload is a JSON object.
     pub fn parse(text: &'t str) -> Option<Self> {
         if text.len() > LONGEST {
             return None;
         }
-        let (signed, signature) = text.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        if signature.is_empty() || payload.contains('.') {
-            return None;
-        }
-        URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let header = object(header)?;
-        let algorithm = header.get("alg")?.as_str().and_then(Algorithm::named);
-        let key_id = match header.get("kid") {
-            None => None,
-            Some(kid) => Some(kid.as_str()?.to_owned()),
-        };
-        Some(Self {
-            signed,
-            signature,
-            algorithm,
-            key_id,
-            extended: header.contains_key("crit"),
-            claims: object(payload)?,
-        })
+        let compact = Compact::parse(text)?;
+        let claims = serde_json::from_slice(compact.payload()).ok()?;
+        Some(Self { compact, claims })
     }
 
     /// Who the token says issued it: only to choose the rules.
@@ -132,29 +76,29 @@ impl<'t> Token<'t> {
 
     /// The key that the token names.
     pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.compact.header().key_id()
     }
 
-    /// Whether the header asks for nothing that the rules forbid. Needs no key.
+    /// Whether the rules allow the token's algorithm and its issuer. Needs no key.
     pub fn fits(&self, rules: &Rules) -> bool {
-        let allowed = self
-            .algorithm
-            .is_some_and(|algorithm| rules.algorithms.contains(&algorithm));
-        allowed && !self.extended && self.issuer() == Some(rules.issuer.as_str())
+        self.allowed(rules).is_some()
     }
 
     /// Judges the whole token. `now`: Unix seconds.
     pub fn judge(&self, rules: &Rules, keys: &KeySet, now: f64) -> Result<Claims, Unacceptable> {
-        let algorithm = self.algorithm.filter(|_| self.fits(rules));
-        let key = algorithm.and_then(|algorithm| keys.choose(self.key_id(), algorithm));
-        let (Some(algorithm), Some(key)) = (algorithm, key) else {
-            return Err(Unacceptable::Invalid);
-        };
-        let message = self.signed.as_bytes();
-        match jsonwebtoken::crypto::verify(self.signature, message, key, algorithm.0) {
-            Ok(true) => self.claims(rules, now),
-            Ok(false) | Err(_) => Err(Unacceptable::Invalid),
-        }
+        let key = self
+            .allowed(rules)
+            .and_then(|algorithm| keys.choose(self.key_id(), algorithm))
+            .filter(|key| key.verifies(&self.compact));
+        key.ok_or(Unacceptable::Invalid)?;
+        self.claims(rules, now)
+    }
+
+    fn allowed(&self, rules: &Rules) -> Option<Algorithm> {
+        let algorithm = self.compact.header().algorithm()?;
+        let fits =
+            rules.algorithms.contains(&algorithm) && self.issuer() == Some(rules.issuer.as_str());
+        fits.then_some(algorithm)
     }
 
     fn claims(&self, rules: &Rules, now: f64) -> Result<Claims, Unacceptable> {
@@ -233,13 +177,5 @@ impl<'t> Token<'t> {
             None => Ok(None),
             Some(value) => value.as_f64().map(Some).ok_or(Unacceptable::Invalid),
         }
-    }
-}
-
-fn object(part: &str) -> Option<Map<String, Value>> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-    match serde_json::from_slice(&bytes).ok()? {
-        Value::Object(members) => Some(members),
-        _ => None,
     }
 }

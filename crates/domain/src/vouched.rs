@@ -10,7 +10,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crypto::token::{Algorithm, KeySet, Rules};
+pub use crypto::jws::Algorithm;
+pub use crypto::token::{KeySet, Rules};
 use crypto::token::{Token, Unacceptable};
 
 use crate::error::{Error, Refusal};

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto::jws::{PublicNumbers, SigningKey};
 use domain::Error;
 use domain::port::KeySets;
 use domain::vouched::{Algorithm, Issuer, KeySet, Rules, Scopes};
@@ -19,14 +18,14 @@ pub const AUDIENCE: &str = "keyward-test";
 
 /// Signs tokens with a key of its own, and publishes that key. It can be away.
 pub struct TestIssuer {
-    key: EcdsaKeyPair,
+    key: SigningKey,
     published: Mutex<Option<Arc<KeySet>>>,
 }
 
 impl Default for TestIssuer {
     fn default() -> Self {
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-            .expect("a key can be generated");
+        let pkcs8 = SigningKey::generate(Algorithm::Es256).expect("a key can be generated");
+        let key = SigningKey::from_pkcs8(Algorithm::Es256, &pkcs8).expect("its own form");
         let issuer = Self {
             key,
             published: Mutex::default(),
@@ -43,7 +42,7 @@ impl TestIssuer {
             rules: Rules {
                 issuer: ISSUER.to_owned(),
                 audiences: vec![AUDIENCE.to_owned()],
-                algorithms: Algorithm::named("ES256").into_iter().collect(),
+                algorithms: vec![Algorithm::Es256],
                 leeway: 30,
             },
             scopes: Scopes::Enforced,
@@ -53,14 +52,11 @@ impl TestIssuer {
 
     /// A token with exactly these claims.
     pub fn sign(&self, claims: &Value) -> String {
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let header = json!({"alg": "ES256", "kid": "test", "typ": "JWT"});
-        let signed = format!("{}.{}", encode(&header), encode(claims));
-        let signature = self
+        let header = json!({"alg": "ES256", "kid": "test", "typ": "JWT"}).to_string();
+        let signed = self
             .key
-            .sign(&SystemRandom::new(), signed.as_bytes())
-            .expect("a key signs");
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+            .sign(header.as_bytes(), claims.to_string().as_bytes());
+        signed.expect("a key signs")
     }
 
     /// A token of an hour for `subject`.
@@ -77,9 +73,11 @@ impl TestIssuer {
     }
 
     pub fn come_back(&self) {
-        let point = self.key.public_key().as_ref();
+        let Ok(PublicNumbers::P256 { x, y }) = self.key.public_numbers() else {
+            panic!("a key of P-256");
+        };
         let jwk = json!({"kty": "EC", "crv": "P-256", "kid": "test", "use": "sig",
-            "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..])});
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)});
         let set = json!({ "keys": [jwk] }).to_string();
         *self.published() = KeySet::parse(set.as_bytes()).map(Arc::new);
     }

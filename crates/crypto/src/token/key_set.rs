@@ -2,10 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use serde_json::Value;
 
-use super::Algorithm;
+use crate::jws::{Algorithm, VerifyingKey};
 
 /// The least length of an RSA modulus.
 const RSA_BITS: usize = 2048;
@@ -19,18 +18,8 @@ pub struct KeySet {
 #[derive(Clone, Debug)]
 struct PublicKey {
     id: Option<String>,
-    /// The one algorithm the key is for, where it says so.
-    algorithm: Option<String>,
-    family: Family,
-    key: DecodingKey,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
+    /// The key once for each algorithm that it may serve; there is at least one.
+    uses: Vec<VerifyingKey>,
 }
 
 impl KeySet {
@@ -56,17 +45,21 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The key for a token: of its id, or without an id the only one that fits the algorithm.
-    pub(super) fn choose(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
-        let mut fitting = self.keys.iter().filter(|key| key.fits(algorithm));
+    /// The key for a token: the one with its id, or without an id the only one that fits the algorithm.
+    pub(super) fn choose(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&VerifyingKey> {
+        let fits = |key: &&VerifyingKey| key.algorithm() == algorithm;
+        let mut fitting = self.keys.iter().filter_map(|key| {
+            let fitting = key.uses.iter().find(fits)?;
+            Some((key.id.as_deref(), fitting))
+        });
         match id {
-            Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)),
+            Some(id) => fitting.find(|(known, _)| *known == Some(id)),
             None => {
                 let only = fitting.next()?;
                 fitting.next().is_none().then_some(only)
             }
         }
-        .map(|key| &key.key)
+        .map(|(_, key)| key)
     }
 }
 
@@ -76,52 +69,54 @@ impl PublicKey {
         if entry.get("use").is_some() && text("use") != Some("sig") {
             return None;
         }
-        let (family, key) = match (text("kty")?, text("crv")) {
-            ("RSA", _) => (Family::Rsa, rsa(text("n")?, text("e")?)?),
-            ("EC", Some("P-256")) => (Family::P256, curve(text("x")?, text("y")?, 32)?),
-            ("EC", Some("P-384")) => (Family::P384, curve(text("x")?, text("y")?, 48)?),
-            ("OKP", Some("Ed25519")) => {
-                let x = URL_SAFE_NO_PAD.decode(text("x")?).ok()?;
-                let key = (x.len() == 32).then(|| DecodingKey::from_ed_der(&x))?;
-                (Family::Ed25519, key)
+        let key = Material::parse(entry)?;
+        let uses: Vec<VerifyingKey> = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| text("alg").is_none_or(|only| only == algorithm.name()))
+            .filter_map(|algorithm| key.verifying(algorithm))
+            .collect();
+        let id = text("kid").map(str::to_owned);
+        (!uses.is_empty()).then_some(Self { id, uses })
+    }
+}
+
+/// What a JWK (RFC 7518 §6, RFC 8037 §2) says of a key.
+enum Material {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Point { x: Vec<u8>, y: Vec<u8> },
+    Edwards { x: Vec<u8> },
+}
+
+impl Material {
+    fn parse(entry: &Value) -> Option<Self> {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        let number = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
+        let point = |width: usize| {
+            let (x, y) = (number("x")?, number("y")?);
+            (x.len() == width && y.len() == width).then_some(Self::Point { x, y })
+        };
+        match (text("kty")?, text("crv")) {
+            ("RSA", _) => {
+                let (mut n, e) = (number("n")?, number("e")?);
+                let zeros = n.iter().take_while(|byte| **byte == 0).count();
+                n.drain(..zeros);
+                let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
+                (bits >= RSA_BITS).then_some(Self::Rsa { n, e })
             }
-            _ => return None,
-        };
-        Some(Self {
-            id: text("kid").map(str::to_owned),
-            algorithm: text("alg").map(str::to_owned),
-            family,
-            key,
-        })
+            ("EC", Some("P-256")) => point(32),
+            ("EC", Some("P-384")) => point(48),
+            ("OKP", Some("Ed25519")) => number("x").map(|x| Self::Edwards { x }),
+            _ => None,
+        }
     }
 
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        let named = self.algorithm.as_deref();
-        let family = match algorithm.name() {
-            "ES256" => Family::P256,
-            "ES384" => Family::P384,
-            "EdDSA" => Family::Ed25519,
-            _ => Family::Rsa,
-        };
-        family == self.family && named.is_none_or(|name| name == algorithm.name())
+    /// `None` if the algorithm is not for keys of this kind, or the numbers are no key.
+    fn verifying(&self, algorithm: Algorithm) -> Option<VerifyingKey> {
+        match self {
+            Self::Rsa { n, e } => VerifyingKey::foreign_rsa(algorithm, n, e),
+            Self::Point { x, y } => VerifyingKey::point(algorithm, x, y),
+            Self::Edwards { x } => VerifyingKey::edwards(algorithm, x),
+        }
+        .ok()
     }
-}
-
-fn rsa(n: &str, e: &str) -> Option<DecodingKey> {
-    let modulus = URL_SAFE_NO_PAD.decode(n).ok()?;
-    let exponent = URL_SAFE_NO_PAD.decode(e).ok()?;
-    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
-    let significant = &modulus[zeros..];
-    let first = significant.first()?;
-    let bits = significant.len() * 8 - first.leading_zeros() as usize;
-    (bits >= RSA_BITS).then(|| DecodingKey::from_rsa_raw_components(significant, &exponent))
-}
-
-fn curve(x: &str, y: &str, width: usize) -> Option<DecodingKey> {
-    let full = |text: &str| {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        (bytes.len() == width).then_some(bytes)
-    };
-    let point = [vec![4], full(x)?, full(y)?].concat();
-    Some(DecodingKey::from_ec_der(&point))
 }
