@@ -1,8 +1,8 @@
-//! What stands between the use cases and the database: closed while nothing may be decided from it.
+//! The gate between the use cases and the database. It is closed while nothing may be decided from the database.
 //!
-//! Closed for an older database that was put back under the running server, for one that was moved away, for a
-//! clock that disagrees with the database's, and while none of this could be looked at. Every call is
-//! refused then as if the database were away, so nothing is judged, counted or sent.
+//! It closes if an older database was put in place under the running server, if the database was moved away, if this
+//! node's clock disagrees with the database's, and while none of this could be checked. A closed gate refuses every
+//! call as if the database could not be reached, so nothing is checked, counted or sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use domain::port::Store;
 use domain::port::store::{Job, Kind, Row, RowId};
 use outside::WatchedClock;
 
-/// For how long a look at the database speaks for the next.
+/// How long one successful check of the database counts.
 pub const LOOKED_FOR: Duration = Duration::from_secs(15);
 
-/// Why the gate is closed, for the operator.
+/// Why the gate is closed, in words for the operator.
 #[derive(Debug)]
 pub struct Closed(pub String);
 
@@ -29,7 +29,7 @@ impl fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
-/// A store that can be closed.
+/// The database behind the gate.
 pub struct Gate {
     store: Arc<dyn Store>,
     clock: Option<Arc<WatchedClock>>,
@@ -37,10 +37,10 @@ pub struct Gate {
 }
 
 enum State {
-    /// Nobody looks yet: the server is being put together.
+    /// The server is being built, and nobody checks the database yet. The gate lets everything pass.
     Building,
     Open {
-        looked: Instant,
+        checked: Instant,
     },
     Closed {
         why: String,
@@ -56,20 +56,28 @@ impl Gate {
         }
     }
 
-    /// The database was looked at, and it is sound.
+    /// Opens the gate after a check that found nothing wrong.
     pub fn open(&self) {
         let mut state = self.lock();
         if let State::Closed { why } = &*state {
-            tracing::info!(code = "gate_open", was = why, "decides again");
+            tracing::info!(
+                code = "gate_open",
+                was = why,
+                "the gate is open again: this node serves requests"
+            );
         }
-        *state = State::Open { looked: now() };
+        *state = State::Open { checked: now() };
     }
 
-    /// The database was looked at, and nothing may be decided from it.
+    /// Closes the gate after a check that found a reason, or that failed.
     pub fn close(&self, why: String) {
         let mut state = self.lock();
         if !matches!(&*state, State::Closed { why: known } if *known == why) {
-            tracing::error!(code = "gate_closed", why, "decides nothing");
+            tracing::error!(
+                code = "gate_closed",
+                why,
+                "the gate is closed: this node refuses every request that needs the database"
+            );
         }
         *state = State::Closed { why };
     }
@@ -83,8 +91,8 @@ impl Gate {
         match &*self.lock() {
             State::Building => return None,
             State::Closed { why } => return Some(why.clone()),
-            State::Open { looked } if now().duration_since(*looked) > LOOKED_FOR => {
-                let why = "the state of the database could not be looked at for some seconds";
+            State::Open { checked } if now().duration_since(*checked) > LOOKED_FOR => {
+                let why = "the state of the database could not be checked for some seconds";
                 return Some(why.to_owned());
             }
             State::Open { .. } => {}
@@ -106,7 +114,7 @@ impl Gate {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long ago the database was looked at, on this machine"
+    reason = "how long ago the database was checked, on this machine"
 )]
 fn now() -> Instant {
     Instant::now()
