@@ -1,4 +1,4 @@
-//! The anchor: the newest signed end of the audit chain, in a file outside the database.
+//! The anchor: the newest signed checkpoint of the audit trail, in a file outside the database.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use domain::audit::Checkpoint;
 
 const NAME: &str = "audit-checkpoint.json";
 
-/// Where the anchor lies.
+/// Where the anchor is.
 pub fn path(loaded: &Loaded) -> PathBuf {
     let configured = loaded.config.storage.anchor.clone();
     configured.unwrap_or_else(|| loaded.data.join(NAME))
 }
 
-/// The anchor, if there is one. A file that cannot be read or understood is not taken for none.
+/// Reads the anchor. `None` if the file does not exist; a file that cannot be read or parsed is an error.
 pub fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
     match std::fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text)
@@ -27,14 +27,14 @@ pub fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
     }
 }
 
-/// Keeps the anchor, whole or not at all, and returns when it is on the disk.
-pub async fn keep(path: &Path, end: &Checkpoint) -> Result<(), String> {
-    let text = serde_json::to_string(end).map_err(|error| error.to_string())?;
+/// Replaces the anchor in one step, and returns when it is on the disk.
+pub async fn write(path: &Path, newest: &Checkpoint) -> Result<(), String> {
+    let text = serde_json::to_string(newest).map_err(|error| error.to_string())?;
     let path = path.to_owned();
     let written =
         tokio::task::spawn_blocking(move || outside::disk::replace(&path, text.as_bytes()));
     written
         .await
         .map_err(|error| error.to_string())?
-        .map_err(|error| format!("the anchor could not be kept: {error}"))
+        .map_err(|error| format!("the anchor cannot be written: {error}"))
 }

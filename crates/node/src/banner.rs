@@ -1,15 +1,15 @@
 //! The first screen: where the server listens, where data and keys lie, and what is not safe yet.
 
 use admin_wire::Running;
-use compose::House;
-use compose::advice::unsafe_yet;
+use compose::Composition;
+use compose::advice::unsafe_settings;
 use config::Loaded;
 use terminal::print;
 
 /// Prints the first screen, or its one JSON line.
 pub(crate) fn show(
     loaded: &Loaded,
-    house: &House,
+    composition: &Composition,
     running: &Running,
     json: bool,
 ) -> Result<(), String> {
@@ -17,7 +17,7 @@ pub(crate) fn show(
     if json {
         let line = serde_json::json!({
             "message": "listening", "version": env!("CARGO_PKG_VERSION"), "public": running.public,
-            "admin": running.admin, "hooks": running.hooks, "data": data, "keys": house.key_place, "dev": running.dev,
+            "admin": running.admin, "hooks": running.hooks, "data": data, "keys": composition.key_place, "dev": running.dev,
         });
         tracing::info!(
             code = "listening",
@@ -35,8 +35,8 @@ pub(crate) fn show(
         running.public,
         running.public,
         running.admin,
-        house.database,
-        house.key_place,
+        composition.database,
+        composition.key_place,
     );
     if let Some(hooks) = &running.hooks {
         text.push_str(&format!("  Hooks      {hooks}\n"));
@@ -48,10 +48,10 @@ pub(crate) fn show(
              keyward dev clock advance 30d  move the clock\n",
         );
     }
-    let unsafe_yet = unsafe_yet(loaded);
-    if !unsafe_yet.is_empty() {
+    let findings = unsafe_settings(loaded);
+    if !findings.is_empty() {
         text.push_str("\n  Before real keys come in (keyward doctor has details):\n");
-        for finding in unsafe_yet {
+        for finding in findings {
             text.push_str(&format!("    - {finding}\n"));
         }
     }

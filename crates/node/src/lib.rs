@@ -20,7 +20,7 @@ use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use clap::Args;
-use compose::{House, MAILBOX, Mode};
+use compose::{Composition, MAILBOX, Mode};
 use compose::{admission, anchor};
 use config::{Loaded, Place};
 use domain::Keeper;
@@ -93,15 +93,15 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, String> {
     // Before anybody can know that the server runs: a stop right after its start must be an orderly one too.
     let mut signals = StopSignals::listen()?;
     let listeners = Listeners::bind(&loaded, mode).await?;
-    let house = tokio::select! {
-        house = compose::house(&loaded, mode, &listeners.public_url) => house?,
+    let composition = tokio::select! {
+        composition = compose::compose(&loaded, mode, &listeners.public_url) => composition?,
         () = signals.come() => return Ok(ExitCode::SUCCESS),
     };
     let anchor = anchor::path(&loaded);
     let known = tokio::select! {
         known = admission::admit(
-            &house.keeper,
-            house.store.as_ref(),
+            &composition.keeper,
+            composition.store.as_ref(),
             &anchor,
             arguments.accept_rollback,
         ) => known?,
@@ -112,12 +112,12 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, String> {
         public: listeners.public_url.clone(),
         admin: listeners.admin_url.clone(),
         hooks: listeners.hooks_url()?,
-        token: hex::encode(bytes::<32>(house.random.as_ref())),
+        token: hex::encode(bytes::<32>(composition.random.as_ref())),
         dev: mode != Mode::Production,
     };
     running::write(&running, &loaded.data)?;
-    banner::show(&loaded, &house, &running, json)?;
-    let served = listen(&loaded, (house, known), &running, listeners, signals).await;
+    banner::show(&loaded, &composition, &running, json)?;
+    let served = listen(&loaded, (composition, known), &running, listeners, signals).await;
     running::remove(&loaded.data);
     served.map(|()| ExitCode::SUCCESS)
 }
@@ -178,7 +178,7 @@ impl Listeners {
 
 async fn listen(
     loaded: &Loaded,
-    (house, known): (House, Option<Checkpoint>),
+    (composition, known): (Composition, Option<Checkpoint>),
     running: &Running,
     listeners: Listeners,
     mut signals: StopSignals,
@@ -192,17 +192,17 @@ async fn listen(
         "public",
         health(
             surface::public(
-                &house.keeper,
+                &composition.keeper,
                 &loaded.config,
                 limits.request_seconds.saturating_sub(5).max(1),
             ),
-            &house.keeper,
+            &composition.keeper,
         ),
         &metrics,
     );
     let admin = watched(
         "admin",
-        admin_router(loaded, &house, running, &metrics),
+        admin_router(loaded, &composition, running, &metrics),
         &metrics,
     );
     let mut served = vec![
@@ -211,14 +211,14 @@ async fn listen(
     ];
     if let Some(listener) = listeners.hooks {
         let secret = loaded.config.duo.hooks_secret()?;
-        let hooks = duo::hooks(Arc::clone(&house.keeper), secret.as_deref());
+        let hooks = duo::hooks(Arc::clone(&composition.keeper), secret.as_deref());
         served.push((listener, watched("hooks", hooks, &metrics), None));
     }
     let mut watch = Watch {
-        keeper: Arc::clone(&house.keeper),
-        store: Arc::clone(&house.store),
-        gate: Arc::clone(&house.gate),
-        clock: house.watched.clone(),
+        keeper: Arc::clone(&composition.keeper),
+        store: Arc::clone(&composition.store),
+        gate: Arc::clone(&composition.gate),
+        clock: composition.watched.clone(),
         metrics: Arc::clone(&metrics),
         path: anchor::path(loaded),
         known,
@@ -237,7 +237,7 @@ async fn listen(
         listening.spawn(web::serve(options));
     }
     let jobs_stop = CancellationToken::new();
-    let mut jobs = jobs(&house.keeper, &metrics, &jobs_stop);
+    let mut jobs = jobs(&composition.keeper, &metrics, &jobs_stop);
     let watch_stop = CancellationToken::new();
     let watching = tokio::spawn(watch.run(watch_stop.clone()));
     let outcome = tokio::select! {
@@ -258,19 +258,19 @@ async fn listen(
 
 fn admin_router(
     loaded: &Loaded,
-    house: &House,
+    composition: &Composition,
     running: &Running,
     metrics: &Arc<Metrics>,
 ) -> Router {
     let anchor = anchor::path(loaded);
     let admin = Arc::new(admin::Admin {
-        keeper: Arc::clone(&house.keeper),
+        keeper: Arc::clone(&composition.keeper),
         token: SecretText::new(running.token.clone()),
         version: env!("CARGO_PKG_VERSION"),
         anchor: Box::new(move || anchor::read(&anchor).ok().flatten()),
     });
     let shown = Arc::clone(metrics);
-    let keeper = Arc::clone(&house.keeper);
+    let keeper = Arc::clone(&composition.keeper);
     let metrics_page = move || async move {
         shown.ready.set(i64::from(keeper.ready().await.is_ok()));
         let headers = [(
@@ -281,7 +281,7 @@ fn admin_router(
     };
     let mut router = admin::routes(admin).route("/metrics", get(metrics_page));
     router = surface::described(router, "admin", "Keyward admin");
-    if let Some(clock) = &house.clock {
+    if let Some(clock) = &composition.movable {
         let mailbox = loaded
             .config
             .mail
@@ -289,7 +289,7 @@ fn admin_router(
             .clone()
             .unwrap_or_else(|| loaded.data.join(MAILBOX));
         let tools = dev::Tools {
-            keeper: Arc::clone(&house.keeper),
+            keeper: Arc::clone(&composition.keeper),
             clock: Arc::clone(clock),
             mailbox,
             token: SecretText::new(running.token.clone()),
@@ -298,7 +298,7 @@ fn admin_router(
     }
     health(
         router.fallback(|| async { admin::not_found() }),
-        &house.keeper,
+        &composition.keeper,
     )
 }
 

@@ -101,7 +101,7 @@ impl Watch {
         let Some(end) = end else { return Ok(()) };
         let newer = |known: &Checkpoint| (end.era, end.number) > (known.era, known.number);
         if self.known.as_ref().is_none_or(newer) {
-            match anchor::keep(&self.path, &end).await {
+            match anchor::write(&self.path, &end).await {
                 Ok(()) => self.known = Some(end),
                 Err(error) => {
                     self.metrics.job_failures.inc();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use compose::chain;
+use compose::cause;
 use domain::port::{Clock, Store};
 use outside::SystemClock;
 use serde_json::json;
@@ -22,7 +22,7 @@ pub(crate) async fn backup(
     as_json: bool,
 ) -> Result<ExitCode, String> {
     let (store, _) = database.look().await?;
-    let found = marks(store.as_ref()).await.map_err(|error| chain(&error))?;
+    let found = marks(store.as_ref()).await.map_err(|error| cause(&error))?;
     if let Some(copy) = found.unfinished {
         return Err(format!(
             "a copy into this database is not at its end ({copy})"
@@ -40,7 +40,7 @@ pub(crate) async fn backup(
     let progress = Progress::of(0);
     let info = write_archive(store.as_ref(), to, &header.to_string())
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     let (rows, seconds) = (info.digest.rows(), progress.elapsed().as_secs_f64());
     let sum = hex::encode(info.digest.sha256);
     let value = json!({
@@ -59,7 +59,7 @@ pub(crate) async fn restore(
     from: &Path,
     as_json: bool,
 ) -> Result<ExitCode, String> {
-    let archive = Archive::open(from).map_err(|error| chain(&error))?;
+    let archive = Archive::open(from).map_err(|error| cause(&error))?;
     let sum = hex::encode(archive.info.digest.sha256);
     let target = database.own(Migrations::Apply).await?;
     let plain = Arc::clone(&target) as Arc<dyn Store>;
@@ -71,7 +71,7 @@ pub(crate) async fn restore(
         }
         Ok::<_, domain::Error>(Some(()))
     };
-    let resumed = run.await.map_err(|error| chain(&error))?.is_some();
+    let resumed = run.await.map_err(|error| cause(&error))?.is_some();
     if !resumed && !is_empty(&plain).await? {
         return Err(format!(
             "{} is not empty: a restore replaces nothing. Move it away first, of SQLite with the files -wal and -shm \
@@ -82,13 +82,13 @@ pub(crate) async fn restore(
     let mut progress = Progress::of(archive.info.digest.rows());
     let there = fill(&archive, &plain, &sum, &mut progress)
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     if there != archive.info.digest {
         return Err("what was written is not what is in the backup: run it again".to_owned());
     }
     unset_mark(plain.as_ref(), Mark::Unfinished)
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     let (rows, seconds) = (there.rows(), progress.elapsed().as_secs_f64());
     let value = json!({
         "file": from, "rows": rows, "sha256": sum, "seconds": seconds, "kinds": there.kinds,

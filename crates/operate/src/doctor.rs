@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use admin_wire::Running;
 use clap::Args;
-use compose::advice::unsafe_yet;
-use compose::{DATABASE, chain, key_path};
+use compose::advice::unsafe_settings;
+use compose::{DATABASE, cause, key_path};
 use compose::{admission, anchor};
 use config::{Loaded, Place, courier_options, strict};
 use domain::port::{Clock, Random, Store};
@@ -75,7 +75,7 @@ pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, String> {
             ),
         }
     }
-    for advice in unsafe_yet(loaded) {
+    for advice in unsafe_settings(loaded) {
         note("advice", advice);
     }
     for strict::Difference {
@@ -115,7 +115,7 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
     let is_new = compose::has_no_file(loaded)?;
     // The first start makes a key file, too.
     let none_yet = is_new && loaded.config.keys.kind == "file" && !key_path(loaded).exists();
-    let keys = (!none_yet).then(|| compose::held_keys(loaded));
+    let keys = (!none_yet).then(|| compose::configured_keys(loaded));
     match &keys {
         Some(Ok((keys, place))) => {
             note(
@@ -130,7 +130,7 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
         note("advice", compose::no_database(&loaded.data.join(DATABASE)));
         return Ok(found);
     }
-    match compose::database(loaded, Migrations::Leave) {
+    match compose::open_database(loaded, Migrations::Leave) {
         Ok((store, name)) => match store.plan().await {
             Ok(plan) if plan.is_current() => {
                 note("ok", format!("{name} is up to date"));
@@ -140,7 +140,7 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
                 }
             }
             Ok(plan) => note("problem", format!("{name} needs keyward migrate: {plan}")),
-            Err(error) => note("problem", format!("{name}: {}", chain(&error))),
+            Err(error) => note("problem", format!("{name}: {}", cause(&error))),
         },
         // SQLite is for one process: a running server answers for it.
         Err(_) if Running::read(&loaded.data).is_ok() => match running_is_ready(loaded).await {
@@ -161,7 +161,7 @@ async fn fits(
     store: &Arc<dyn Backend>,
     keys: Option<KeyFile>,
 ) -> Result<(), String> {
-    let found = marks(store.as_ref()).await.map_err(|error| chain(&error))?;
+    let found = marks(store.as_ref()).await.map_err(|error| cause(&error))?;
     if let Some(why) = admission::not_here(&found) {
         return Err(why);
     }
@@ -172,25 +172,24 @@ async fn fits(
     }
     let (Some(keys), Some(kept)) = (
         keys,
-        compose::kept(store.as_ref())
+        compose::stored_check(store.as_ref())
             .await
-            .map_err(|error| chain(&error))?,
+            .map_err(|error| cause(&error))?,
     ) else {
         return Ok(());
     };
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let roots = Arc::new(LocalRoots::new(keys, Arc::clone(&random)));
     roots.verify(&kept).map_err(|error| error.to_string())?;
-    let plain = Arc::clone(store) as Arc<dyn Store>;
-    let base = (
-        plain,
-        Arc::new(SystemClock) as Arc<dyn Clock>,
+    let base = compose::Base {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        clock: Arc::new(SystemClock) as Arc<dyn Clock>,
         random,
         roots,
-    );
+    };
     let keeper = compose::keeper(loaded, compose::Mode::Production, "", base)?;
     let standing = keeper.standing(store.as_ref(), anchor.as_ref()).await;
-    match standing.map_err(|error| chain(&error))? {
+    match standing.map_err(|error| cause(&error))? {
         Standing::Current => Ok(()),
         Standing::Burning => {
             Err("a rollback was accepted, and is not at its end: start a server".to_owned())
@@ -225,13 +224,13 @@ pub async fn migrate(arguments: &MigrateArgs) -> Result<ExitCode, String> {
     if compose::has_no_file(loaded)? {
         return Err(compose::no_database(&loaded.data.join(DATABASE)));
     }
-    let (store, name) = compose::database(loaded, Migrations::Leave)?;
-    let plan = store.plan().await.map_err(|error| chain(&error))?;
+    let (store, name) = compose::open_database(loaded, Migrations::Leave)?;
+    let plan = store.plan().await.map_err(|error| cause(&error))?;
     let later = plan.steps.len() - plan.within(extent).steps.len();
     let done = if dry_run {
         plan.within(extent)
     } else {
-        store.migrate(extent).await.map_err(|error| chain(&error))?
+        store.migrate(extent).await.map_err(|error| cause(&error))?
     };
     if arguments.json {
         let steps: Vec<_> = done

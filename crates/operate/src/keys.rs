@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use compose::{held_keys, key_path};
+use compose::{configured_keys, key_path};
 use config::Place;
 use domain::error::chain;
 use domain::port::roots::Root;
@@ -78,7 +78,7 @@ pub fn keys(command: &KeysCommand) -> Result<ExitCode, String> {
 
 fn show(arguments: &ShowArgs) -> Result<ExitCode, String> {
     let loaded = arguments.place.load()?;
-    let (keys, kept) = held_keys(&loaded)?;
+    let (keys, kept) = configured_keys(&loaded)?;
     let states = Root::ALL.map(|root| (root.name(), keys.state(root)));
     if arguments.json {
         let roots = states.map(|(name, (version, prepared))| {

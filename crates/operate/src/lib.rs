@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use compose::{KEYS_ROW, chain, no_database};
+use compose::{cause, no_database};
 use config::Place;
 use domain::port::Store;
 use domain::secret::SecretText;
@@ -216,14 +216,14 @@ impl Database {
         match self {
             Self::Sqlite(path) if !path.exists() => Err(no_database(path)),
             Self::Sqlite(path) => {
-                let view = SqliteView::open(path).map_err(|error| chain(&error))?;
+                let view = SqliteView::open(path).map_err(|error| cause(&error))?;
                 let rows = sum(view.kinds());
                 Ok((Arc::new(view), rows))
             }
             Self::Postgres { url, ca_file } => {
                 let store = postgres(url, ca_file.as_deref(), Migrations::Require)?;
-                store.ensure_schema().await.map_err(|error| chain(&error))?;
-                let kinds = store.count_kinds().await.map_err(|error| chain(&error))?;
+                store.ensure_schema().await.map_err(|error| cause(&error))?;
+                let kinds = store.count_kinds().await.map_err(|error| cause(&error))?;
                 Ok((Arc::new(store), sum(&kinds)))
             }
         }
@@ -240,12 +240,12 @@ impl Database {
                     migrations,
                     ..SqliteOptions::default()
                 };
-                let store = SqliteStore::open(path, &options).map_err(|error| chain(&error))?;
+                let store = SqliteStore::open(path, &options).map_err(|error| cause(&error))?;
                 Ok(Arc::new(store))
             }
             Self::Postgres { url, ca_file } => {
                 let store = postgres(url, ca_file.as_deref(), migrations)?;
-                store.ensure_schema().await.map_err(|error| chain(&error))?;
+                store.ensure_schema().await.map_err(|error| cause(&error))?;
                 Ok(Arc::new(store))
             }
         }
@@ -265,23 +265,20 @@ fn postgres(
         ca_file: ca_file.map(Path::to_owned),
         ..PostgresOptions::default()
     };
-    PostgresStore::connect(url.expose(), options).map_err(|error| chain(&error))
+    PostgresStore::connect(url.expose(), options).map_err(|error| cause(&error))
 }
 
 /// Which database it is, by the mark of its keys; `None` for one that no server ever worked with.
 async fn identity(store: &dyn Store) -> Result<Option<String>, String> {
-    let (kind, id) = KEYS_ROW;
-    let row = store.row(kind, id).await.map_err(|error| chain(&error))?;
-    Ok(row.map(|row| {
-        let text = String::from_utf8_lossy(&row.body).into_owned();
-        text.split(' ').next().unwrap_or_default().to_owned()
-    }))
+    let check = compose::stored_check(store).await;
+    let check = check.map_err(|error| cause(&error))?;
+    Ok(check.map(|check| check.split(' ').next().unwrap_or_default().to_owned()))
 }
 
 /// Whether there is no row but marks in it.
 async fn is_empty(store: &Arc<dyn Store>) -> Result<bool, String> {
     let first = StoreSource::new(Arc::clone(store)).next().await;
-    Ok(first.map_err(|error| chain(&error))?.is_none())
+    Ok(first.map_err(|error| cause(&error))?.is_none())
 }
 
 /// Says on standard error how far a copy is, about once a second, and how long it will take.

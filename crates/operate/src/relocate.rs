@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compose::LOOKED_FOR;
-use compose::chain;
+use compose::cause;
 use domain::port::Store;
 use serde_json::json;
 use store::transfer::{Changes, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark};
@@ -39,7 +39,7 @@ pub(crate) async fn relocate(
     admit(&source, &target, &of, &told, to).await?;
     set_mark(target.as_ref(), Mark::Unfinished, &told)
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     let mut progress = Progress::of(rows);
     let first = copy(&source, &target, &mut progress).await?;
     let online = progress.elapsed();
@@ -62,8 +62,8 @@ pub(crate) async fn relocate(
     let ours = digest(&mut StoreSource::new(Arc::clone(&source))).await;
     let theirs = digest(&mut StoreSource::new(Arc::clone(&target))).await;
     let (ours, theirs) = (
-        ours.map_err(|error| chain(&error))?,
-        theirs.map_err(|error| chain(&error))?,
+        ours.map_err(|error| cause(&error))?,
+        theirs.map_err(|error| cause(&error))?,
     );
     if ours != theirs {
         return Err(
@@ -73,7 +73,7 @@ pub(crate) async fn relocate(
     for mark in [Mark::Moved, Mark::Unfinished] {
         unset_mark(target.as_ref(), mark)
             .await
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| cause(&error))?;
     }
     let stopped = pause.elapsed().as_secs_f64();
     let sum = hex::encode(ours.sha256);
@@ -103,10 +103,10 @@ async fn admit(
 ) -> Result<(), String> {
     let there = marks(target.as_ref())
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     let here = marks(source.as_ref())
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     if let Some(copy) = here.unfinished {
         return Err(format!(
             "the database to move is itself a copy that is not at its end ({copy})"
@@ -137,7 +137,7 @@ async fn stop(from: &Database, to: &Database) -> Result<Arc<dyn Backend>, String
     let old = from.own(Migrations::Require).await?;
     set_mark(old.as_ref(), Mark::Moved, &format!("to {}", to.name()))
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     if matches!(from, Database::Postgres { .. }) {
         eprintln!(
             "waiting {} s until every server has stopped working with the old database",
@@ -160,7 +160,7 @@ async fn copy(
     let mut rows = StoreSource::new(Arc::clone(source));
     sync(&mut rows, target, &mut |done| progress.tell(done))
         .await
-        .map_err(|error| chain(&error))
+        .map_err(|error| cause(&error))
 }
 
 /// Takes the mark of a move off again.
@@ -168,7 +168,7 @@ pub(crate) async fn release(database: &Database) -> Result<ExitCode, String> {
     let store = database.own(Migrations::Require).await?;
     unset_mark(store.as_ref(), Mark::Moved)
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| cause(&error))?;
     terminal::print(&format!(
         "{} may be worked with again. If the other one was used since, the servers' anchors tell that this is older.",
         database.name()
