@@ -84,16 +84,9 @@ impl Held {
 }
 
 fn check_front(tree: &Tree, front: &str, held: &Held) -> Vec<Finding> {
-    let lib = format!("crates/{front}/src/lib.rs");
-    let Some(text) = tree.text(&lib) else {
-        return Vec::new();
-    };
-    let routes = match route::table(text) {
+    let routes = match routes(tree, front) {
         Ok(routes) => routes,
-        Err((line, what)) => {
-            let remedy = "pub const ROUTES: &[(&str, &str, &str)] = &[ with a line (\"METHOD\", \"/pattern/{name}\", \"spec section\"), for each route, then ];";
-            return vec![Finding::new(lib, RULE, what, remedy).at(line)];
-        }
+        Err(finding) => return vec![finding],
     };
     let mut findings = Vec::new();
     let mut covered = BTreeSet::new();
@@ -116,6 +109,29 @@ fn check_front(tree: &Tree, front: &str, held: &Held) -> Vec<Finding> {
         .collect();
     findings.extend(compare(tree, front, &uncovered(&routes, &covered)));
     findings
+}
+
+/// The routes of a front that exists: its table, or, where it has none, those of its generated description.
+fn routes(tree: &Tree, front: &str) -> Result<Vec<Route>, Finding> {
+    let lib = format!("crates/{front}/src/lib.rs");
+    let Some(text) = tree.text(&lib) else {
+        return Ok(Vec::new());
+    };
+    if text.contains("pub const ROUTES:") {
+        return route::table(text).map_err(|(line, what)| {
+            let remedy = "pub const ROUTES: &[(&str, &str, &str)] = &[ with a line (\"METHOD\", \"/pattern/{name}\", \"spec section\"), for each route, then ];";
+            Finding::new(lib, RULE, what, remedy).at(line)
+        });
+    }
+    let file = format!("docs/openapi/{front}.json");
+    let described = match tree.text(&file) {
+        Some(text) => route::described(text),
+        None => Err("there is no description".to_owned()),
+    };
+    described.map_err(|what| {
+        let remedy = "generate it: cargo build, then tests/generated.sh --write";
+        Finding::new(file, RULE, what, remedy)
+    })
 }
 
 /// Each golden says where its bytes come from.
@@ -321,9 +337,20 @@ mod tests {
     }
 
     #[test]
-    fn a_front_without_a_table_is_told_the_convention() {
-        let found = findings(&[("crates/photon/src/lib.rs", "fn a() {}\n")]);
-        assert!(found[0].contains("pub const ROUTES"));
+    fn a_front_without_a_table_has_the_routes_of_its_description() {
+        let lib = ("crates/photon/src/lib.rs", "fn a() {}\n");
+        assert!(findings(&[lib])[0].contains("tests/generated.sh --write"));
+        let described = (
+            "docs/openapi/photon.json",
+            r#"{"paths": {"/v2/key/{key}": {"get": {}}}, "x-other-routes": {"/page": ["GET"]}}"#,
+        );
+        let found = findings(&[
+            lib,
+            described,
+            ("crates/photon/tests/wire/key.http", GOLDEN),
+        ]);
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|finding| finding.contains("`GET /page ")));
     }
 
     #[test]

@@ -1,14 +1,52 @@
-//! The route table of a front, and which of its lines a request falls under.
+//! The routes of a front, and which of them a request falls under.
 
-/// One line of `pub const ROUTES: &[(&str, &str, &str)]`: method, axum pattern, section of the spec sheet.
+use serde_json::Value;
+
+/// A method and an axum pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) method: String,
     pub(crate) pattern: String,
-    pub(crate) section: String,
 }
 
-/// Reads the table from the text of a front's `lib.rs`: between `ROUTES` and `];` there are routes and comments only.
+/// The members of a path in a description that are operations.
+const METHODS: [&str; 8] = [
+    "get", "put", "post", "delete", "options", "head", "patch", "trace",
+];
+
+/// Reads the routes out of a generated OpenAPI description: its operations, and the other routes that it lists in
+/// `x-other-routes` as pattern → methods.
+pub(crate) fn described(text: &str) -> Result<Vec<Route>, String> {
+    let description: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let paths = description["paths"].as_object();
+    let paths = paths.ok_or("there are no `paths`".to_owned())?;
+    let mut routes = Vec::new();
+    for (pattern, item) in paths {
+        let named = METHODS.iter().filter(|method| item.get(method).is_some());
+        routes.extend(named.map(|method| Route::new(&method.to_uppercase(), pattern)));
+    }
+    let others = description["x-other-routes"].as_object().into_iter();
+    for (pattern, methods) in others.flatten() {
+        let named = methods.as_array().into_iter().flatten();
+        routes.extend(
+            named
+                .filter_map(Value::as_str)
+                .map(|method| Route::new(method, pattern)),
+        );
+    }
+    Ok(routes)
+}
+
+impl Route {
+    fn new(method: &str, pattern: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            pattern: pattern.to_owned(),
+        }
+    }
+}
+
+/// Reads the table `pub const ROUTES: &[(&str, &str, &str)]` from the text of a front's `lib.rs`: between `ROUTES` and `];` there are routes and comments only.
 ///
 /// An error names the line. The formatter breaks a route that is too long for a line into one line for each text.
 pub(crate) fn table(text: &str) -> Result<Vec<Route>, (usize, String)> {
@@ -57,11 +95,7 @@ fn route(line: &str) -> Option<Route> {
         && method.chars().all(|c| c.is_ascii_uppercase())
         && pattern.starts_with('/')
         && !section.is_empty();
-    (closed && sound).then(|| Route {
-        method: method.to_owned(),
-        pattern: pattern.to_owned(),
-        section: section.to_owned(),
-    })
+    (closed && sound).then(|| Route::new(method, pattern))
 }
 
 /// The route that answers a request. Of several patterns that fit, the one with the longest literal start wins, as
@@ -111,12 +145,32 @@ mod tests {
     }
 
     #[test]
+    fn a_description_names_operations_and_other_routes() {
+        let text = r#"{"paths": {"/key": {"post": {}, "parameters": []}, "/key/{id}": {"get": {}, "put": {}}},
+            "x-other-routes": {"/page/{token}": ["GET", "POST"]}}"#;
+        let expected = [
+            ("POST", "/key"),
+            ("GET", "/key/{id}"),
+            ("PUT", "/key/{id}"),
+            ("GET", "/page/{token}"),
+            ("POST", "/page/{token}"),
+        ];
+        assert_eq!(
+            described(text),
+            Ok(expected
+                .map(|(method, pattern)| Route::new(method, pattern))
+                .to_vec())
+        );
+        assert!(described("{}").is_err());
+        assert!(described("not JSON").is_err());
+    }
+
+    #[test]
     fn a_line_is_a_route() {
         let found = routes(
             "    // Keys.\n    (\"POST\", \"/v2/key\", \"4\"), // create\n    (\"GET\", \"/v2/key/{key}\", \"§5\"),",
         );
-        assert_eq!(found.len(), 2);
-        assert_eq!(found[1].section, "§5");
+        assert_eq!(found[1], Route::new("GET", "/v2/key/{key}"));
     }
 
     #[test]
@@ -164,16 +218,9 @@ mod tests {
         let routes = routes(
             "(\"GET\", \"/user/{id}\", \"1\"),\n(\"GET\", \"/user/me\", \"2\"),\n(\"PUT\", \"/user/me\", \"3\"),",
         );
-        assert_eq!(
-            find(&routes, "GET", "/user/me?x=1")
-                .expect("a route")
-                .section,
-            "2"
-        );
-        assert_eq!(
-            find(&routes, "GET", "/user/7").expect("a route").section,
-            "1"
-        );
+        let pattern = |target| &find(&routes, "GET", target).expect("a route").pattern;
+        assert_eq!(pattern("/user/me?x=1"), "/user/me");
+        assert_eq!(pattern("/user/7"), "/user/{id}");
         assert_eq!(find(&routes, "DELETE", "/user/7"), None);
     }
 }
