@@ -1,31 +1,78 @@
 //! Refusals and failures in this wire's words (§3.1).
 
 use axum::body::{Body, Bytes};
-use axum::response::Response;
-use domain::{Error, Refusal, Timestamp};
+use axum::response::{IntoResponse, Response};
+use domain::{Error, GuardedKeys, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
+use web::body::BodyError;
+use web::failure;
 
 use crate::wire::Message;
 
-/// The text of a server fault at an endpoint.
-#[derive(Clone, Copy)]
-pub(crate) struct Fault(pub(crate) &'static str);
+/// What a handler gives.
+pub(crate) type Reply = Result<Response, Failure>;
 
-/// The answer to a use case that gave no success.
-pub(crate) fn answer(error: &Error, fault: Fault, now: Timestamp) -> Response {
+/// A call that gave no success.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A part of the request does not have the shape that its endpoint needs. Nothing was judged or counted.
+    Malformed,
+    TooLarge,
+    TooSlow,
+    /// A use case gave no success.
+    UseCase {
+        error: Error,
+        /// What the client is told if the fault is the server's.
+        fault: &'static str,
+        now: Timestamp,
+    },
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Broken => Self::Malformed,
+        }
+    }
+}
+
+/// For `map_err`: turns the error of a use case into a failure. `fault` is the text of the endpoint's server faults.
+pub(crate) fn of(keys: &GuardedKeys, fault: &'static str) -> impl FnOnce(Error) -> Failure {
+    move |error| Failure::UseCase {
+        error,
+        fault,
+        now: keys.now(),
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Malformed => invalid_request(),
+            Self::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "Request too large"),
+            Self::TooSlow => message(StatusCode::REQUEST_TIMEOUT, "Request too slow"),
+            Self::UseCase { error, fault, now } => answer(&error, fault, now),
+        }
+    }
+}
+
+fn answer(error: &Error, fault: &str, now: Timestamp) -> Response {
     match error {
         Error::Refused(refusal) => refused(refusal, now),
         Error::Busy { seconds } => {
-            retry(message(StatusCode::SERVICE_UNAVAILABLE, "Busy"), *seconds)
+            let busy = message(StatusCode::SERVICE_UNAVAILABLE, "Busy");
+            failure::retry_after(busy, *seconds)
         }
         Error::Unavailable(_) => {
-            log(error);
-            retry(message(StatusCode::SERVICE_UNAVAILABLE, fault.0), 1)
+            failure::log(error.code(), &domain::error::chain(error));
+            failure::retry_after(message(StatusCode::SERVICE_UNAVAILABLE, fault), 1)
         }
         Error::Bug(_) => {
-            log(error);
-            message(StatusCode::INTERNAL_SERVER_ERROR, fault.0)
+            failure::log(error.code(), &domain::error::chain(error));
+            message(StatusCode::INTERNAL_SERVER_ERROR, fault)
         }
     }
 }
@@ -51,12 +98,15 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
             delayed(StatusCode::LOCKED, "Time locked until", *until, now)
         }
         Refusal::Conflict => message(StatusCode::CONFLICT, "User id already exists"),
+        Refusal::Invalid {
+            field: "new_pin", ..
+        } => not_modified(),
         Refusal::TooLarge { .. } | Refusal::Invalid { .. } => invalid_request(),
     }
 }
 
 /// §7.4: an opened lock and no usable new PIN. No body and no content headers.
-pub(crate) fn not_modified() -> Response {
+fn not_modified() -> Response {
     // The router announces the length of any body that knows it, also 0, and here that would be a false statement
     // about the representation; so this empty body does not know.
     let body = Empty::<Bytes>::new().map_frame(|frame| frame);
@@ -76,16 +126,8 @@ pub(crate) fn created() -> Response {
     message(StatusCode::CREATED, "Success")
 }
 
-pub(crate) fn invalid_request() -> Response {
+fn invalid_request() -> Response {
     message(StatusCode::BAD_REQUEST, "Invalid request")
-}
-
-pub(crate) fn too_large() -> Response {
-    message(StatusCode::PAYLOAD_TOO_LARGE, "Request too large")
-}
-
-pub(crate) fn too_slow() -> Response {
-    message(StatusCode::REQUEST_TIMEOUT, "Request too slow")
 }
 
 pub(crate) fn method_not_allowed(_allow: &'static str) -> Response {
@@ -99,10 +141,10 @@ pub fn not_found() -> Response {
 
 /// The answer when a handler takes too long.
 pub fn late() -> Response {
-    retry(message(StatusCode::SERVICE_UNAVAILABLE, "Busy"), 1)
+    failure::retry_after(message(StatusCode::SERVICE_UNAVAILABLE, "Busy"), 1)
 }
 
-/// The answer when a handler panicked: a bug, told in this wire's shape.
+/// The answer when a handler panicked.
 pub fn panicked() -> Response {
     message(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
 }
@@ -116,22 +158,7 @@ fn delayed(status: StatusCode, text: &str, until: Timestamp, now: Timestamp) -> 
         message: text.to_owned(),
         delay: Some(until.rfc3339()),
     };
-    retry(web::json::reply(status, &body), until.retry_after(now))
-}
-
-fn retry(mut response: Response, seconds: u64) -> Response {
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
-fn log(error: &Error) {
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "a call failed"
-    );
+    failure::retry_after(web::json::reply(status, &body), until.retry_after(now))
 }
 
 #[cfg(test)]
@@ -141,9 +168,8 @@ mod tests {
     /// The total mapping, so that a change of one arm is seen in a review.
     #[tokio::test]
     async fn every_error_has_its_answer() {
-        let fault = Fault("Error reading key");
         let now = testkit::refusals::now();
-        let table = testkit::refusals::table(|error| answer(error, fault, now)).await;
+        let table = testkit::refusals::table(|error| answer(error, "Error reading key", now)).await;
         testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &table);
     }
 }

@@ -1,6 +1,6 @@
 //! The Photon key server API, version 2: keys behind a PIN, recovered through verified addresses.
 //!
-//! One request, one use case: a handler parses, calls the keeper, and renders.
+//! One request, one use case: a handler receives typed values, calls the use case, and renders what it gave.
 
 mod auth;
 mod call;
@@ -15,7 +15,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::Keeper;
+use domain::GuardedKeys;
 use web::methods::only;
 
 pub use error::{late, not_found, panicked};
@@ -38,8 +38,11 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 /// The name of this surface in messages and the audit trail.
 pub(crate) const SURFACE: &str = "photon";
 
+/// The state of every handler.
+pub(crate) type Keys = Arc<GuardedKeys>;
+
 /// The routes of [`ROUTES`], answering exactly the methods named there.
-pub fn routes(keeper: Arc<Keeper>) -> Router {
+pub fn routes(keys: Arc<GuardedKeys>) -> Router {
     let on_405 = error::method_not_allowed;
     Router::new()
         .route("/v2/key", only(on_405).post(key::create).build())
@@ -70,7 +73,7 @@ pub fn routes(keeper: Arc<Keeper>) -> Router {
                 .post(page::cancel)
                 .build(),
         )
-        .with_state(keeper)
+        .with_state(keys)
 }
 
 /// Whether an unknown path is answered in this surface's shape.

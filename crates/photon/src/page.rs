@@ -2,17 +2,17 @@
 //!
 //! The GET changes nothing, because mail scanners open links; only the button's POST acts.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::recovery::RunningRecovery;
-use domain::{Error, Keeper, Refusal};
+use domain::{Error, Refusal};
 use http::StatusCode;
+use web::failure;
 use web::page::{escape, html};
 
-use crate::SURFACE;
-use crate::call::Call;
+use crate::call::{Calling, Path};
+use crate::wire::PagePath;
+use crate::{Keys, SURFACE};
 
 /// The words of the page in one language.
 struct Words {
@@ -57,32 +57,38 @@ const GERMAN: Words = Words {
     gone_more: "Dieser Vorgang ist vorbei oder wurde schon aufgehalten, oder der Link ist unvollständig.",
 };
 
+/// A page that cannot show what was asked for.
+pub(crate) struct Failure {
+    error: Error,
+    words: &'static Words,
+}
+
 /// Shows the running reset behind a link.
-pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Response {
-    let words = words(&call.caller.language);
-    match keeper.running_recovery(token(&call)).await {
-        Ok(running) => html(StatusCode::OK, question(&running)),
-        Err(error) => failed(&error, words),
-    }
+#[utoipa::path(get, operation_id = "showRecovery", path = "/recovery/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+pub(crate) async fn show(
+    State(keys): State<Keys>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+) -> Result<Response, Failure> {
+    let running = keys.running_recovery(token).await;
+    let running = running.map_err(failed(words(&caller.language)))?;
+    Ok(html(StatusCode::OK, question(&running)))
 }
 
 /// Stops it.
-pub(crate) async fn cancel(State(keeper): State<Arc<Keeper>>, call: Call) -> Response {
-    let fallback = words(&call.caller.language);
-    match keeper.cancel_recovery(SURFACE, token(&call)).await {
-        Ok(stopped) => {
-            let words = words(&stopped.language);
-            html(
-                StatusCode::OK,
-                page(
-                    words,
-                    words.stopped,
-                    &format!("<p>{}</p>", words.stopped_more),
-                ),
-            )
-        }
-        Err(error) => failed(&error, fallback),
-    }
+#[utoipa::path(post, operation_id = "cancelRecovery", path = "/recovery/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+pub(crate) async fn cancel(
+    State(keys): State<Keys>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+) -> Result<Response, Failure> {
+    let stopped = keys.cancel_recovery(SURFACE, token).await;
+    let stopped = stopped.map_err(failed(words(&caller.language)))?;
+    let words = words(&stopped.language);
+    let more = format!("<p>{}</p>", words.stopped_more);
+    Ok(html(StatusCode::OK, page(words, words.stopped, &more)))
 }
 
 pub(crate) fn method_not_allowed(_allow: &'static str) -> Response {
@@ -92,24 +98,29 @@ pub(crate) fn method_not_allowed(_allow: &'static str) -> Response {
     )
 }
 
-fn failed(error: &Error, words: &Words) -> Response {
-    let more = format!("<p>{}</p>", words.gone_more);
-    if let Error::Refused(Refusal::UnknownSubject) = error {
-        return html(StatusCode::NOT_FOUND, page(words, words.gone, &more));
-    }
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "an owner's page failed"
-    );
-    html(
-        StatusCode::SERVICE_UNAVAILABLE,
-        page(words, "Please try again in a moment.", ""),
-    )
+fn failed(words: &'static Words) -> impl FnOnce(Error) -> Failure {
+    move |error| Failure { error, words }
 }
 
-fn token(call: &Call) -> String {
-    call.segment(1)
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self { error, words } = self;
+        let status = match &error {
+            Error::Refused(Refusal::UnknownSubject) => {
+                let more = format!("<p>{}</p>", words.gone_more);
+                return html(StatusCode::NOT_FOUND, page(words, words.gone, &more));
+            }
+            Error::Refused(refusal) => {
+                failure::log_unexpected(refusal);
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Error::Busy { .. } | Error::Unavailable(_) | Error::Bug(_) => {
+                failure::log(error.code(), &domain::error::chain(&error));
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        };
+        html(status, page(words, "Please try again in a moment.", ""))
+    }
 }
 
 fn words(language: &str) -> &'static Words {

@@ -1,61 +1,93 @@
 //! Requests and answers as they are on the wire.
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use domain::contact::Address;
+use domain::custody::{KeyId, Pin};
+use domain::secret::SecretText;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::value;
+
+/// `/v2/key/{keyId}…`
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub(crate) struct KeyPath {
+    /// Id of the key
+    #[serde(deserialize_with = "key_id")]
+    #[param(value_type = String)]
+    pub(crate) key_id: KeyId,
+}
+
+/// `/v2/key/{keyId}/user/{userId}…`
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// Id of the key
+    #[serde(deserialize_with = "key_id")]
+    #[param(value_type = String)]
+    pub(crate) key_id: KeyId,
+    /// The address, percent-encoded
+    #[serde(deserialize_with = "user_id")]
+    #[param(value_type = String)]
+    pub(crate) user_id: Address,
+}
+
+/// `/recovery/{token}`
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PagePath {
+    /// The token of the link in a message
+    pub(crate) token: String,
+}
 
 /// §4
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §3.2 field by field"
-)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateKey {
     /// 4 to 256 UTF-16 code units, no line breaks.
-    pub(crate) pin: String,
+    #[serde(deserialize_with = "pin")]
+    #[schema(value_type = String)]
+    pub(crate) pin: Pin,
 }
 
 /// §6
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §3.2 field by field"
-)]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ChangePin {
-    pub(crate) new_pin: String,
+    #[serde(deserialize_with = "pin")]
+    #[schema(value_type = String)]
+    pub(crate) new_pin: Pin,
 }
 
 /// §7.2
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §3.2 field by field"
-)]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct CreateUser {
     /// An email address or a phone number in E.164 form with a plus.
-    pub(crate) user_id: String,
+    #[serde(deserialize_with = "user_id")]
+    #[schema(value_type = String)]
+    pub(crate) user_id: Address,
 }
 
 /// §7.3
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §3.2 field by field"
-)]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Verify {
     /// Exactly six digits.
-    #[schema(pattern = "^[0-9]{6}$")]
-    pub(crate) code: String,
+    #[serde(deserialize_with = "code")]
+    #[schema(value_type = String, pattern = "^[0-9]{6}$")]
+    pub(crate) code: SecretText,
     pub(crate) op: Op,
     /// The PIN that replaces the forgotten one; looked at when the time lock has opened.
-    pub(crate) new_pin: Option<String>,
+    #[serde(default, deserialize_with = "usable_pin")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) new_pin: Option<Pin>,
 }
 
 /// What a code is for.
-#[derive(ToSchema, Clone, Copy, PartialEq, Eq)]
-#[schema(rename_all = "kebab-case")]
+#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Op {
     Verify,
     ResetPin,
@@ -94,4 +126,25 @@ impl Message {
             delay: None,
         }
     }
+}
+
+fn key_id<'de, D: Deserializer<'de>>(text: D) -> Result<KeyId, D::Error> {
+    web::json::text(text, |text| value::key_id(&text))
+}
+
+fn user_id<'de, D: Deserializer<'de>>(text: D) -> Result<Address, D::Error> {
+    web::json::text(text, |text| value::user_id(&text))
+}
+
+fn pin<'de, D: Deserializer<'de>>(text: D) -> Result<Pin, D::Error> {
+    web::json::text(text, value::pin)
+}
+
+/// §7.4: a PIN against the rule counts as absent, because a lock that has not opened yet is answered first.
+fn usable_pin<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Pin>, D::Error> {
+    Ok(Option::<String>::deserialize(text)?.and_then(value::pin))
+}
+
+fn code<'de, D: Deserializer<'de>>(text: D) -> Result<SecretText, D::Error> {
+    web::json::text(text, value::code)
 }
