@@ -61,7 +61,7 @@ impl IntoResponse for Failure {
 
 fn answer(error: &Error, fault: &str, now: Timestamp) -> Response {
     match error {
-        Error::Refused(refusal) => refused(refusal, now),
+        Error::Refused(refusal) => refused(refusal, fault, now),
         Error::Busy { seconds } => {
             let busy = message(StatusCode::SERVICE_UNAVAILABLE, "Busy");
             failure::retry_after(busy, *seconds)
@@ -77,17 +77,13 @@ fn answer(error: &Error, fault: &str, now: Timestamp) -> Response {
     }
 }
 
-fn refused(refusal: &Refusal, now: Timestamp) -> Response {
+fn refused(refusal: &Refusal, fault: &str, now: Timestamp) -> Response {
     match refusal {
+        // A client must not learn which of these it was.
         Refusal::UnknownSubject
         | Refusal::BadProof { .. }
         | Refusal::Expired
-        | Refusal::Replayed
-        | Refusal::Blocked
-        | Refusal::WrongState
-        | Refusal::Forbidden { .. }
-        | Refusal::Unmet(_)
-        | Refusal::StepUp(_) => message(StatusCode::NOT_FOUND, "Invalid params"),
+        | Refusal::WrongState => message(StatusCode::NOT_FOUND, "Invalid params"),
         Refusal::Exhausted { until } | Refusal::Limited { until } => delayed(
             StatusCode::TOO_MANY_REQUESTS,
             "Rate limit until",
@@ -98,10 +94,20 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Response {
             delayed(StatusCode::LOCKED, "Time locked until", *until, now)
         }
         Refusal::Conflict => message(StatusCode::CONFLICT, "User id already exists"),
+        // A key has at most 20 users.
+        Refusal::TooLarge { .. } => invalid_request(),
         Refusal::Invalid {
             field: "new_pin", ..
         } => not_modified(),
-        Refusal::TooLarge { .. } | Refusal::Invalid { .. } => invalid_request(),
+        Refusal::Replayed
+        | Refusal::Blocked
+        | Refusal::Forbidden { .. }
+        | Refusal::Invalid { .. }
+        | Refusal::Unmet(_)
+        | Refusal::StepUp(_) => {
+            failure::log_unexpected(refusal);
+            message(StatusCode::INTERNAL_SERVER_ERROR, fault)
+        }
     }
 }
 
