@@ -16,24 +16,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use domain::GuardedKeys;
-use web::methods::only;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use web::surface::{Surface, routes};
 
 pub use error::{late, not_found, panicked};
 pub use openapi::openapi;
-
-/// Method, pattern, section of the sheet.
-pub const ROUTES: &[(&str, &str, &str)] = &[
-    ("POST", "/v2/key", "§4"),
-    ("GET", "/v2/key/{keyId}", "§5"),
-    ("PUT", "/v2/key/{keyId}", "§6"),
-    ("POST", "/v2/key/{keyId}/user", "§7.2"),
-    ("PUT", "/v2/key/{keyId}/user/{userId}", "§7.3"),
-    ("POST", "/v2/key/{keyId}/user/{userId}", "§7.3, §13.7"),
-    ("GET", "/v2/key/{keyId}/user/{userId}/reset", "§7.5"),
-    ("DELETE", "/v2/key/{keyId}/user/{userId}", "§7.6"),
-    ("GET", "/recovery/{token}", "§9, owner's page"),
-    ("POST", "/recovery/{token}", "§9, owner's page"),
-];
 
 /// The name of this surface in messages and the audit trail.
 pub(crate) const SURFACE: &str = "photon";
@@ -41,39 +29,25 @@ pub(crate) const SURFACE: &str = "photon";
 /// The state of every handler.
 pub(crate) type Keys = Arc<GuardedKeys>;
 
-/// The routes of [`ROUTES`], answering exactly the methods named there.
+/// Each route with its section of the sheet.
+fn surface() -> Surface<Keys> {
+    let pages = Surface::new(OpenApi::default(), page::method_not_allowed)
+        .route(routes!(page::show)) // §9, owner's page
+        .route(routes!(page::cancel)); // §9, owner's page
+    Surface::new(openapi::About::openapi(), error::method_not_allowed)
+        .route(routes!(key::create)) // §4
+        .route(routes!(key::fetch)) // §5
+        .route(routes!(key::change_pin)) // §6
+        .route(routes!(user::create)) // §7.2
+        .route(routes!(user::verify)) // §7.3, §13.7
+        .route(routes!(user::reset)) // §7.5
+        .route(routes!(user::remove)) // §7.6
+        .beside(pages)
+}
+
+/// The routes of this surface, answering exactly the methods that their handlers name.
 pub fn routes(keys: Arc<GuardedKeys>) -> Router {
-    let on_405 = error::method_not_allowed;
-    Router::new()
-        .route("/v2/key", only(on_405).post(key::create).build())
-        .route(
-            "/v2/key/{keyId}",
-            only(on_405).get(key::fetch).put(key::change_pin).build(),
-        )
-        .route(
-            "/v2/key/{keyId}/user",
-            only(on_405).post(user::create).build(),
-        )
-        .route(
-            "/v2/key/{keyId}/user/{userId}",
-            only(on_405)
-                .put(user::verify)
-                .post(user::verify)
-                .delete(user::remove)
-                .build(),
-        )
-        .route(
-            "/v2/key/{keyId}/user/{userId}/reset",
-            only(on_405).get(user::reset).build(),
-        )
-        .route(
-            "/recovery/{token}",
-            only(page::method_not_allowed)
-                .get(page::show)
-                .post(page::cancel)
-                .build(),
-        )
-        .with_state(keys)
+    surface().into_parts().0.with_state(keys)
 }
 
 /// Whether an unknown path is answered in this surface's shape.
