@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Algorithm, Compact, PublicNumbers, VerifyingKey};
+use crate::jws::{Algorithm, Compact, PublicNumbers, VerifyingKey};
 
 /// The payload of A.1, A.2, A.3 and A.5.
 const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
