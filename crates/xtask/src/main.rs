@@ -1,9 +1,10 @@
-//! The rules of the house that a compiler does not keep: `cargo run -p xtask -- tidy` and `… licences`.
+//! The rules of the house that a compiler does not keep: `cargo run -p xtask -- tidy`, `… measure` and `… licences`.
 
 mod finding;
 mod golden;
 mod licence;
 mod manifest;
+mod measure;
 mod readme;
 mod route;
 mod size;
@@ -16,11 +17,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::finding::Finding;
+use crate::measure::Measures;
 use crate::tree::Tree;
 
 const USAGE: &str = "usage: cargo run -p xtask -- <command>
 
   tidy       check dependency directions, names, sizes, goldens, READMEs and tracked text
+  measure    print the sizes of crates, files, functions and services
   licences   check every package's licence and list unexpected duplicate versions
 ";
 
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let root = root.expect("xtask lies two folders below the workspace");
     match command.as_deref() {
         Some("tidy") => report("tidy", Tree::tracked(root).map(|tree| tidy(&tree))),
+        Some("measure") => measure(root),
         Some("licences") => report("licences", licence::check_workspace(root)),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -53,6 +57,19 @@ fn tidy(tree: &Tree) -> Vec<Finding> {
         tracked::check,
     ];
     checks.iter().flat_map(|check| check(tree)).collect()
+}
+
+fn measure(root: &Path) -> ExitCode {
+    match Tree::tracked(root) {
+        Ok(tree) => {
+            print!("{}", Measures::of(&tree));
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("measure: could not run: {why}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn report(name: &str, outcome: Result<Vec<Finding>, String>) -> ExitCode {
