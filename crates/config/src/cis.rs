@@ -7,13 +7,13 @@ use crate::section::section;
 section! {
     /// The CIS device-key surface.
     Cis {
-        /// What access tokens name as their issuer. Empty: the public URL with /cis/oidc.
+        /// The issuer in access tokens. Empty: the public URL with `/cis/oidc`.
         issuer: String = String::new(),
-        /// Limits on failed client authentications and on wrong signatures of one key.
+        /// Whether to limit failed client authentications and wrong signatures of one key.
         rate_limits: bool = true,
-        /// Life of a challenge that this server made, in seconds: 10 to 600.
+        /// Lifetime of a challenge created by this server, in seconds: 10 to 600.
         challenge_ttl_seconds: u64 = 120,
-        /// Device keys of one user in one application. A limit of 0 is off.
+        /// Device keys that one user may have in one application. A limit of 0 is off.
         max_keys_per_user: u64 = 100,
         /// Wrong signatures of one key in a minute.
         wrong_signatures_per_key_minute: u32 = 120,
@@ -27,12 +27,12 @@ section! {
 impl Cis {
     pub(crate) fn validate(&self) -> Result<(), String> {
         if !(10..=600).contains(&self.challenge_ttl_seconds) {
-            return Err("configuration: [cis] challenge_ttl_seconds is 10 to 600".to_owned());
+            return Err("configuration: [cis] challenge_ttl_seconds must be 10 to 600".to_owned());
         }
         Ok(())
     }
 
-    /// `public`: where clients reach this server.
+    /// `public`: the URL under which clients reach this server.
     pub fn policy(&self, public: &str) -> DeviceKeyPolicy {
         let mut policy = DeviceKeyPolicy {
             issuer: if self.issuer.is_empty() {

@@ -19,41 +19,41 @@ use crate::secret::{Secret, resolve};
 use crate::section::section;
 
 section! {
-    /// The Duo auth-service surface: wallets, their devices and keyshares.
+    /// The Duo auth service surface: wallets, their devices and keyshares.
     Duo {
-        /// true opens the hooks' listener even without a `[[duo.jwt]]`; false keeps it closed and accepts no token.
+        /// `true` opens the listener for the hooks even without a `[[duo.jwt]]`. `false` keeps it closed and accepts no tokens.
         enabled: Option<bool> = None,
         /// Identity providers, as `[[duo.jwt]]` tables: `issuer`, `audiences`, `algorithms` (RS256), `jwks_url`
-        /// (or discovery), `leeway_seconds` (30), `enforce_scopes` (true), `step_up_max_age_seconds` (0), `ca_file`.
-        /// `AUTH0_DOMAIN`, `AUTH0_AUDIENCE` and `AUTH0_ALGORITHMS` in the environment name one more.
+        /// (default: discovery), `leeway_seconds` (30), `enforce_scopes` (true), `step_up_max_age_seconds` (0), `ca_file`.
+        /// The environment variables `AUTH0_DOMAIN`, `AUTH0_AUDIENCE` and `AUTH0_ALGORITHMS` define one more.
         jwt: Vec<Jwt> = Vec::new(),
         /// The accounts of this server as an identity provider; see `[duo.accounts]` below.
         accounts: Accounts = Accounts::default(),
-        /// Life of a device challenge in seconds: 10 to 300.
+        /// Lifetime of a device challenge in seconds: 10 to 300.
         challenge_ttl_seconds: u64 = 300,
-        /// `single_active`: a new device switches the older ones off.
+        /// `single_active`: whether a new device deactivates the user's older ones.
         devices: Devices = Devices::default(),
-        /// The verifier of faces; see `[duo.face]` below.
+        /// The face verifier; see `[duo.face]` below.
         face: Face = Face::default(),
         /// Passkeys instead of faces; see `[duo.passkey]` below.
         passkey: Passkey = Passkey::default(),
-        /// Keyshare backup; see `[duo.backup]` below.
+        /// Backup of keyshares; see `[duo.backup]` below.
         backup: Backup = Backup::default(),
-        /// The signing server's hooks; see `[duo.hooks]` below.
+        /// The hooks for the signing server; see `[duo.hooks]` below.
         hooks: Hooks = Hooks::default(),
-        /// A program of yours that hears of recoveries; see `[duo.notify]` below.
+        /// A program of the operator that is told about recoveries; see `[duo.notify]` below.
         notify: Notify = Notify::default(),
-        /// `retention_days`: how long signing decisions are kept.
+        /// `retention_days`: days for which signing decisions are kept.
         transactions: Transactions = Transactions::default(),
     }
 }
 
 section! {
-    /// Keyward as the identity provider: access tokens of the profile surface.
+    /// Keyward as identity provider: access tokens of the profile surface.
     Accounts {
-        /// Accept them, beside those of `[[duo.jwt]]`.
+        /// Accept these tokens in addition to those of `[[duo.jwt]]`.
         accepted: bool = true,
-        /// How old a login may be, in seconds, for enrolling and recovery; 0 is off.
+        /// Maximum age of the login, in seconds, for enrolment and recovery. 0 is off.
         step_up_max_age_seconds: u64 = 0,
     }
 }
@@ -61,108 +61,108 @@ section! {
 section! {
     /// Devices of wallets.
     Devices {
-        /// A new device switches the older ones off.
+        /// Whether a new device deactivates the user's older ones.
         single_active: bool = false,
     }
 }
 
 section! {
-    /// The verifier of faces.
+    /// The face verifier.
     Face {
-        /// `none`, `facetec_v9` or `webhook`.
+        /// Kind of verifier: `none`, `facetec_v9` or `webhook`.
         kind: String = "none".to_owned(),
-        /// Where it is. For `facetec_v9` with path prefix and `user:password` as needed.
+        /// URL of the verifier. For `facetec_v9` with path prefix and `user:password`, if it needs them.
         url: Option<String> = None,
         /// `facetec_v9`: the device key identifier.
         device_key: Option<Secret> = None,
-        /// `facetec_v9`: file that holds it.
+        /// `facetec_v9`: file that contains the device key identifier.
         device_key_file: Option<PathBuf> = None,
-        /// `facetec_v9`: the least match level, 1 to 15.
+        /// `facetec_v9`: the minimum match level, 1 to 15.
         min_match_level: u8 = 15,
-        /// Longest wait for an answer: 1 to 60.
+        /// Seconds to wait for the verifier's answer: 1 to 60.
         timeout_seconds: u64 = 20,
-        /// Calls at a time.
+        /// Maximum number of calls to the verifier at the same time.
         max_concurrent: usize = 10,
-        /// `facetec_v9`: more headers, by name.
+        /// `facetec_v9`: additional request headers, by name.
         extra_headers: BTreeMap<String, String> = BTreeMap::new(),
-        /// `facetec_v9`: tell the client's address.
+        /// `facetec_v9`: send the client's address to the verifier.
         forward_client_ip: bool = false,
-        /// `facetec_v9`: what to DELETE when a face is removed, with `{ref}` in it.
+        /// `facetec_v9`: URL to call with DELETE when a face is removed. It contains `{ref}`.
         delete_url_template: Option<String> = None,
-        /// Certificate authorities to trust instead of the public ones, PEM.
+        /// Certificate authorities to trust instead of the public ones, a PEM file.
         ca_file: Option<PathBuf> = None,
         /// Allow plain HTTP to other machines.
         allow_plain_http: bool = false,
-        /// Refusals of one user before the verifier is not asked for a while.
+        /// Refused checks of one user after which the verifier is not asked for some time.
         max_failures: u32 = 5,
-        /// How long that while is, in seconds.
+        /// Length of that time in seconds.
         failure_window_seconds: u64 = 900,
         /// `facetec_v9`: offer `GET /auth/face/session-token`.
         session_token_proxy: bool = false,
-        /// `facetec_v9`: hand `scan_result_blob` through to the app.
+        /// `facetec_v9`: return `scan_result_blob` to the app.
         return_scan_result_blob: bool = false,
-        /// `webhook`: the signing secret, 32 bytes or more.
+        /// `webhook`: the signing secret, at least 32 bytes.
         webhook_secret: Option<Secret> = None,
-        /// `webhook`: file that holds it.
+        /// `webhook`: file that contains the secret.
         webhook_secret_file: Option<PathBuf> = None,
     }
 }
 
 section! {
-    /// Step-up by passkey, for operators without a verifier of faces: an extension of the surface.
+    /// Step-up by passkey, for operators without a face verifier. This extends the original API.
     Passkey {
-        /// The domain that passkeys belong to, for example `wallet.example.com`; it turns passkeys on.
+        /// The domain of the passkeys, for example `wallet.example.com`. Setting it turns passkeys on.
         rp_id: Option<String> = None,
-        /// What authenticators call this service.
+        /// The name of this service in authenticators.
         rp_name: String = "Wallet".to_owned(),
-        /// Where clients run: `https://…` of the domain or below it, `android:apk-key-hash:…` of an app. Empty:
+        /// Origins of the clients: `https://…` of the domain or a subdomain, `android:apk-key-hash:…` of an app. Empty:
         /// `https://` and the domain.
         origins: Vec<String> = Vec::new(),
     }
 }
 
 section! {
-    /// Keyshare backup.
+    /// Backup of keyshares.
     Backup {
-        /// Take keyshares only for keys that the key-id hook told of.
+        /// Accept keyshares only for keys that the key-id hook has reported.
         require_known_key: bool = true,
-        /// Take keyshares only of users with a face.
+        /// Accept keyshares only from users with an enrolled face or passkey.
         require_face_enrolled: bool = true,
-        /// Longest encrypted keyshare in characters.
+        /// Maximum length of an encrypted keyshare in characters.
         max_keyshare_chars: usize = 1_048_576,
     }
 }
 
 section! {
-    /// The signing server's hooks, on a listener of their own.
+    /// The hooks for the signing server, on a separate listener.
     Hooks {
-        /// Where they listen: a network that only the signing server reaches.
+        /// Address of this listener. Only the signing server should be able to reach it.
         listen: String = "127.0.0.1:8082".to_owned(),
-        /// A secret part of the hooks' paths: `/hooks/duo/<secret>/…`.
+        /// A secret in the paths of the hooks: `/hooks/duo/<secret>/…`.
         path_secret: Option<Secret> = None,
-        /// File that holds it.
+        /// File that contains the secret.
         path_secret_file: Option<PathBuf> = None,
     }
 }
 
 section! {
-    /// A program of the operator's that hears of recoveries, over the signed webhook of messages.
+    /// A program of the operator that is told about recoveries, by the same signed webhook that messages use.
     Notify {
-        /// Where every recovery is posted, allowed or refused: https, or http to this machine.
+        /// The server posts every recovery, allowed or refused, to this URL: `https`, or `http` to this machine.
         recover_url: Option<String> = None,
-        /// The signing secret, 32 bytes or more.
+        /// The signing secret, at least 32 bytes.
         secret: Option<Secret> = None,
-        /// File that holds it.
+        /// File that contains the secret.
         secret_file: Option<PathBuf> = None,
-        /// Certificate authorities to trust instead of the public ones, PEM.
+        /// Certificate authorities to trust instead of the public ones, a PEM file.
         ca_file: Option<PathBuf> = None,
     }
 }
 
 section! {
-    /// Decisions about the use of keys.
+    /// The list of decisions about the use of keys.
     Transactions {
-        /// Days they are kept.
+        /// Days for which decisions are kept.
         retention_days: u64 = 365,
     }
 }
@@ -206,7 +206,7 @@ impl Jwt {
             .collect();
         let algorithms = algorithms.filter(|list| !list.is_empty()).ok_or_else(|| {
             wrong(&format!(
-                "algorithms are of {}",
+                "algorithms must be some of {}",
                 Algorithm::NAMES.join(", ")
             ))
         })?;
@@ -214,13 +214,17 @@ impl Jwt {
             return Err(wrong("issuer is missing"));
         }
         if self.issuer == OWN_ISSUER {
-            return Err(wrong("this name stands for the server's own accounts"));
+            return Err(wrong(
+                "this issuer name is reserved for the server's own accounts",
+            ));
         }
         if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
-            return Err(wrong("audiences needs at least one, and none is empty"));
+            return Err(wrong(
+                "audiences must contain at least one text, and no empty one",
+            ));
         }
         if self.leeway_seconds > 120 {
-            return Err(wrong("leeway_seconds is at most 120"));
+            return Err(wrong("leeway_seconds must be at most 120"));
         }
         let age = self.step_up_max_age_seconds;
         Ok(Issuer {
@@ -252,24 +256,24 @@ impl Jwt {
 }
 
 impl Duo {
-    /// Whether the hooks have somebody to serve.
+    /// Whether the hooks' listener is opened.
     pub fn is_configured(&self) -> bool {
         self.enabled.unwrap_or(!self.jwt.is_empty())
     }
 
     pub(crate) fn validate(&self) -> Result<(), String> {
         if !(10..=300).contains(&self.challenge_ttl_seconds) {
-            return Err("configuration: [duo] challenge_ttl_seconds is 10 to 300".to_owned());
+            return Err("configuration: [duo] challenge_ttl_seconds must be 10 to 300".to_owned());
         }
         if !(1..=60).contains(&self.face.timeout_seconds) || self.face.max_concurrent == 0 {
             return Err(
-                "configuration: [duo.face] timeout_seconds is 1 to 60, max_concurrent at least 1"
+                "configuration: [duo.face] timeout_seconds must be 1 to 60, and max_concurrent at least 1"
                     .to_owned(),
             );
         }
         if !(1..=1_048_576).contains(&self.backup.max_keyshare_chars) {
             return Err(
-                "configuration: [duo.backup] max_keyshare_chars is 1 to 1048576".to_owned(),
+                "configuration: [duo.backup] max_keyshare_chars must be 1 to 1048576".to_owned(),
             );
         }
         self.hooks_secret()?;
@@ -277,7 +281,7 @@ impl Duo {
         self.notify.provider()?;
         if self.passkey.rp_id.is_some() && self.face.kind != "none" {
             return Err(
-                "configuration: [duo.passkey] is for operators without a [duo.face] kind"
+                "configuration: [duo.passkey] and [duo.face] kind cannot be used together"
                     .to_owned(),
             );
         }
@@ -325,7 +329,7 @@ impl Duo {
             "webhook" => VerifierOptions::Webhook(face.webhook()?),
             other => {
                 return Err(format!(
-                    "configuration: [duo.face] kind {other} is not none, facetec_v9 or webhook"
+                    "configuration: [duo.face] kind must be none, facetec_v9 or webhook, not {other}"
                 ));
             }
         };
@@ -344,7 +348,7 @@ impl Duo {
         })
     }
 
-    /// The secret part of the hooks' paths: one segment, nothing that needs encoding.
+    /// The secret in the hooks' paths: one segment of characters that need no percent-encoding.
     pub fn hooks_secret(&self) -> Result<Option<String>, String> {
         let hooks = &self.hooks;
         let secret = resolve(
@@ -358,7 +362,7 @@ impl Duo {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         if secret.len() < 16 || !secret.bytes().all(plain) {
             return Err(
-                "configuration: [duo.hooks] path_secret has at least 16 letters, digits, - _ . ~"
+                "configuration: [duo.hooks] path_secret must consist of at least 16 letters, digits or - _ . ~"
                     .to_owned(),
             );
         }
@@ -367,7 +371,7 @@ impl Duo {
 }
 
 impl Notify {
-    /// The way to the operator's program, if there is one.
+    /// Where to report recoveries, if a program is configured.
     pub(crate) fn provider(&self) -> Result<Option<ProviderOptions>, String> {
         let secret = resolve("secret", self.secret.as_ref(), self.secret_file.as_deref())?;
         let (url, secret) = match (&self.recover_url, secret) {
@@ -375,7 +379,7 @@ impl Notify {
             (Some(url), Some(secret)) => (url, secret),
             _ => {
                 return Err(
-                    "configuration: [duo.notify] recover_url and secret (or secret_file) come together"
+                    "configuration: [duo.notify] recover_url and secret (or secret_file) must be set together"
                         .to_owned(),
                 );
             }
@@ -401,7 +405,7 @@ impl Passkey {
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
         let edges = id.starts_with(['.', '-']) || id.ends_with(['.', '-']);
         if id.is_empty() || edges || !id.bytes().all(plain) {
-            return wrong("rp_id is a domain in lower case, without scheme and port");
+            return wrong("rp_id must be a domain in lower case, without scheme and port");
         }
         let origins = if self.origins.is_empty() {
             vec![format!("https://{id}")]
@@ -410,11 +414,11 @@ impl Passkey {
         };
         if let Some(origin) = origins.iter().find(|origin| !is_origin(origin, &id)) {
             return wrong(&format!(
-                "origin {origin} is not https:// of rp_id or below it, nor android:apk-key-hash:…"
+                "origins must be https:// with rp_id or a subdomain of it, or android:apk-key-hash:…: {origin}"
             ));
         }
         if self.rp_name.is_empty() {
-            return wrong("rp_name is what people see, and empty");
+            return wrong("rp_name must not be empty, because people see it");
         }
         Ok(Some(PasskeyPolicy {
             party: Party { id, origins },
@@ -423,7 +427,7 @@ impl Passkey {
     }
 }
 
-/// Whether a client may run there: as browsers and Android spell origins. Plain HTTP is for `localhost`.
+/// Whether `origin` is an allowed client origin, as browsers and Android write origins. Plain HTTP is allowed for `localhost` only.
 fn is_origin(origin: &str, id: &str) -> bool {
     if let Some(hash) = origin.strip_prefix("android:apk-key-hash:") {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -453,7 +457,7 @@ impl Face {
 
     fn facetec(&self) -> Result<FacetecOptions, String> {
         if !(1..=15).contains(&self.min_match_level) {
-            return Err("configuration: [duo.face] min_match_level is 1 to 15".to_owned());
+            return Err("configuration: [duo.face] min_match_level must be 1 to 15".to_owned());
         }
         Ok(FacetecOptions {
             url: self.address()?,
@@ -485,13 +489,13 @@ impl Face {
     }
 }
 
-/// The provider that the three documented variables name, if they do.
+/// The provider that the three documented environment variables define, if they are set.
 pub(crate) fn auth0(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Jwt>, String> {
     let Some(domain) = variable("AUTH0_DOMAIN").filter(|domain| !domain.is_empty()) else {
         return Ok(None);
     };
     let audience =
-        variable("AUTH0_AUDIENCE").ok_or("AUTH0_DOMAIN is set and AUTH0_AUDIENCE is not")?;
+        variable("AUTH0_AUDIENCE").ok_or("AUTH0_DOMAIN is set, but AUTH0_AUDIENCE is not")?;
     let algorithms = variable("AUTH0_ALGORITHMS").unwrap_or_else(|| "RS256".to_owned());
     Ok(Some(Jwt {
         issuer: format!("https://{domain}/"),

@@ -11,53 +11,53 @@ use domain::vault::plan::Plans;
 use crate::section::section;
 
 section! {
-    /// The Enceeper surface: accounts with encrypted vaults. Every lifetime is one second or more; a limit of 0 is off.
+    /// The Enceeper surface: accounts with encrypted vaults. Every lifetime is at least one second. A limit of 0 is off.
     Enceeper {
-        /// Whether the surface is served.
+        /// Whether the server offers this surface.
         enabled: bool = true,
-        /// Where its paths begin, without a slash at the end.
+        /// Prefix of its paths, without a slash at the end.
         base_path: String = "/api/v1".to_owned(),
-        /// The beginning of the links in its letters. Empty: `server.public_url`.
+        /// The URL with which links in its messages begin. Empty: `server.public_url`.
         public_base_url: String = String::new(),
-        /// Life of a session in seconds, from the login.
+        /// Lifetime of a session in seconds, from the login.
         session_ttl_seconds: u64 = 3600,
-        /// Life of a login's challenge in seconds: slow telephones need some for the big numbers.
+        /// Lifetime of a login's challenge in seconds. Slow phones need several seconds to compute the proof.
         challenge_ttl_seconds: u64 = 120,
-        /// Seconds in which an owner may answer, and an approved slot may be read.
+        /// Seconds in which an owner may approve a request, and in which an approved slot may be read.
         approval_ttl_seconds: u64 = 600,
-        /// Life of a token for the account page in seconds.
+        /// Lifetime of a token for the account page in seconds.
         webauth_ttl_seconds: u64 = 120,
-        /// An account begins with a confirmed address. Without, it exists at once, and a taken address answers 409.
+        /// Create an account only after its address was confirmed. If false, it is created at once, and the answer for a registered address is 409.
         confirm_email: bool = true,
-        /// Life of a confirmation link in seconds.
+        /// Lifetime of a confirmation link in seconds.
         confirm_ttl_seconds: u64 = 86_400,
-        /// Calls without a good token in an hour, for each network.
+        /// Calls without a valid token in an hour, for each network.
         ip_requests_per_hour: u32 = 600,
-        /// Wrong proofs for one address from one network within the window.
+        /// Wrong password proofs for one address from one network within the window.
         failed_proofs_per_ip: u32 = 20,
-        /// Wrong proofs for one address in all within the window.
+        /// Wrong password proofs for one address from all networks within the window.
         failed_proofs_per_address: u32 = 200,
-        /// The window in seconds, from the first wrong proof.
+        /// Length of the window in seconds, from the first wrong proof.
         failed_proofs_window_seconds: u64 = 900,
-        /// Confirmation letters to one address in a day.
+        /// Confirmation messages to one address in a day.
         confirm_mails_per_address_per_day: u32 = 5,
-        /// Questions to an owner about one slot that wait for an answer.
+        /// Requests for approval of one slot that may wait for an answer at the same time.
         pending_approvals_per_slot: usize = 5,
-        /// Letters about uses of one slot in an hour; the rest is counted and told in the next.
+        /// Notices about the use of one slot in an hour. Further uses are counted, and the next notice gives their number.
         notice_mails_per_slot_per_hour: u32 = 30,
-        /// Version of the newest app, x.y.z: older ones tell their users to update.
+        /// Version of the newest app, x.y.z. Older apps ask their users to update.
         app_version: String = "1.0.1".to_owned(),
-        /// A text that clients show as an error, for an API that will end.
+        /// A text that clients show as an error. Use it to announce the end of this API.
         api_deprecated: Option<String> = None,
-        /// The plan of accounts that were given no other.
+        /// The plan of accounts for which no other plan was set.
         default_plan: String = "Default".to_owned(),
-        /// Plans by name, each a table `[enceeper.plans.NAME]` with `reqs_per_hour`, `total_keys`, `slots_per_key`,
+        /// Plans by name. Each is a table `[enceeper.plans.NAME]` with `reqs_per_hour`, `total_keys`, `slots_per_key`,
         /// `key_size_bytes`, `key_sharing`, `slot_notify_on_use`, `slot_approve_use`, `deprecated`.
         plans: BTreeMap<String, EnceeperPlan> = BTreeMap::from([("Default".to_owned(), EnceeperPlan::default())]),
     }
 }
 
-/// One plan; what is left out is as in the default one.
+/// One plan. Values that are left out are those of the default plan.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
@@ -91,7 +91,7 @@ impl Default for EnceeperPlan {
     }
 }
 
-/// Largest key that a plan may allow: what is stored and listed must stay small enough to be sent in one answer.
+/// Maximum size of a key that a plan may allow, so that a list of keys fits into one answer.
 const LARGEST_KEY: usize = 1024 * 1024;
 
 impl Enceeper {
@@ -105,7 +105,9 @@ impl Enceeper {
             self.failed_proofs_window_seconds,
         ];
         if lives.contains(&0) {
-            return Err("configuration: [enceeper] every lifetime is at least 1 second".to_owned());
+            return Err(
+                "configuration: [enceeper] every lifetime must be at least 1 second".to_owned(),
+            );
         }
         let path = &self.base_path;
         let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
@@ -116,24 +118,24 @@ impl Enceeper {
                 || !path.chars().all(plain))
         {
             return Err(
-                "configuration: [enceeper] base_path begins with a slash and ends without one"
+                "configuration: [enceeper] base_path must begin with a slash and must not end with one"
                     .to_owned(),
             );
         }
         if self.public_base_url.ends_with('/') {
             return Err(
-                "configuration: [enceeper] public_base_url ends without a slash".to_owned(),
+                "configuration: [enceeper] public_base_url must not end with a slash".to_owned(),
             );
         }
         let mut parts = self.app_version.split('.');
         let number =
             |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !parts.by_ref().take(3).all(number) || self.app_version.matches('.').count() != 2 {
-            return Err("configuration: [enceeper] app_version is x.y.z".to_owned());
+            return Err("configuration: [enceeper] app_version must be x.y.z".to_owned());
         }
         if !self.plans.is_empty() && !self.plans.contains_key(&self.default_plan) {
             return Err(format!(
-                "configuration: [enceeper] default_plan {} is not among the plans",
+                "configuration: [enceeper] default_plan {} is not one of the plans",
                 self.default_plan
             ));
         }
@@ -142,12 +144,14 @@ impl Enceeper {
             .values()
             .any(|plan| plan.key_size_bytes > LARGEST_KEY)
         {
-            return Err("configuration: [enceeper] key_size_bytes is at most 1048576".to_owned());
+            return Err(
+                "configuration: [enceeper] key_size_bytes must be at most 1048576".to_owned(),
+            );
         }
         Ok(())
     }
 
-    /// `public`: how owners reach this server.
+    /// `public`: the URL under which owners reach this server.
     pub fn policy(&self, public: &str) -> VaultPolicy {
         let public = if self.public_base_url.is_empty() {
             public

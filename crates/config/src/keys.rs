@@ -3,13 +3,13 @@ use std::path::PathBuf;
 use crate::section::section;
 
 section! {
-    /// The root keys. Nothing of them is in the database; without them it cannot be read.
+    /// The root keys. They are never in the database, and without them nobody can read it.
     Keys {
-        /// `file`: a key file; `env`: the content of a key file in an environment variable.
+        /// `file`: a key file. `env`: an environment variable with the content of a key file.
         kind: String = "file".to_owned(),
-        /// The key file. Empty: keyward.keys in the data directory. Better on another volume.
+        /// The key file. Empty: `keyward.keys` in the data directory. Another volume is safer.
         file: Option<PathBuf> = None,
-        /// With `env`: the name of the variable.
+        /// `env`: the name of the variable.
         env: String = "KEYWARD_KEYS".to_owned(),
     }
 }

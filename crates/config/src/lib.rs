@@ -31,7 +31,7 @@ use section::Key;
 
 macro_rules! sections {
     ($($field:ident: $type:path,)*) => {
-        /// Everything that can be configured.
+        /// The whole configuration.
         #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Config {
@@ -114,15 +114,15 @@ const TABLES: &[(&str, &str, &[Key])] = &[
     ),
 ];
 
-/// A configuration and where its data lies.
+/// A configuration, and the place of its data.
 pub struct Loaded {
     pub config: Config,
     pub data: PathBuf,
-    /// The file it came from, if there was one.
+    /// The file from which it was read, if there was one.
     pub file: Option<PathBuf>,
 }
 
-/// Reads file and environment.
+/// Reads the configuration from file and environment.
 fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Loaded, String> {
     let mut table = match file {
         Some(path) => {
@@ -157,7 +157,7 @@ fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Loaded, String> {
     })
 }
 
-/// Puts `KEYWARD_SECTION__KEY=value` over the file. A value that is no TOML is taken as text.
+/// Applies `KEYWARD_SECTION__KEY=value` over the file. A value that is not valid TOML is read as text.
 fn overlay(
     table: &mut Table,
     variables: impl Iterator<Item = (String, String)>,
@@ -185,7 +185,7 @@ fn overlay(
                 .or_insert_with(|| Value::Table(Table::new()));
             at = next
                 .as_table_mut()
-                .ok_or_else(|| format!("{name}: {part} is no section"))?;
+                .ok_or_else(|| format!("{name}: {part} is not a section"))?;
         }
         at.insert(last.clone(), value);
     }
@@ -247,7 +247,7 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl Config {
-    /// What types alone cannot say. The first contradiction found.
+    /// Checks what the types alone cannot express. Returns the first problem found.
     fn validate(&self) -> Result<(), String> {
         self.server.validate()?;
         self.security.validate()?;
@@ -264,9 +264,9 @@ impl Config {
     pub fn example() -> String {
         let defaults = Table::try_from(Self::default()).unwrap_or_default();
         let mut out = String::from(
-            "# Keyward's configuration. Every key is shown with its default; a key that is left out has it.\n\
-             # Each key can also be set as KEYWARD_SECTION__KEY in the environment, and every secret be read\n\
-             # from a file: KEY_file. A limit of 0 is off.\n",
+            "# Keyward's configuration. Each key is shown with its default value, which applies if you leave the key out.\n\
+             # You can also set each key with an environment variable KEYWARD_SECTION__KEY, and read each secret from\n\
+             # a file with KEY_file. A limit of 0 is off.\n",
         );
         for (section, doc, keys) in SECTIONS.iter().chain(TABLES) {
             out.push_str(&format!("\n{}[{section}]\n", commented(doc)));

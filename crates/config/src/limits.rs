@@ -7,17 +7,17 @@ use domain::time::{days, hours};
 use crate::section::section;
 
 section! {
-    /// Budgets that cut across the surfaces. 0 is off.
+    /// Limits that apply to all surfaces together. A limit of 0 is off.
     Limits {
-        /// Callers that may wait for one subject (one key, one account); more get 503.
+        /// How many callers may wait for one subject (one key, one account). More get 503.
         queue_per_subject: usize = 64,
-        /// Seconds that a caller waits while all tries left are in flight on other nodes.
+        /// Seconds that a caller waits while other nodes are checking all tries that are left.
         wait_seconds: u64 = 20,
-        /// Messages that one client network may cause in an hour, over all surfaces.
+        /// Messages that requests from one client network may cause in an hour, over all surfaces.
         network_messages_hour: u32 = 0,
-        /// One-time tokens by SMS to the numbers of one country in a day.
+        /// One-time tokens sent by SMS to the numbers of one country in a day.
         country_messages_day: u32 = 0,
-        /// Messages in a day, over all surfaces.
+        /// Messages sent in a day, over all surfaces.
         day_messages: u32 = 0,
     }
 }

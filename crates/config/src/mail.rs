@@ -10,43 +10,43 @@ use crate::secret::{Secret, resolve};
 use crate::section::section;
 
 section! {
-    /// How e-mail leaves: one provider here, or a list of `[[mail.providers]]` with the same keys, tried in order.
+    /// How e-mail is sent: one provider here, or several as `[[mail.providers]]` with the same keys, tried in order.
     Mail {
         /// `none`, `smtp`, `webhook` (signed HTTP) or `file` (JSON lines).
         kind: String = "none".to_owned(),
-        /// `file`: where the lines go. SMS go there too when `[sms]` names nothing.
+        /// `file`: the file to write to. SMS are written there too if `[sms]` is not set.
         path: Option<PathBuf> = None,
-        /// `smtp`: the server.
+        /// `smtp`: host name of the server.
         host: Option<String> = None,
-        /// `smtp`: its port; by default 25, 587 with starttls, 465 with tls.
+        /// `smtp`: port of the server. Default: 587 with `starttls`, 465 with `tls`, 25 with `none`.
         port: Option<u16> = None,
-        /// `smtp`: `starttls`, `tls`, or `none` (to loopback only, unless `allow_plain` is set).
+        /// `smtp`: `starttls`, `tls`, or `none` (only for a server on loopback, unless `allow_plain` is set).
         tls: String = "starttls".to_owned(),
-        /// `smtp`: login.
+        /// `smtp`: user name.
         username: Option<String> = None,
-        /// `smtp`: password of the login.
+        /// `smtp`: password.
         password: Option<Secret> = None,
-        /// `smtp`: file that holds the password.
+        /// `smtp`: file that contains the password.
         password_file: Option<PathBuf> = None,
-        /// `smtp`: sender, `Name <address>` or a bare address.
+        /// `smtp`: sender, `Name <address>` or only an address.
         from: Option<String> = None,
-        /// `smtp`: where answers go.
+        /// `smtp`: address for replies.
         reply_to: Option<String> = None,
-        /// Certificate authorities to trust instead of the public ones, PEM.
+        /// Certificate authorities to trust instead of the public ones, a PEM file.
         ca_file: Option<PathBuf> = None,
         /// `webhook`: the URL.
         url: Option<String> = None,
-        /// `webhook`: the signing secret, 32 bytes or more.
+        /// `webhook`: the signing secret, at least 32 bytes.
         secret: Option<Secret> = None,
-        /// `webhook`: file that holds the secret.
+        /// `webhook`: file that contains the secret.
         secret_file: Option<PathBuf> = None,
         /// Allow unencrypted connections to other machines.
         allow_plain: bool = false,
-        /// Texts in files of your own, as `templates/<language>/<operation>.txt`.
+        /// Folder with your own texts of messages: files `<language>/<operation>.txt`.
         templates: Option<PathBuf> = None,
-        /// What messages call the service.
+        /// Name of the service in messages.
         product: String = "Keyward".to_owned(),
-        /// Providers, tried in order. Replaces the keys above.
+        /// Several providers, tried in order. They replace the keys above.
         providers: Vec<Mail> = Vec::new(),
     }
 }
@@ -67,7 +67,7 @@ impl Mail {
         }
         if self.kind != "none" {
             return Err(
-                "configuration: [mail] has a kind and a list of providers; take one of them"
+                "configuration: [mail] sets both kind and providers; use only one of them"
                     .to_owned(),
             );
         }
@@ -97,7 +97,7 @@ impl Mail {
                 .map(Some)
             }
             other => Err(format!(
-                "configuration: [mail] kind {other} is not none, smtp, webhook or file"
+                "configuration: [mail] kind must be none, smtp, webhook or file, not {other}"
             )),
         }
     }
@@ -116,7 +116,7 @@ impl Mail {
             "tls" => SmtpSecurity::Tls,
             other => {
                 return Err(format!(
-                    "configuration: [mail] tls {other} is not none, starttls or tls"
+                    "configuration: [mail] tls must be none, starttls or tls, not {other}"
                 ));
             }
         };
@@ -132,7 +132,7 @@ impl Mail {
     }
 }
 
-/// All ways out. `mailbox`: the development mailbox, where nothing else is configured.
+/// All configured providers. `mailbox`: the development mailbox, used if nothing else is configured.
 pub fn courier_options(config: &Config, mailbox: Option<&Path>) -> Result<CourierOptions, String> {
     let mut email = config.mail.options()?;
     let mut sms = config.sms.options()?;

@@ -10,15 +10,15 @@ use crate::section::section;
 section! {
     /// The Photon key server surface. A limit of 0 is off.
     Photon {
-        /// Wrong PINs per key, and wrong codes per user, within the window.
+        /// Wrong PINs for each key, and wrong codes for each user, within the window.
         max_failures: u32 = 10,
-        /// The window in days, from the first failure.
+        /// Length of the window in days, from the first failure.
         window_days: u64 = 7,
-        /// Failures in a row, over all windows, after which only recovery helps.
+        /// Failures in a row, over all windows, after which only a recovery is possible.
         max_failures_in_a_row: u32 = 100,
-        /// Days between the first and the last step of a PIN reset; fractions are fine, one hour is the least.
+        /// Days between the first and the last step of a PIN reset. Fractions are allowed; the minimum is one hour.
         lock_days: f64 = 30.0,
-        /// Life of a code in seconds.
+        /// Lifetime of a code in seconds.
         code_ttl_seconds: u64 = 3600,
         /// Codes sent to one user in an hour.
         sends_per_user_hour: u32 = 10,
@@ -26,13 +26,13 @@ section! {
         sends_per_user_day: u32 = 20,
         /// Codes sent to one address in a day, over all keys.
         sends_per_address_day: u32 = 30,
-        /// Codes that one client network may cause in an hour.
+        /// Codes that requests from one client network may cause in an hour.
         sends_per_network_hour: u32 = 60,
-        /// Keys that one client network may create in an hour.
+        /// Keys that requests from one client network may create in an hour.
         new_keys_per_network_hour: u32 = 120,
-        /// Codes in a day, in all.
+        /// Codes sent in a day, in total.
         sends_per_day: u32 = 0,
-        /// Keep addresses, sealed, for notices. Without them nobody is told of a reset.
+        /// Store addresses, sealed, for notices. If false, nobody is told about a reset.
         store_addresses: bool = true,
     }
 }
@@ -41,12 +41,13 @@ impl Photon {
     pub(crate) fn validate(&self) -> Result<(), String> {
         if !(self.lock_days >= 1.0 / 24.0 && self.lock_days <= 3650.0) {
             return Err(
-                "configuration: [photon] lock_days is one hour (0.0417) to ten years".to_owned(),
+                "configuration: [photon] lock_days must be between one hour (0.0417) and ten years"
+                    .to_owned(),
             );
         }
         if self.code_ttl_seconds == 0 || self.window_days == 0 {
             return Err(
-                "configuration: [photon] code_ttl_seconds and window_days are at least 1"
+                "configuration: [photon] code_ttl_seconds and window_days must be at least 1"
                     .to_owned(),
             );
         }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{Loaded, load};
 
-/// Where configuration and data are.
+/// Where the configuration and the data are.
 #[derive(Args, Clone)]
 pub struct Place {
     /// Configuration file.
@@ -16,7 +16,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads the configuration that the command line, the environment and the file give together.
+    /// Reads the configuration from the command line, the environment and the file.
     pub fn load(&self) -> Result<Loaded, String> {
         load(self.config.as_deref(), self.data.as_deref())
     }

@@ -18,17 +18,17 @@ use crate::section::section;
 section! {
     /// The profile and one-time-token surface. A pause, limit or cool-down of 0 is off.
     Profile {
-        /// How old, in seconds, the password login of a session may be for security changes.
+        /// Maximum age, in seconds, of the session's password login for changes of security settings.
         reauth_max_age_seconds: u64 = 1200,
-        /// What is offered; see `[profile.features]` below.
+        /// Features; see `[profile.features]` below.
         features: Features = Features::default(),
-        /// Which user keys are taken; see `[profile.registration]` below.
+        /// Which kinds of user keys the server accepts; see `[profile.registration]` below.
         registration: Registration = Registration::default(),
         /// Second steps of the login; see `[profile.mfa]` below.
         mfa: Mfa = Mfa::default(),
         /// One-time tokens; see `[profile.ott]` below.
         ott: Ott = Ott::default(),
-        /// Processes of who is not logged in; see `[profile.process]` below.
+        /// Processes; see `[profile.process]` below.
         process: Process = Process::default(),
         /// Passwords; see `[profile.password]` below.
         password: Password = Password::default(),
@@ -36,25 +36,25 @@ section! {
         session: Session = Session::default(),
         /// Cool-downs; see `[profile.restriction]` below.
         restriction: Restriction = Restriction::default(),
-        /// Habits of older clients; see `[profile.compat]` below.
+        /// Compatibility with older clients; see `[profile.compat]` below.
         compat: Compat = Compat::default(),
     }
 }
 
 section! {
-    /// What is offered. What is switched off answers 404.
+    /// Features. The routes of a feature that is switched off answer 404.
     Features {
         /// Second steps, and recovery of a lost user key.
         mfa: bool = true,
         /// Anti-phishing codes.
         anti_phishing: bool = true,
-        /// Referral codes: out of scope, so false is the only value; the field is accepted and ignored.
+        /// Referral codes are not implemented: `false` is the only value. The field is accepted and ignored.
         referral: bool = false,
     }
 }
 
 section! {
-    /// Which user keys are taken.
+    /// Which kinds of user keys (addresses) the server accepts.
     Registration {
         /// E-mail addresses.
         email_enabled: bool = true,
@@ -66,7 +66,7 @@ section! {
 section! {
     /// Second steps of the login.
     Mfa {
-        /// `all` steps that are on, or `any` one of them.
+        /// Whether a login needs `all` second steps that are switched on, or `any` one of them.
         policy: String = "all".to_owned(),
     }
 }
@@ -74,37 +74,37 @@ section! {
 section! {
     /// One-time tokens.
     Ott {
-        /// Life of a token in seconds.
+        /// Lifetime of a token in seconds.
         lifetime_seconds: u64 = 1800,
-        /// Life of a token sent by e-mail; 0 takes `lifetime_seconds`.
+        /// Lifetime of a token sent by e-mail. 0: `lifetime_seconds` applies.
         lifetime_seconds_email: u64 = 0,
-        /// Life of a token sent to a phone; 0 takes `lifetime_seconds`.
+        /// Lifetime of a token sent to a phone. 0: `lifetime_seconds` applies.
         lifetime_seconds_phone: u64 = 0,
-        /// Wrong codes that burn a token.
+        /// Wrong codes after which a token becomes invalid.
         max_attempts: u32 = 5,
-        /// Pause between sends for one operation, subject and destination.
+        /// Seconds between two messages for one operation, subject and destination.
         resend_cooldown_seconds: u64 = 60,
-        /// Sends in one process to one destination.
+        /// Messages in one process to one destination.
         max_sends_per_process: u32 = 5,
-        /// Sends for one operation to one address in an hour.
+        /// Messages for one operation to one address in an hour.
         max_sends_per_operation_hour: u32 = 5,
-        /// Sends to one address in an hour, over all operations.
+        /// Messages to one address in an hour, over all operations.
         max_sends_per_address_hour: u32 = 20,
-        /// Sends to one address in a day, over all operations.
+        /// Messages to one address in a day, over all operations.
         max_sends_per_address_day: u32 = 50,
-        /// Sends that one client network may cause in an hour.
+        /// Messages that requests from one client network may cause in an hour.
         max_sends_per_ip_hour: u32 = 60,
     }
 }
 
 section! {
-    /// Processes of who is not logged in.
+    /// Processes: registrations, logins and recoveries of callers who are not logged in.
     Process {
-        /// Life of a process in seconds, at most 7200.
+        /// Lifetime of a process in seconds, at most 7200.
         lifetime_seconds: u64 = 3600,
-        /// How long a verified process waits for its last step.
+        /// Seconds that a verified process waits for its last step.
         verified_window_seconds: u64 = 900,
-        /// Wrong codes that end a process.
+        /// Wrong codes after which a process ends.
         max_failed: u32 = 10,
     }
 }
@@ -112,17 +112,17 @@ section! {
 section! {
     /// Passwords.
     Password {
-        /// Shortest password in Unicode code points; 8 is the least.
+        /// Minimum length of a password in Unicode code points, at least 8.
         min_length: usize = 15,
-        /// Longest password; 64 is the least.
+        /// Maximum length of a password in Unicode code points, at least 64.
         max_length: usize = 128,
-        /// Wrong passwords in a row, for one user key and network, that lock the login.
+        /// Wrong passwords in a row, for one user key and network, after which the login is locked.
         max_failed: u32 = 5,
-        /// How long they lock it, in seconds.
+        /// Seconds for which the login is then locked.
         lock_seconds: u64 = 900,
-        /// Ask for an upper case letter. NIST SP 800-63B-4 forbids such rules.
+        /// Require an upper-case letter. NIST SP 800-63B-4 forbids such rules.
         uppercase_required: bool = false,
-        /// Ask for a special letter. NIST SP 800-63B-4 forbids such rules.
+        /// Require a special character. NIST SP 800-63B-4 forbids such rules.
         special_symbols_required: bool = false,
     }
 }
@@ -130,19 +130,19 @@ section! {
 section! {
     /// Sessions.
     Session {
-        /// Life of an access token in seconds.
+        /// Lifetime of an access token in seconds.
         access_ttl_seconds: u64 = 900,
-        /// Life of a refresh token; each use begins it anew.
+        /// Lifetime of a refresh token in seconds. Each refresh starts it again.
         refresh_ttl_seconds: u64 = 604_800,
-        /// Life of a session, however often it is refreshed.
+        /// Maximum lifetime of a session in seconds, however often it is refreshed.
         refresh_absolute_seconds: u64 = 2_592_000,
-        /// How long a refresh token that was used gives the same answer again, in case the first got lost.
+        /// Seconds in which a used refresh token returns the same answer again, in case the first answer was lost.
         refresh_grace_seconds: u64 = 10,
     }
 }
 
 section! {
-    /// Cool-downs after a change, in which security settings cannot be changed again.
+    /// Cool-downs in seconds after a change, in which security settings cannot be changed again.
     Restriction {
         /// After the recovery of a lost user key.
         after_recovery_seconds: u64 = 172_800,
@@ -154,11 +154,11 @@ section! {
 }
 
 section! {
-    /// Habits of older clients.
+    /// Compatibility with older clients.
     Compat {
         /// Serve the paths of older versions.
         legacy_paths: bool = true,
-        /// Answer GET for token requests that need no body.
+        /// Accept GET for token requests that need no body.
         get_token_requests: bool = false,
     }
 }
@@ -182,29 +182,31 @@ impl Profile {
         ];
         if lives.contains(&0) || counts.contains(&0) {
             return wrong(
-                "lifetimes, ott.max_attempts, process.max_failed and password.max_failed are at least 1",
+                "lifetimes, ott.max_attempts, process.max_failed and password.max_failed must be at least 1",
             );
         }
         if self.process.lifetime_seconds > 7_200 {
-            return wrong("process.lifetime_seconds is at most 7200");
+            return wrong("process.lifetime_seconds must be at most 7200");
         }
         let longest = self.password.max_length;
         if self.password.min_length < 8 || longest < self.password.min_length.max(64) {
-            return wrong("password.min_length is at least 8, password.max_length at least 64");
+            return wrong(
+                "password.min_length must be at least 8, and password.max_length at least 64",
+            );
         }
         if !["all", "any"].contains(&self.mfa.policy.as_str()) {
-            return wrong("mfa.policy is all or any");
+            return wrong("mfa.policy must be all or any");
         }
         if self.features.referral {
-            return wrong("features.referral is out of scope, and false the only value");
+            return wrong("features.referral is not implemented; it must be false");
         }
         if !self.registration.email_enabled && !self.registration.phone_enabled {
-            return wrong("registration takes e-mail addresses or phone numbers, or both");
+            return wrong("registration must accept e-mail addresses, phone numbers, or both");
         }
         Ok(())
     }
 
-    /// `service`: what people call it.
+    /// `service`: its name in messages.
     pub fn policy(&self, service: &str) -> PersonPolicy {
         PersonPolicy {
             second_step: offer(self.features.mfa),

@@ -5,12 +5,12 @@ use std::path::Path;
 use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A secret text as configured.
+/// A secret text from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret(SecretText);
 
 impl Secret {
-    /// The one value that is no secret: the default database.
+    /// The only value that is not secret: the default database.
     pub(crate) fn sqlite() -> Self {
         Self(SecretText::new(SQLITE.to_owned()))
     }
@@ -34,7 +34,7 @@ impl Serialize for Secret {
     }
 }
 
-/// The secret itself, from the key or from the file beside it; both at once contradict each other.
+/// The secret, from the key or from the file that the `_file` key names. Setting both is an error.
 pub(crate) fn resolve(
     name: &str,
     value: Option<&Secret>,

@@ -1,12 +1,12 @@
 //! The macro that makes a configuration section: its type, its defaults and its documentation at once.
 
-/// One key of a section, for the example and for the nearest known name.
+/// One key of a section, for the example file and for suggestions after a misspelt name.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) doc: &'static str,
 }
 
-/// Defines a section. Every key has its documentation and its default beside it.
+/// Defines a section. Every key has its documentation and its default.
 macro_rules! section {
     ($(#[doc = $section_doc:literal])+ $name:ident {
         $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr,)*

@@ -1,20 +1,20 @@
 use crate::section::section;
 
 section! {
-    /// How slow secrets are hashed, and which numbers are in force.
+    /// Cost of hashing secrets, and the security profile.
     Security {
-        /// `compat` keeps documented behaviour; `strict` takes the numbers of OWASP ASVS 5 L2 and NIST SP 800-63B-4.
-        /// `keyward doctor` lists what differs.
+        /// `compat` keeps the documented behaviour. `strict` uses shorter lifetimes as OWASP ASVS 5 L2 and NIST SP 800-63B-4 require.
+        /// `keyward doctor` lists the differences.
         profile: String = "compat".to_owned(),
-        /// Argon2id memory in KiB. 19456 is the least outside development mode.
+        /// Argon2id memory in KiB. The minimum is 19456, except in development mode.
         argon2_memory_kib: u32 = 19_456,
-        /// Argon2id passes. 2 is the least outside development mode.
+        /// Argon2id passes. The minimum is 2, except in development mode.
         argon2_passes: u32 = 2,
-        /// Argon2id lanes.
+        /// Argon2id lanes (parallelism).
         argon2_lanes: u32 = 1,
-        /// Hashing threads; 0 takes as many as there are cores.
+        /// Number of hashing threads. 0: one for each processor core.
         hash_threads: usize = 0,
-        /// Callers admitted to the hash queue, for each kind of work.
+        /// How many callers may wait in the hash queue of each kind of work.
         hash_queue: usize = 64,
     }
 }
@@ -22,16 +22,16 @@ section! {
 impl Security {
     pub(crate) fn validate(&self) -> Result<(), String> {
         if !["compat", "strict"].contains(&self.profile.as_str()) {
-            return Err("configuration: [security] profile is compat or strict".to_owned());
+            return Err("configuration: [security] profile must be compat or strict".to_owned());
         }
         if self.argon2_memory_kib < 19_456 || self.argon2_passes < 2 {
             return Err(
-                "configuration: [security] argon2_memory_kib is at least 19456 and argon2_passes at least 2".to_owned()
+                "configuration: [security] argon2_memory_kib must be at least 19456, and argon2_passes at least 2".to_owned()
             );
         }
         if !self.cost().is_valid() {
             return Err(
-                "configuration: [security] Argon2 cannot work with these numbers".to_owned(),
+                "configuration: [security] Argon2 does not accept these numbers".to_owned(),
             );
         }
         Ok(())

@@ -3,34 +3,34 @@ use std::path::PathBuf;
 use crate::section::section;
 
 section! {
-    /// The public listener, and what holds for all listeners.
+    /// The public listener, and settings that apply to all listeners.
     Server {
-        /// Address of the public listener. Port 0 takes a free one.
+        /// Address of the public listener. With port 0 the system chooses a free port.
         listen: String = "127.0.0.1:8080".to_owned(),
-        /// How owners reach this server: the beginning of the links in messages, without a slash at the end.
-        /// Empty: made from the listener's address.
+        /// The URL under which owners reach this server, without a slash at the end. Links in messages begin with it.
+        /// Empty: the listener's address is used.
         public_url: String = String::new(),
-        /// Addresses or networks of proxies whose X-Forwarded-For is believed.
+        /// Addresses or networks of the proxies whose X-Forwarded-For header the server trusts.
         trusted_proxies: Vec<String> = Vec::new(),
-        /// A TLS-terminating proxy stands in front: allows plain HTTP on an address that is not loopback.
+        /// A proxy in front of this server terminates TLS. This allows plain HTTP on an address that is not loopback.
         behind_proxy: bool = false,
-        /// Certificate chain and key for TLS, PEM. Both or none.
+        /// Certificate chain for TLS, a PEM file. Set `tls_cert` and `tls_key` together.
         tls_cert: Option<PathBuf> = None,
-        /// The key of the certificate.
+        /// Private key of the certificate, a PEM file.
         tls_key: Option<PathBuf> = None,
-        /// Most bytes of a request's line and headers.
+        /// Maximum size of a request's first line and headers, in bytes.
         header_bytes: usize = 32_768,
-        /// Seconds for sending the headers.
+        /// Seconds within which a client must send the headers.
         header_seconds: u64 = 10,
-        /// Seconds until an answer begins.
+        /// Seconds within which an answer must begin.
         request_seconds: u64 = 60,
-        /// Most connections at a time on each listener.
+        /// Maximum number of open connections on each listener.
         max_connections: usize = 4_096,
-        /// Seconds that running requests get to finish when the server stops.
+        /// Seconds that running requests have to finish when the server stops.
         drain_seconds: u64 = 20,
-        /// `text` or `json`.
+        /// Format of the log: `text` or `json`.
         log: String = "text".to_owned(),
-        /// What is logged, as `level` or `target=level,…`.
+        /// What to log: `level` or `target=level,…`.
         log_filter: String = "info".to_owned(),
     }
 }
@@ -38,13 +38,15 @@ section! {
 impl Server {
     pub(crate) fn validate(&self) -> Result<(), String> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
-            return Err("configuration: [server] tls_cert and tls_key go together".to_owned());
+            return Err(
+                "configuration: [server] tls_cert and tls_key must be set together".to_owned(),
+            );
         }
         if !["text", "json"].contains(&self.log.as_str()) {
-            return Err("configuration: [server] log is text or json".to_owned());
+            return Err("configuration: [server] log must be text or json".to_owned());
         }
         if self.public_url.ends_with('/') {
-            return Err("configuration: [server] public_url ends without a slash".to_owned());
+            return Err("configuration: [server] public_url must not end with a slash".to_owned());
         }
         Ok(())
     }

@@ -7,33 +7,33 @@ use crate::secret::{Secret, resolve};
 use crate::section::section;
 
 section! {
-    /// How SMS leave: one provider here, or a list of `[[sms.providers]]` with the same keys, tried in order.
+    /// How SMS are sent: one provider here, or several as `[[sms.providers]]` with the same keys, tried in order.
     Sms {
         /// `none`, `twilio`, `webhook` (signed HTTP) or `file` (JSON lines).
         kind: String = "none".to_owned(),
-        /// `file`: where the lines go.
+        /// `file`: the file to write to.
         path: Option<PathBuf> = None,
         /// `twilio`: base URL of the API. `webhook`: the URL.
         url: Option<String> = None,
-        /// `twilio`: the account.
+        /// `twilio`: the account's identifier.
         account_sid: Option<String> = None,
-        /// `twilio`: its token.
+        /// `twilio`: the account's token.
         auth_token: Option<Secret> = None,
-        /// `twilio`: file that holds the token.
+        /// `twilio`: file that contains the token.
         auth_token_file: Option<PathBuf> = None,
         /// `twilio`: sender number or name.
         from: Option<String> = None,
-        /// `twilio`: messaging service that picks the sender.
+        /// `twilio`: messaging service that chooses the sender.
         messaging_service_sid: Option<String> = None,
-        /// `webhook`: the signing secret, 32 bytes or more.
+        /// `webhook`: the signing secret, at least 32 bytes.
         secret: Option<Secret> = None,
-        /// `webhook`: file that holds the secret.
+        /// `webhook`: file that contains the secret.
         secret_file: Option<PathBuf> = None,
-        /// Certificate authorities to trust instead of the public ones, PEM.
+        /// Certificate authorities to trust instead of the public ones, a PEM file.
         ca_file: Option<PathBuf> = None,
         /// Allow unencrypted connections to other machines.
         allow_plain: bool = false,
-        /// Providers, tried in order. Replaces the keys above.
+        /// Several providers, tried in order. They replace the keys above.
         providers: Vec<Sms> = Vec::new(),
     }
 }
@@ -54,7 +54,7 @@ impl Sms {
         }
         if self.kind != "none" {
             return Err(
-                "configuration: [sms] has a kind and a list of providers; take one of them"
+                "configuration: [sms] sets both kind and providers; use only one of them"
                     .to_owned(),
             );
         }
@@ -84,7 +84,7 @@ impl Sms {
                 .map(Some)
             }
             other => Err(format!(
-                "configuration: [sms] kind {other} is not none, twilio, webhook or file"
+                "configuration: [sms] kind must be none, twilio, webhook or file, not {other}"
             )),
         }
     }

@@ -6,29 +6,29 @@ use crate::secret::{Secret, resolve};
 use crate::section::section;
 
 section! {
-    /// Where everything is kept.
+    /// Where the server stores its data.
     Storage {
         /// Data directory: the SQLite database, the key file, the anchor.
         data: PathBuf = PathBuf::from("keyward-data"),
-        /// `sqlite`, or the URL of a PostgreSQL primary: `postgres://user@host1,host2/keyward`.
+        /// `sqlite`, or the URL of a PostgreSQL database: `postgres://user@host1,host2/keyward`.
         url: Secret = Secret::sqlite(),
-        /// File that holds the URL, for one with a password in it.
+        /// File that contains the URL. Use it if the URL contains a password.
         url_file: Option<PathBuf> = None,
-        /// The anchor, by which an older database that was put back is noticed: a file that must not go back
-        /// with it, so best on another volume. Without a name: `audit-checkpoint.json` in the data directory.
+        /// The anchor: a file with which the server detects that an older database was put back. It must not be put back
+        /// together with the database, so store it on another volume. Default: `audit-checkpoint.json` in the data directory.
         anchor: Option<PathBuf> = None,
-        /// PostgreSQL: connections of this process.
+        /// PostgreSQL: number of connections of this process.
         pool_size: usize = 16,
-        /// PostgreSQL: statements stay prepared in the sessions, which spares the server two fifths of its work. Only
-        /// without a pooler in between, or with one that keeps track of them (`PgBouncer` from 1.21, `max_prepared_statements`).
+        /// PostgreSQL: keep prepared statements in the sessions, which saves two fifths of the database server's work. Only
+        /// without a connection pooler, or with one that tracks them (`PgBouncer` from 1.21, `max_prepared_statements`).
         prepared_statements: bool = false,
-        /// PostgreSQL: certificate authority of the server, PEM.
+        /// PostgreSQL: certificate authority of the database server, a PEM file.
         ca_file: Option<PathBuf> = None,
     }
 }
 
 impl Storage {
-    /// `None` is SQLite in the data directory.
+    /// Returns `None` for SQLite in the data directory.
     pub fn postgres(&self) -> Result<Option<SecretText>, String> {
         let own = (self.url != Secret::sqlite()).then_some(&self.url);
         match resolve("url", own, self.url_file.as_deref())? {
@@ -41,7 +41,9 @@ impl Storage {
             {
                 Ok(Some(url))
             }
-            Some(_) => Err("configuration: [storage] url is sqlite or postgres://…".to_owned()),
+            Some(_) => {
+                Err("configuration: [storage] url must be sqlite or postgres://…".to_owned())
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Config;
 
-/// One number that the strict profile bounds.
+/// One number that the strict profile limits.
 struct Rule {
     key: &'static str,
     bound: Bound,
@@ -10,7 +10,7 @@ struct Rule {
     value: fn(&mut Config) -> &mut u64,
 }
 
-/// How a number is bounded.
+/// How a number is limited.
 #[derive(Clone, Copy)]
 enum Bound {
     AtMost(u64),
@@ -24,7 +24,7 @@ impl Bound {
     }
 }
 
-/// All of them.
+/// All rules of the strict profile.
 const RULES: &[Rule] = &[
     Rule {
         key: "photon.code_ttl_seconds",
@@ -53,7 +53,7 @@ const RULES: &[Rule] = &[
     Rule {
         key: "profile.session.refresh_grace_seconds",
         bound: Bound::AtMost(0),
-        why: "OWASP ASVS 5: a refresh token is used once",
+        why: "OWASP ASVS 5: a refresh token may be used only once",
         value: |config| &mut config.profile.session.refresh_grace_seconds,
     },
 ];
@@ -87,7 +87,7 @@ pub fn differences(config: &Config) -> Vec<Difference> {
         .collect()
 }
 
-/// Puts the strict numbers in force.
+/// Applies the strict numbers to `config`.
 pub(crate) fn apply(config: &mut Config) {
     for rule in RULES {
         let value = (rule.value)(config);
@@ -99,7 +99,7 @@ pub(crate) fn apply(config: &mut Config) {
 mod tests {
     use super::*;
 
-    /// The list is exactly what changes: applied, nothing is left of it, and nothing else moved.
+    /// Applying the profile changes exactly the listed numbers.
     #[test]
     fn applying_changes_what_is_listed_and_nothing_else() {
         let compat = Config::default();
