@@ -1,5 +1,4 @@
-//! Development mode: the mailbox and the movable clock, over the admin listener. Without `--dev` these
-//! routes do not exist.
+//! Development mode: routes of the admin listener for the mailbox and the movable clock. They exist only with `--dev`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use web::auth::Bearer;
 use web::json::Duplicates;
 
-/// What development mode works with.
+/// What the routes work with.
 pub(crate) struct Tools {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: Arc<MovableClock>,

@@ -3,11 +3,11 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
-/// Whether a line that cannot be written is lamented on standard error. That is where it could not be
-/// written, so the lament fails too, by a panic: a full disk under the log would end the server.
+/// Whether the logger reports on standard error that a line could not be written. It must not: the line could not be
+/// written to standard error, so the report fails too, with a panic, and a full disk under the log would end the server.
 const LOST_LINES: bool = false;
 
-/// Starts logging. `filter`: `info`, or `domain=debug,info`, …
+/// Starts logging. `filter`: a level such as `info`, or levels by crate such as `domain=debug,info`.
 pub(crate) fn start(filter: &str, json: bool) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("configuration: [server] log_filter: {error}"))?;

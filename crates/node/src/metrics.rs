@@ -56,7 +56,7 @@ impl Metrics {
         registry.register("ready", "Whether a write would succeed", ready.clone());
         registry.register(
             "waiting_letters",
-            "Messages that no provider took yet",
+            "Messages that no provider has accepted yet",
             waiting_letters.clone(),
         );
         registry.register(
@@ -80,7 +80,7 @@ impl Metrics {
         })
     }
 
-    /// The text format.
+    /// All metrics in the text format of Prometheus; empty if they cannot be written.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         match encode(&mut out, &self.registry) {

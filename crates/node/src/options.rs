@@ -1,4 +1,4 @@
-//! What the configuration says to the fronts and the listeners, in their own types.
+//! Settings of the configuration, in the types of the fronts and of the listeners.
 
 use config::Config;
 use profile::Habit;

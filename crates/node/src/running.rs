@@ -1,4 +1,4 @@
-//! Keeps the file [`Running`] while the server runs.
+//! Writes the file [`Running`] for the time that the server runs.
 
 use std::fs::OpenOptions;
 use std::io::Write;
