@@ -57,7 +57,7 @@ enum Command {
 /// Runs a command; an `Err` is one line for standard error.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, String> {
     match cli.command {
-        Command::Serve(arguments) => node::serve(arguments).await,
+        Command::Serve(arguments) => node::serve(&arguments).await,
         Command::Doctor(arguments) => operate::doctor(&arguments).await,
         Command::Migrate(arguments) => operate::migrate(&arguments).await,
         Command::Backup(arguments) => operate::backup(&arguments).await,

@@ -1,4 +1,4 @@
-//! The first screen: where the server listens, where data and keys lie, and what is not safe yet.
+//! The first screen: where the server listens, where data and keys are, and what is not safe yet.
 
 use admin_wire::Running;
 use compose::Composition;

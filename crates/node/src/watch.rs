@@ -1,12 +1,11 @@
-//! Looks at the database while the server runs: whether it is still the newest, still here, and what its
-//! clock tells. Keeps the anchor.
+//! Checks the database while the server runs: whether it is still the newest, still here, and what its clock says.
+//! Opens and closes the gate accordingly, and keeps the anchor up to date.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compose::Gate;
-use compose::{admission, anchor};
+use compose::{Composition, Gate, admission, anchor};
 use domain::audit::Checkpoint;
 use domain::rollback::Standing;
 use domain::{Error, Keeper};
@@ -19,29 +18,48 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// How often it looks: so long, and no longer, the anchor lags, and an older database is not noticed.
+/// The time between two checks. The anchor is never further behind than this, and an older database is noticed
+/// within it.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Watch {
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) store: Arc<dyn Backend>,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) clock: Option<Arc<WatchedClock>>,
+    keeper: Arc<Keeper>,
+    store: Arc<dyn Backend>,
+    gate: Arc<Gate>,
+    clock: Option<Arc<WatchedClock>>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) path: PathBuf,
-    /// The anchor as it was last written or found.
-    pub(crate) known: Option<Checkpoint>,
+    /// The file of the anchor.
+    path: PathBuf,
+    /// The anchor as it was last read or written.
+    known: Option<Checkpoint>,
 }
 
 impl Watch {
-    /// Looks until `stop`, and once more then.
+    pub(crate) fn new(
+        composition: &Composition,
+        metrics: Arc<Metrics>,
+        path: PathBuf,
+        known: Option<Checkpoint>,
+    ) -> Self {
+        Self {
+            keeper: Arc::clone(&composition.keeper),
+            store: Arc::clone(&composition.store),
+            gate: Arc::clone(&composition.gate),
+            clock: composition.watched.clone(),
+            metrics,
+            path,
+            known,
+        }
+    }
+
+    /// Checks until `stop` is cancelled, and once more after that.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut pause = tokio::time::interval(PAUSE);
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let last = stop.is_cancelled();
-            self.look_and_tell().await;
-            if last {
+            let is_last = stop.is_cancelled();
+            self.check().await;
+            if is_last {
                 return;
             }
             tokio::select! {
@@ -51,18 +69,18 @@ impl Watch {
         }
     }
 
-    /// One look. When it fails the database was away for seconds, and another may come back in its place: the
-    /// gate is closed until the next look.
-    pub(crate) async fn look_and_tell(&mut self) {
-        if let Err(error) = self.look().await {
+    /// One check. If it fails, the database could not be reached for seconds, and an older one may take its place:
+    /// the gate stays closed until a check succeeds.
+    pub(crate) async fn check(&mut self) {
+        if let Err(error) = self.try_check().await {
             self.gate
-                .close("the database is away, or could not be looked at".to_owned());
+                .close("the database cannot be reached or checked".to_owned());
             self.metrics.job_failures.inc();
             tracing::warn!(
                 code = error.code(),
                 job = "watch",
                 error = domain::error::chain(&error),
-                "a job will be tried again"
+                "a job failed and will run again"
             );
         }
         if let Some(clock) = &self.clock {
@@ -70,7 +88,7 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self) -> Result<(), Error> {
+    async fn try_check(&mut self) -> Result<(), Error> {
         let store = self.store.as_ref();
         if let Some(clock) = &self.clock {
             let asked = Asked::now();
@@ -82,33 +100,43 @@ impl Watch {
             self.gate.close(why);
             return Ok(());
         }
-        // Read before it is compared: if another database takes the place of this one in between, it is the
-        // comparison that meets it.
-        let end = self.keeper.checkpoint_of(store).await?;
+        // Read before the comparison: if another database takes the place of this one in between, the comparison
+        // sees the new one, and this checkpoint does not become the anchor.
+        let newest = self.keeper.checkpoint_of(store).await?;
         match self.keeper.standing(store, self.known.as_ref()).await? {
             Standing::Current => self.gate.open(),
             Standing::Burning => {
-                self.gate
-                    .close("an older database was accepted and is being looked through".to_owned());
+                let why = "an older database was accepted, and is still being limited to one try";
+                self.gate.close(why.to_owned());
                 return Ok(());
             }
             Standing::Older { why } => {
                 self.gate
-                    .close(format!("the database became an older one: {why}"));
+                    .close(format!("the database was replaced by an older one: {why}"));
                 return Ok(());
             }
         }
-        let Some(end) = end else { return Ok(()) };
-        let newer = |known: &Checkpoint| (end.era, end.number) > (known.era, known.number);
-        if self.known.as_ref().is_none_or(newer) {
-            match anchor::write(&self.path, &end).await {
-                Ok(()) => self.known = Some(end),
-                Err(error) => {
-                    self.metrics.job_failures.inc();
-                    tracing::error!(code = "anchor", error, "the anchor lags");
-                }
-            }
+        if let Some(newest) = newest {
+            self.advance_anchor(newest).await;
         }
         Ok(())
+    }
+
+    async fn advance_anchor(&mut self, newest: Checkpoint) {
+        let is_newer = |known: &Checkpoint| (newest.era, newest.number) > (known.era, known.number);
+        if !self.known.as_ref().is_none_or(is_newer) {
+            return;
+        }
+        match anchor::write(&self.path, &newest).await {
+            Ok(()) => self.known = Some(newest),
+            Err(error) => {
+                self.metrics.job_failures.inc();
+                tracing::error!(
+                    code = "anchor",
+                    error,
+                    "the anchor is older than the database"
+                );
+            }
+        }
     }
 }

@@ -1,0 +1,56 @@
+//! The admin listener: the admin API, the metrics, and the tools of development mode.
+
+use std::sync::Arc;
+
+use admin::Admin;
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use compose::{Composition, MAILBOX, anchor};
+use config::Loaded;
+use domain::Keeper;
+use domain::secret::SecretText;
+use http::header;
+
+use crate::metrics::Metrics;
+use crate::{description, dev};
+
+/// Everything on the admin listener. `token`: what a caller must send.
+pub(crate) fn routes(
+    loaded: &Loaded,
+    composition: &Composition,
+    token: &SecretText,
+    metrics: &Arc<Metrics>,
+) -> Router {
+    let anchor = anchor::path(loaded);
+    let admin = Arc::new(Admin {
+        keeper: Arc::clone(&composition.keeper),
+        token: token.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        anchor: Box::new(move || anchor::read(&anchor).ok().flatten()),
+    });
+    let (keeper, shown) = (Arc::clone(&composition.keeper), Arc::clone(metrics));
+    let mut router =
+        admin::routes(admin).route("/metrics", get(move || metrics_page(keeper, shown)));
+    router = description::with_admin(router);
+    if let Some(clock) = &composition.movable {
+        let configured = loaded.config.mail.path.clone();
+        let tools = dev::Tools {
+            keeper: Arc::clone(&composition.keeper),
+            clock: Arc::clone(clock),
+            mailbox: configured.unwrap_or_else(|| loaded.data.join(MAILBOX)),
+            token: token.clone(),
+        };
+        router = router.merge(dev::routes(Arc::new(tools)));
+    }
+    router.fallback(|| async { admin::not_found() })
+}
+
+async fn metrics_page(keeper: Arc<Keeper>, metrics: Arc<Metrics>) -> Response {
+    metrics.ready.set(i64::from(keeper.ready().await.is_ok()));
+    let headers = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (headers, metrics.text()).into_response()
+}
