@@ -1,51 +1,41 @@
 //! The hub: accounts, credentials, custody, guess budgets, time locks, challenges, messages, audit.
 //!
-//! Knows no HTTP, no SQL and no vendor. Each concept is one module: its state, its pure transitions,
-//! and the use cases of [`Keeper`] that load, decide and save.
+//! Knows no HTTP, no SQL and no vendor. Its rooms, top to bottom; each may use what is below it:
+//!
+//! - the concepts `guarded_key`, `person`, `vault`, `wallet` and `tenant`, none of which knows another;
+//! - `proof`: what proves something about a person;
+//! - `limit`: how often something may be tried, sent or asked for;
+//! - `letter`: messages to people;
+//! - `trail`: the audit trail and the jobs;
+//! - `core`: transactions, ports, errors, times and secrets.
 
-pub mod access_token;
-pub mod audit;
-pub mod bearer;
-pub mod budget;
-pub mod challenge;
-pub mod contact;
-pub mod custody;
-pub mod device_key;
-pub mod error;
-pub mod hashing;
-pub mod jobs;
-pub mod keeper;
-pub mod lock;
-pub mod lockout;
-pub mod message;
-pub mod outbox;
-pub mod password;
-pub mod permission;
+pub mod core;
+pub mod guarded_key;
+pub mod letter;
+pub mod limit;
 pub mod person;
 pub mod policy;
-pub mod port;
-pub mod process;
-pub mod quota;
-pub mod rate;
-pub mod recovery;
-pub mod resealing;
-pub mod rollback;
-pub mod rows;
-pub mod secret;
-pub mod session;
-pub mod signing;
-pub mod step_up;
+pub mod proof;
 pub mod tenant;
-pub mod time;
-pub mod token;
-pub mod turns;
+pub mod trail;
 pub mod vault;
-pub mod vouched;
 pub mod wallet;
 
-pub use error::{Condition, Error, Refusal};
-pub use keeper::{Caller, Keeper, Ports};
-pub use time::Timestamp;
+pub use crate::core::error::{Condition, Error, Refusal};
+pub use crate::core::keeper::{Caller, Keeper, Ports};
+pub use crate::core::time::Timestamp;
+
+// The paths by which other crates know these modules.
+pub use crate::core::{error, keeper, port, rows, secret, time};
+pub use crate::guarded_key as custody;
+pub use crate::guarded_key::{contact, lock, recovery};
+pub use crate::letter::{message, outbox};
+pub use crate::limit::{budget, hashing, lockout, quota, rate, turns};
+pub use crate::person::{process, session};
+pub use crate::proof::{bearer, challenge, password, signing, token, vouched};
+pub use crate::tenant::{access_token, device_key, permission};
+pub use crate::trail::{audit, jobs, resealing, rollback};
+pub use crate::wallet::step_up;
 
 /// The service for PIN-guarded keys. Until the hub is divided, every service is the one [`Keeper`].
 pub type GuardedKeys = Keeper;

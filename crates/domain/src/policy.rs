@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crypto::password::Cost;
 
-use crate::budget::GuessLimits;
+use crate::core::time::{days, hours};
+use crate::limit::budget::GuessLimits;
+use crate::limit::rate::Rate;
 use crate::person::policy::PersonPolicy;
-use crate::rate::Rate;
-use crate::step_up::passkey::PasskeyPolicy;
-use crate::time::{days, hours};
+use crate::proof::vouched::{Issuer, OwnAccounts};
 pub use crate::vault::policy::VaultPolicy;
-use crate::vouched::{Issuer, OwnAccounts};
+use crate::wallet::step_up::passkey::PasskeyPolicy;
 
 /// Everything the domain can be told.
 #[derive(Debug, Clone)]

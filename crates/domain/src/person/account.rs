@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::Keeper;
-use crate::lockout::Drawn;
-use crate::password::PasswordVerifier;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::process::Bound;
-use crate::rows::{Place, Record, Stored};
-use crate::session::SignedIn;
-use crate::time::Timestamp;
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::limit::lockout::Drawn;
+use crate::person::process::Bound;
+use crate::person::session::SignedIn;
+use crate::proof::password::PasswordVerifier;
 
 use super::authenticator::Authenticator;
 use super::policy::{Feature, Offer, PersonPolicy};
@@ -324,7 +324,10 @@ impl Keeper {
 
 impl Keeper {
     /// What a new password must be like, as far as that depends on nobody.
-    pub(crate) fn judge_early(&self, password: &crate::password::Password) -> Result<(), Refusal> {
+    pub(crate) fn judge_early(
+        &self,
+        password: &crate::proof::password::Password,
+    ) -> Result<(), Refusal> {
         self.policy.person.passwords.judge(password, &[])
     }
 }

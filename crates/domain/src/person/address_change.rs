@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::refusal_is_a_value;
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{RowId, TxResult};
-use crate::rows::{Place, Record};
-use crate::secret::SecretText;
-use crate::session::SignedIn;
-use crate::time::{Timestamp, days};
-use crate::token::{Operation, Sent, Token};
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, TxResult};
+use crate::core::rows::{Place, Record};
+use crate::core::secret::SecretText;
+use crate::core::time::{Timestamp, days};
+use crate::guarded_key::contact::refusal_is_a_value;
+use crate::person::session::SignedIn;
+use crate::proof::token::{Operation, Sent, Token};
 
 use super::account::OwnAddress;
 use super::notice::Change;

@@ -8,17 +8,17 @@
 
 use std::sync::Arc;
 
-use crate::audit::Event;
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::{Right, Then};
-use crate::password::Password;
-use crate::port::store::{Tx, TxResult};
-use crate::process::{Bound, Flow, Process, ProcessId, Step};
-use crate::rows::Stored;
-use crate::secret::SecretText;
-use crate::time::Timestamp;
-use crate::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::limit::lockout::{Right, Then};
+use crate::person::process::{Bound, Flow, Process, ProcessId, Step};
+use crate::proof::password::Password;
+use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::trail::audit::Event;
 
 use super::account::{Account, Class};
 use super::authenticator::Authenticator;
@@ -326,8 +326,8 @@ impl Keeper {
         tx: &mut dyn Tx,
         caller: &Caller,
         way: &Way,
-        account: crate::port::store::RowId,
-    ) -> TxResult<(Aim, Option<crate::message::Message>)> {
+        account: crate::core::port::store::RowId,
+    ) -> TxResult<(Aim, Option<crate::letter::message::Message>)> {
         let owner = self.owner_of_address(tx, way)?;
         // The same look for a free address.
         let at = owner.unwrap_or_else(|| self.identity_row(way));

@@ -12,17 +12,17 @@ use crypto::totp;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::audit::Event;
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::{Drawn, Then};
-use crate::port::random::bytes;
-use crate::port::roots::Root;
-use crate::port::store::{Tx, TxResult};
-use crate::rows::Stored;
-use crate::secret::SecretText;
-use crate::session::SignedIn;
-use crate::time::Timestamp;
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::random::bytes;
+use crate::core::port::roots::Root;
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::limit::lockout::{Drawn, Then};
+use crate::person::session::SignedIn;
+use crate::trail::audit::Event;
 
 use super::account::Account;
 use super::notice::Change;

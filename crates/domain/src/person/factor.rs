@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::secret::SecretText;
-use crate::session::SignedIn;
-use crate::time::Timestamp;
-use crate::token::{Operation, Sent};
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::person::session::SignedIn;
+use crate::proof::token::{Operation, Sent};
 
 use super::account::Account;
 use super::notice::Change;

@@ -6,18 +6,18 @@
 
 use std::sync::Arc;
 
-use crate::audit::Event;
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::{Right, Then};
-use crate::password::{Attempt, Password};
-use crate::port::store::{Tx, TxResult};
-use crate::process::{Bound, Flow, Process, ProcessId};
-use crate::rows::Stored;
-use crate::secret::SecretText;
-use crate::session::{Opened, Tokens};
-use crate::time::Timestamp;
-use crate::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::limit::lockout::{Right, Then};
+use crate::person::process::{Bound, Flow, Process, ProcessId};
+use crate::person::session::{Opened, Tokens};
+use crate::proof::password::{Attempt, Password};
+use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::trail::audit::Event;
 
 use super::account::{Account, Class};
 use super::notice::Change;
@@ -234,7 +234,11 @@ impl Keeper {
     }
 
     /// What the trail names: the account, or the keyed hash of an address that is nobody's.
-    pub(crate) fn subject(&self, account: Option<crate::port::store::RowId>, way: &Way) -> String {
+    pub(crate) fn subject(
+        &self,
+        account: Option<crate::core::port::store::RowId>,
+        way: &Way,
+    ) -> String {
         Self::alias(&account.unwrap_or_else(|| self.identity_row(way)))
     }
 
@@ -259,7 +263,11 @@ impl Keeper {
         Ok(account.map(|account| (process, account, pending)))
     }
 
-    fn login_slot(&self, process: &Stored<Process>, kind: WayKind) -> crate::port::store::RowId {
+    fn login_slot(
+        &self,
+        process: &Stored<Process>,
+        kind: WayKind,
+    ) -> crate::core::port::store::RowId {
         self.token_slot(Operation::Login, &[&process.id().0, kind.name().as_bytes()])
     }
 

@@ -4,7 +4,7 @@
 //! - `registration`, `login`, `password_recovery`, `address_recovery`: without a session, as processes
 //! - `password_change`, `address_change`, `phrase`, `factor`, `authenticator`: with one
 //!
-//! Every operation proves control of an address with a one-time token ([`crate::token`]). What a
+//! Every operation proves control of an address with a one-time token ([`crate::proof::token`]). What a
 //! stranger is told never depends on whether an account exists.
 
 pub mod account;
@@ -20,7 +20,9 @@ pub mod password_change;
 pub mod password_recovery;
 pub mod phrase;
 pub mod policy;
+pub mod process;
 pub mod registration;
+pub mod session;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,7 @@ pub use authenticator::{NewAuthenticator, RecoveryCodes};
 pub use login::{LoggedIn, Presented};
 pub(crate) use notice::Change;
 
-use crate::message::Channel;
+use crate::letter::message::Channel;
 
 /// How an account is reached: its kind of address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::keeper::{Caller, Keeper};
-use crate::message::{Channel, Message, MessageKind};
-use crate::outbox::Posting;
-use crate::port::store::{Page, Tx, TxResult};
-use crate::rate::{Rate, RateLog};
-use crate::rows::{Place, Record};
-use crate::time::{Timestamp, hours};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Page, Tx, TxResult};
+use crate::core::rows::{Place, Record};
+use crate::core::time::{Timestamp, hours};
+use crate::letter::message::{Channel, Message, MessageKind};
+use crate::letter::outbox::Posting;
+use crate::limit::rate::{Rate, RateLog};
 
 use super::account::Account;
 use super::policy::Offer;

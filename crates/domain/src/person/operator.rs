@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::lockout::Lockout;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::Stored;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::limit::lockout::Lockout;
+use crate::trail::audit::Event;
 
 use super::Way;
 use super::account::{Account, AccountId, Class};
@@ -141,7 +141,7 @@ impl Keeper {
 
     /// How many accounts there are.
     pub async fn count_accounts(self: &Arc<Self>) -> Result<u64, Error> {
-        use crate::rows::Record;
+        use crate::core::rows::Record;
         self.read(|_, tx| tx.count(Account::KIND)).await
     }
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::audit::Event;
-use crate::error::{Condition, Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::Then;
-use crate::message::Message;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::Stored;
-use crate::secret::SecretText;
-use crate::session::SignedIn;
-use crate::time::Timestamp;
-use crate::token::{Aim, Issue, Operation, Proof, Sent, Token};
+use crate::core::error::{Condition, Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::letter::message::Message;
+use crate::limit::lockout::Then;
+use crate::person::session::SignedIn;
+use crate::proof::token::{Aim, Issue, Operation, Proof, Sent, Token};
+use crate::trail::audit::Event;
 
 use super::Way;
 use super::account::{Account, Class};

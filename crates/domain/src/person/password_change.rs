@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::{Right, Then};
-use crate::password::{Attempt, Password};
-use crate::port::store::TxResult;
-use crate::secret::SecretText;
-use crate::session::SignedIn;
-use crate::token::{Operation, Proof, Sent};
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::TxResult;
+use crate::core::secret::SecretText;
+use crate::limit::lockout::{Right, Then};
+use crate::person::session::SignedIn;
+use crate::proof::password::{Attempt, Password};
+use crate::proof::token::{Operation, Proof, Sent};
+use crate::trail::audit::Event;
 
 use super::Way;
 use super::account::{Account, Class};
@@ -128,6 +128,6 @@ impl Keeper {
 }
 
 /// Inside a settled try a refusal must not undo the settlement; it comes before any other write.
-fn refused<T>(stop: crate::port::store::Stop) -> TxResult<Result<T, Refusal>> {
-    crate::contact::refusal_is_a_value(Err(stop))
+fn refused<T>(stop: crate::core::port::store::Stop) -> TxResult<Result<T, Refusal>> {
+    crate::guarded_key::contact::refusal_is_a_value(Err(stop))
 }

@@ -7,17 +7,17 @@
 
 use std::sync::Arc;
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::{Drawn, Right, Then};
-use crate::password::Password;
-use crate::port::store::{Tx, TxResult};
-use crate::process::{Bound, Flow, Process, ProcessId, Step};
-use crate::rows::Stored;
-use crate::secret::SecretText;
-use crate::time::Timestamp;
-use crate::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::limit::lockout::{Drawn, Right, Then};
+use crate::person::process::{Bound, Flow, Process, ProcessId, Step};
+use crate::proof::password::Password;
+use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::trail::audit::Event;
 
 use super::account::{Account, Class};
 use super::notice::Change;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::lockout::{Growth, LockRules};
-use crate::password::{Needed, PasswordRules};
-use crate::process::ProcessPolicy;
-use crate::session::SessionPolicy;
-use crate::time::{days, hours};
-use crate::token::TokenPolicy;
+use crate::core::time::{days, hours};
+use crate::limit::lockout::{Growth, LockRules};
+use crate::person::process::ProcessPolicy;
+use crate::person::session::SessionPolicy;
+use crate::proof::password::{Needed, PasswordRules};
+use crate::proof::token::TokenPolicy;
 
 use super::WayKind;
 

@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::lockout::Then;
-use crate::password::Password;
-use crate::port::random::uuid;
-use crate::port::store::{Tx, TxResult};
-use crate::process::{Flow, Process, ProcessId, Step};
-use crate::rows::{Place, Stored};
-use crate::secret::SecretText;
-use crate::time::Timestamp;
-use crate::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::random::uuid;
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::{Place, Stored};
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::limit::lockout::Then;
+use crate::person::process::{Flow, Process, ProcessId, Step};
+use crate::proof::password::Password;
+use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::trail::audit::Event;
 
 use super::account::{Account, AccountId, OwnAddress};
 use super::policy::Offer;
@@ -254,7 +254,7 @@ fn new_account(
     person: Uuid,
     now: Timestamp,
     language: String,
-    password: crate::password::PasswordVerifier,
+    password: crate::proof::password::PasswordVerifier,
     own: OwnAddress,
 ) -> Account {
     let (email, phone) = match own.way.kind {

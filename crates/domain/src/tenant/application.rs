@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::client::{Client, ClientForm, NewSecret};
 use super::removal::Removal;
 use super::{ApplicationId, TenantId, check_text};
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::permission::{Grant, Manage};
-use crate::port::store::{Page, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{Page, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::tenant::permission::{Grant, Manage};
+use crate::trail::audit::Event;
 
 /// The record of an application.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -16,15 +16,15 @@ use subtle::ConstantTimeEq;
 use super::application::Application;
 use super::role::{Role, RoleUse};
 use super::{ApplicationId, ClientId, RoleId, TenantId, check_text};
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::permission::{Grant, Manage, Permission, Rights, Standing};
-use crate::port::random::bytes;
-use crate::port::store::{Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::secret::SecretText;
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::random::bytes;
+use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::tenant::permission::{Grant, Manage, Permission, Rights, Standing};
+use crate::trail::audit::Event;
 
 /// The record of a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]

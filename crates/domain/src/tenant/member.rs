@@ -11,14 +11,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::{ApplicationId, TenantId};
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::permission::{CreateUsers, EditUsers, Grant, Manage, ReadUsers};
-use crate::port::random::bytes;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::random::bytes;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::tenant::permission::{CreateUsers, EditUsers, Grant, Manage, ReadUsers};
+use crate::trail::audit::Event;
 
 /// Names a person within a tenant. Opaque: ours have 128 random bits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -11,9 +11,12 @@
 //! rows can never be read again. Nothing is found by an id alone: every look-up names the tenant or the
 //! application too, and what belongs to another one is unknown.
 
+pub mod access_token;
 mod application;
 mod client;
+pub mod device_key;
 mod member;
+pub mod permission;
 mod removal;
 mod role;
 
@@ -29,13 +32,13 @@ pub(crate) use member::Membership;
 pub use member::{MemberForm, MemberView, UserId};
 pub use role::{RoleForm, RoleView};
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::port::store::{Page, RowId};
-use crate::rows::{Place, Record, Scope};
-use crate::secret::SecretText;
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{Page, RowId};
+use crate::core::rows::{Place, Record, Scope};
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::trail::audit::Event;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {

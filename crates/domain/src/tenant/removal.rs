@@ -11,12 +11,12 @@ use super::application::Application;
 use super::member::{Member, MemberName, Membership};
 use super::role::Role;
 use super::{ApplicationId, Tenant, TenantId};
-use crate::audit::Event;
-use crate::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::rows::Record;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::rows::Record;
+use crate::tenant::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
+use crate::trail::audit::Event;
 
 /// An application whose memberships are still to be removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]

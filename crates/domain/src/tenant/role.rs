@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 use super::{ClientId, RoleId, TenantId, check_text};
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::permission::{Grant, Manage, Permission};
-use crate::port::store::{Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::tenant::permission::{Grant, Manage, Permission};
+use crate::trail::audit::Event;
 
 /// The record of a role.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -13,14 +13,14 @@ use super::login::Handshake;
 use super::session::{Member, Session};
 use super::web_pass::WebPass;
 use super::{Letter, LoginName};
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::message::{Channel, Message, MessageKind};
-use crate::outbox::Posting;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Scope, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Scope, Stored};
+use crate::core::time::Timestamp;
+use crate::letter::message::{Channel, Message, MessageKind};
+use crate::letter::outbox::Posting;
+use crate::trail::audit::Event;
 
 /// Largest client object, as compact text.
 pub const DOCUMENT_BYTES: usize = 12_288;
@@ -312,7 +312,7 @@ impl Keeper {
     fn leave_everything(&self, tx: &mut dyn Tx, account: &RowId) -> TxResult<()> {
         let mut entries = self.guest_entries(tx, account)?;
         entries.extend(
-            tx.children(Entry::KIND, account, crate::port::store::Page::ALL)?
+            tx.children(Entry::KIND, account, crate::core::port::store::Page::ALL)?
                 .into_iter()
                 .map(|row| row.id),
         );

@@ -12,12 +12,12 @@ use super::Letter;
 use super::account::shown;
 use super::entry::Entry;
 use super::reading::{Opened, use_facts};
-use crate::bearer::has_form;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::proof::bearer::has_form;
 
 const LINK_DIGITS: usize = 64;
 

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::number::Numbered;
 use super::session::Member;
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::trail::audit::Event;
 
 /// Largest text of a slot, in bytes.
 pub const SLOT_BYTES: usize = 4096;

@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use super::account::{Account, Credential, Login, Profile, shown};
 use super::document::Document;
 use super::{Letter, LoginName};
-use crate::audit::Event;
-use crate::bearer::has_form;
-use crate::contact::refusal_is_a_value;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::message::{Channel, Message, MessageKind};
-use crate::outbox::Posting;
-use crate::port::store::{Page, RowId, Tx, TxResult};
-use crate::rate::Rate;
-use crate::rows::{Place, Record};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record};
+use crate::core::time::Timestamp;
+use crate::guarded_key::contact::refusal_is_a_value;
+use crate::letter::message::{Channel, Message, MessageKind};
+use crate::letter::outbox::Posting;
+use crate::limit::rate::Rate;
+use crate::proof::bearer::has_form;
+use crate::trail::audit::Event;
 
 const TOKEN_DIGITS: usize = 64;
 

@@ -21,17 +21,17 @@ use super::account::{Account, Credential, Login};
 use super::document::Document;
 use super::joining::Application;
 use super::plan::Plan;
-use crate::audit::Event;
-use crate::bearer::has_form;
-use crate::budget::{GuessBudget, GuessLimits, Reservation, Reserve};
-use crate::error::{Error, Refusal};
-use crate::hashing::Share;
-use crate::keeper::{Caller, Keeper};
-use crate::port::random::bytes;
-use crate::port::roots::Root;
-use crate::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Scope, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::random::bytes;
+use crate::core::port::roots::Root;
+use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Scope, Stored};
+use crate::core::time::Timestamp;
+use crate::limit::budget::{GuessBudget, GuessLimits, Reservation, Reserve};
+use crate::limit::hashing::Share;
+use crate::proof::bearer::has_form;
+use crate::trail::audit::Event;
 
 const REFERENCE_DIGITS: usize = 32;
 

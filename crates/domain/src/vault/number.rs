@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::keeper::Keeper;
-use crate::port::random::below;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Scope};
-use crate::time::Timestamp;
+use crate::core::keeper::Keeper;
+use crate::core::port::random::below;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Scope};
+use crate::core::time::Timestamp;
 
 /// 2020-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_577_836_800_000;

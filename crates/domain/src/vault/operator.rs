@@ -9,11 +9,11 @@ use super::account::Account;
 use super::entry::Entry;
 use super::session::Session;
 use super::web_pass::fingerprint;
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::Keeper;
-use crate::port::store::{Tx, TxResult};
-use crate::rows::Stored;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::Keeper;
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::trail::audit::Event;
 
 /// An account without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,8 +114,8 @@ impl Keeper {
             plan: self.policy.vault.plans.named(account.plan.as_deref()).name,
             plan_is_default: account.plan.is_none(),
             password_generation: account.generation,
-            entries: tx.count_children(<Entry as crate::rows::Record>::KIND, &id)?,
-            sessions: tx.count_children(<Session as crate::rows::Record>::KIND, &id)?,
+            entries: tx.count_children(<Entry as crate::core::rows::Record>::KIND, &id)?,
+            sessions: tx.count_children(<Session as crate::core::rows::Record>::KIND, &id)?,
             public_key_fingerprint: fingerprint(&account.public_key()),
         })
     }

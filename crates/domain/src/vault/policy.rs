@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::plan::Plans;
-use crate::budget::GuessLimits;
-use crate::rate::Rate;
-use crate::time::{days, hours};
+use crate::core::time::{days, hours};
+use crate::limit::budget::GuessLimits;
+use crate::limit::rate::Rate;
 
 /// Accounts with encrypted vaults.
 #[derive(Debug, Clone)]

@@ -12,13 +12,13 @@ use super::account::{Account, shown};
 use super::approval::{Approval, Decision};
 use super::entry::{Entry, Notify, Reader, Slot};
 use super::slot::Identified;
-use crate::bearer::has_form;
-use crate::error::{Error, Refusal, chain};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rate::RateLog;
-use crate::rows::{Place, Record, Stored};
-use crate::time::{Timestamp, hours};
+use crate::core::error::{Error, Refusal, chain};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::{Timestamp, hours};
+use crate::limit::rate::RateLog;
+use crate::proof::bearer::has_form;
 
 const TEXT_DIGITS: usize = 32;
 
@@ -222,14 +222,15 @@ impl Keeper {
         let limits = &self.policy.limits;
         let network = [limits.network_messages];
         let day = [limits.day_messages];
-        let wanted: [(RowId, &[crate::rate::Rate]); 2] = [
+        let wanted: [(RowId, &[crate::limit::rate::Rate]); 2] = [
             (
                 self.rate_row("messages for network", &caller.network),
                 &network,
             ),
             (self.rate_row("messages", ""), &day),
         ];
-        let spent = crate::contact::refusal_is_a_value(self.spend_rates(tx, now, &wanted))?;
+        let spent =
+            crate::guarded_key::contact::refusal_is_a_value(self.spend_rates(tx, now, &wanted))?;
         Ok(spent.is_ok())
     }
 

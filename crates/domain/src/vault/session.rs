@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::plan::Plan;
-use crate::bearer::has_form;
-use crate::error::Error;
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::quota::Meter;
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::Error;
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::limit::quota::Meter;
+use crate::proof::bearer::has_form;
 
 const TOKEN_DIGITS: usize = 64;
 

@@ -15,10 +15,10 @@ use super::entry::{Entry, EntryView, Guest, Reader, Request, RequestView, Slot};
 use super::number::Numbered;
 use super::session::Member;
 use super::slot::room;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::Stored;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::Stored;
 
 /// What may be wrong with a request to share, beside what every call may meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use super::number::Numbered;
 use super::plan::Plan;
 use super::reading::NoticeLog;
 use super::session::Member;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
 
 /// Leads from an outside reader's identifier to its slot.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,13 +11,13 @@ use super::account::Account;
 use super::entry::Entry;
 use super::plan::Plan;
 use super::session::{Member, Session};
-use crate::audit::Event;
-use crate::bearer::has_form;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::proof::bearer::has_form;
+use crate::trail::audit::Event;
 
 const TOKEN_DIGITS: usize = 64;
 

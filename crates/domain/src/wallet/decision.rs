@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Error;
-use crate::keeper::{Caller, Keeper};
-use crate::port::random::uuid;
-use crate::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::Timestamp;
-use crate::vouched::Bearer;
+use crate::core::error::Error;
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::random::uuid;
+use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::proof::vouched::Bearer;
 use crate::wallet::key::WalletKey;
 use crate::wallet::{Answer, DeviceId, KeyId};
 

@@ -11,18 +11,18 @@ use std::time::Duration;
 use crypto::device_signature::{DeviceId, verify_challenge};
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::liveness::{Judged, Purpose};
-use crate::port::random::bytes;
-use crate::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::step_up::passkey::Step;
-use crate::step_up::{Asked, Begin, Enrolment, Shown, StepUpRefusal, Wish};
-use crate::time::Timestamp;
-use crate::vouched::Bearer;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::port::random::bytes;
+use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::Timestamp;
+use crate::proof::vouched::Bearer;
+use crate::trail::audit::Event;
 use crate::wallet::enrolment::outcome;
+use crate::wallet::step_up::passkey::Step;
+use crate::wallet::step_up::{Asked, Begin, Enrolment, Shown, StepUpRefusal, Wish};
 use crate::wallet::{Newness, Stepped};
 
 /// The record of a device; its id is a keyed hash of its key.

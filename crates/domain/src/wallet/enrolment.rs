@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::liveness::{Judged, Purpose};
-use crate::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
-use crate::time::Timestamp;
-use crate::vouched::Bearer;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::time::Timestamp;
+use crate::proof::vouched::Bearer;
 use crate::wallet::Stepped;
+use crate::wallet::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
 
 /// Whether the owner's person is enrolled, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,8 @@ impl Keeper {
             })
             .await?;
         self.posted(now).await;
-        if verdict.is_err() && settled.judgement == crate::port::liveness::Judgement::Accepted {
+        if verdict.is_err() && settled.judgement == crate::core::port::liveness::Judgement::Accepted
+        {
             // The verifier remembers somebody whom we do not: as far as it can, it should not.
             if let Err(why) = self.liveness.forget(&asked).await {
                 tracing::warn!(
@@ -107,7 +108,7 @@ impl Keeper {
 
 /// The word for the audit trail.
 pub(crate) fn outcome<T>(verdict: &Result<T, StepUpRefusal>, judged: &Judged) -> &'static str {
-    use crate::port::liveness::Judgement;
+    use crate::core::port::liveness::Judgement;
     match (verdict, &judged.judgement) {
         (Ok(_), _) => "done",
         (Err(_), Judgement::Untrustworthy(_)) => "verifier untrustworthy",

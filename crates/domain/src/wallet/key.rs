@@ -11,13 +11,13 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Event;
-use crate::error::Error;
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::rows::{Place, Record, Stored};
-use crate::time::{Timestamp, hours};
-use crate::vouched::Bearer;
+use crate::core::error::Error;
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::{Timestamp, hours};
+use crate::proof::vouched::Bearer;
+use crate::trail::audit::Event;
 use crate::wallet::device::Device;
 use crate::wallet::{Answer, DeviceId};
 

@@ -2,7 +2,7 @@
 //! what a signing server may do with those.
 //!
 //! A person is the pair of issuer and subject. A token alone lists, adds a device while nobody is enrolled,
-//! and stores shares; it never gets a share back: that takes the owner in person ([`crate::step_up`]).
+//! and stores shares; it never gets a share back: that takes the owner in person ([`crate::wallet::step_up`]).
 
 mod decision;
 mod device;
@@ -11,6 +11,7 @@ mod key;
 mod notice;
 mod operator;
 mod share;
+pub mod step_up;
 mod user;
 
 pub use crypto::device_signature::DeviceId;

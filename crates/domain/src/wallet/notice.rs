@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::keeper::{Caller, Keeper};
-use crate::message::{Channel, Message, MessageKind};
-use crate::outbox::Posting;
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::time::Timestamp;
+use crate::letter::message::{Channel, Message, MessageKind};
+use crate::letter::outbox::Posting;
 use crate::person::Change;
 use crate::person::account::Account;
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::time::Timestamp;
-use crate::vouched::OWN_ISSUER;
+use crate::proof::vouched::OWN_ISSUER;
 
 /// The one recipient of news for the operator: they leave in their order.
 const OPERATOR: &str = "operator";

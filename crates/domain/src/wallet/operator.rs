@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::liveness::{Check, Purpose, Question};
-use crate::port::random::uuid;
-use crate::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::rows::{Record, Stored};
-use crate::step_up::{Attempts, Enrolment};
-use crate::time::Timestamp;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::liveness::{Check, Purpose, Question};
+use crate::core::port::random::uuid;
+use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::rows::{Record, Stored};
+use crate::core::time::Timestamp;
 use crate::wallet::decision::DECISIONS;
 use crate::wallet::device::{CHALLENGES, Device};
 use crate::wallet::key::{SETUPS, WalletKey};
 use crate::wallet::share::SHARES;
+use crate::wallet::step_up::{Attempts, Enrolment};
 use crate::wallet::user::User;
 use crate::wallet::{DeviceId, DeviceState, WalletKeyState};
 

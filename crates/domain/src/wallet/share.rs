@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::liveness::{Judged, Purpose};
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rows::{Place, Record};
-use crate::step_up::passkey::Step;
-use crate::step_up::{Asked, Begin, Shown, StepUpRefusal, Wish};
-use crate::time::Timestamp;
-use crate::vouched::Bearer;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record};
+use crate::core::time::Timestamp;
+use crate::proof::vouched::Bearer;
 use crate::wallet::Stepped;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::key::{Backup, KeyId, WalletKey};
+use crate::wallet::step_up::passkey::Step;
+use crate::wallet::step_up::{Asked, Begin, Shown, StepUpRefusal, Wish};
 
 /// Replaced revisions that are kept beside the current one.
 const REPLACED: u32 = 3;
@@ -104,7 +104,7 @@ impl Keeper {
                         .get::<WalletKey>(tx, &keeper.wallet_key_row(&share.key))?,
                 );
             }
-            let mine = |key: &Option<crate::rows::Stored<WalletKey>>| match key {
+            let mine = |key: &Option<crate::core::rows::Stored<WalletKey>>| match key {
                 Some(key) => key.user == user.0,
                 None => !policy.known_keys_only,
             };
@@ -134,7 +134,7 @@ impl Keeper {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        key: &mut crate::rows::Stored<WalletKey>,
+        key: &mut crate::core::rows::Stored<WalletKey>,
         text: &str,
     ) -> TxResult<()> {
         let last = key.backup.map_or(0, |backup| backup.revision);

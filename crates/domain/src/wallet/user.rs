@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Event;
-use crate::error::{Error, Refusal};
-use crate::keeper::{Caller, Keeper};
-use crate::port::store::{RowId, Tx, TxResult};
-use crate::rate::Rate;
-use crate::rows::{Place, Record, Stored};
-use crate::step_up::Enrolment;
-use crate::time::{Timestamp, days};
-use crate::vouched::Bearer;
+use crate::core::error::{Error, Refusal};
+use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Record, Stored};
+use crate::core::time::{Timestamp, days};
+use crate::limit::rate::Rate;
+use crate::proof::vouched::Bearer;
+use crate::trail::audit::Event;
+use crate::wallet::step_up::Enrolment;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct User {

@@ -1,0 +1,137 @@
+//! The envelopes around one 256-bit key.
+
+use crypto::Key;
+use crypto::aead::SealKey;
+
+use super::GuardedKey;
+use crate::core::error::Error;
+use crate::core::keeper::Keeper;
+use crate::core::port::random::bytes;
+use crate::core::port::roots::Root;
+use crate::core::port::store::{Row, RowId, Tx, TxResult};
+use crate::core::secret::SecretText;
+
+/// What is kept for its owner: 32 bytes that never change in the life of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncryptionKey(pub Key);
+
+impl Keeper {
+    pub(crate) fn new_encryption_key(&self) -> EncryptionKey {
+        EncryptionKey(Key::new(bytes(self.random.as_ref())))
+    }
+
+    /// Seals `content` under the envelope key that a PIN gives.
+    pub(crate) fn seal_with_pin(
+        &self,
+        envelope: &Key,
+        key: RowId,
+        content: &EncryptionKey,
+    ) -> Vec<u8> {
+        SealKey::new(envelope).seal(
+            bytes(self.random.as_ref()),
+            &aad("pin", key),
+            content.0.expose(),
+        )
+    }
+
+    /// Seals `content` for the time-locked recovery.
+    pub(crate) fn seal_for_recovery(
+        &self,
+        key: RowId,
+        content: &EncryptionKey,
+    ) -> Result<Vec<u8>, Error> {
+        self.roots
+            .seal(Root::Recovery, &aad("recovery", key), content.0.expose())
+    }
+
+    /// Seals the recovery envelope of a key, as it was just read, under the newest version of `KEK-recovery`.
+    /// Whether an older one had sealed it.
+    pub(crate) fn rewrap_envelope(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<bool> {
+        let mut key = self.rows.open_in::<GuardedKey>(tx, row)?;
+        let Some(sealed) = &key.recovery_envelope else {
+            return Ok(false);
+        };
+        let fresh = self
+            .roots
+            .rewrap(Root::Recovery, &aad("recovery", row.id), sealed)?;
+        if fresh.is_none() {
+            return Ok(false);
+        }
+        key.recovery_envelope = fresh;
+        self.rows.put(tx, &mut key)?;
+        Ok(true)
+    }
+
+    /// Opens the recovery envelope: only the time lock may call this.
+    pub(crate) fn open_by_recovery(
+        &self,
+        key: RowId,
+        sealed: &[u8],
+    ) -> Result<EncryptionKey, Error> {
+        content(
+            &self
+                .roots
+                .open(Root::Recovery, &aad("recovery", key), sealed)?,
+        )
+    }
+
+    /// Seals `content` so that it opens with `KEK-recovery` *and* the code that is on its way to a
+    /// contact: before the contact is proved, this server cannot make a recovery envelope of it.
+    pub(crate) fn seal_until_proved(
+        &self,
+        contact: RowId,
+        code: &SecretText,
+        content: &EncryptionKey,
+    ) -> Result<(u32, Vec<u8>), Error> {
+        let version = self.roots.current(Root::Recovery);
+        let key = self.pending_key(version, contact, code)?;
+        let sealed = SealKey::new(&key).seal(
+            bytes(self.random.as_ref()),
+            &aad("pending", contact),
+            content.0.expose(),
+        );
+        Ok((version, sealed))
+    }
+
+    pub(crate) fn open_when_proved(
+        &self,
+        contact: RowId,
+        code: &SecretText,
+        (version, sealed): (u32, &[u8]),
+    ) -> Result<EncryptionKey, Error> {
+        let key = self.pending_key(version, contact, code)?;
+        let opened = SealKey::new(&key).open(&aad("pending", contact), sealed);
+        content(
+            &opened
+                .map_err(|_| Error::bug("a pending envelope does not open with its own code"))?,
+        )
+    }
+
+    fn pending_key(&self, version: u32, contact: RowId, code: &SecretText) -> Result<Key, Error> {
+        self.roots.prf(
+            Root::Recovery,
+            version,
+            &[b"pending", &contact.0, code.expose().as_bytes()],
+        )
+    }
+}
+
+/// Opens what [`Keeper::seal_with_pin`] made.
+pub(crate) fn open_with_pin(
+    envelope: &Key,
+    key: RowId,
+    sealed: &[u8],
+) -> Result<EncryptionKey, Error> {
+    let opened = SealKey::new(envelope).open(&aad("pin", key), sealed);
+    content(&opened.map_err(|_| Error::bug("a PIN envelope does not open with its own PIN"))?)
+}
+
+fn content(bytes: &[u8]) -> Result<EncryptionKey, Error> {
+    Key::from_slice(bytes)
+        .map(EncryptionKey)
+        .ok_or_else(|| Error::bug("an envelope holds another length"))
+}
+
+fn aad(kind: &str, id: RowId) -> Vec<u8> {
+    [kind.as_bytes(), b"|", &id.0].concat()
+}

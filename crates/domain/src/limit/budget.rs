@@ -1,0 +1,226 @@
+//! Guess budgets: how often a short secret may be tried, exactly.
+//!
+//! 1. [`GuessBudget::reserve`] takes one try before anything is checked, and is saved.
+//! 2. The slow check runs outside any transaction.
+//! 3. [`GuessBudget::fail`] or [`GuessBudget::succeed`] settles the try, and is saved with its effects.
+//!
+//! Failed tries and tries in flight live in one record, so `failed + in flight` never passes the limit
+//! whatever the number of callers, processes and nodes. A try that is never settled (the process died)
+//! counts as failed: a crash costs the owner a guess and gives the attacker none.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::rows::Record;
+use crate::core::time::Timestamp;
+
+/// How long a try may stay unsettled before it counts as failed.
+///
+/// Longer than a hash waits in the pool's bounded queue; a shorter life would fail honest guesses on a
+/// loaded machine, a longer one would let a crash hold a subject's last tries for as long.
+pub const RESERVATION_LIFE: Duration = Duration::from_secs(15);
+
+/// The numbers of a budget. Zero switches a number off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// Failures judged within one window.
+    pub failures: u32,
+    /// The window, from the first failure.
+    pub window: Duration,
+    /// Failures without any success in between, over all windows; then only recovery helps.
+    pub in_a_row: u32,
+}
+
+/// The state of one subject's budget.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuessBudget {
+    failed: u32,
+    in_a_row: u32,
+    /// When the running window ends; set by its first failure.
+    window_ends: Option<Timestamp>,
+    /// Set when the limit was reached: no later configuration gives a guess back.
+    exhausted_until: Option<Timestamp>,
+    in_flight: Vec<Flight>,
+    /// An older database was put back, and failures with the newer one are forgotten: one try is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    last_try: bool,
+    /// The era whose beginning burned this budget last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    burned: Option<u64>,
+}
+
+/// What a database that was put back may have forgotten about each budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// The era that begins with this loss.
+    pub(crate) era: u64,
+    /// How long ago the database was the newest one, at most; `None`: nobody can tell.
+    pub(crate) span: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Flight {
+    id: u64,
+    at: Timestamp,
+}
+
+impl Record for GuessBudget {
+    const KIND: &'static str = "guess_budget";
+}
+
+/// Names one reserved try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation(u64);
+
+/// The answer to the wish to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// One try is taken; it must be settled.
+    Granted(Reservation),
+    /// Nothing is left until then. Nothing may be checked.
+    Exhausted { until: Timestamp },
+    /// What is left is in flight with others: wait for your turn.
+    Wait,
+}
+
+impl GuessBudget {
+    /// Takes one try at `now`, under the name `id` (random, so that two nodes never mean the same one).
+    pub fn reserve(&mut self, now: Timestamp, limits: &GuessLimits, id: u64) -> Reserve {
+        self.expire(now, limits);
+        if let Some(until) = self.exhausted(now, limits) {
+            return Reserve::Exhausted { until };
+        }
+        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        let full = |limit: u32, used: u32| limit > 0 && used.saturating_add(in_flight) >= limit;
+        let last = self.last_try && limits.failures > 0 && in_flight > 0;
+        if last || full(limits.failures, self.failed) || full(limits.in_a_row, self.in_a_row) {
+            return Reserve::Wait;
+        }
+        self.in_flight.push(Flight { id, at: now });
+        Reserve::Granted(Reservation(id))
+    }
+
+    /// Until when nothing may be checked, if so. Does not look at tries in flight.
+    pub fn exhausted(&self, now: Timestamp, limits: &GuessLimits) -> Option<Timestamp> {
+        if limits.in_a_row > 0 && self.in_a_row >= limits.in_a_row {
+            return Some(Timestamp::NEVER);
+        }
+        self.exhausted_until.filter(|until| *until > now)
+    }
+
+    /// The try was wrong. A try that already expired was counted then.
+    pub fn fail(&mut self, now: Timestamp, limits: &GuessLimits, reservation: Reservation) {
+        if let Some(at) = self
+            .in_flight
+            .iter()
+            .position(|flight| flight.id == reservation.0)
+        {
+            self.in_flight.remove(at);
+            self.count_failure(now, limits);
+        }
+        self.expire(now, limits);
+    }
+
+    /// The try was right: what it took is given back and the failures are forgotten.
+    pub fn succeed(&mut self, reservation: Reservation) {
+        self.in_flight.retain(|flight| flight.id != reservation.0);
+        self.clear();
+    }
+
+    /// The try was right, and tells nothing of the failures: only what it took is given back.
+    pub fn withdraw(&mut self, reservation: Reservation) {
+        self.in_flight.retain(|flight| flight.id != reservation.0);
+    }
+
+    /// Forgets the failures, after the subject was proved another way. Tries in flight stay.
+    pub fn clear(&mut self) {
+        self.failed = 0;
+        self.in_a_row = 0;
+        self.window_ends = None;
+        self.exhausted_until = None;
+        self.last_try = false;
+    }
+
+    /// Takes all tries but one, because it is not known how many were failed since: the database is an older
+    /// one. Once for each era. A budget that was exhausted, and still is, could not be tried meanwhile.
+    pub(crate) fn burn(&mut self, now: Timestamp, limits: &GuessLimits, lost: Lost) {
+        if self.burned == Some(lost.era) {
+            return;
+        }
+        self.burned = Some(lost.era);
+        self.in_flight.clear();
+        if self.exhausted(now, limits).is_some() {
+            return;
+        }
+        self.last_try = true;
+        self.failed = 0;
+        self.window_ends = None;
+        self.exhausted_until = None;
+        // The window that ran then, those that passed, and the one that may run now.
+        let windows = lost.span.map_or(u64::from(u32::MAX), |span| {
+            span.as_secs() / limits.window.as_secs().max(1) + 2
+        });
+        let windows = u32::try_from(windows).unwrap_or(u32::MAX);
+        let forgotten = limits.failures.saturating_mul(windows);
+        let most = limits.in_a_row.saturating_sub(1);
+        if limits.in_a_row > 0 {
+            self.in_a_row = self.in_a_row.saturating_add(forgotten).min(most);
+        }
+    }
+
+    /// Failures in the running window, for people who look after the server.
+    pub fn failed(&self) -> u32 {
+        self.failed
+    }
+
+    pub fn failed_in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
+    /// Takes over a count from another server: `failed` failures, the first of them at `first`.
+    pub fn imported(failed: u32, first: Timestamp, limits: &GuessLimits) -> Self {
+        let mut budget = Self::default();
+        for _ in 0..failed.min(limits.failures.max(1)) {
+            budget.count_failure(first, limits);
+        }
+        budget
+    }
+
+    /// Ends a window that is over, and counts tries that were never settled.
+    fn expire(&mut self, now: Timestamp, limits: &GuessLimits) {
+        let (lost, live) = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .partition(|flight| flight.at.plus(RESERVATION_LIFE) <= now);
+        self.in_flight = live;
+        let lost: Vec<Flight> = lost;
+        for flight in lost {
+            self.count_failure(flight.at, limits);
+        }
+        if self.window_ends.is_some_and(|ends| ends <= now) {
+            self.failed = 0;
+            self.window_ends = None;
+            self.exhausted_until = None;
+        }
+    }
+
+    fn count_failure(&mut self, at: Timestamp, limits: &GuessLimits) {
+        if self.window_ends.is_some_and(|ends| ends <= at) {
+            self.failed = 0;
+            self.window_ends = None;
+            self.exhausted_until = None;
+        }
+        let ends = *self
+            .window_ends
+            .get_or_insert_with(|| at.plus(limits.window));
+        self.failed = self.failed.saturating_add(1);
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if limits.failures > 0 && (self.last_try || self.failed >= limits.failures) {
+            self.exhausted_until = Some(ends);
+            self.last_try = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+use super::*;
+use crate::core::time::days;
+use proptest::prelude::*;
+
+const LIMITS: GuessLimits = GuessLimits {
+    failures: 3,
+    window: days(7),
+    in_a_row: 8,
+};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
+}
+
+fn granted(budget: &mut GuessBudget, now: Timestamp, id: u64) -> Reservation {
+    match budget.reserve(now, &LIMITS, id) {
+        Reserve::Granted(reservation) => reservation,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+#[test]
+fn in_flight_is_not_failed() {
+    let mut budget = GuessBudget::default();
+    let all: Vec<_> = (0..3).map(|id| granted(&mut budget, at(0), id)).collect();
+    assert_eq!(budget.reserve(at(0), &LIMITS, 9), Reserve::Wait);
+    budget.succeed(all[0]);
+    granted(&mut budget, at(0), 10);
+    assert_eq!(budget.failed(), 0);
+}
+
+#[test]
+fn exhausted_names_first_failure_plus_window_and_ends_exactly_then() {
+    let mut budget = GuessBudget::default();
+    for id in 0..3_u32 {
+        let now = at(id.into());
+        let try_ = granted(&mut budget, now, id.into());
+        budget.fail(now, &LIMITS, try_);
+    }
+    let until = at(0).plus(LIMITS.window);
+    assert_eq!(
+        budget.reserve(at(100), &LIMITS, 7),
+        Reserve::Exhausted { until }
+    );
+    let just_before = Timestamp::from_millis(until.millis() - 1);
+    assert_eq!(
+        budget.reserve(just_before, &LIMITS, 7),
+        Reserve::Exhausted { until }
+    );
+    granted(&mut budget, until, 8);
+}
+
+#[test]
+fn tries_while_exhausted_do_not_prolong_it() {
+    let mut budget = GuessBudget::default();
+    for id in 0..3 {
+        let try_ = granted(&mut budget, at(0), id);
+        budget.fail(at(0), &LIMITS, try_);
+    }
+    let before = budget.clone();
+    budget.reserve(at(500), &LIMITS, 9);
+    assert_eq!(budget, before);
+}
+
+#[test]
+fn an_unsettled_try_counts_as_failed_and_a_late_settlement_does_not_count_twice() {
+    let mut budget = GuessBudget::default();
+    let lost = granted(&mut budget, at(0), 1);
+    let next = granted(&mut budget, at(16), 2);
+    assert_eq!(budget.failed(), 1);
+    budget.fail(at(17), &LIMITS, lost);
+    assert_eq!(budget.failed(), 1);
+    budget.succeed(next);
+    assert_eq!((budget.failed(), budget.failed_in_a_row()), (0, 0));
+}
+
+#[test]
+fn a_success_clears_and_a_fresh_window_counts_from_one() {
+    let mut budget = GuessBudget::default();
+    let first = granted(&mut budget, at(0), 1);
+    budget.fail(at(0), &LIMITS, first);
+    let late = at(8 * 86_400);
+    let second = granted(&mut budget, late, 2);
+    budget.fail(late, &LIMITS, second);
+    assert_eq!((budget.failed(), budget.failed_in_a_row()), (1, 2));
+}
+
+#[test]
+fn failures_in_a_row_end_in_recovery_only_over_all_windows() {
+    let mut budget = GuessBudget::default();
+    for id in 0..8 {
+        let now = at(i64::try_from(id).unwrap() * 4 * 86_400);
+        let try_ = granted(&mut budget, now, id);
+        budget.fail(now, &LIMITS, try_);
+    }
+    let never = Reserve::Exhausted {
+        until: Timestamp::NEVER,
+    };
+    assert_eq!(budget.reserve(at(400 * 86_400), &LIMITS, 99), never);
+    budget.clear();
+    granted(&mut budget, at(400 * 86_400), 100);
+}
+
+#[test]
+fn no_later_configuration_gives_a_guess_back() {
+    let mut budget = GuessBudget::default();
+    for id in 0..3 {
+        let try_ = granted(&mut budget, at(0), id);
+        budget.fail(at(0), &LIMITS, try_);
+    }
+    let softer = GuessLimits {
+        failures: 30,
+        window: days(1),
+        in_a_row: 0,
+    };
+    let until = at(0).plus(LIMITS.window);
+    assert_eq!(
+        budget.reserve(at(2 * 86_400), &softer, 7),
+        Reserve::Exhausted { until }
+    );
+}
+
+#[test]
+fn zero_switches_a_number_off() {
+    let off = GuessLimits {
+        failures: 0,
+        window: days(7),
+        in_a_row: 0,
+    };
+    let mut budget = GuessBudget::default();
+    for id in 0..500 {
+        match budget.reserve(at(0), &off, id) {
+            Reserve::Granted(try_) => budget.fail(at(0), &off, try_),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Advance(u32),
+    Begin,
+    Fail(usize),
+    Succeed(usize),
+    Crash(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0_u32..200_000).prop_map(Step::Advance),
+        Just(Step::Begin),
+        Just(Step::Begin),
+        (0_usize..5).prop_map(Step::Fail),
+        (0_usize..40).prop_map(Step::Succeed),
+        (0_usize..5).prop_map(Step::Crash),
+    ]
+}
+
+proptest! {
+    /// Whatever the schedule: between two successes, within any window that starts at a judged
+    /// failure, no more than the limit are judged; and never more than the cap in a row.
+    #[test]
+    fn never_more_than_the_limit(steps in proptest::collection::vec(step(), 1..200)) {
+        let mut budget = GuessBudget::default();
+        let mut now = at(0);
+        let mut open: Vec<(Reservation, Timestamp)> = Vec::new();
+        let mut judged: Vec<Timestamp> = Vec::new();
+        for (id, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Advance(seconds) => now = now.plus(Duration::from_secs(seconds.into())),
+                Step::Begin => {
+                    if let Reserve::Granted(try_) = budget.reserve(now, &LIMITS, id as u64) {
+                        open.push((try_, now));
+                        judged.push(now);
+                    }
+                }
+                Step::Fail(nth) if nth < open.len() => budget.fail(now, &LIMITS, open.remove(nth).0),
+                Step::Succeed(nth) if nth < open.len() => {
+                    budget.succeed(open.remove(nth).0);
+                    judged.clear();
+                    // What is still in flight was granted before the success and may still be judged.
+                    // What was lost counted as failed long ago.
+                    let live = open.iter().filter(|(_, granted)| granted.plus(RESERVATION_LIFE) > now);
+                    judged.extend(live.map(|_| now));
+                }
+                Step::Crash(nth) if nth < open.len() => { open.remove(nth); }
+                _ => {}
+            }
+            prop_assert!(judged.len() <= 8 + 3);
+            for (index, first) in judged.iter().enumerate() {
+                let window = judged[index..].iter().filter(|later| **later < first.plus(LIMITS.window)).count();
+                // Two neighbouring windows can meet inside one span of a window's length.
+                prop_assert!(window <= 2 * 3);
+            }
+        }
+    }
+}
+
+fn lost(era: u64, windows: u32) -> Lost {
+    let span = LIMITS.window.saturating_mul(windows);
+    Lost {
+        era,
+        span: Some(span),
+    }
+}
+
+#[test]
+fn a_burned_budget_has_one_try_at_a_time_and_one_failure() {
+    let mut budget = GuessBudget::default();
+    budget.burn(at(10), &LIMITS, lost(1, 0));
+    let only = granted(&mut budget, at(10), 7);
+    assert_eq!(budget.reserve(at(10), &LIMITS, 8), Reserve::Wait);
+    budget.withdraw(only);
+    let only = granted(&mut budget, at(10), 9);
+    budget.fail(at(11), &LIMITS, only);
+    let until = at(11).plus(LIMITS.window);
+    assert_eq!(
+        budget.reserve(at(12), &LIMITS, 10),
+        Reserve::Exhausted { until }
+    );
+    // It is over when it says so.
+    granted(&mut budget, until, 20);
+}
+
+#[test]
+fn a_try_that_is_never_settled_is_the_last_one_of_a_burned_budget() {
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &LIMITS, lost(1, 0));
+    granted(&mut budget, at(0), 1);
+    let later = at(0).plus(RESERVATION_LIFE);
+    assert!(matches!(
+        budget.reserve(later, &LIMITS, 2),
+        Reserve::Exhausted { .. }
+    ));
+}
+
+#[test]
+fn a_budget_burns_once_for_each_era_and_a_success_ends_it() {
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &LIMITS, lost(1, 0));
+    assert_eq!(budget.failed_in_a_row(), 6);
+    let try_ = granted(&mut budget, at(0), 1);
+    budget.fail(at(0), &LIMITS, try_);
+    let spent = budget.clone();
+    budget.burn(at(1), &LIMITS, lost(1, 0));
+    assert_eq!(budget, spent, "the same era gives no second try");
+    budget.burn(at(1), &LIMITS, lost(2, 1));
+    let still = budget.reserve(at(1), &LIMITS, 2);
+    assert!(matches!(still, Reserve::Exhausted { .. }), "{still:?}");
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &LIMITS, lost(1, 0));
+    let right = granted(&mut budget, at(0), 3);
+    budget.succeed(right);
+    for id in 4..6 {
+        let try_ = granted(&mut budget, at(0), id);
+        budget.fail(at(0), &LIMITS, try_);
+    }
+    assert_eq!(budget.exhausted(at(0), &LIMITS), None);
+}
+
+#[test]
+fn failures_in_a_row_that_may_be_forgotten_are_counted_up_to_the_last() {
+    let long = GuessLimits {
+        in_a_row: 100,
+        ..LIMITS
+    };
+    for (windows, failures) in [(0, 6), (1, 9), (10, 36), (40, 99)] {
+        let mut budget = GuessBudget::default();
+        budget.burn(at(0), &long, lost(1, windows));
+        assert_eq!(budget.failed_in_a_row(), failures);
+    }
+    let mut budget = GuessBudget::default();
+    let untold = Lost { era: 1, span: None };
+    budget.burn(at(0), &LIMITS, untold);
+    assert_eq!(budget.failed_in_a_row(), LIMITS.in_a_row - 1);
+    let try_ = granted(&mut budget, at(0), 1);
+    budget.fail(at(0), &LIMITS, try_);
+    assert_eq!(
+        budget.exhausted(at(0).plus(days(70)), &LIMITS),
+        Some(Timestamp::NEVER)
+    );
+}
+
+#[test]
+fn a_limit_that_is_off_stays_off_in_a_burned_budget() {
+    let off = GuessLimits {
+        failures: 0,
+        ..LIMITS
+    };
+    let mut budget = GuessBudget::default();
+    budget.burn(at(0), &off, lost(1, 0));
+    for id in 0..4 {
+        let reserve = budget.reserve(at(0), &off, id);
+        assert!(matches!(reserve, Reserve::Granted(_)));
+    }
+}

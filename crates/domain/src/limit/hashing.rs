@@ -1,0 +1,271 @@
+//! The bounded pool for work that costs a core: password hashes and big-number proofs.
+//!
+//! As many threads as cores, each with its own block of hash memory; unbounded hashing would lose more
+//! than half of the throughput to page faults and cache misses. Each kind of work has its own short
+//! queue and the threads serve the queues in turn, so a storm of PINs leaves logins alive. A caller
+//! asks to be admitted *before* a guess is counted; a full queue turns it away at no cost to anybody.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crypto::password::Memory;
+use tokio::sync::oneshot;
+
+use crate::core::error::Error;
+
+/// Which queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    Pin,
+    Password,
+    Handshake,
+}
+
+const SHARES: usize = 3;
+
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// The pool. Dropping it lets the threads finish what is queued and end.
+pub struct HashPool {
+    shared: Arc<Shared>,
+    queue: usize,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    ready: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queues: [VecDeque<Work>; SHARES],
+    admitted: [usize; SHARES],
+    next: usize,
+    closed: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        yield_to_others();
+        let mut memory = Memory::default();
+        loop {
+            let mut state = self.state();
+            let work = loop {
+                if let Some(work) = state.take_in_turn() {
+                    break work;
+                }
+                if state.closed {
+                    return;
+                }
+                state = self
+                    .ready
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            };
+            drop(state);
+            // A panic in one piece of work must not cost the pool a thread.
+            let run = std::panic::AssertUnwindSafe(|| work(&mut memory));
+            if std::panic::catch_unwind(run).is_err() {
+                tracing::error!(code = "hash_panicked", "a piece of hashing work panicked");
+                memory = Memory::default();
+            }
+        }
+    }
+}
+
+/// Lets the threads that answer cheap calls go first: a hash takes some ten milliseconds, and on a machine whose
+/// cores all hash a call would wait for the end of a time slice. The pool still gets all that is left.
+fn yield_to_others() {
+    // On Linux the niceness is the thread's own; elsewhere it would be the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(HASHING_NICENESS) {
+        tracing::debug!(%error, "hashing runs with the priority of all else");
+    }
+}
+
+#[cfg(target_os = "linux")]
+const HASHING_NICENESS: i32 = 15;
+
+impl State {
+    fn take_in_turn(&mut self) -> Option<Work> {
+        for step in 0..SHARES {
+            let share = (self.next + step) % SHARES;
+            if let Some(work) = self.queues[share].pop_front() {
+                self.next = (share + 1) % SHARES;
+                return Some(work);
+            }
+        }
+        None
+    }
+}
+
+impl HashPool {
+    /// `threads` workers and at most `queue` admitted callers per share.
+    pub fn new(threads: usize, queue: usize) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            ready: Condvar::new(),
+        });
+        for number in 0..threads.max(1) {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name(format!("hash-{number}"))
+                .spawn(move || shared.work())
+                .expect("the operating system gives a thread at start-up");
+        }
+        Self {
+            shared,
+            queue: queue.max(1),
+        }
+    }
+
+    /// A place in the queue of `share`, or `Error::Busy` when it is full.
+    pub fn admit(&self, share: Share) -> Result<Ticket, Error> {
+        let mut state = self.shared.state();
+        if state.admitted[share as usize] >= self.queue {
+            return Err(Error::Busy { seconds: 1 });
+        }
+        state.admitted[share as usize] += 1;
+        drop(state);
+        Ok(Ticket {
+            place: Arc::new(Place {
+                shared: Arc::clone(&self.shared),
+                share,
+            }),
+        })
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.shared.ready.notify_all();
+    }
+}
+
+/// An admitted caller. May run several pieces of work, one after another.
+pub struct Ticket {
+    place: Arc<Place>,
+}
+
+/// One admitted place. Work in the queue keeps it, so a caller who hangs up frees nothing early.
+struct Place {
+    shared: Arc<Shared>,
+    share: Share,
+}
+
+impl Ticket {
+    /// Runs `work` on a pool thread and waits for its result.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = oneshot::channel();
+        let place = Arc::clone(&self.place);
+        let work: Work = Box::new(move |memory| {
+            // The caller may have gone away; the work was still done and nobody needs it.
+            let result = work(memory);
+            drop(place);
+            let _gone = sender.send(result).is_err();
+        });
+        let Place { shared, share } = self.place.as_ref();
+        shared.state().queues[*share as usize].push_back(work);
+        shared.ready.notify_one();
+        receiver
+            .await
+            .map_err(|_| Error::bug("a piece of hashing work gave no result"))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.state().admitted[self.share as usize] -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_turns_away_and_a_free_one_admits_again() {
+        let pool = HashPool::new(1, 2);
+        let first = pool.admit(Share::Pin).unwrap();
+        let second = pool.admit(Share::Pin).unwrap();
+        assert!(matches!(pool.admit(Share::Pin), Err(Error::Busy { .. })));
+        assert!(pool.admit(Share::Password).is_ok());
+        assert_eq!(first.run(|_| 7).await.unwrap(), 7);
+        drop(first);
+        assert!(pool.admit(Share::Pin).is_ok());
+        assert_eq!(second.run(|_| 8).await.unwrap(), 8);
+    }
+
+    #[tokio::test]
+    async fn queues_are_served_in_turn() {
+        let pool = HashPool::new(1, 100);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let (started, begun) = oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let holder = pool.admit(Share::Handshake).unwrap();
+        let held = tokio::spawn(async move {
+            holder
+                .run(move |_| {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                })
+                .await
+        });
+        begun.await.unwrap();
+        // The only thread is busy, so what is queued now stays queued.
+        let mut waiting = Vec::new();
+        for (share, name) in [
+            (Share::Pin, "pin"),
+            (Share::Pin, "pin"),
+            (Share::Pin, "pin"),
+            (Share::Password, "password"),
+        ] {
+            let ticket = pool.admit(share).unwrap();
+            let order = Arc::clone(&order);
+            waiting.push(tokio::spawn(async move {
+                ticket.run(move |_| order.lock().unwrap().push(name)).await
+            }));
+        }
+        while pool
+            .shared
+            .state()
+            .queues
+            .iter()
+            .map(VecDeque::len)
+            .sum::<usize>()
+            < 4
+        {
+            tokio::task::yield_now().await;
+        }
+        release.send(()).unwrap();
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
+        held.await.unwrap().unwrap();
+        let order = order.lock().unwrap();
+        let place = order.iter().position(|name| *name == "password").unwrap();
+        assert!(
+            place <= 1,
+            "a login waits for one PIN at the most, not for all"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_the_pool_lives_on() {
+        let pool = HashPool::new(1, 4);
+        let ticket = pool.admit(Share::Pin).unwrap();
+        assert!(matches!(
+            ticket.run(|_| panic!("boom")).await,
+            Err(Error::Bug(_))
+        ));
+        assert_eq!(ticket.run(|_| 1).await.unwrap(), 1);
+    }
+}

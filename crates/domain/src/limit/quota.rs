@@ -1,0 +1,208 @@
+//! Quotas: so many calls in each hour of the clock, exactly, over all nodes.
+//!
+//! A counter in the database for every call would cost a flush for every call. So a node takes calls from
+//! the counter in small blocks and hands them out from memory. The blocks shrink to single calls towards
+//! the end, so the limit is never passed, and reached early by a few calls at most, when another
+//! node holds the rest of its last block or lost it in a crash.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::error::Error;
+use crate::core::keeper::Keeper;
+use crate::core::port::store::RowId;
+use crate::core::rows::{Place, Record};
+use crate::core::time::Timestamp;
+
+const HOUR_MILLIS: i64 = 3_600_000;
+/// Most calls taken at once.
+const BLOCK: u32 = 16;
+/// A block is at most this part of what is left.
+const PART: u32 = 32;
+/// Subjects remembered before those of past hours are forgotten.
+const REMEMBERED: usize = 4096;
+
+/// The calls of one subject in one hour.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Used {
+    calls: u32,
+}
+
+impl Record for Used {
+    const KIND: &'static str = "quota";
+}
+
+/// What a subject may still do in the running hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter {
+    pub limit: u32,
+    pub remaining: u32,
+    /// The end of the hour.
+    pub reset: Timestamp,
+    /// Whether this call was within the limit.
+    pub admitted: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    limit: u32,
+    /// Taken from the counter and not used yet.
+    left: u32,
+    /// Left in the counter when it was last seen.
+    rest: u32,
+    reset: Timestamp,
+}
+
+/// The blocks that this process holds.
+#[derive(Default)]
+pub(crate) struct Leases(Mutex<HashMap<RowId, Lease>>);
+
+impl Leases {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RowId, Lease>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call out of the block in hand; `None` when the counter must be asked.
+    fn take(&self, row: RowId, limit: u32) -> Option<Meter> {
+        let mut leases = self.lock();
+        let lease = leases.get_mut(&row).filter(|lease| lease.limit == limit)?;
+        let over = lease.left == 0 && lease.rest == 0;
+        if lease.left == 0 && !over {
+            return None;
+        }
+        lease.left = lease.left.saturating_sub(1);
+        let remaining = lease.left + lease.rest;
+        Some(Meter {
+            limit,
+            remaining,
+            reset: lease.reset,
+            admitted: !over,
+        })
+    }
+
+    /// Notes a block of `granted` calls, of which one is used now.
+    fn refill(&self, row: RowId, now: Timestamp, granted: u32, fresh: Lease) -> Meter {
+        let mut leases = self.lock();
+        if leases.len() >= REMEMBERED {
+            leases.retain(|_, lease| lease.reset > now);
+        }
+        let lease = leases.entry(row).or_insert(fresh);
+        let kept = if lease.limit == fresh.limit {
+            lease.left
+        } else {
+            0
+        };
+        *lease = Lease {
+            left: kept + granted.saturating_sub(1),
+            ..fresh
+        };
+        let Lease {
+            limit,
+            left,
+            rest,
+            reset,
+        } = *lease;
+        Meter {
+            limit,
+            remaining: left + rest,
+            reset,
+            admitted: granted > 0,
+        }
+    }
+}
+
+impl Keeper {
+    /// Counts one call of `subject` against `limit` calls an hour. A limit of zero is off.
+    pub(crate) async fn spend_quota(
+        self: &Arc<Self>,
+        subject: RowId,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Meter, Error> {
+        let hour = now.millis().div_euclid(HOUR_MILLIS);
+        let ends = Timestamp::from_millis((hour + 1) * HOUR_MILLIS);
+        if limit == 0 {
+            return Ok(Meter {
+                limit: u32::MAX,
+                remaining: u32::MAX,
+                reset: ends,
+                admitted: true,
+            });
+        }
+        let row = self.rows.id(Used::KIND, &[&subject.0, &hour.to_be_bytes()]);
+        if let Some(meter) = self.leases.take(row, limit) {
+            return Ok(meter);
+        }
+        let (granted, left) = self
+            .write(move |keeper, tx| {
+                let found = keeper.rows.get::<Used>(tx, &row)?;
+                let used = found.as_ref().map_or(0, |used| used.calls);
+                let left = limit.saturating_sub(used);
+                let granted = (left / PART).clamp(1, BLOCK).min(left);
+                if granted > 0 {
+                    let calls = used + granted;
+                    if let Some(mut found) = found {
+                        found.calls = calls;
+                        keeper.rows.put(tx, &mut found)?;
+                    } else {
+                        let place = Place::at(row).due(ends);
+                        keeper
+                            .rows
+                            .create(tx, keeper.tenant(), place, Used { calls })?;
+                    }
+                }
+                Ok((granted, left - granted))
+            })
+            .await?;
+        let fresh = Lease {
+            limit,
+            left: 0,
+            rest: left,
+            reset: ends,
+        };
+        Ok(self.leases.refill(row, now, granted, fresh))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: RowId = RowId([7; 16]);
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn lease(limit: u32, unused: u32) -> Lease {
+        Lease {
+            limit,
+            left: 0,
+            rest: unused,
+            reset: NOW.plus(crate::core::time::hours(1)),
+        }
+    }
+
+    #[test]
+    fn a_block_is_handed_out_and_then_the_counter_is_asked() {
+        let leases = Leases::default();
+        assert_eq!(leases.take(ROW, 100), None);
+        let meter = leases.refill(ROW, NOW, 3, lease(100, 97));
+        assert_eq!((meter.remaining, meter.admitted), (99, true));
+        assert_eq!(leases.take(ROW, 100).map(|meter| meter.remaining), Some(98));
+        assert_eq!(leases.take(ROW, 100).map(|meter| meter.remaining), Some(97));
+        assert_eq!(leases.take(ROW, 100), None);
+    }
+
+    #[test]
+    fn an_empty_counter_is_not_asked_again_until_the_limit_changes() {
+        let leases = Leases::default();
+        let meter = leases.refill(ROW, NOW, 0, lease(5, 0));
+        assert!(!meter.admitted);
+        assert!(
+            leases
+                .take(ROW, 5)
+                .is_some_and(|meter| !meter.admitted && meter.remaining == 0)
+        );
+        assert_eq!(leases.take(ROW, 6), None);
+    }
+}

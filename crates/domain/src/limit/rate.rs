@@ -1,0 +1,158 @@
+//! Rate budgets: how many times something may happen in a span of time, exactly and over all nodes.
+//!
+//! A sliding log, not a fixed window: "10 in any hour" holds for every hour, wherever it starts. For
+//! large numbers the log is kept in buckets, which count whole until their last moment has passed, so
+//! the limit is never exceeded, only reached a little early.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::rows::Record;
+use crate::core::time::Timestamp;
+
+/// At most `count` in any `span`. A count of zero switches the limit off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: u32,
+    pub span: Duration,
+}
+
+impl Rate {
+    pub const fn per(count: u32, span: Duration) -> Self {
+        Self { count, span }
+    }
+}
+
+/// What happened lately to one subject.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateLog {
+    /// (moment, how many), oldest first.
+    events: Vec<(Timestamp, u32)>,
+}
+
+impl Record for RateLog {
+    const KIND: &'static str = "rate";
+}
+
+/// Up to this count every event is kept by itself.
+const EXACT: u32 = 256;
+
+impl RateLog {
+    /// `None` when one more event fits at `now`; else the first moment at which it would.
+    pub fn full_until(&self, now: Timestamp, rates: &[Rate]) -> Option<Timestamp> {
+        rates
+            .iter()
+            .filter(|rate| rate.count > 0)
+            .filter_map(|rate| self.full(now, *rate))
+            .max()
+    }
+
+    /// Adds one event and forgets what no rate looks at any more.
+    pub fn add(&mut self, now: Timestamp, rates: &[Rate]) {
+        let longest = rates.iter().map(|rate| rate.span).max().unwrap_or_default();
+        self.events.retain(|(at, _)| at.plus(longest) > now);
+        let grain = rates
+            .iter()
+            .map(|rate| grain(*rate))
+            .max()
+            .unwrap_or_default();
+        // A bucket is dated by its end, so it leaves only when its last possible moment has.
+        let at = if grain.is_zero() {
+            now
+        } else {
+            bucket_end(now, grain)
+        };
+        match self.events.iter_mut().find(|(moment, _)| *moment == at) {
+            Some((_, count)) => *count += 1,
+            None => self.events.push((at, 1)),
+        }
+    }
+
+    fn full(&self, now: Timestamp, rate: Rate) -> Option<Timestamp> {
+        let live = || {
+            self.events
+                .iter()
+                .filter(|(at, _)| at.plus(rate.span) > now)
+        };
+        let used: u32 = live().map(|(_, count)| count).sum();
+        let mut over = (used + 1)
+            .checked_sub(rate.count)
+            .filter(|over| *over > 0)?;
+        let mut moments: Vec<_> = live().copied().collect();
+        moments.sort_unstable();
+        for (at, count) in moments {
+            if count >= over {
+                return Some(at.plus(rate.span));
+            }
+            over -= count;
+        }
+        None
+    }
+}
+
+fn grain(rate: Rate) -> Duration {
+    if rate.count > EXACT {
+        rate.span / 256
+    } else {
+        Duration::ZERO
+    }
+}
+
+fn bucket_end(now: Timestamp, grain: Duration) -> Timestamp {
+    let grain = i64::try_from(grain.as_millis()).unwrap_or(i64::MAX).max(1);
+    Timestamp::from_millis((now.millis().div_euclid(grain) + 1) * grain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::hours;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
+    }
+
+    #[test]
+    fn the_limit_holds_in_every_span_and_names_the_first_free_moment() {
+        let rates = [Rate::per(2, hours(1)), Rate::per(3, hours(24))];
+        let mut log = RateLog::default();
+        for moment in [at(0), at(1800)] {
+            assert_eq!(log.full_until(moment, &rates), None);
+            log.add(moment, &rates);
+        }
+        assert_eq!(log.full_until(at(1801), &rates), Some(at(3600)));
+        assert_eq!(log.full_until(at(3600), &rates), None);
+        log.add(at(3600), &rates);
+        // Now both spans are full; the later of the two moments counts.
+        assert_eq!(log.full_until(at(3601), &rates), Some(at(86_400)));
+        assert_eq!(log.full_until(at(86_400), &rates), None);
+    }
+
+    #[test]
+    fn zero_is_off() {
+        let rates = [Rate::per(0, hours(1))];
+        let mut log = RateLog::default();
+        for second in 0..100 {
+            log.add(at(second), &rates);
+        }
+        assert_eq!(log.full_until(at(100), &rates), None);
+    }
+
+    #[test]
+    fn large_counts_use_few_buckets_and_never_pass_the_limit() {
+        let rates = [Rate::per(1000, hours(24))];
+        let mut log = RateLog::default();
+        let mut admitted = 0;
+        for second in 0..5000 {
+            if log.full_until(at(second), &rates).is_none() {
+                log.add(at(second), &rates);
+                admitted += 1;
+            }
+        }
+        assert_eq!(admitted, 1000);
+        assert!(log.events.len() < 300);
+        let free = log.full_until(at(5000), &rates).unwrap();
+        assert!(free > at(86_400) && free <= at(86_400 + 400));
+    }
+}

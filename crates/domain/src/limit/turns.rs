@@ -1,0 +1,105 @@
+//! Turns: tries at one subject wait in line, a bounded line, instead of racing.
+//!
+//! This is politeness within one process. What is exact, the guess budget, is in the database.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::core::error::Error;
+use crate::core::port::store::RowId;
+
+/// The lines of all subjects.
+pub struct Turns {
+    lines: Arc<Mutex<HashMap<RowId, Line>>>,
+    abreast: usize,
+    longest: usize,
+}
+
+struct Line {
+    places: Arc<Semaphore>,
+    members: usize,
+}
+
+impl Turns {
+    /// `abreast` callers of one subject go at once, `longest` more may wait.
+    pub fn new(abreast: usize, longest: usize) -> Self {
+        Self {
+            lines: Arc::default(),
+            abreast: abreast.max(1),
+            longest,
+        }
+    }
+
+    /// Waits for a turn at `subject`; `Error::Busy` when the line is full.
+    pub async fn join(&self, subject: RowId) -> Result<Turn, Error> {
+        let (member, places) = self.enter(subject)?;
+        let permit = places.acquire_owned().await.map_err(Error::bug)?;
+        Ok(Turn {
+            _permit: permit,
+            _member: member,
+        })
+    }
+
+    fn enter(&self, subject: RowId) -> Result<(Member, Arc<Semaphore>), Error> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry(subject).or_insert_with(|| Line {
+            places: Arc::new(Semaphore::new(self.abreast)),
+            members: 0,
+        });
+        if line.members >= self.abreast + self.longest {
+            return Err(Error::Busy { seconds: 1 });
+        }
+        line.members += 1;
+        let places = Arc::clone(&line.places);
+        Ok((
+            Member {
+                subject,
+                lines: Arc::clone(&self.lines),
+            },
+            places,
+        ))
+    }
+}
+
+/// A turn that is being taken; ends when dropped.
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+    _member: Member,
+}
+
+struct Member {
+    subject: RowId,
+    lines: Arc<Mutex<HashMap<RowId, Line>>>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get_mut(&self.subject) {
+            line.members -= 1;
+            if line.members == 0 {
+                lines.remove(&self.subject);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_line_turns_away_and_leaves_no_trace_when_empty() {
+        let turns = Turns::new(1, 1);
+        let subject = RowId([1; 16]);
+        let first = turns.join(subject).await.unwrap();
+        let second = turns.enter(subject).unwrap();
+        assert!(matches!(turns.join(subject).await, Err(Error::Busy { .. })));
+        assert!(turns.join(RowId([2; 16])).await.is_ok());
+        drop(second);
+        drop(first);
+        assert!(turns.lines.lock().unwrap().is_empty());
+    }
+}

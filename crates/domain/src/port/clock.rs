@@ -1,8 +1,0 @@
-//! The one clock.
-
-use crate::time::Timestamp;
-
-/// Tells the time. Use cases ask once per request.
-pub trait Clock: Send + Sync {
-    fn now(&self) -> Timestamp;
-}

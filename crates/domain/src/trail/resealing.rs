@@ -1,0 +1,292 @@
+//! What older root keys sealed is sealed anew, once a root has a newer version.
+//!
+//! 1. A row for each root says which version everything is being sealed with, and how far the walk is.
+//! 2. A step seals a page of rows and moves that row, in one transaction: any number of nodes walk as one,
+//!    and a killed node leaves nothing half done.
+//! 3. A node that runs with the key file of before may still seal with the older version. So the first walk,
+//!    and each that found something, is followed by another, and so is the start of a node.
+//!
+//! Only what the roots seal themselves is touched: data keys and recovery envelopes. Rows stay sealed with
+//! their data keys. PINs, passwords and codes cannot be peppered anew without their owners: those that are
+//! proved are (`custody::pin`, `password`).
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::error::Error;
+use crate::core::keeper::Keeper;
+use crate::core::port::roots::Root;
+use crate::core::port::store::{AnyRow, Kind, Row, RowId, Stop, Tx, TxResult};
+use crate::core::rows::{DATA_KEY, Place, Record, Rows, Stored};
+use crate::core::time::{Timestamp, days};
+use crate::guarded_key::GuardedKey;
+use crate::trail::audit::Event;
+
+/// The roots that seal, and the rows where what they sealed lies.
+const WALKS: [(Root, Kind); 2] = [(Root::Data, DATA_KEY), (Root::Recovery, GuardedKey::KIND)];
+/// Rows in one transaction.
+const PAGE: usize = 100;
+/// Between a walk and the next: nodes are started with the new key file meanwhile.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// For so long a node that is started has everything looked through once more: it may be the last of a
+/// rotation that took its time.
+const LATE: Duration = days(30);
+
+/// How far the rows of one root are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Resealing {
+    version: u32,
+    walk: Walk,
+    /// Rows sealed anew, in all walks.
+    sealed: u64,
+    /// Rows that the last walk could not open.
+    unreadable: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Walk {
+    At {
+        after: [u8; 16],
+        sealed: u64,
+        first: bool,
+    },
+    Again {
+        at: Timestamp,
+    },
+    Done {
+        at: Timestamp,
+    },
+}
+
+impl Record for Resealing {
+    const KIND: &'static str = "resealing";
+}
+
+impl Resealing {
+    fn first(version: u32) -> Self {
+        Self {
+            version,
+            walk: Walk::At {
+                after: [0; 16],
+                sealed: 0,
+                first: true,
+            },
+            sealed: 0,
+            unreadable: 0,
+        }
+    }
+
+    fn again(&mut self) {
+        self.walk = Walk::At {
+            after: [0; 16],
+            sealed: 0,
+            first: false,
+        };
+        self.unreadable = 0;
+    }
+
+    /// Whether a node that seals with `current`, and began at `started`, has something to do.
+    fn is_due(&self, current: u32, now: Timestamp, started: Timestamp) -> bool {
+        match (self.version.cmp(&current), &self.walk) {
+            // Another key file is newer than this node's.
+            (Ordering::Greater, _) => false,
+            (Ordering::Less, _) | (_, Walk::At { .. }) => true,
+            (_, Walk::Again { at }) => *at <= now,
+            (_, Walk::Done { at }) => *at < started && started < at.plus(LATE),
+        }
+    }
+}
+
+/// How one root stands, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootState {
+    pub root: Root,
+    /// The version that this server seals with.
+    pub version: u32,
+    pub progress: Progress,
+}
+
+/// Whether what lies in the database is sealed with the newest version of a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It never had another version.
+    First,
+    /// Rows are being sealed anew: so many so far.
+    Walking { sealed: u64 },
+    /// All were; the database is looked through once more then.
+    Again { at: Timestamp, sealed: u64 },
+    /// Nothing sealed with an older version is left, but for rows that cannot be opened at all.
+    Done { sealed: u64, unreadable: u64 },
+}
+
+impl Keeper {
+    /// How the roots stand that seal what lies in the database.
+    pub async fn root_states(&self) -> Result<Vec<RootState>, Error> {
+        let mut states = Vec::new();
+        for (root, _) in WALKS {
+            let version = self.roots.current(root);
+            let kept = match version {
+                1 => None,
+                _ => self.resealing(root).await?,
+            };
+            let progress = match kept.map(|kept| kept.value) {
+                None if version == 1 => Progress::First,
+                None => Progress::Walking { sealed: 0 },
+                Some(kept) if kept.version < version => Progress::Walking { sealed: 0 },
+                Some(kept) => match kept.walk {
+                    Walk::At { sealed, .. } => Progress::Walking {
+                        sealed: kept.sealed + sealed,
+                    },
+                    Walk::Again { at } => Progress::Again {
+                        at,
+                        sealed: kept.sealed,
+                    },
+                    Walk::Done { .. } => Progress::Done {
+                        sealed: kept.sealed,
+                        unreadable: kept.unreadable,
+                    },
+                },
+            };
+            states.push(RootState {
+                root,
+                version,
+                progress,
+            });
+        }
+        Ok(states)
+    }
+
+    /// Seals a page of rows anew, if any wait for it. Whether there is more to do at once.
+    pub async fn reseal(self: &Arc<Self>) -> Result<bool, Error> {
+        let (mut more, mut failed) = (false, None);
+        for walk in WALKS {
+            // What keeps the rows of one root from it does not keep those of the other.
+            match self.reseal_some(walk).await {
+                Ok(goes_on) => more |= goes_on,
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(more), Err)
+    }
+
+    async fn reseal_some(self: &Arc<Self>, (root, kind): (Root, Kind)) -> Result<bool, Error> {
+        let current = self.roots.current(root);
+        // Nothing is older than the first version.
+        if current == 1 {
+            return Ok(false);
+        }
+        let (now, kept) = (self.now(), self.resealing(root).await?);
+        if kept.is_some_and(|kept| !kept.is_due(current, now, self.started)) {
+            return Ok(false);
+        }
+        self.write(move |keeper, tx| keeper.reseal_page(tx, now, (root, kind)))
+            .await
+    }
+
+    async fn resealing(&self, root: Root) -> Result<Option<Stored<Resealing>>, Error> {
+        let id = self.rows.id(Resealing::KIND, &[root.name().as_bytes()]);
+        match self.rows.read(self.store.as_ref(), id).await {
+            // Then everything is looked through anew.
+            Err(Error::Bug(error)) => {
+                unreadable(Resealing::KIND, error.as_ref());
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// Step 2. Whether the walk goes on.
+    fn reseal_page(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        (root, kind): (Root, Kind),
+    ) -> TxResult<bool> {
+        let current = self.roots.current(root);
+        let id = self.rows.id(Resealing::KIND, &[root.name().as_bytes()]);
+        let kept = match self.rows.get::<Resealing>(tx, &id) {
+            Err(Stop::Failed(Error::Bug(_))) => {
+                tx.remove(Resealing::KIND, &id)?;
+                None
+            }
+            found => found?,
+        };
+        let mut state = kept.unwrap_or_else(|| {
+            Rows::blank(self.tenant(), Place::at(id), Resealing::first(current))
+        });
+        if !state.is_due(current, now, self.started) {
+            return Ok(false);
+        }
+        if state.version < current {
+            state.value = Resealing::first(current);
+        } else if !matches!(state.walk, Walk::At { .. }) {
+            state.again();
+        }
+        let Walk::At {
+            after,
+            mut sealed,
+            first,
+        } = state.walk
+        else {
+            return Ok(false);
+        };
+        let found = tx.scan(Some((kind, RowId(after))), PAGE)?;
+        let page = found.iter().take_while(|any| any.kind == kind);
+        let mut end = None;
+        for AnyRow { row, .. } in page {
+            end = Some(row.id);
+            match self.reseal_row(tx, root, row) {
+                Ok(anew) => sealed += u64::from(anew),
+                // One that was changed outside the server must not keep the others from it.
+                Err(Stop::Failed(Error::Bug(error))) => {
+                    state.unreadable += 1;
+                    unreadable(kind, error.as_ref());
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        let goes_on = found.len() == PAGE && found.last().map(|any| any.row.id) == end;
+        state.walk = match end.filter(|_| goes_on) {
+            Some(end) => Walk::At {
+                after: end.0,
+                sealed,
+                first,
+            },
+            None => {
+                state.sealed += sealed;
+                let event = Event::new("server", now, "root.reseal", root.name().to_owned())
+                    .fact("version", current.to_string())
+                    .fact("rows", sealed.to_string());
+                self.record(tx, event)?;
+                if first || sealed > 0 {
+                    Walk::Again {
+                        at: now.plus(AGAIN),
+                    }
+                } else {
+                    Walk::Done { at: now }
+                }
+            }
+        };
+        self.rows.put(tx, &mut state)?;
+        Ok(goes_on)
+    }
+
+    fn reseal_row(&self, tx: &mut dyn Tx, root: Root, row: &Row) -> TxResult<bool> {
+        match root {
+            Root::Recovery => self.rewrap_envelope(tx, row),
+            _ => self.rows.rewrap(tx, row),
+        }
+    }
+}
+
+fn unreadable(kind: Kind, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(
+        code = "row_unreadable",
+        kind,
+        error = crate::core::error::chain(error),
+        "a row cannot be sealed anew"
+    );
+}

@@ -1,0 +1,243 @@
+//! An older database that was put back: noticed, refused, and, once an operator accepts it, burned.
+//!
+//! 1. The newest signed [`Checkpoint`] of the audit chain is kept outside the database: the anchor.
+//! 2. [`Keeper::standing`] compares a database with it. An older one, or one of another history, has
+//!    forgotten guesses that were judged and codes that were used; nobody may work with it.
+//! 3. [`Keeper::begin_era`] records that an operator accepts that. From then on the database is of a new
+//!    *era*, so that the anchors of all nodes are older than it, and so that a second restore is noticed too.
+//! 4. [`Keeper::burn_some`] walks over all rows that bound an attacker, a page in each transaction, until
+//!    the walk is done: every budget keeps at most one try, and whatever works once or for a while is ended
+//!    (`burn`). Any node may go on with a walk that another began.
+//!
+//! The anchor is written after the commit that it tells of, at most a second later: so it may lag, never lead,
+//! and a crash between the two is no alarm.
+
+mod burn;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::error::Error;
+use crate::core::keeper::Keeper;
+use crate::core::port::Store;
+use crate::core::port::random::bytes;
+use crate::core::port::store::{RowId, TxResult};
+use crate::core::rows::{Place, Record};
+use crate::core::time::Timestamp;
+use crate::limit::budget::Lost;
+use crate::trail::audit::{Checkpoint, Event};
+
+/// What lies between one accepted rollback and the next. A database that never had one has the era 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Era {
+    pub(crate) number: u64,
+    /// Random: two eras of one number, of two histories, are not the same.
+    pub(crate) mark: String,
+    pub(crate) since: Timestamp,
+    /// Seconds of which the database may have forgotten everything; `None`: nobody can tell.
+    forgotten: Option<u64>,
+    walk: Walk,
+}
+
+/// How far the burning is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Walk {
+    At {
+        /// The place in `burn::ORDER`.
+        kind: usize,
+        after: [u8; 16],
+        burned: u64,
+    },
+    #[default]
+    Done,
+}
+
+impl Record for Era {
+    const KIND: &'static str = "era";
+}
+
+/// How a database stands to what is kept outside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is at least as new.
+    Current,
+    /// A rollback was accepted, and its walk is not at its end.
+    Burning,
+    /// It is an older one, or of another history.
+    Older { why: String },
+}
+
+/// How far a walk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Burned {
+    /// Rows changed or ended so far.
+    pub rows: u64,
+    pub done: bool,
+}
+
+impl Keeper {
+    pub(crate) async fn era(&self, store: &dyn Store) -> Result<Era, Error> {
+        let id = self.rows.id(Era::KIND, &[]);
+        let era = self.rows.read::<Era>(store, id).await?;
+        Ok(era.map(|era| era.value).unwrap_or_default())
+    }
+
+    /// Step 2. `store`: the keeper's own, without what stands before it while it is refused.
+    /// Fails as the store does; without an anchor nothing can be told, and the database is taken as it is.
+    pub async fn standing(
+        &self,
+        store: &dyn Store,
+        anchor: Option<&Checkpoint>,
+    ) -> Result<Standing, Error> {
+        let era = self.era(store).await?;
+        if era.walk != Walk::Done {
+            return Ok(Standing::Burning);
+        }
+        let Some(anchor) = anchor else {
+            return Ok(Standing::Current);
+        };
+        let older = |why: String| Ok(Standing::Older { why });
+        if !self.is_genuine(anchor)? {
+            return older(
+                "the anchor is not signed with these keys: it was changed, or belongs to another database; put its own \
+                 copy back first"
+                    .to_owned(),
+            );
+        }
+        if era.number > anchor.era {
+            return Ok(Standing::Current);
+        }
+        if era.number < anchor.era || era.mark != anchor.era_mark {
+            return older(format!(
+                "a rollback was accepted at the beginning of era {}, and this database does not know of it",
+                anchor.era
+            ));
+        }
+        let end = self.audit_head(store).await?;
+        let end = end.map_or(0, |end| end.number);
+        if end < anchor.number {
+            return older(format!(
+                "its audit chain ends at link {end}, and link {} was seen at {}",
+                anchor.number,
+                anchor.at.rfc3339()
+            ));
+        }
+        match self.audit_link(store, anchor.number).await? {
+            Some(link) if link.tag == anchor.tag => Ok(Standing::Current),
+            _ => older(format!(
+                "link {} of its audit chain is not the one that was seen at {}",
+                anchor.number,
+                anchor.at.rfc3339()
+            )),
+        }
+    }
+
+    /// Step 3. Begins a new era, newer than that of `anchor`, or joins the one whose walk is not at its end.
+    pub async fn begin_era(self: &Arc<Self>, anchor: Option<&Checkpoint>) -> Result<(), Error> {
+        let now = self.now();
+        let forgotten = self.forgotten(now).await?;
+        let least = anchor.map_or(0, |anchor| anchor.era);
+        self.write(move |keeper, tx| {
+            let id = keeper.rows.id(Era::KIND, &[]);
+            let known = keeper.rows.get::<Era>(tx, &id)?;
+            if known.as_ref().is_some_and(|era| era.walk != Walk::Done) {
+                return Ok(());
+            }
+            let number = known.as_ref().map_or(0, |era| era.number).max(least) + 1;
+            let era = Era {
+                number,
+                mark: hex::encode(bytes::<16>(keeper.random.as_ref())),
+                since: now,
+                forgotten,
+                walk: Walk::At {
+                    kind: 0,
+                    after: [0; 16],
+                    burned: 0,
+                },
+            };
+            if let Some(mut known) = known {
+                known.value = era;
+                keeper.rows.put(tx, &mut known)?;
+            } else {
+                keeper
+                    .rows
+                    .create(tx, keeper.tenant(), Place::at(id), era)?;
+            }
+            let event = Event::new("server", now, "rollback.accept", format!("era {number}"));
+            let seconds = forgotten.map_or_else(|| "unknown".to_owned(), |span| span.to_string());
+            keeper.record(tx, event.fact("seconds_forgotten", seconds))
+        })
+        .await
+    }
+
+    /// Step 4, one page of it.
+    pub async fn burn_some(self: &Arc<Self>) -> Result<Burned, Error> {
+        let now = self.now();
+        self.write(move |keeper, tx| {
+            let id = keeper.rows.id(Era::KIND, &[]);
+            let Some(mut era) = keeper.rows.get::<Era>(tx, &id)? else {
+                return Err(Error::bug("no rollback was accepted").into());
+            };
+            let Walk::At {
+                kind,
+                after,
+                burned,
+            } = era.walk
+            else {
+                return Ok(Burned {
+                    rows: 0,
+                    done: true,
+                });
+            };
+            let lost = Lost {
+                era: era.number,
+                span: era.forgotten.map(Duration::from_secs),
+            };
+            let page = keeper.burn_page(tx, now, lost, (kind, RowId(after)))?;
+            let rows = burned + page.burned;
+            let done = page.next.is_none();
+            era.walk = match page.next {
+                Some((kind, after)) => Walk::At {
+                    kind,
+                    after: after.0,
+                    burned: rows,
+                },
+                None => Walk::Done,
+            };
+            let number = era.number;
+            keeper.rows.put(tx, &mut era)?;
+            if done {
+                let event = Event::new("server", now, "rollback.burn", format!("era {number}"));
+                keeper.record(tx, event.fact("rows", rows.to_string()))?;
+            }
+            Ok(Burned { rows, done })
+        })
+        .await
+    }
+
+    /// Whether something that was made at `made` may be older than the running era, and so have been used
+    /// in a history that is forgotten. `span`: how far the clock of its maker may be ahead.
+    pub(crate) fn is_of_forgotten_time(
+        &self,
+        tx: &mut dyn crate::core::port::store::Tx,
+        made: Timestamp,
+        span: Duration,
+    ) -> TxResult<bool> {
+        let id = self.rows.id(Era::KIND, &[]);
+        let era = self.rows.peek::<Era>(tx, &id)?;
+        Ok(era.is_some_and(|era| made <= era.since.plus(span)))
+    }
+
+    /// Seconds since the newest moment that the database knows.
+    async fn forgotten(&self, now: Timestamp) -> Result<Option<u64>, Error> {
+        let store = self.store.as_ref();
+        let Some(end) = self.audit_head(store).await? else {
+            return Ok(None);
+        };
+        let link = self.audit_link(store, end.number).await?;
+        let newest = link.and_then(|link| link.events.iter().map(|event| event.at).max());
+        Ok(newest.map(|newest| now.since(newest).as_secs()))
+    }
+}
