@@ -61,9 +61,9 @@ pub(crate) async fn show(
     let Some(id) = account_id(&path) else {
         return error::invalid("accountId: not a UUID");
     };
-    match admin.keeper.person_state(id).await {
+    match admin.services.people.person_state(id).await {
         Ok(state) => web::json::reply(StatusCode::OK, &state),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -96,14 +96,19 @@ pub(crate) async fn unlock(
     let Some(class) = class else {
         return error::invalid("class: login, password-recovery or signed-in");
     };
-    match admin.keeper.unlock_account("admin", id, class).await {
+    match admin
+        .services
+        .people
+        .unlock_account("admin", id, class)
+        .await
+    {
         Ok(()) => web::json::reply(
             StatusCode::OK,
             &Unlocked {
                 unlocked: class.name(),
             },
         ),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -120,14 +125,14 @@ pub(crate) async fn erase(
     let Some(id) = account_id(&path) else {
         return error::invalid("accountId: not a UUID");
     };
-    match admin.keeper.erase_person("admin", id).await {
+    match admin.services.people.erase_person("admin", id).await {
         Ok(()) => web::json::reply(
             StatusCode::OK,
             &Erased {
                 erased: id.0.to_string(),
             },
         ),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -144,9 +149,14 @@ pub(crate) async fn end_sessions(
     let Some(id) = account_id(&path) else {
         return error::invalid("accountId: not a UUID");
     };
-    match admin.keeper.end_account_sessions("admin", id).await {
+    match admin
+        .services
+        .people
+        .end_account_sessions("admin", id)
+        .await
+    {
         Ok(ended) => web::json::reply(StatusCode::OK, &Ended { ended }),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -154,9 +164,9 @@ pub(crate) async fn end_sessions(
 #[utoipa::path(post, operation_id = "rotateAccountSigningKeys", path = "/admin/v1/accounts/signing-keys/rotate", tag = "accounts", responses(
     (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin.keeper.rotate_person_keys("admin").await {
+    match admin.services.people.rotate_person_keys("admin").await {
         Ok(kids) => web::json::reply(StatusCode::OK, &Rotated { kids }),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 

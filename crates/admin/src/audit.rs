@@ -54,9 +54,14 @@ pub(crate) async fn events(
         Some(Ok(limit)) if (1..=1000).contains(&limit) => limit,
         Some(_) => return error::invalid("limit: a number from 1 to 1000"),
     };
-    match admin.keeper.audit_events(value("subject"), limit).await {
+    match admin
+        .services
+        .operators
+        .audit_events(value("subject"), limit)
+        .await
+    {
         Ok(events) => web::json::reply(StatusCode::OK, &Events { events }),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -64,8 +69,13 @@ pub(crate) async fn events(
 #[utoipa::path(post, operation_id = "verifyAudit", path = "/admin/v1/audit/verify", tag = "audit", responses(
     (status = 200, body = Verdict), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn verify(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin.keeper.verify_audit((admin.anchor)()).await {
+    match admin
+        .services
+        .operators
+        .verify_audit((admin.anchor)())
+        .await
+    {
         Ok(verdict) => web::json::reply(StatusCode::OK, &verdict),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }

@@ -56,9 +56,9 @@ pub(crate) async fn show(
     let Some(id) = key_id(&path) else {
         return error::invalid("keyId: not a UUID");
     };
-    match admin.keeper.key_state(id).await {
+    match admin.services.guarded_keys.key_state(id).await {
         Ok(state) => web::json::reply(StatusCode::OK, &state),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -75,9 +75,9 @@ pub(crate) async fn delete(
     let Some(id) = key_id(&path) else {
         return error::invalid("keyId: not a UUID");
     };
-    match admin.keeper.delete_key("admin", id).await {
+    match admin.services.guarded_keys.delete_key("admin", id).await {
         Ok(()) => web::json::reply(StatusCode::OK, &Deleted { deleted: true }),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 

@@ -68,12 +68,14 @@ pub(crate) async fn take_over(
         }
         let outcome = match item(line) {
             Ok(Item::Key(key)) => admin
-                .keeper
+                .services
+                .guarded_keys
                 .import_key(SURFACE, key)
                 .await
                 .map(|()| done.keys += 1),
             Ok(Item::User(user)) => admin
-                .keeper
+                .services
+                .guarded_keys
                 .import_contact(SURFACE, user)
                 .await
                 .map(|()| done.users += 1),
@@ -85,7 +87,7 @@ pub(crate) async fn take_over(
         match outcome {
             Ok(()) => {}
             Err(Error::Refused(Refusal::Conflict)) => done.skipped += 1,
-            Err(error) => return error::answer(&error, admin.keeper.now()),
+            Err(error) => return error::answer(&error, admin.services.now()),
         }
     }
     web::json::reply(StatusCode::OK, &done)

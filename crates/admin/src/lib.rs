@@ -21,7 +21,7 @@ mod wallet;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::audit::Checkpoint;
 use domain::secret::SecretText;
 use web::methods::only;
@@ -219,7 +219,7 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 
 /// What the admin API works with.
 pub struct Admin {
-    pub keeper: Arc<Keeper>,
+    pub services: Services,
     /// The bearer token of this run.
     pub token: SecretText,
     pub version: &'static str,

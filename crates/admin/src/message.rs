@@ -75,7 +75,7 @@ pub(crate) async fn preview(
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into(),
     };
-    let words = admin.keeper.preview(&message);
+    let words = admin.services.operators.preview(&message);
     web::json::reply(
         StatusCode::OK,
         &Words {

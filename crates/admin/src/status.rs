@@ -68,19 +68,19 @@ impl From<RootState> for RootKey {
 #[utoipa::path(get, operation_id = "showStatus", path = "/admin/v1/status", tag = "server", responses(
     (status = 200, body = Status), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn show(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    let keeper = &admin.keeper;
+    let services = &admin.services;
     let counted = async {
         Ok::<_, domain::Error>((
-            keeper.count_keys().await?,
-            keeper.count_accounts().await?,
-            keeper.waiting_letters().await?,
-            keeper.root_states().await?,
+            services.guarded_keys.count_keys().await?,
+            services.people.count_accounts().await?,
+            services.operators.waiting_letters().await?,
+            services.upkeep.root_states().await?,
         ))
     };
     match counted.await {
         Ok((guarded_keys, accounts, waiting_letters, roots)) => {
-            let ready = keeper.ready().await.is_ok();
-            let now = keeper.now().rfc3339();
+            let ready = services.ready().await.is_ok();
+            let now = services.now().rfc3339();
             let status = Status {
                 version: admin.version,
                 now,
@@ -92,6 +92,6 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>, _operator: Operator) -
             };
             web::json::reply(StatusCode::OK, &status)
         }
-        Err(error) => error::answer(&error, keeper.now()),
+        Err(error) => error::answer(&error, services.now()),
     }
 }

@@ -59,7 +59,10 @@ pub(crate) async fn show(
     let Some(name) = name(&path) else {
         return error::invalid("name: not an e-mail address");
     };
-    answer(&admin, admin.keeper.vault_account_state(name).await)
+    answer(
+        &admin,
+        admin.services.vaults.vault_account_state(name).await,
+    )
 }
 
 /// Gives an account a plan. It counts at once.
@@ -89,7 +92,11 @@ pub(crate) async fn set_plan(
     };
     answer(
         &admin,
-        admin.keeper.set_vault_plan("admin", name, plan).await,
+        admin
+            .services
+            .vaults
+            .set_vault_plan("admin", name, plan)
+            .await,
     )
 }
 
@@ -106,14 +113,18 @@ pub(crate) async fn delete(
     let Some(name) = name(&path) else {
         return error::invalid("name: not an e-mail address");
     };
-    let deleted = admin.keeper.delete_vault_account("admin", name).await;
+    let deleted = admin
+        .services
+        .vaults
+        .delete_vault_account("admin", name)
+        .await;
     answer(&admin, deleted.map(|()| AccountDeleted { deleted: true }))
 }
 
 fn answer<T: Serialize>(admin: &Admin, outcome: Result<T, Error>) -> Response {
     match outcome {
         Ok(state) => web::json::reply(StatusCode::OK, &state),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 

@@ -81,8 +81,8 @@ pub(crate) async fn users(State(admin): State<Arc<Admin>>, _: Operator, uri: Uri
         Ok(after) => after,
         Err(why) => return error::invalid(why),
     };
-    let found = admin.keeper.wallet_users(after, PAGE).await;
-    reply(found.map(|users| Users { users }), admin.keeper.now())
+    let found = admin.services.wallets.wallet_users(after, PAGE).await;
+    reply(found.map(|users| Users { users }), admin.services.now())
 }
 
 /// A user's devices and keys.
@@ -96,12 +96,16 @@ pub(crate) async fn belongings(State(admin): State<Arc<Admin>>, _: Operator, uri
         Ok(None) => return error::invalid("issuer and subject are needed"),
         Err(why) => return error::invalid(why),
     };
-    let found = admin.keeper.wallet_belongings(&issuer, &subject).await;
+    let found = admin
+        .services
+        .wallets
+        .wallet_belongings(&issuer, &subject)
+        .await;
     let view = |(devices, keys): (Vec<DeviceState>, Vec<WalletKeyState>)| Belongings {
         devices: devices.into_iter().map(device).collect(),
         keys: keys.into_iter().map(key).collect(),
     };
-    reply(found.map(view), admin.keeper.now())
+    reply(found.map(view), admin.services.now())
 }
 
 /// Switches a device off.
@@ -121,8 +125,12 @@ pub(crate) async fn deactivate(
     let Ok(device) = DeviceId::parse(&which.device_key) else {
         return error::invalid("device_key: not an uncompressed P-256 point in hex");
     };
-    let done = admin.keeper.deactivate_device(caller(), device).await;
-    reply(done.map(changed), admin.keeper.now())
+    let done = admin
+        .services
+        .wallets
+        .deactivate_device(caller(), device)
+        .await;
+    reply(done.map(changed), admin.services.now())
 }
 
 /// Forgets a user's enrolled face.
@@ -139,9 +147,11 @@ pub(crate) async fn remove_enrolment(
         Ok(who) => who,
         Err(response) => return response,
     };
-    let keeper = &admin.keeper;
-    let done = keeper.remove_enrolment(caller(), &who.issuer, &who.subject);
-    reply(done.await.map(changed), keeper.now())
+    let services = &admin.services;
+    let done = services
+        .wallets
+        .remove_enrolment(caller(), &who.issuer, &who.subject);
+    reply(done.await.map(changed), services.now())
 }
 
 /// Erases a user with devices, face, keys, keyshares and decisions.
@@ -158,10 +168,12 @@ pub(crate) async fn erase(
         Ok(who) => who,
         Err(response) => return response,
     };
-    let keeper = &admin.keeper;
-    let done: Result<ErasedUser, Error> =
-        keeper.erase_user(caller(), &who.issuer, &who.subject).await;
-    reply(done, keeper.now())
+    let services = &admin.services;
+    let done: Result<ErasedUser, Error> = services
+        .wallets
+        .erase_user(caller(), &who.issuer, &who.subject)
+        .await;
+    reply(done, services.now())
 }
 
 fn reply<T: Serialize>(done: Result<T, Error>, now: Timestamp) -> Response {

@@ -94,12 +94,16 @@ async fn measure(engine: &str, backing: Backing, aim: f64, larger: Option<u64>) 
 
 /// The audit trail is written while it is measured, as in the server.
 fn jobs(kit: &Kit) -> tokio::task::JoinHandle<()> {
-    let keeper = Arc::clone(&kit.keeper);
+    let services = kit.services.clone();
     tokio::spawn(async move {
         let mut pause = tokio::time::interval(Duration::from_millis(500));
         loop {
             pause.tick().await;
-            keeper.keep_house().await.expect("housekeeping runs");
+            services
+                .upkeep
+                .keep_house()
+                .await
+                .expect("housekeeping runs");
         }
     })
 }
@@ -116,9 +120,10 @@ struct Bench {
 
 impl Bench {
     async fn new(kit: &Kit) -> Self {
-        let client = kit.client(cis::routes);
+        let client = kit.client(|services| cis::routes(services.tenants));
         let tenant = kit
-            .keeper
+            .services
+            .tenants
             .create_tenant("bench", "Bench".to_owned())
             .await
             .expect("a tenant");
@@ -165,29 +170,27 @@ impl Bench {
     }
 
     async fn served(&self, kit: &Kit) -> SocketAddr {
-        serve(cis::routes(Arc::clone(&kit.keeper))).await
+        serve(cis::routes(Arc::clone(&kit.services.tenants))).await
     }
 
     /// The same JSON and the same two signature checks, and nothing else.
     async fn served_bare(&self, kit: &Kit) -> SocketAddr {
-        let state = (
-            Arc::clone(&kit.keeper),
-            Arc::new(self.public.spki().to_vec()),
-        );
+        let state = (kit.services.clone(), Arc::new(self.public.spki().to_vec()));
         let path = "/cis/v1/users/{user}/device-keys/{key}/validate";
         serve(Router::new().route(path, post(bare)).with_state(state)).await
     }
 }
 
 async fn bare(
-    State((keeper, spki)): State<(Arc<domain::Keeper>, Arc<Vec<u8>>)>,
+    State((services, spki)): State<(domain::Services, Arc<Vec<u8>>)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let bearer = headers["authorization"].to_str().unwrap_or_default();
     let token = bearer.trim_start_matches("Bearer ");
-    let claims = keeper
-        .verify_token(CLIENT_TOKENS, token)
+    let claims = services
+        .tenants
+        .verify_claims(CLIENT_TOKENS, token)
         .await
         .expect("keys in memory");
     let claims: Value = serde_json::from_slice(&claims.unwrap_or_default()).unwrap_or_default();
@@ -355,7 +358,7 @@ async fn once(count: u64) {
         .build()
         .await;
     let bench = Bench::new(&kit).await;
-    let client = kit.client(cis::routes);
+    let client = kit.client(|services| cis::routes(services.tenants));
     let bearer = format!("Bearer {}", bench.bearer);
     let headers = [
         ("authorization", bearer.as_str()),

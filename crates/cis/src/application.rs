@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::permission::Manage;
 use domain::tenant::{ApplicationChange, ApplicationForm, ApplicationView, ClientForm, NewSecret};
-use domain::{Keeper, Refusal};
+use domain::{Refusal, Tenants};
 use http::StatusCode;
 
 use crate::SURFACE;
@@ -20,7 +20,7 @@ use crate::wire::{
     OneApplication,
 };
 
-type App = State<Arc<Keeper>>;
+type App = State<Arc<Tenants>>;
 
 /// What the original knows beside and this server does not need: may be sent, and is ignored.
 const IGNORED: &[&str] = &[
@@ -214,6 +214,6 @@ fn render(view: ApplicationView, new: Option<NewSecret>) -> Application {
     }
 }
 
-fn unknown(keeper: &Keeper) -> Response {
+fn unknown(keeper: &Tenants) -> Response {
     error::answer(&Refusal::UnknownSubject.into(), APPLICATION, keeper.now())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
-use domain::Keeper;
+use domain::Tenants;
 use domain::device_key::KeyName;
 use domain::permission::{Grant, Need};
 use domain::tenant::{ApplicationId, ClientId, RoleId, UserId};
@@ -50,10 +50,10 @@ pub(crate) struct Call<N> {
     body: axum::body::Body,
 }
 
-impl<N: Need> FromRequest<Arc<Keeper>> for Call<N> {
+impl<N: Need> FromRequest<Arc<Tenants>> for Call<N> {
     type Rejection = Response;
 
-    async fn from_request(request: Request, keeper: &Arc<Keeper>) -> Result<Self, Response> {
+    async fn from_request(request: Request, keeper: &Arc<Tenants>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let Bearer::Token(token) = web::auth::bearer(&parts.headers) else {
             return Err(error::unauthorized(error::offered(&parts.headers)));

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::permission::Manage;
 use domain::signing::{Algorithm, PublicNumbers};
 use domain::tenant::{AssertionKey, ClientChange, ClientForm, RoleId};
-use domain::{Keeper, Refusal};
+use domain::{Refusal, Tenants};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ use crate::fields::Fields;
 use crate::value::{NAME, SHORT};
 use crate::wire::{ChangeClient, Client, CreateClient, HIDDEN};
 
-type App = State<Arc<Keeper>>;
+type App = State<Arc<Tenants>>;
 
 /// What the original knows beside and this server does not need: may be sent, and is ignored.
 const IGNORED: &[&str] = &[
@@ -215,6 +215,6 @@ fn assertion_key(jwk: &Value) -> Option<AssertionKey> {
     AssertionKey::new(text("kid").map(str::to_owned), algorithm, &numbers)
 }
 
-fn unknown(keeper: &Keeper) -> Response {
+fn unknown(keeper: &Tenants) -> Response {
     error::answer(&Refusal::UnknownSubject.into(), CLIENT, keeper.now())
 }

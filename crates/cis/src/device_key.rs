@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::Tenants;
 use domain::device_key::{Checked, DeviceKeyChange, DeviceKeyForm, KeyName, PublicKey, PushTarget};
 use domain::permission::{DeleteKeys, EditKeys, Execute, ListKeys, Never, ReadKeys, RegisterKeys};
 use http::StatusCode;
@@ -20,7 +20,7 @@ use crate::wire::{
     Challenge, ChangeKey, Keys, OneChallenge, OneKey, RegisterKey, Validate, Validated,
 };
 
-type App = State<Arc<Keeper>>;
+type App = State<Arc<Tenants>>;
 
 /// Registers a device key. There is no body in the answer.
 #[utoipa::path(post, path = "/cis/v1/users/{user_id}/device-keys", operation_id = "createDeviceKeys",

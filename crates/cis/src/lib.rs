@@ -21,7 +21,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Tenants;
 use web::methods::only;
 
 pub use error::{late, not_found, panicked};
@@ -112,7 +112,7 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 pub(crate) const SURFACE: &str = "cis";
 
 /// The routes of [`ROUTES`], answering exactly the methods named there.
-pub fn routes(keeper: Arc<Keeper>) -> Router {
+pub fn routes(keeper: Arc<Tenants>) -> Router {
     let on_405 = error::method_not_allowed;
     let keys = "/cis/v1/users/{user_id}/device-keys";
     let key = |rest: &str| format!("{keys}/{{key_id}}{rest}");

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
-use domain::access_token::CLIENT_TOKENS;
+use domain::Tenants;
 use http::StatusCode;
 
 use crate::error::{self, APPLICATION};
@@ -14,8 +13,8 @@ use crate::wire::{Discovery, Jwk, JwkSet};
 /// The keys that tokens are signed with, and those that still verify.
 #[utoipa::path(get, path = "/cis/oidc/jwks", operation_id = "getJwks", tag = "tokens", security(()),
     responses((status = 200, description = "The keys", body = JwkSet)))]
-pub(crate) async fn jwks(State(keeper): State<Arc<Keeper>>) -> Response {
-    match keeper.signing_ring(CLIENT_TOKENS).await {
+pub(crate) async fn jwks(State(keeper): State<Arc<Tenants>>) -> Response {
+    match keeper.token_keys().await {
         Ok(ring) => {
             let keys = ring
                 .public(keeper.now())
@@ -31,7 +30,7 @@ pub(crate) async fn jwks(State(keeper): State<Arc<Keeper>>) -> Response {
 /// OpenID Connect discovery, as far as client tokens go.
 #[utoipa::path(get, path = "/cis/oidc/.well-known/openid-configuration", operation_id = "getDiscovery",
     tag = "tokens", security(()), responses((status = 200, description = "Where things are", body = Discovery)))]
-pub(crate) async fn discovery(State(keeper): State<Arc<Keeper>>) -> Response {
+pub(crate) async fn discovery(State(keeper): State<Arc<Tenants>>) -> Response {
     let base = keeper.public_url();
     let discovery = Discovery {
         issuer: keeper.token_issuer().to_owned(),

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::permission::{Manage, Permission};
 use domain::tenant::RoleForm;
-use domain::{Keeper, Refusal};
+use domain::{Refusal, Tenants};
 use http::StatusCode;
 
 use crate::SURFACE;
@@ -16,7 +16,7 @@ use crate::fields::Fields;
 use crate::value::{NAME, SHORT};
 use crate::wire::{ClientRoleForm, OneRole, Roles};
 
-type App = State<Arc<Keeper>>;
+type App = State<Arc<Tenants>>;
 
 /// Makes a role.
 #[utoipa::path(post, path = "/cis/v1/client-roles", operation_id = "createClientRole", tag = "administration",

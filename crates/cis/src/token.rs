@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use domain::access_token::{ClientProof, IssuedToken, TokenRequest};
 use domain::secret::SecretText;
-use domain::{Caller, Error, Keeper, Refusal, Timestamp};
+use domain::{Caller, Error, Refusal, Tenants, Timestamp};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use web::ClientAddr;
 use web::body::BodyError;
@@ -31,7 +31,7 @@ const OIDC_WORDS: [&str; 5] = ["openid", "offline_access", "email", "phone", "pr
     (status = 401, description = "Not a client, or not its secret", body = TokenError),
     (status = 413, description = "Body too large", body = TokenError),
     (status = 429, description = "Too many failures", body = TokenError)))]
-pub(crate) async fn issue(State(keeper): State<Arc<Keeper>>, request: Request) -> Response {
+pub(crate) async fn issue(State(keeper): State<Arc<Tenants>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let network = ClientAddr::of(&parts.extensions).network();
     let caller = Caller {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::Tenants;
 use domain::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
 use domain::tenant::MemberForm;
 use http::StatusCode;
@@ -17,7 +17,7 @@ use crate::fields::Fields;
 use crate::value::{self, EMAIL, PHONE, SHORT};
 use crate::wire::{self, CreateUser, Envelope, OneUser};
 
-type App = State<Arc<Keeper>>;
+type App = State<Arc<Tenants>>;
 
 /// Makes a user, who becomes a member of the calling application.
 #[utoipa::path(post, path = "/cis/v1/users", operation_id = "createUser", tag = "users",

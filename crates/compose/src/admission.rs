@@ -1,9 +1,8 @@
 //! Whether a server may begin to work with a database: it must be complete, not moved away, and the newest there is.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use domain::Keeper;
+use domain::Services;
 use domain::audit::Checkpoint;
 use domain::rollback::Standing;
 use store::Backend;
@@ -22,7 +21,7 @@ const IF_LOST: &str = "If it is lost, start once with --accept-rollback: then ev
 ///
 /// `path`: the file of the anchor. Returns the anchor to go on from.
 pub async fn admit(
-    keeper: &Arc<Keeper>,
+    services: &Services,
     store: &dyn Backend,
     path: &Path,
     accept: bool,
@@ -32,7 +31,7 @@ pub async fn admit(
         Err(why) if !accept => return Err(broken(&why)),
         known => known.ok().flatten(),
     };
-    let standing = until_available(|| keeper.standing(store, known.as_ref())).await?;
+    let standing = until_available(|| services.upkeep.standing(store, known.as_ref())).await?;
     let is_unknown = known.is_none() && (found.restored.is_some() || accept);
     match standing {
         Standing::Current if !is_unknown => {
@@ -43,11 +42,11 @@ pub async fn admit(
                 );
             }
         }
-        Standing::Burning => limit_to_one_try(keeper).await?,
+        Standing::Burning => limit_to_one_try(services).await?,
         _ if accept => {
             let before = known.as_ref();
-            until_available(|| keeper.begin_era(before)).await?;
-            limit_to_one_try(keeper).await?;
+            until_available(|| services.upkeep.begin_era(before)).await?;
+            limit_to_one_try(services).await?;
         }
         Standing::Older { why } => return Err(older(path, &why)),
         Standing::Current => return Err(unanchored(path)),
@@ -55,7 +54,7 @@ pub async fn admit(
     if found.restored.is_some() {
         until_available(|| unset_mark(store, Mark::Restored)).await?;
     }
-    let newest = until_available(|| keeper.checkpoint_of(store)).await?;
+    let newest = until_available(|| services.upkeep.checkpoint_of(store)).await?;
     if let Some(newest) = &newest
         && let Err(error) = anchor::write(path, newest).await
     {
@@ -108,10 +107,10 @@ pub fn not_here(marks: &Marks) -> Option<String> {
     })
 }
 
-async fn limit_to_one_try(keeper: &Arc<Keeper>) -> Result<(), String> {
+async fn limit_to_one_try(services: &Services) -> Result<(), String> {
     let mut logged = 0;
     loop {
-        let burned = until_available(|| keeper.burn_some()).await?;
+        let burned = until_available(|| services.upkeep.burn_some()).await?;
         if burned.done || burned.rows >= logged + 10_000 {
             logged = burned.rows;
             tracing::warn!(
@@ -126,6 +125,6 @@ async fn limit_to_one_try(keeper: &Arc<Keeper>) -> Result<(), String> {
         }
     }
     // From here on the anchor names the new era.
-    while until_available(|| keeper.link_audit()).await? > 0 {}
+    while until_available(|| services.upkeep.link_audit()).await? > 0 {}
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use config::{Config, Loaded, courier_options};
 use domain::policy::{HashPolicy, Policy};
 use domain::port::{Clock, Courier, Random, Roots, Store};
-use domain::{Error, Keeper, Ports};
+use domain::{Error, Ports, Services};
 use outside::{
     ComposerOptions, HttpKeySets, LocalRoots, MovableClock, OutsideCourier, OutsideLiveness,
     SystemRandom, TemplateComposer, WatchedClock,
@@ -39,7 +39,7 @@ pub enum Mode {
 
 /// Everything that a server works with.
 pub struct Composition {
-    pub keeper: Arc<Keeper>,
+    pub services: Services,
     /// The database itself, without the gate in front of it.
     pub store: Arc<dyn Backend>,
     pub gate: Arc<Gate>,
@@ -86,10 +86,10 @@ pub async fn compose(loaded: &Loaded, mode: Mode, public: &str) -> Result<Compos
         random: Arc::clone(&random),
         roots,
     };
-    let keeper = keeper(loaded, mode, public, base)?;
-    keeper.prepare().await.map_err(|error| cause(&error))?;
+    let services = services(loaded, mode, public, base)?;
+    services.prepare().await.map_err(|error| cause(&error))?;
     Ok(Composition {
-        keeper,
+        services,
         store,
         gate,
         watched: clocks.watched,
@@ -136,12 +136,7 @@ pub struct Base {
 }
 
 /// The use cases over a database and its root keys. `public` is as in [`compose`].
-pub fn keeper(
-    loaded: &Loaded,
-    mode: Mode,
-    public: &str,
-    base: Base,
-) -> Result<Arc<Keeper>, String> {
+pub fn services(loaded: &Loaded, mode: Mode, public: &str, base: Base) -> Result<Services, String> {
     let config = &loaded.config;
     let Base {
         store,
@@ -166,7 +161,7 @@ pub fn keeper(
         key_sets: Arc::new(HttpKeySets::new(config.duo.key_sets())?),
         liveness: Arc::new(OutsideLiveness::new(config.duo.liveness()?, clock)?),
     };
-    Keeper::new(ports, policy(config, mode, public)?).map_err(|error| cause(&error))
+    Services::new(ports, policy(config, mode, public)?).map_err(|error| cause(&error))
 }
 
 fn policy(config: &Config, mode: Mode, public: &str) -> Result<Policy, String> {

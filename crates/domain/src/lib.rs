@@ -16,36 +16,33 @@ pub mod limit;
 pub mod person;
 pub mod policy;
 pub mod proof;
+pub mod services;
 pub mod tenant;
 pub mod trail;
 pub mod vault;
 pub mod wallet;
 
+pub use crate::core::caller::Caller;
 pub use crate::core::error::{Condition, Error, Refusal};
-pub use crate::core::keeper::{Caller, Keeper, Ports};
 pub use crate::core::time::Timestamp;
+pub use crate::services::{Ports, Services};
 
 // The paths by which other crates know these modules.
-pub use crate::core::{error, keeper, port, rows, secret, time};
+pub use crate::core::{error, message, port, rows, secret, time};
 pub use crate::guarded_key as custody;
 pub use crate::guarded_key::{contact, lock, recovery};
-pub use crate::letter::{message, outbox};
+pub use crate::letter::outbox;
 pub use crate::limit::{budget, hashing, lockout, quota, rate, turns};
-pub use crate::person::{process, session};
-pub use crate::proof::{bearer, challenge, password, signing, token, vouched};
+pub use crate::person::process;
+pub use crate::proof::{bearer, challenge, password, session, signing, token, vouched};
 pub use crate::tenant::{access_token, device_key, permission};
 pub use crate::trail::{audit, jobs, resealing, rollback};
 pub use crate::wallet::step_up;
 
-/// The service for PIN-guarded keys. Until the hub is divided, every service is the one [`Keeper`].
-pub type GuardedKeys = Keeper;
-/// The service for accounts with one-time tokens.
-pub type People = Keeper;
-/// The service for accounts with an encrypted vault.
-pub type Vaults = Keeper;
-/// The service for wallets: users, devices and keyshares.
-pub type Wallets = Keeper;
-/// The service for tenants, their applications and clients, and device keys.
-pub type Tenants = Keeper;
-/// The service for what only an operator may do.
-pub type Operators = Keeper;
+pub use crate::guarded_key::GuardedKeys;
+pub use crate::person::People;
+pub use crate::proof::operator::Operators;
+pub use crate::tenant::Tenants;
+pub use crate::trail::jobs::Upkeep;
+pub use crate::vault::Vaults;
+pub use crate::wallet::Wallets;

@@ -1,4 +1,4 @@
-//! The keeper from outside: what must hold whatever is asked of it, in whatever order, and whatever breaks.
+//! The services from outside: what must hold whatever is asked of it, in whatever order, and whatever breaks.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "domain/audit.rs"]

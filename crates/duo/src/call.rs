@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 use domain::vouched::{Bearer, Login, Need};
-use domain::{Caller, Keeper};
+use domain::{Caller, Wallets};
 use http::{HeaderMap, Uri, header};
 use web::ClientAddr;
 use web::auth::Bearer as Offered;
@@ -84,7 +84,7 @@ impl Call {
     /// Who calls, with the right that the endpoint needs.
     pub(crate) fn bearer(
         &self,
-        keeper: &Arc<Keeper>,
+        wallets: &Arc<Wallets>,
         scope: Option<&'static str>,
         login: Login,
     ) -> impl Future<Output = Result<Bearer, Failure>> + Send + use<> {
@@ -92,11 +92,11 @@ impl Call {
             Offered::Token(token) => Some(token.to_owned()),
             Offered::Missing | Offered::Malformed => None,
         };
-        let keeper = Arc::clone(keeper);
+        let wallets = Arc::clone(wallets);
         async move {
             let token = token.ok_or(error::TOKEN_INVALID)?;
-            let judged = keeper.bearer(&token, Need { scope, login }).await;
-            judged.map_err(|error| error::of_token(error, keeper.now()))
+            let judged = wallets.bearer(&token, Need { scope, login }).await;
+            judged.map_err(|error| error::of_token(error, wallets.now()))
         }
     }
 

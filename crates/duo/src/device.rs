@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domain::Keeper;
+use domain::Wallets;
 use domain::vouched::Login;
 use domain::wallet::{DeviceProof, DeviceState, Newness};
 use http::StatusCode;
@@ -22,14 +22,14 @@ use crate::{error, value};
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn challenge(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn challenge(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:devices"), Login::Whenever)
+        .bearer(&wallets, Some("write:devices"), Login::Whenever)
         .await?;
     let path = web::path::segments(&call.uri).map_err(|_| error::DEVICE_MALFORMED)?;
     let device = value::device(path.get(3).map_or("", String::as_str))?;
-    let issued = keeper.issue_challenge(bearer, device).await;
-    let issued = issued.map_err(|error| error::of(error, keeper.now()))?;
+    let issued = wallets.issue_challenge(bearer, device).await;
+    let issued = issued.map_err(|error| error::of(error, wallets.now()))?;
     let body = Challenge {
         challenge: issued.hex,
         ttl_seconds: issued.life.as_secs(),
@@ -51,9 +51,9 @@ pub(crate) async fn challenge(State(keeper): State<Arc<Keeper>>, call: Call) -> 
     (status = 429, description = "Too many calls or face attempts", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:devices"), Login::Whenever)
+        .bearer(&wallets, Some("write:devices"), Login::Whenever)
         .await?;
     let (caller, client) = (call.caller.clone(), call.client);
     let mut members = call.members(FACE_BODY).await?;
@@ -66,10 +66,10 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
         device,
         signature,
         name,
-        shown: value::shown(&keeper, &mut members, client)?,
+        shown: value::shown(&wallets, &mut members, client)?,
     };
-    let done = keeper.register_device(caller, bearer, proof).await;
-    let done = done.map_err(|error| error::of(error, keeper.now()))?;
+    let done = wallets.register_device(caller, bearer, proof).await;
+    let done = done.map_err(|error| error::of(error, wallets.now()))?;
     let (status, message) = match done.done {
         Newness::New => (StatusCode::CREATED, "Device registered successfully"),
         Newness::Known => (StatusCode::OK, "Device already registered"),
@@ -88,12 +88,12 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn list(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:devices"), Login::Whenever)
+        .bearer(&wallets, Some("read:devices"), Login::Whenever)
         .await?;
-    let devices = keeper.devices(&bearer).await;
-    let devices = devices.map_err(|error| error::of(error, keeper.now()))?;
+    let devices = wallets.devices(&bearer).await;
+    let devices = devices.map_err(|error| error::of(error, wallets.now()))?;
     let devices = devices.into_iter().map(shown).collect();
     Ok(web::json::reply(StatusCode::OK, &Devices { devices }))
 }

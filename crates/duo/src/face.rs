@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::vouched::Login;
-use domain::{Keeper, Timestamp};
+use domain::{Timestamp, Wallets};
 use http::StatusCode;
 
 use crate::call::{Call, FACE_BODY, Reply};
@@ -23,15 +23,15 @@ use crate::{error, value};
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:face"), Login::Fresh)
+        .bearer(&wallets, Some("write:face"), Login::Fresh)
         .await?;
     let (caller, client) = (call.caller.clone(), call.client);
     let mut members = call.members(FACE_BODY).await?;
     let evidence = value::evidence(&mut members, client)?.ok_or(error::MALFORMED)?;
-    let done = keeper.enrol(caller, bearer, evidence).await;
-    let done = done.map_err(|error| error::of(error, keeper.now()))?;
+    let done = wallets.enrol(caller, bearer, evidence).await;
+    let done = done.map_err(|error| error::of(error, wallets.now()))?;
     let body = Done {
         scan_result_blob: done.for_client,
         ..Done::new("Face registered successfully")
@@ -46,12 +46,12 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:face"), Login::Whenever)
+        .bearer(&wallets, Some("read:face"), Login::Whenever)
         .await?;
-    let state = keeper.enrolment(&bearer).await;
-    let state = state.map_err(|error| error::of(error, keeper.now()))?;
+    let state = wallets.enrolment(&bearer).await;
+    let state = state.map_err(|error| error::of(error, wallets.now()))?;
     let body = Face {
         registered: state.since.is_some(),
         registered_at: state.since.map(Timestamp::rfc3339_seconds),
@@ -69,15 +69,15 @@ pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply
     (status = 404, description = "User not registered, or not offered", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn session_token(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn session_token(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:face"), Login::Whenever)
+        .bearer(&wallets, Some("read:face"), Login::Whenever)
         .await?;
     let agent = call.headers.get("x-user-agent");
     let agent = agent.and_then(|value| value.to_str().ok()).unwrap_or("");
     let agent = value::agent(agent.to_owned())?;
-    let token = keeper.session_token(&bearer, &agent).await;
-    let session_token = token.map_err(|error| error::of(error, keeper.now()))?;
+    let token = wallets.session_token(&bearer, &agent).await;
+    let session_token = token.map_err(|error| error::of(error, wallets.now()))?;
     Ok(web::json::reply(
         StatusCode::OK,
         &SessionToken { session_token },

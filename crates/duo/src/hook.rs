@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::Wallets;
 use domain::wallet::{Answer, DeviceId, KeyId, KeyNotice, KeyUse, SETUP_LIMIT};
 use http::StatusCode;
 use serde_json::Value;
@@ -14,20 +14,20 @@ use crate::error::{self, Code};
 use crate::value::{self, Members};
 
 /// §12.1: may this device make a key?
-pub(crate) async fn allow_making(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn allow_making(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let caller = call.caller.clone();
     let mut members = call.members(BODY).await?;
     let device = device(&mut members)?;
     let instance = value::instance(&mut members)?;
     value::setup(&mut members)?;
-    let answer = keeper.allow_making(caller, device, instance).await;
+    let answer = wallets.allow_making(caller, device, instance).await;
     answer
         .map(said)
-        .map_err(|error| error::of(error, keeper.now()))
+        .map_err(|error| error::of(error, wallets.now()))
 }
 
 /// §12.2: a key was made.
-pub(crate) async fn note_key(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn note_key(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let caller = call.caller.clone();
     let mut members = call.members(BODY).await?;
     let device = device(&mut members)?;
@@ -37,14 +37,14 @@ pub(crate) async fn note_key(State(keeper): State<Arc<Keeper>>, call: Call) -> R
         key: KeyId::parse(&key).ok_or(error::MALFORMED)?,
         instance: value::instance(&mut members)?,
     };
-    let answer = keeper.note_key(caller, notice).await;
+    let answer = wallets.note_key(caller, notice).await;
     answer
         .map(said)
-        .map_err(|error| error::of(error, keeper.now()))
+        .map_err(|error| error::of(error, wallets.now()))
 }
 
 /// §12.3: may these keys be used?
-pub(crate) async fn allow_use(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn allow_use(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let caller = call.caller.clone();
     let mut members = call.members(BODY).await?;
     let device = device(&mut members)?;
@@ -56,10 +56,10 @@ pub(crate) async fn allow_use(State(keeper): State<Arc<Keeper>>, call: Call) -> 
         keys: keys(&mut setup)?,
         setup: kept(setup),
     };
-    let answer = keeper.allow_use(caller, wanted).await;
+    let answer = wallets.allow_use(caller, wanted).await;
     answer
         .map(said)
-        .map_err(|error| error::of(error, keeper.now()))
+        .map_err(|error| error::of(error, wallets.now()))
 }
 
 fn device(members: &mut Members) -> Result<DeviceId, Code> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domain::Keeper;
+use domain::Wallets;
 use domain::vouched::Login;
 use domain::wallet::WalletKeyState;
 use http::StatusCode;
@@ -18,10 +18,10 @@ use crate::wire::{Backup, ErrorBody, Keys, ListedKey};
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
-    let bearer = call.bearer(&keeper, None, Login::Whenever).await?;
-    let keys = keeper.wallet_keys(&bearer).await;
-    let keys = keys.map_err(|error| error::of(error, keeper.now()))?;
+pub(crate) async fn list(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
+    let bearer = call.bearer(&wallets, None, Login::Whenever).await?;
+    let keys = wallets.wallet_keys(&bearer).await;
+    let keys = keys.map_err(|error| error::of(error, wallets.now()))?;
     let keys = keys.into_iter().map(shown).collect();
     Ok(web::json::reply(StatusCode::OK, &Keys { keys }))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::vouched::Login;
-use domain::{Error, Keeper, Refusal};
+use domain::{Error, Refusal, Wallets};
 use http::StatusCode;
 
 use crate::call::{Call, FACE_BODY, Reply, SHARES_BODY};
@@ -22,19 +22,19 @@ use crate::{error, value};
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 429, description = "Too many calls", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn backup(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn backup(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:backup"), Login::Whenever)
+        .bearer(&wallets, Some("write:backup"), Login::Whenever)
         .await?;
     let caller = call.caller.clone();
     let mut members = call.members(SHARES_BODY).await?;
-    let shares = value::shares(&mut members, keeper.longest_share())?;
-    match keeper.keep_shares(caller, bearer, shares).await {
+    let shares = value::shares(&mut members, wallets.longest_share())?;
+    match wallets.keep_shares(caller, bearer, shares).await {
         Ok(()) => {}
         Err(Error::Refused(Refusal::Forbidden { need: "key" })) => {
             return Err(error::KEY_UNKNOWN.into());
         }
-        Err(error) => return Err(error::of(error, keeper.now())),
+        Err(error) => return Err(error::of(error, wallets.now())),
     }
     let body = Done::new("Keyshares backed up successfully");
     Ok(web::json::reply(StatusCode::OK, &body))
@@ -53,16 +53,16 @@ pub(crate) async fn backup(State(keeper): State<Arc<Keeper>>, call: Call) -> Rep
     (status = 429, description = "Too many calls or face attempts", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn recover(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn recover(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:backup"), Login::Fresh)
+        .bearer(&wallets, Some("read:backup"), Login::Fresh)
         .await?;
     let (caller, client) = (call.caller.clone(), call.client);
     let mut members = call.members(FACE_BODY).await?;
     let keys = value::key_ids(&mut members)?;
-    let shown = value::shown(&keeper, &mut members, client)?;
-    let found = keeper.recover_shares(caller, bearer, keys, shown).await;
-    let found = found.map_err(|error| error::of(error, keeper.now()))?;
+    let shown = value::shown(&wallets, &mut members, client)?;
+    let found = wallets.recover_shares(caller, bearer, keys, shown).await;
+    let found = found.map_err(|error| error::of(error, wallets.now()))?;
     let keyshares: Vec<RecoveredShare> = found.done.into_iter().map(listed).collect();
     let missing = keyshares.iter().filter(|one| one.error.is_some()).count();
     if missing == keyshares.len() {

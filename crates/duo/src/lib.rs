@@ -1,7 +1,7 @@
 //! The Duo auth service API, version 2: device trust, step-up in person, keyshare backup and recovery for
 //! two-party wallets, and the hooks that a signing server calls.
 //!
-//! One request, one use case: a handler checks the token, parses, calls the keeper, and renders.
+//! One request, one use case: a handler checks the token, parses, calls the wallets, and renders.
 
 mod call;
 mod device;
@@ -20,7 +20,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Wallets;
 use web::methods::only;
 
 pub use error::{late, not_found, panicked};
@@ -77,10 +77,10 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 pub(crate) const SURFACE: &str = "duo";
 
 /// The public routes of [`ROUTES`], answering exactly the methods named there.
-pub fn routes(keeper: Arc<Keeper>) -> Router {
+pub fn routes(wallets: Arc<Wallets>) -> Router {
     let on_405 = error::method_not_allowed;
-    let offers_tokens = keeper.offers_session_tokens();
-    let offers_passkeys = keeper.passkeys().is_some();
+    let offers_tokens = wallets.offers_session_tokens();
+    let offers_passkeys = wallets.passkeys().is_some();
     let router = Router::new()
         .route(
             "/auth/users/register",
@@ -121,10 +121,10 @@ pub fn routes(keeper: Arc<Keeper>) -> Router {
     } else {
         router
     };
-    router.with_state(keeper)
+    router.with_state(wallets)
 }
 
-fn passkey_routes() -> Router<Arc<Keeper>> {
+fn passkey_routes() -> Router<Arc<Wallets>> {
     let on_405 = error::method_not_allowed;
     Router::new()
         .route(
@@ -147,7 +147,7 @@ fn passkey_routes() -> Router<Arc<Keeper>> {
 }
 
 /// The hooks, for a listener that only the signing server reaches. With a secret it is part of the path.
-pub fn hooks(keeper: Arc<Keeper>, secret: Option<&str>) -> Router {
+pub fn hooks(wallets: Arc<Wallets>, secret: Option<&str>) -> Router {
     let on_405 = error::method_not_allowed;
     let at = |name: &str| match secret {
         Some(secret) => format!("/hooks/duo/{secret}/{name}"),
@@ -161,7 +161,7 @@ pub fn hooks(keeper: Arc<Keeper>, secret: Option<&str>) -> Router {
         .route(&at("key-id"), only(on_405).post(hook::note_key).build())
         .route(&at("dsg-setup"), only(on_405).post(hook::allow_use).build())
         .fallback(|| async { not_found() })
-        .with_state(keeper)
+        .with_state(wallets)
 }
 
 /// Whether an unknown path is answered in this surface's shape.

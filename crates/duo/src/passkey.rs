@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::step_up::passkey::{PasskeyCall, PasskeyPolicy, PasskeyRefusal, Step};
+use domain::step_up::PasskeyRefusal;
+use domain::step_up::passkey::{PasskeyCall, PasskeyPolicy, Step};
 use domain::vouched::Login;
-use domain::{Keeper, Timestamp};
+use domain::{Timestamp, Wallets};
 use http::StatusCode;
 
 use crate::call::{BODY, Call, Reply};
@@ -28,13 +29,13 @@ use crate::wire::{
     (status = 409, description = "Passkey or face registered already", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn offer(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn offer(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:face"), Login::Fresh)
+        .bearer(&wallets, Some("write:face"), Login::Fresh)
         .await?;
-    let offer = keeper.offer_passkey(bearer).await;
-    let offer = offer.map_err(|error| error::of(error, keeper.now()))?;
-    let policy = policy(&keeper)?;
+    let offer = wallets.offer_passkey(bearer).await;
+    let offer = offer.map_err(|error| error::of(error, wallets.now()))?;
+    let policy = policy(&wallets)?;
     let wanted = |alg| Wanted {
         r#type: PUBLIC_KEY,
         alg,
@@ -75,15 +76,15 @@ pub(crate) async fn offer(State(keeper): State<Arc<Keeper>>, call: Call) -> Repl
     (status = 413, description = "Body too large", body = ErrorBody),
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:face"), Login::Fresh)
+        .bearer(&wallets, Some("write:face"), Login::Fresh)
         .await?;
     let caller = call.caller.clone();
     let mut members = call.members(BODY).await?;
     let new = value::new_passkey(&mut members)?;
-    let done = keeper.enrol_passkey(caller, bearer, new).await;
-    done.map_err(|error| error::of(error, keeper.now()))?;
+    let done = wallets.enrol_passkey(caller, bearer, new).await;
+    done.map_err(|error| error::of(error, wallets.now()))?;
     let body = Done::new("Passkey registered successfully");
     Ok(web::json::reply(StatusCode::CREATED, &body))
 }
@@ -95,12 +96,12 @@ pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> R
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:face"), Login::Whenever)
+        .bearer(&wallets, Some("read:face"), Login::Whenever)
         .await?;
-    let state = keeper.passkey_state(&bearer).await;
-    let state = state.map_err(|error| error::of(error, keeper.now()))?;
+    let state = wallets.passkey_state(&bearer).await;
+    let state = state.map_err(|error| error::of(error, wallets.now()))?;
     let body = Face {
         registered: state.since.is_some(),
         registered_at: state.since.map(Timestamp::rfc3339_seconds),
@@ -119,16 +120,16 @@ pub(crate) async fn show(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn for_device(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn for_device(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("write:devices"), Login::Whenever)
+        .bearer(&wallets, Some("write:devices"), Login::Whenever)
         .await?;
     let mut members = call.members(BODY).await?;
     let device = value::device(&value::text(&mut members, "device_id")?)?;
     let step = Step::NewDevice(&device);
-    let asked = keeper.call_for_passkey(bearer, step).await;
-    let asked = asked.map_err(|error| error::of(error, keeper.now()))?;
-    options(&keeper, asked)
+    let asked = wallets.call_for_passkey(bearer, step).await;
+    let asked = asked.map_err(|error| error::of(error, wallets.now()))?;
+    options(&wallets, asked)
 }
 
 /// Options for showing the passkey, for the recovery of these keyshares and no others.
@@ -142,25 +143,25 @@ pub(crate) async fn for_device(State(keeper): State<Arc<Keeper>>, call: Call) ->
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn for_keys(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn for_keys(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:backup"), Login::Fresh)
+        .bearer(&wallets, Some("read:backup"), Login::Fresh)
         .await?;
     let mut members = call.members(BODY).await?;
     let keys = value::key_ids(&mut members)?;
     let step = Step::Recovery(&keys);
-    let asked = keeper.call_for_passkey(bearer, step).await;
-    let asked = asked.map_err(|error| error::of(error, keeper.now()))?;
-    options(&keeper, asked)
+    let asked = wallets.call_for_passkey(bearer, step).await;
+    let asked = asked.map_err(|error| error::of(error, wallets.now()))?;
+    options(&wallets, asked)
 }
 
 const PUBLIC_KEY: &str = "public-key";
 
-fn options(keeper: &Keeper, asked: PasskeyCall) -> Reply {
+fn options(wallets: &Wallets, asked: PasskeyCall) -> Reply {
     let body = RequestOptions {
         public_key: Request {
             challenge: URL_SAFE_NO_PAD.encode(asked.challenge),
-            rp_id: policy(keeper)?.party.id.clone(),
+            rp_id: policy(wallets)?.party.id.clone(),
             allow_credentials: vec![Allowed {
                 r#type: PUBLIC_KEY,
                 id: URL_SAFE_NO_PAD.encode(&asked.credential),
@@ -175,8 +176,8 @@ fn options(keeper: &Keeper, asked: PasskeyCall) -> Reply {
 }
 
 /// The routes of this file are there only where there is a policy.
-fn policy(keeper: &Keeper) -> Result<&PasskeyPolicy, Failure> {
-    keeper.passkeys().ok_or_else(|| error::NO_ENDPOINT.into())
+fn policy(wallets: &Wallets) -> Result<&PasskeyPolicy, Failure> {
+    wallets.passkeys().ok_or_else(|| error::NO_ENDPOINT.into())
 }
 
 fn millis(life: std::time::Duration) -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domain::Keeper;
+use domain::Wallets;
 use domain::vouched::Login;
 use domain::wallet::{Decision, DecisionQuery, KeyId, Status};
 use http::{StatusCode, Uri};
@@ -24,13 +24,13 @@ use crate::wire::{ErrorBody, Transaction, Transactions};
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
+pub(crate) async fn list(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
     let bearer = call
-        .bearer(&keeper, Some("read:transactions"), Login::Whenever)
+        .bearer(&wallets, Some("read:transactions"), Login::Whenever)
         .await?;
     let query = query(&call.uri)?;
-    let page = keeper.decisions(&bearer, query).await;
-    let page = page.map_err(|error| error::of(error, keeper.now()))?;
+    let page = wallets.decisions(&bearer, query).await;
+    let page = page.map_err(|error| error::of(error, wallets.now()))?;
     let body = Transactions {
         transactions: page.decisions.into_iter().map(shown).collect(),
         next_cursor: page.next.map(value::cursor),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domain::Keeper;
+use domain::Wallets;
 use domain::vouched::Login;
 use domain::wallet::Newness;
 use http::StatusCode;
@@ -21,12 +21,12 @@ use crate::wire::{Done, ErrorBody};
     (status = 413, description = "Body too large", body = ErrorBody),
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn register(State(keeper): State<Arc<Keeper>>, call: Call) -> Reply {
-    let bearer = call.bearer(&keeper, None, Login::Whenever).await?;
+pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
+    let bearer = call.bearer(&wallets, None, Login::Whenever).await?;
     let caller = call.caller.clone();
     call.members_if_any().await?;
-    let done = keeper.register_user(caller, bearer).await;
-    let (status, text) = match done.map_err(|error| error::of(error, keeper.now()))? {
+    let done = wallets.register_user(caller, bearer).await;
+    let (status, text) = match done.map_err(|error| error::of(error, wallets.now()))? {
         Newness::New => (StatusCode::CREATED, "User registered successfully"),
         Newness::Known => (StatusCode::OK, "User already registered"),
     };

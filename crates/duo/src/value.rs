@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::Keeper;
+use domain::Wallets;
 use domain::secret::SecretText;
 use domain::step_up::passkey::{Assertion, NewPasskey};
 use domain::step_up::{Evidence, Shown};
@@ -104,12 +104,16 @@ pub(crate) fn evidence(members: &mut Members, client: IpAddr) -> Result<Option<E
 }
 
 /// Everything that may show the owner. A passkey is looked at only where passkeys are offered.
-pub(crate) fn shown(keeper: &Keeper, members: &mut Members, client: IpAddr) -> Result<Shown, Code> {
+pub(crate) fn shown(
+    wallets: &Wallets,
+    members: &mut Members,
+    client: IpAddr,
+) -> Result<Shown, Code> {
     let evidence = evidence(members, client)?;
     let passkey = match members.remove("passkey") {
-        Some(Value::Object(passkey)) if keeper.passkeys().is_some() => Some(assertion(passkey)?),
+        Some(Value::Object(passkey)) if wallets.passkeys().is_some() => Some(assertion(passkey)?),
         None | Some(Value::Null) => None,
-        Some(_) if keeper.passkeys().is_none() => None,
+        Some(_) if wallets.passkeys().is_none() => None,
         Some(_) => return Err(error::MALFORMED),
     };
     Ok(Shown { evidence, passkey })

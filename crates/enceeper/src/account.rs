@@ -39,7 +39,7 @@ pub(crate) async fn register(State(front): State<Arc<Front>>, call: Call) -> Res
             .cloned()
             .ok_or(Fault::Missing("auth"))?;
         let profile = Profile::check(auth, &NAMES)?;
-        match front.keeper.register(caller, name, profile, &JOINING).await {
+        match front.vaults.register(caller, name, profile, &JOINING).await {
             Err(Error::Refused(Refusal::Conflict)) => Ok(error::user_exists(&front)),
             registered => Ok(registered.map(|()| front.done())?),
         }
@@ -57,7 +57,7 @@ pub(crate) async fn register(State(front): State<Arc<Front>>, call: Call) -> Res
 pub(crate) async fn challenge(State(front): State<Arc<Front>>, call: Call) -> Response {
     let outcome = async {
         let name = call.fields().await?.name()?;
-        let challenge = front.keeper.start_login(name).await?;
+        let challenge = front.vaults.start_login(name).await?;
         let srp6a = Challenge {
             public: challenge.public,
             salt: challenge.salt,
@@ -87,7 +87,7 @@ pub(crate) async fn login(State(front): State<Arc<Front>>, call: Call) -> Respon
             proof,
             reference,
         };
-        let welcome = front.keeper.finish_login(caller, proof).await?;
+        let welcome = front.vaults.finish_login(caller, proof).await?;
         Ok(front.ok(&LoggedIn(welcome)))
     };
     front.answer(Noun::Challenge, outcome.await)
@@ -112,7 +112,7 @@ pub(crate) async fn edit(State(front): State<Arc<Front>>, call: Call) -> Respons
             None => Edit::Merge(body.without(&["email"])),
         };
         front
-            .keeper
+            .vaults
             .edit_account(caller, member, edit, &NAMES)
             .await?;
         Ok(front.done())
@@ -130,7 +130,7 @@ pub(crate) async fn edit(State(front): State<Arc<Front>>, call: Call) -> Respons
 pub(crate) async fn web_token(State(front): State<Arc<Front>>, call: Call) -> Response {
     let outcome = async {
         let member = call.member()?;
-        let token = front.keeper.issue_web_pass(call.caller, member).await?;
+        let token = front.vaults.issue_web_pass(call.caller, member).await?;
         Ok(front.ok(&WebToken { token }))
     };
     front.answer(Noun::User, outcome.await)
@@ -146,7 +146,7 @@ pub(crate) async fn web_token(State(front): State<Arc<Front>>, call: Call) -> Re
 pub(crate) async fn delete(State(front): State<Arc<Front>>, call: Call) -> Response {
     let outcome = async {
         let member = call.member()?;
-        front.keeper.delete_account(call.caller, member).await?;
+        front.vaults.delete_account(call.caller, member).await?;
         Ok(front.done())
     };
     front.answer(Noun::User, outcome.await)

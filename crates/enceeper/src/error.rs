@@ -142,7 +142,7 @@ pub(crate) fn failed(front: &Front, error: &Error) -> Response {
 }
 
 pub(crate) fn limited(front: &Front, until: Option<Timestamp>) -> Response {
-    let seconds = until.map_or(1, |until| until.retry_after(front.keeper.now()));
+    let seconds = until.map_or(1, |until| until.retry_after(front.vaults.now()));
     retry(
         front.refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
         seconds,

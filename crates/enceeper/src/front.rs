@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use domain::Keeper;
+use domain::Vaults;
 use http::StatusCode;
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ impl Default for Options {
 
 /// The state of all handlers.
 pub(crate) struct Front {
-    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) vaults: Arc<Vaults>,
     pub(crate) options: Options,
 }
 

@@ -114,7 +114,7 @@ async fn openly(
     caller: &Caller,
     refusal: Option<Response>,
 ) -> Result<(Meter, Option<Response>), Error> {
-    let meter = gate.front.keeper.enter_openly(caller).await?;
+    let meter = gate.front.vaults.enter_openly(caller).await?;
     Ok((meter, refusal))
 }
 
@@ -126,7 +126,7 @@ async fn with_token(
 ) -> Result<(Meter, Option<Response>), Error> {
     let front = &gate.front;
     let token = token(request.headers());
-    let entrance = front.keeper.enter(caller, token.as_deref()).await?;
+    let entrance = front.vaults.enter(caller, token.as_deref()).await?;
     let refusal = match entrance.standing {
         Standing::Member(member) => {
             request.extensions_mut().insert(*member);

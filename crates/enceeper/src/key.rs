@@ -21,7 +21,7 @@ use crate::wire::{Keys, OneKey};
 pub(crate) async fn list(State(front): State<Arc<Front>>, call: Call) -> Response {
     let member = call.member();
     let outcome = async {
-        let vault = front.keeper.list_vault(member?).await?;
+        let vault = front.vaults.list_vault(member?).await?;
         Ok(front.ok(&Keys::from(vault)))
     };
     front.answer(Noun::Key, outcome.await)
@@ -44,7 +44,7 @@ pub(crate) async fn create(State(front): State<Arc<Front>>, call: Call) -> Respo
         let slot = slot_text(fields.text("slot")?)?;
         let (meta, value) = (fields.text("meta")?, fields.text("value")?);
         let new = NewEntry { slot, meta, value };
-        let view = front.keeper.create_entry(caller, member, new).await?;
+        let view = front.vaults.create_entry(caller, member, new).await?;
         Ok(front.ok(&OneKey::from(view)))
     };
     front.answer(Noun::Key, outcome.await)
@@ -78,7 +78,7 @@ pub(crate) async fn edit(State(front): State<Arc<Front>>, call: Call) -> Respons
             meta,
             value,
         };
-        let view = front.keeper.edit_entry(caller, member, id, edit).await?;
+        let view = front.vaults.edit_entry(caller, member, id, edit).await?;
         Ok(front.ok(&OneKey::from(view)))
     };
     front.answer(Noun::Key, outcome.await)
@@ -96,7 +96,7 @@ pub(crate) async fn edit(State(front): State<Arc<Front>>, call: Call) -> Respons
 pub(crate) async fn delete(State(front): State<Arc<Front>>, call: Call) -> Response {
     let outcome = async {
         let (member, id) = (call.member()?, call.id(2)?);
-        front.keeper.delete_entry(call.caller, member, id).await?;
+        front.vaults.delete_entry(call.caller, member, id).await?;
         Ok(front.done())
     };
     front.answer(Noun::Key, outcome.await)

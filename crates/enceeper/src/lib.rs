@@ -1,6 +1,6 @@
 //! The Enceeper API 1.1: accounts with SRP-6a logins, encrypted keys, slots for readers, sharing.
 //!
-//! One request, one use case: the gate counts and recognises the call, a handler parses, calls the keeper,
+//! One request, one use case: the gate counts and recognises the call, a handler parses, calls the vaults,
 //! and renders.
 
 mod account;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use domain::Keeper;
+use domain::Vaults;
 use domain::vault::Letter;
 use domain::vault::account::Names;
 use domain::vault::joining::JoiningLetters;
@@ -107,9 +107,9 @@ pub(crate) static SLOT_APPROVAL: Letter = Letter {
 };
 
 /// The routes of [`ROUTES`], and this wire's answer to everything else below them.
-pub fn routes(keeper: Arc<Keeper>, options: Options) -> Router {
+pub fn routes(vaults: Arc<Vaults>, options: Options) -> Router {
     let base = options.base_path.clone();
-    let front = Arc::new(Front { keeper, options });
+    let front = Arc::new(Front { vaults, options });
     let api = Gate::new(&front, Access::Api);
     let pages = Gate::new(&front, Access::Page);
     api_routes(&base)

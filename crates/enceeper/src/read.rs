@@ -24,7 +24,7 @@ pub(crate) async fn slot(State(front): State<Arc<Front>>, call: Call) -> Respons
     let letters = (&SLOT_USED, &SLOT_APPROVAL);
     let outcome = async {
         let opened = front
-            .keeper
+            .vaults
             .read_slot(call.caller, identifier, letters)
             .await?;
         Ok(front.ok(&SlotRead::from(opened)))
@@ -43,7 +43,7 @@ pub(crate) async fn slot(State(front): State<Arc<Front>>, call: Call) -> Respons
 pub(crate) async fn check(State(front): State<Arc<Front>>, call: Call) -> Response {
     let reference = call.segment(3);
     let outcome = async {
-        match front.keeper.check_approval(reference).await? {
+        match front.vaults.check_approval(reference).await? {
             Approved::Yes(reading) => Ok(front.ok(&SlotContent::from(reading))),
             Approved::NotYet => Ok(error::waiting(&front)),
         }

@@ -27,7 +27,7 @@ pub(crate) async fn search(State(front): State<Arc<Front>>, call: Call) -> Respo
     let outcome = async {
         let member = call.member()?;
         let name = call.fields().await?.name()?;
-        let share_pub_key = front.keeper.find_receiver(member, name).await?;
+        let share_pub_key = front.vaults.find_receiver(member, name).await?;
         Ok(front.ok(&FoundUser { share_pub_key }))
     };
     front.answer(Noun::User, outcome.await)
@@ -53,7 +53,7 @@ pub(crate) async fn create(State(front): State<Arc<Front>>, call: Call) -> Respo
         let name = fields.name()?;
         let slot = slot_text(fields.text("slot")?)?;
         match front
-            .keeper
+            .vaults
             .request_share(caller, member, id, (name, slot))
             .await?
         {
@@ -85,7 +85,7 @@ pub(crate) async fn accept(State(front): State<Arc<Front>>, call: Call) -> Respo
         let mut fields = call.key_fields().await?;
         let id = id?;
         let slot = slot_text(fields.text("slot")?)?;
-        let view = front.keeper.accept_share(caller, member, id, slot).await?;
+        let view = front.vaults.accept_share(caller, member, id, slot).await?;
         Ok(front.ok(&OneKey::from(view)))
     };
     front.answer(Noun::Share, outcome.await)
@@ -103,7 +103,7 @@ pub(crate) async fn accept(State(front): State<Arc<Front>>, call: Call) -> Respo
 pub(crate) async fn end(State(front): State<Arc<Front>>, call: Call) -> Response {
     let outcome = async {
         let (member, id) = (call.member()?, call.id(3)?);
-        front.keeper.end_share(call.caller, member, id).await?;
+        front.vaults.end_share(call.caller, member, id).await?;
         Ok(front.done())
     };
     front.answer(Noun::Share, outcome.await)

@@ -33,7 +33,7 @@ pub(crate) async fn create(State(front): State<Arc<Front>>, call: Call) -> Respo
         let value = slot_text(fields.text("value")?)?;
         let notify = notify(&mut fields)?.unwrap_or(Notify::Never);
         let view = front
-            .keeper
+            .vaults
             .create_slot(caller, member, id, (value, notify))
             .await?;
         Ok(front.ok(&OneKey::from(view)))
@@ -69,7 +69,7 @@ pub(crate) async fn edit(State(front): State<Arc<Front>>, call: Call) -> Respons
             notify,
             value,
         };
-        let view = front.keeper.edit_slot(caller, member, ids, edit).await?;
+        let view = front.vaults.edit_slot(caller, member, ids, edit).await?;
         Ok(front.ok(&OneKey::from(view)))
     };
     front.answer(Noun::Slot, outcome.await)
@@ -87,7 +87,7 @@ pub(crate) async fn edit(State(front): State<Arc<Front>>, call: Call) -> Respons
 pub(crate) async fn delete(State(front): State<Arc<Front>>, call: Call) -> Response {
     let outcome = async {
         let (member, ids) = (call.member()?, ids(&call)?);
-        front.keeper.delete_slot(call.caller, member, ids).await?;
+        front.vaults.delete_slot(call.caller, member, ids).await?;
         Ok(front.done())
     };
     front.answer(Noun::Slot, outcome.await)

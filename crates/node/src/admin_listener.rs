@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use compose::{Composition, MAILBOX, anchor};
 use config::Loaded;
-use domain::Keeper;
+use domain::Services;
 use domain::secret::SecretText;
 use http::header;
 
@@ -24,19 +24,19 @@ pub(crate) fn routes(
 ) -> Router {
     let anchor = anchor::path(loaded);
     let admin = Arc::new(Admin {
-        keeper: Arc::clone(&composition.keeper),
+        services: composition.services.clone(),
         token: token.clone(),
         version: env!("CARGO_PKG_VERSION"),
         anchor: Box::new(move || anchor::read(&anchor).ok().flatten()),
     });
-    let (keeper, shown) = (Arc::clone(&composition.keeper), Arc::clone(metrics));
+    let (services, shown) = (composition.services.clone(), Arc::clone(metrics));
     let mut router =
-        admin::routes(admin).route("/metrics", get(move || metrics_page(keeper, shown)));
+        admin::routes(admin).route("/metrics", get(move || metrics_page(services, shown)));
     router = description::with_admin(router);
     if let Some(clock) = &composition.movable {
         let configured = loaded.config.mail.path.clone();
         let tools = dev::Tools {
-            keeper: Arc::clone(&composition.keeper),
+            services: composition.services.clone(),
             clock: Arc::clone(clock),
             mailbox: configured.unwrap_or_else(|| loaded.data.join(MAILBOX)),
             token: token.clone(),
@@ -46,8 +46,8 @@ pub(crate) fn routes(
     router.fallback(|| async { admin::not_found() })
 }
 
-async fn metrics_page(keeper: Arc<Keeper>, metrics: Arc<Metrics>) -> Response {
-    metrics.ready.set(i64::from(keeper.ready().await.is_ok()));
+async fn metrics_page(services: Services, metrics: Arc<Metrics>) -> Response {
+    metrics.ready.set(i64::from(services.ready().await.is_ok()));
     let headers = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

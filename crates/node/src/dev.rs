@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
-use domain::Keeper;
+use domain::Services;
 use domain::secret::SecretText;
 use http::{HeaderMap, StatusCode, Uri};
 use outside::MovableClock;
@@ -19,7 +19,7 @@ use web::json::Duplicates;
 
 /// What the routes work with.
 pub(crate) struct Tools {
-    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) services: Services,
     pub(crate) clock: Arc<MovableClock>,
     pub(crate) mailbox: PathBuf,
     pub(crate) token: SecretText,
@@ -83,10 +83,10 @@ async fn advance(State(tools): State<Arc<Tools>>, headers: HeaderMap, body: Body
             &format!("the clock's file: {error}"),
         );
     }
-    match tools.keeper.run_jobs().await {
+    match tools.services.upkeep.run_jobs().await {
         Ok(()) => web::json::reply(
             StatusCode::OK,
-            &json!({ "now": tools.keeper.now().rfc3339() }),
+            &json!({ "now": tools.services.now().rfc3339() }),
         ),
         Err(error) => refused(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,20 +1,19 @@
 //! `/healthz` and `/readyz`, on each listener for people and load balancers.
 
-use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use compose::Closed;
-use domain::{Error, Keeper};
+use domain::{Error, Services};
 use http::{StatusCode, header};
 
 /// Adds both routes.
-pub(crate) fn with_health(router: Router, keeper: &Arc<Keeper>) -> Router {
-    let keeper = Arc::clone(keeper);
+pub(crate) fn with_health(router: Router, services: &Services) -> Router {
+    let services = services.clone();
     router
         .route("/healthz", get(alive))
-        .route("/readyz", get(move || ready(keeper)))
+        .route("/readyz", get(move || ready(services)))
 }
 
 /// 200 while the process answers.
@@ -23,8 +22,8 @@ async fn alive() -> Response {
 }
 
 /// 200 if the database accepts a write now; else 503 with the reason.
-async fn ready(keeper: Arc<Keeper>) -> Response {
-    let Err(error) = keeper.ready().await else {
+async fn ready(services: Services) -> Response {
+    let Err(error) = services.ready().await else {
         return alive().await;
     };
     tracing::warn!(

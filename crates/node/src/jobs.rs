@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Keeper;
+use domain::Services;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,30 +18,30 @@ const DISPATCHERS: usize = 4;
 
 /// Starts all jobs. They end after `stop` is cancelled, the housekeeping after one more run.
 pub(crate) fn start(
-    keeper: &Arc<Keeper>,
+    services: &Services,
     metrics: &Arc<Metrics>,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
-    let each = || (Arc::clone(keeper), Arc::clone(metrics), stop.clone());
+    let each = || (services.clone(), Arc::clone(metrics), stop.clone());
     for _ in 0..DISPATCHERS {
-        let (keeper, metrics, stop) = each();
-        jobs.spawn(dispatch(keeper, metrics, stop));
+        let (services, metrics, stop) = each();
+        jobs.spawn(dispatch(services, metrics, stop));
     }
-    let (keeper, metrics, stop) = each();
-    jobs.spawn(reseal(keeper, metrics, stop));
-    let (keeper, metrics, stop) = each();
-    jobs.spawn(keep_house(keeper, metrics, stop));
+    let (services, metrics, stop) = each();
+    jobs.spawn(reseal(services, metrics, stop));
+    let (services, metrics, stop) = each();
+    jobs.spawn(keep_house(services, metrics, stop));
     jobs
 }
 
 /// Sends the messages of the outbox.
-async fn dispatch(keeper: Arc<Keeper>, metrics: Arc<Metrics>, stop: CancellationToken) {
+async fn dispatch(services: Services, metrics: Arc<Metrics>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let outcome = keeper.dispatch(keeper.now()).await;
+        let outcome = services.upkeep.deliver().await;
         note("dispatch", outcome.map(|_| ()), &metrics);
         tokio::select! {
-            () = keeper.wait_for_work(PAUSE) => {}
+            () = services.upkeep.wait_for_work(PAUSE) => {}
             () = stop.cancelled() => {}
         }
     }
@@ -49,13 +49,13 @@ async fn dispatch(keeper: Arc<Keeper>, metrics: Arc<Metrics>, stop: Cancellation
 
 /// Reminders, the audit chain, and the removal of old rows. Runs once more after the stop, so that the audit chain
 /// contains everything that this node has committed.
-async fn keep_house(keeper: Arc<Keeper>, metrics: Arc<Metrics>, stop: CancellationToken) {
+async fn keep_house(services: Services, metrics: Arc<Metrics>, stop: CancellationToken) {
     let mut pause = tokio::time::interval(PAUSE);
     pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let is_last = stop.is_cancelled();
-        note("housekeeping", keeper.keep_house().await, &metrics);
-        if let Ok(waiting) = keeper.waiting_letters().await {
+        note("housekeeping", services.upkeep.keep_house().await, &metrics);
+        if let Ok(waiting) = services.operators.waiting_letters().await {
             #[expect(clippy::cast_precision_loss, reason = "a gauge of messages")]
             metrics.waiting_letters.set(waiting as f64);
         }
@@ -71,9 +71,9 @@ async fn keep_house(keeper: Arc<Keeper>, metrics: Arc<Metrics>, stop: Cancellati
 
 /// Seals rows again after a rotation of root keys. It has a loop of its own, because it goes through the whole
 /// database then, and the other jobs must not wait for it.
-async fn reseal(keeper: Arc<Keeper>, metrics: Arc<Metrics>, stop: CancellationToken) {
+async fn reseal(services: Services, metrics: Arc<Metrics>, stop: CancellationToken) {
     loop {
-        let outcome = keeper.reseal().await;
+        let outcome = services.upkeep.reseal().await;
         let pause = match outcome {
             Ok(true) => RESEALING_PAUSE,
             Ok(false) | Err(_) => PAUSE,

@@ -98,9 +98,9 @@ pub async fn serve(arguments: &ServeArgs) -> Result<ExitCode, String> {
         () = signals.come() => return Ok(ExitCode::SUCCESS),
     };
     let anchor = anchor::path(&loaded);
-    let (keeper, store) = (&composition.keeper, composition.store.as_ref());
+    let (services, store) = (&composition.services, composition.store.as_ref());
     let known = tokio::select! {
-        known = admission::admit(keeper, store, &anchor, arguments.accept_rollback) => known?,
+        known = admission::admit(services, store, &anchor, arguments.accept_rollback) => known?,
         () = signals.come() => return Ok(ExitCode::SUCCESS),
     };
     let running = Running {

@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let stop = CancellationToken::new();
     let mut listening = listen(loaded, routed, &stop)?;
     let jobs_stop = CancellationToken::new();
-    let mut jobs = jobs::start(&composition.keeper, &metrics, &jobs_stop);
+    let mut jobs = jobs::start(&composition.services, &metrics, &jobs_stop);
     let watch_stop = CancellationToken::new();
     let watching = tokio::spawn(watch.run(watch_stop.clone()));
     let outcome = tokio::select! {
@@ -73,13 +73,13 @@ fn routed(
     token: &SecretText,
     metrics: &Arc<Metrics>,
 ) -> Result<Vec<Routed>, String> {
-    let keeper = &composition.keeper;
+    let services = &composition.services;
     let seconds = options::limits(&loaded.config).request_seconds;
     let seconds = seconds.saturating_sub(ANSWER_SECONDS).max(1);
-    let public = with_health(surface::public(keeper, &loaded.config, seconds), keeper);
+    let public = with_health(surface::public(services, &loaded.config, seconds), services);
     let admin = with_health(
         admin_listener::routes(loaded, composition, token, metrics),
-        keeper,
+        services,
     );
     let mut routed = vec![
         (
@@ -91,7 +91,7 @@ fn routed(
     ];
     if let Some(listener) = listeners.hooks {
         let secret = loaded.config.duo.hooks_secret()?;
-        let hooks = duo::hooks(Arc::clone(keeper), secret.as_deref());
+        let hooks = duo::hooks(Arc::clone(&services.wallets).clone(), secret.as_deref());
         routed.push((listener, observed("hooks", hooks, metrics), None));
     }
     Ok(routed)

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use config::Config;
-use domain::Keeper;
+use domain::Services;
 use http::StatusCode;
 use web::deadline::within;
 
@@ -14,18 +14,33 @@ use crate::{description, options};
 
 /// Everything on the public listener. A handler that has not answered after `seconds` is dropped, and its surface
 /// answers in its own format.
-pub(crate) fn public(keeper: &Arc<Keeper>, config: &Config, seconds: u64) -> Router {
-    let clock = Arc::clone(keeper);
-    let keeper = || Arc::clone(keeper);
+pub(crate) fn public(services: &Services, config: &Config, seconds: u64) -> Router {
+    let clock = services.clone();
     let vaults = options::vaults(config);
     let compat = options::compat(config);
     let mut router = Router::new()
-        .merge(within(photon::routes(keeper()), seconds, photon::late))
-        .merge(profile::routes(keeper(), compat, seconds))
-        .merge(within(cis::routes(keeper()), seconds, cis::late))
-        .merge(within(duo::routes(keeper()), seconds, duo::late));
+        .merge(within(
+            photon::routes(Arc::clone(&services.guarded_keys)),
+            seconds,
+            photon::late,
+        ))
+        .merge(profile::routes(
+            Arc::clone(&services.people),
+            compat,
+            seconds,
+        ))
+        .merge(within(
+            cis::routes(Arc::clone(&services.tenants)),
+            seconds,
+            cis::late,
+        ))
+        .merge(within(
+            duo::routes(Arc::clone(&services.wallets)),
+            seconds,
+            duo::late,
+        ));
     if config.enceeper.enabled {
-        let routes = enceeper::routes(keeper(), vaults.clone());
+        let routes = enceeper::routes(Arc::clone(&services.vaults), vaults.clone());
         router = router.merge(within(routes, seconds, enceeper::late));
     }
     description::with_public(router)
@@ -38,10 +53,10 @@ pub(crate) fn panicked() -> Response {
 }
 
 /// The answer for an unknown path, in the format of the surface to which the path belongs.
-fn unknown(keeper: &Keeper, request: &Request, vaults: &enceeper::Options) -> Response {
+fn unknown(services: &Services, request: &Request, vaults: &enceeper::Options) -> Response {
     let path = request.uri().path();
     if profile::owns(path) {
-        profile::not_found(path, keeper.now())
+        profile::not_found(path, services.now())
     } else if photon::owns(path) {
         photon::not_found()
     } else if cis::owns(path) {

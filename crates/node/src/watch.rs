@@ -8,7 +8,7 @@ use std::time::Duration;
 use compose::{Composition, Gate, admission, anchor};
 use domain::audit::Checkpoint;
 use domain::rollback::Standing;
-use domain::{Error, Keeper};
+use domain::{Error, Services};
 use outside::WatchedClock;
 use outside::clock::Asked;
 use store::Backend;
@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Watch {
-    keeper: Arc<Keeper>,
+    services: Services,
     store: Arc<dyn Backend>,
     gate: Arc<Gate>,
     clock: Option<Arc<WatchedClock>>,
@@ -42,7 +42,7 @@ impl Watch {
         known: Option<Checkpoint>,
     ) -> Self {
         Self {
-            keeper: Arc::clone(&composition.keeper),
+            services: composition.services.clone(),
             store: Arc::clone(&composition.store),
             gate: Arc::clone(&composition.gate),
             clock: composition.watched.clone(),
@@ -102,8 +102,13 @@ impl Watch {
         }
         // Read before the comparison: if another database takes the place of this one in between, the comparison
         // sees the new one, and this checkpoint does not become the anchor.
-        let newest = self.keeper.checkpoint_of(store).await?;
-        match self.keeper.standing(store, self.known.as_ref()).await? {
+        let newest = self.services.upkeep.checkpoint_of(store).await?;
+        match self
+            .services
+            .upkeep
+            .standing(store, self.known.as_ref())
+            .await?
+        {
             Standing::Current => self.gate.open(),
             Standing::Burning => {
                 let why = "an older database was accepted, and is still being limited to one try";

@@ -187,8 +187,11 @@ async fn fits(
         random,
         roots,
     };
-    let keeper = compose::keeper(loaded, compose::Mode::Production, "", base)?;
-    let standing = keeper.standing(store.as_ref(), anchor.as_ref()).await;
+    let services = compose::services(loaded, compose::Mode::Production, "", base)?;
+    let standing = services
+        .upkeep
+        .standing(store.as_ref(), anchor.as_ref())
+        .await;
     match standing.map_err(|error| cause(&error))? {
         Standing::Current => Ok(()),
         Standing::Burning => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::People;
 use domain::person::phrase::PhraseWish;
 use domain::person::policy::Feature;
 use domain::token::Sent;
@@ -36,11 +36,11 @@ pub(crate) fn token_sent(destination: Option<String>, sent: Sent) -> Response {
 #[utoipa::path(get, operation_id = "showAccount", path = "/api/v1/account/details", tag = "account",
     responses((status = 200, body = AccountDetails), Problems))]
 pub(crate) async fn details(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, ..) = call.of_account(&keeper).await?;
-    let details = keeper.details(who).await?;
+    let (who, ..) = call.of_account(&people).await?;
+    let details = people.details(who).await?;
     Ok(ok(&AccountDetails::of(details)))
 }
 
@@ -48,38 +48,38 @@ pub(crate) async fn details(
 #[utoipa::path(post, operation_id = "sendPhraseChangeToken", path = "/api/v1/token/antiPhishing/changing", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_change_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    send_phrase_token(keeper, call, PhraseWish::Change).await
+    send_phrase_token(people, call, PhraseWish::Change).await
 }
 
 /// T13: sends the code that adds an anti-phishing code.
 #[utoipa::path(post, operation_id = "sendPhraseToken", path = "/api/v1/token/antiPhishing/adding", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_add_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    send_phrase_token(keeper, call, PhraseWish::Add).await
+    send_phrase_token(people, call, PhraseWish::Add).await
 }
 
 /// T12 or T13, whichever fits the account.
 pub(crate) async fn phrase_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    send_phrase_token(keeper, call, PhraseWish::Either).await
+    send_phrase_token(people, call, PhraseWish::Either).await
 }
 
 async fn send_phrase_token(
-    keeper: Arc<Keeper>,
+    people: Arc<People>,
     call: Call,
     wish: PhraseWish,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::Phrase)?;
-    let (who, _, caller) = call.of_account(&keeper).await?;
-    let sent = keeper.send_phrase_token(caller, who, wish).await?;
+    let call = call.needs(&people, Feature::Phrase)?;
+    let (who, _, caller) = call.of_account(&people).await?;
+    let sent = people.send_phrase_token(caller, who, wish).await?;
     Ok(token_sent(None, sent))
 }
 
@@ -87,13 +87,13 @@ async fn send_phrase_token(
 #[utoipa::path(post, operation_id = "setAntiPhishingCode", path = "/api/v1/account/antiPhishingCode", tag = "account", request_body = SetPhrase,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn set_phrase(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::Phrase)?;
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let call = call.needs(&people, Feature::Phrase)?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let phrase = fields.text_as("antiPhishingCode", value::phrase)?;
     let token = fields.token()?;
-    keeper.set_phrase(caller, who, phrase, token).await?;
+    people.set_phrase(caller, who, phrase, token).await?;
     Ok(ok(&Done {}))
 }

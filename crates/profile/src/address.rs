@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::People;
 use domain::password::Password;
 use domain::person::Way;
 use domain::person::policy::Feature;
@@ -22,14 +22,14 @@ use crate::wire::{
 #[utoipa::path(post, operation_id = "startKeyRecovery", path = "/api/v1/userKeys/recovery", tag = "user keys", request_body = RecoverKey, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn recover(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let way = fields.way("userKey")?;
     let password = Password::new(&fields.text("password")?);
     let lost = fields.kind("keyType")?;
-    let id = keeper
+    let id = people
         .start_address_recovery(caller, way, password, lost)
         .await?;
     Ok(ok(&Process::of(id)))
@@ -39,13 +39,13 @@ pub(crate) async fn recover(
 #[utoipa::path(post, operation_id = "sendKeyRecoveryToken", path = "/api/v1/token/userKeys/recovery/verification", tag = "tokens", request_body = SendRecovery,
     security(()), responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovery_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let id = fields.process()?;
     let to = fields.optional_as("destination", value::kind)?;
-    let (way, sent) = keeper.send_address_recovery_token(caller, id, to).await?;
+    let (way, sent) = people.send_address_recovery_token(caller, id, to).await?;
     Ok(token_sent(Some(way.masked()), sent))
 }
 
@@ -53,13 +53,13 @@ pub(crate) async fn recovery_token(
 #[utoipa::path(post, operation_id = "verifyKeyRecovery", path = "/api/v1/userKeys/recovery/verification", tag = "user keys", request_body = VerifyRecovery,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify_recovery(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let (id, token) = (fields.process()?, fields.token()?);
     let app = fields.optional_as("googleToken", value::app_code)?;
-    keeper
+    people
         .verify_address_recovery(caller, id, token, app)
         .await?;
     Ok(ok(&Process::of(id)))
@@ -69,12 +69,12 @@ pub(crate) async fn verify_recovery(
 #[utoipa::path(post, operation_id = "sendRecoveredKeyToken", path = "/api/v1/token/userKeys/recovery/newKey", tag = "tokens", request_body = SendNewKey,
     security(()), responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovered_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let (way, id) = (fields.way("destination")?, fields.process()?);
-    let sent = keeper.send_recovered_address_token(caller, id, way).await?;
+    let sent = people.send_recovered_address_token(caller, id, way).await?;
     Ok(token_sent(None, sent))
 }
 
@@ -82,12 +82,12 @@ pub(crate) async fn recovered_token(
 #[utoipa::path(post, operation_id = "finishKeyRecovery", path = "/api/v1/userKeys/recovery/newKey", tag = "user keys", request_body = Verify, security(()),
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn finish_recovery(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let (id, token) = (fields.process()?, fields.token()?);
-    keeper.finish_address_recovery(caller, id, token).await?;
+    people.finish_address_recovery(caller, id, token).await?;
     Ok(ok(&Done {}))
 }
 
@@ -96,10 +96,10 @@ pub(crate) async fn finish_recovery(
     params(("newEmail" = Option<String>, Query, description = "Here or in the body")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn adding_email_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    send_adding_token(keeper, call, "newEmail", value::email).await
+    send_adding_token(people, call, "newEmail", value::email).await
 }
 
 /// T8: sends a code to a new phone number.
@@ -107,35 +107,35 @@ pub(crate) async fn adding_email_token(
     params(("newPhoneNumber" = Option<String>, Query, description = "Here or in the body, with its plus")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn adding_phone_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    send_adding_token(keeper, call, "newPhoneNumber", value::phone).await
+    send_adding_token(people, call, "newPhoneNumber", value::phone).await
 }
 
 async fn send_adding_token(
-    keeper: Arc<Keeper>,
+    people: Arc<People>,
     call: Call,
     name: &str,
     parse: fn(&str) -> Option<Way>,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let way = fields.either(name, parse)?;
-    let sent = keeper.send_adding_token(caller, who, way).await?;
+    let sent = people.send_adding_token(caller, who, way).await?;
     Ok(token_sent(None, sent))
 }
 
 /// T7 and T8 as version 8 had them.
 pub(crate) async fn adding_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let (kind, way) = (fields.kind("keyType")?, fields.way("newUserKey")?);
     if way.kind != kind {
         return Err(Fault::Malformed);
     }
-    let sent = keeper.send_adding_token(caller, who, way).await?;
+    let sent = people.send_adding_token(caller, who, way).await?;
     Ok(token_sent(None, sent))
 }
 
@@ -143,32 +143,32 @@ pub(crate) async fn adding_token(
 #[utoipa::path(post, operation_id = "addEmail", path = "/api/v1/userKeys/adding/email", tag = "user keys", request_body = AddEmail,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn add_email(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    add(keeper, call, "newEmail", value::email).await
+    add(people, call, "newEmail", value::email).await
 }
 
 /// Adds a phone number.
 #[utoipa::path(post, operation_id = "addPhone", path = "/api/v1/userKeys/adding/phoneNumber", tag = "user keys", request_body = AddPhone,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn add_phone(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    add(keeper, call, "newPhoneNumber", value::phone).await
+    add(people, call, "newPhoneNumber", value::phone).await
 }
 
 async fn add(
-    keeper: Arc<Keeper>,
+    people: Arc<People>,
     call: Call,
     name: &str,
     parse: fn(&str) -> Option<Way>,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let way = fields.text_as(name, parse)?;
     let token = fields.token()?;
-    keeper.add_address(caller, who, way, token).await?;
+    people.add_address(caller, who, way, token).await?;
     Ok(ok(&Done {}))
 }
 
@@ -177,12 +177,12 @@ async fn add(
     params(("keyType" = Option<String>, Query, description = "Here or in the body")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn change_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let kind = fields.either("keyType", value::kind)?;
-    let sent = keeper.send_change_token(caller, who, kind).await?;
+    let sent = people.send_change_token(caller, who, kind).await?;
     Ok(token_sent(None, sent))
 }
 
@@ -190,13 +190,13 @@ pub(crate) async fn change_token(
 #[utoipa::path(post, operation_id = "sendChangedKeyToken", path = "/api/v1/token/userKeys/changing/newKey", tag = "tokens", request_body = ChangeKey,
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn changed_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let way = fields.way("newUserKey")?;
     let token = fields.optional_as("oneTimeToken", value::token)?;
-    let sent = keeper
+    let sent = people
         .send_changed_address_token(caller, who, way, token)
         .await?;
     Ok(token_sent(None, sent))
@@ -206,13 +206,13 @@ pub(crate) async fn changed_token(
 #[utoipa::path(post, operation_id = "changeKey", path = "/api/v1/userKeys/changing", tag = "user keys", request_body = ChangeKey,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn change(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let way = fields.optional_as("newUserKey", value::way)?;
     let token = fields.token()?;
-    keeper.change_address(caller, who, way, token).await?;
+    people.change_address(caller, who, way, token).await?;
     Ok(ok(&Done {}))
 }
 
@@ -221,12 +221,12 @@ pub(crate) async fn change(
     params(("keyType" = Option<String>, Query, description = "Here or in the body")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn removing_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let kind = fields.either("keyType", value::kind)?;
-    let sent = keeper.send_removing_token(caller, who, kind).await?;
+    let sent = people.send_removing_token(caller, who, kind).await?;
     Ok(token_sent(None, sent))
 }
 
@@ -234,11 +234,11 @@ pub(crate) async fn removing_token(
 #[utoipa::path(post, operation_id = "removeKey", path = "/api/v1/userKeys/removing", tag = "user keys", request_body = RemoveKey,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn remove(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let (kind, token) = (fields.kind("keyType")?, fields.token()?);
-    keeper.remove_address(caller, who, kind, token).await?;
+    people.remove_address(caller, who, kind, token).await?;
     Ok(ok(&Done {}))
 }

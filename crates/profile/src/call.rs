@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, Request};
 use domain::person::policy::Feature;
 use domain::session::SignedIn;
-use domain::{Caller, Keeper};
+use domain::{Caller, People};
 use http::{HeaderMap, Uri, header};
 use serde_json::{Map, Value};
 use web::ClientAddr;
@@ -52,33 +52,33 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 
 impl Call {
     /// What the operator switched off is not there, whoever asks.
-    pub(crate) fn needs(self, keeper: &Keeper, feature: Feature) -> Result<Self, Fault> {
-        keeper.offers(feature)?;
+    pub(crate) fn needs(self, people: &People, feature: Feature) -> Result<Self, Fault> {
+        people.offers(feature)?;
         Ok(self)
     }
 
     /// Who calls, by the access token.
     fn signed_in(
         &self,
-        keeper: &Arc<Keeper>,
+        people: &Arc<People>,
     ) -> impl Future<Output = Result<SignedIn, Fault>> + Send + use<> {
-        let keeper = Arc::clone(keeper);
+        let people = Arc::clone(people);
         let token = match web::auth::bearer(&self.headers) {
             Bearer::Token(token) => Some(token.to_owned()),
             Bearer::Missing | Bearer::Malformed => None,
         };
         async move {
             let token = token.ok_or(Fault::Unauthorized)?;
-            Ok(keeper.authenticate(&token).await?)
+            Ok(people.authenticate(&token).await?)
         }
     }
 
     /// Who calls, then what he sends: nobody else's fields are read.
     pub(crate) async fn of_account(
         self,
-        keeper: &Arc<Keeper>,
+        people: &Arc<People>,
     ) -> Result<(SignedIn, Fields, Caller), Fault> {
-        let who = self.signed_in(keeper).await?;
+        let who = self.signed_in(people).await?;
         let (fields, caller) = self.fields().await?;
         Ok((who, fields, caller))
     }

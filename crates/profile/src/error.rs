@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::{Condition, Error, Keeper, Refusal, Timestamp};
+use domain::{Condition, Error, People, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::wire::Problem;
@@ -220,7 +220,7 @@ fn sketched(sketch: Sketch) -> Response {
 
 /// Gives errors their body, which names time and path, and every answer its headers.
 pub(crate) async fn render(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -229,7 +229,7 @@ pub(crate) async fn render(
     let Some(sketch) = response.extensions().get::<Sketch>().copied() else {
         return response;
     };
-    let mut answer = drawn(sketch, &path, keeper.now());
+    let mut answer = drawn(sketch, &path, people.now());
     if let Some(allow) = response.headers().get(header::ALLOW) {
         answer.headers_mut().insert(header::ALLOW, allow.clone());
     }

@@ -1,7 +1,7 @@
 //! Accounts for web and mobile front ends: registration, login with a second step, recovery, changes,
 //! all proved with one-time tokens.
 //!
-//! One request, one use case: a handler parses, calls the keeper, and renders.
+//! One request, one use case: a handler parses, calls the people, and renders.
 
 mod account;
 mod address;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::MethodRouter;
-use domain::Keeper;
+use domain::People;
 use web::methods::only;
 
 pub use error::not_found;
@@ -130,12 +130,12 @@ impl Default for Compat {
     }
 }
 
-type Shared = Arc<Keeper>;
+type Shared = Arc<People>;
 
 /// The routes of [`ROUTES`], answering exactly the methods named there.
 ///
 /// `seconds`: after so many a handler that did not answer is given up.
-pub fn routes(keeper: Arc<Keeper>, compat: Compat, seconds: u64) -> Router {
+pub fn routes(people: Arc<People>, compat: Compat, seconds: u64) -> Router {
     let mut router = Router::new()
         .merge(without_session(compat))
         .merge(with_session(compat));
@@ -143,8 +143,8 @@ pub fn routes(keeper: Arc<Keeper>, compat: Compat, seconds: u64) -> Router {
         router = router.merge(legacy(compat));
     }
     // The errors' bodies are drawn outermost, for late answers too.
-    let render = axum::middleware::from_fn_with_state(Arc::clone(&keeper), error::render);
-    web::deadline::within(router.with_state(keeper), seconds, error::late).layer(render)
+    let render = axum::middleware::from_fn_with_state(Arc::clone(&people), error::render);
+    web::deadline::within(router.with_state(people), seconds, error::late).layer(render)
 }
 
 fn post<H: Handler<T, Shared>, T: 'static>(handler: H) -> MethodRouter<Shared> {

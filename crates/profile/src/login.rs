@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::People;
 use domain::password::Password;
 use domain::person::policy::Feature;
 use domain::person::{Factor, Presented};
@@ -20,7 +20,7 @@ use crate::wire::{Done, Login, LoginAnswer, Problems, Refresh, SendTo, TokenSent
 #[utoipa::path(post, operation_id = "login", path = "/api/v1/login", tag = "login", request_body = Login, security(()),
     responses((status = 200, body = LoginAnswer), Problems))]
 pub(crate) async fn login(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
@@ -28,7 +28,7 @@ pub(crate) async fn login(
         fields.way("userKey")?,
         Password::new(&fields.text("password")?),
     );
-    let logged_in = keeper.log_in(caller, way, password).await?;
+    let logged_in = people.log_in(caller, way, password).await?;
     Ok(ok(&LoginAnswer::of(logged_in)))
 }
 
@@ -36,12 +36,12 @@ pub(crate) async fn login(
 #[utoipa::path(post, operation_id = "sendLoginToken", path = "/api/v1/token/login", tag = "tokens", request_body = SendTo, security(()),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let (kind, id) = (fields.kind("destination")?, fields.process()?);
-    let (way, sent) = keeper.send_login_token(caller, id, kind).await?;
+    let (way, sent) = people.send_login_token(caller, id, kind).await?;
     Ok(token_sent(Some(way.masked()), sent))
 }
 
@@ -49,12 +49,12 @@ pub(crate) async fn token(
 #[utoipa::path(post, operation_id = "verifyLogin", path = "/api/v1/login/verification", tag = "login", request_body = VerifyLogin, security(()),
     responses((status = 200, body = LoginAnswer), Problems))]
 pub(crate) async fn verify(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.needs(&keeper, Feature::SecondStep)?.fields().await?;
+    let (mut fields, caller) = call.needs(&people, Feature::SecondStep)?.fields().await?;
     let (id, codes) = (fields.process()?, codes(&mut fields)?);
-    let logged_in = keeper.verify_login(caller, id, codes).await?;
+    let logged_in = people.verify_login(caller, id, codes).await?;
     Ok(ok(&LoginAnswer::of(logged_in)))
 }
 
@@ -62,23 +62,23 @@ pub(crate) async fn verify(
 #[utoipa::path(post, operation_id = "refreshSession", path = "/api/v1/login/refresh", tag = "login", request_body = Refresh, security(()),
     responses((status = 200, body = LoginAnswer), Problems))]
 pub(crate) async fn refresh(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
     let token = SecretText::new(fields.text("refreshToken")?);
-    let tokens = keeper.refresh_session(caller, token).await?;
+    let tokens = people.refresh_session(caller, token).await?;
     Ok(ok(&LoginAnswer::session(&tokens)))
 }
 
 /// Ends the session.
 #[utoipa::path(post, operation_id = "logout", path = "/api/v1/logout", tag = "login", responses((status = 200, body = Done), Problems))]
 pub(crate) async fn logout(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, _, caller) = call.of_account(&keeper).await?;
-    keeper.log_out(caller, who).await?;
+    let (who, _, caller) = call.of_account(&people).await?;
+    people.log_out(caller, who).await?;
     Ok(ok(&Done {}))
 }
 

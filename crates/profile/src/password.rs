@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use domain::password::Password;
-use domain::{Error, Keeper, Refusal};
+use domain::{Error, People, Refusal};
 use http::StatusCode;
 
 use crate::account::{ok, token_sent};
@@ -20,12 +20,12 @@ use crate::wire::{
 #[utoipa::path(post, operation_id = "startPasswordRecovery", path = "/api/v1/password/recovery", tag = "password", request_body = UserKey, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn recover(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
     let way = fields.way("userKey")?;
-    let id = keeper.start_password_recovery(caller, way).await?;
+    let id = people.start_password_recovery(caller, way).await?;
     Ok(ok(&Process::of(id)))
 }
 
@@ -33,12 +33,12 @@ pub(crate) async fn recover(
 #[utoipa::path(post, operation_id = "sendPasswordRecoveryToken", path = "/api/v1/token/password/recovery", tag = "tokens", request_body = SendTo, security(()),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovery_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
     let (kind, id) = (fields.kind("destination")?, fields.process()?);
-    let (kind, supplied, sent) = keeper
+    let (kind, supplied, sent) = people
         .send_password_recovery_token(caller, id, Some(kind))
         .await?;
     Ok(token_sent(
@@ -49,12 +49,12 @@ pub(crate) async fn recovery_token(
 
 /// T3 with its process in the path: to the type of the user key that started it.
 pub(crate) async fn recovery_token_by_path(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (fields, caller) = call.fields().await?;
     let id = fields.process_in_path()?;
-    let (kind, supplied, sent) = keeper
+    let (kind, supplied, sent) = people
         .send_password_recovery_token(caller, id, None)
         .await?;
     Ok(token_sent(
@@ -67,12 +67,12 @@ pub(crate) async fn recovery_token_by_path(
 #[utoipa::path(post, operation_id = "verifyPasswordRecovery", path = "/api/v1/password/recovery/verification", tag = "password", request_body = Verify,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
     let (id, token) = (fields.process()?, fields.token()?);
-    keeper.verify_password_recovery(caller, id, token).await?;
+    people.verify_password_recovery(caller, id, token).await?;
     Ok(ok(&Process::of(id)))
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn verify(
 #[utoipa::path(post, operation_id = "setRecoveredPassword", path = "/api/v1/password/recovery/newPassword", tag = "password", request_body = NewPassword,
     security(()), responses((status = 200, body = Done), Problems))]
 pub(crate) async fn renew(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
@@ -88,7 +88,7 @@ pub(crate) async fn renew(
         fields.process()?,
         Password::new(&fields.text("newPassword")?),
     );
-    keeper
+    people
         .finish_password_recovery(caller, id, password)
         .await?;
     Ok(ok(&Done {}))
@@ -98,11 +98,11 @@ pub(crate) async fn renew(
 #[utoipa::path(post, operation_id = "sendPasswordChangeToken", path = "/api/v1/token/password/changing", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn change_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, _, caller) = call.of_account(&keeper).await?;
-    let (way, sent) = keeper.send_password_change_token(caller, who).await?;
+    let (who, _, caller) = call.of_account(&people).await?;
+    let (way, sent) = people.send_password_change_token(caller, who).await?;
     Ok(token_sent(Some(way.given), sent))
 }
 
@@ -110,14 +110,14 @@ pub(crate) async fn change_token(
 #[utoipa::path(post, operation_id = "changePassword", path = "/api/v1/password/changing", tag = "password", request_body = ChangePassword,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn change(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let old = Password::new(&fields.text("oldPassword")?);
     let new = Password::new(&fields.text("newPassword")?);
     let token = fields.token()?;
-    match keeper.change_password(caller, who, old, new, token).await {
+    match people.change_password(caller, who, old, new, token).await {
         Ok(()) => Ok(ok(&Done {})),
         Err(Error::Refused(Refusal::BadProof { left: None })) => {
             Err(Fault::As(StatusCode::BAD_REQUEST, "OLD_PASSWORD_INVALID"))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::People;
 use domain::password::Password;
 use domain::person::registration::SecondStep;
 
@@ -19,13 +19,13 @@ use crate::wire::{
 #[utoipa::path(post, operation_id = "startRegistration", path = "/api/v1/registration", tag = "registration", request_body = UserKey, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn start(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
     let way = fields.way("userKey")?;
     fields.optional("referralCode")?;
-    let id = keeper.start_registration(caller, way).await?;
+    let id = people.start_registration(caller, way).await?;
     Ok(ok(&Process::of(id)))
 }
 
@@ -34,12 +34,12 @@ pub(crate) async fn start(
     params(("processingId" = String, Path, description = "Id of the process")),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (fields, caller) = call.fields().await?;
     let id = fields.process_in_path()?;
-    let (way, sent) = keeper.send_registration_token(caller, id).await?;
+    let (way, sent) = people.send_registration_token(caller, id).await?;
     Ok(token_sent(Some(way.given), sent))
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn token(
 #[utoipa::path(post, operation_id = "verifyRegistration", path = "/api/v1/registration/verification", tag = "registration", request_body = VerifyRegistration,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
@@ -60,7 +60,7 @@ pub(crate) async fn verify(
     } else {
         SecondStep::Off
     };
-    keeper.verify_registration(caller, id, token, wish).await?;
+    people.verify_registration(caller, id, token, wish).await?;
     Ok(ok(&Process::of(id)))
 }
 
@@ -68,12 +68,12 @@ pub(crate) async fn verify(
 #[utoipa::path(post, operation_id = "finishRegistration", path = "/api/v1/registration/password", tag = "registration", request_body = SetPassword,
     security(()), responses((status = 200, body = Registered), Problems))]
 pub(crate) async fn finish(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
     let (mut fields, caller) = call.fields().await?;
     let (id, password) = (fields.process()?, Password::new(&fields.text("password")?));
-    let account = keeper.finish_registration(caller, id, password).await?;
+    let account = people.finish_registration(caller, id, password).await?;
     Ok(ok(&Registered {
         user_id: account.0.to_string(),
     }))

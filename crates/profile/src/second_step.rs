@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Keeper;
+use domain::People;
 use domain::person::Factor;
 use domain::person::policy::Feature;
 use qrcode::QrCode;
@@ -22,10 +22,10 @@ use crate::wire::{
 /// The second steps that are on.
 #[utoipa::path(get, operation_id = "listSecondSteps", path = "/api/v1/account/details/mfa", tag = "second steps",
     responses((status = 200, body = Steps), Problems))]
-pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::SecondStep)?;
-    let (who, ..) = call.of_account(&keeper).await?;
-    let details = keeper.details(who).await?;
+pub(crate) async fn list(State(people): State<Arc<People>>, call: Call) -> Result<Response, Fault> {
+    let call = call.needs(&people, Feature::SecondStep)?;
+    let (who, ..) = call.of_account(&people).await?;
+    let details = people.details(who).await?;
     Ok(ok(&Steps {
         mfa_steps: steps(&details.second_steps),
     }))
@@ -35,13 +35,13 @@ pub(crate) async fn list(State(keeper): State<Arc<Keeper>>, call: Call) -> Resul
 #[utoipa::path(post, operation_id = "enableSecondStep", path = "/api/v1/mfa/enabling", tag = "second steps", request_body = Destination,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn enable(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let call = call.needs(&people, Feature::SecondStep)?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let kind = fields.kind("destination")?;
-    keeper.enable_second_step(caller, who, kind).await?;
+    people.enable_second_step(caller, who, kind).await?;
     Ok(ok(&Done {}))
 }
 
@@ -49,13 +49,13 @@ pub(crate) async fn enable(
 #[utoipa::path(post, operation_id = "sendSecondStepRemovalToken", path = "/api/v1/token/mfa/disabling", tag = "tokens", request_body = Destination,
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn disabling_token(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let call = call.needs(&people, Feature::SecondStep)?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let kind = fields.kind("destination")?;
-    let (way, sent) = keeper.send_switch_off_token(caller, who, kind).await?;
+    let (way, sent) = people.send_switch_off_token(caller, who, kind).await?;
     Ok(token_sent(Some(way.masked()), sent))
 }
 
@@ -63,11 +63,11 @@ pub(crate) async fn disabling_token(
 #[utoipa::path(post, operation_id = "disableSecondStep", path = "/api/v1/mfa/disabling", tag = "second steps", request_body = DisableStep,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn disable(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let call = call.needs(&people, Feature::SecondStep)?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let factor = fields.text_as("destination", value::factor)?;
     let text = fields.text("oneTimeToken")?;
     let code = if factor == Factor::Authenticator {
@@ -75,7 +75,7 @@ pub(crate) async fn disable(
     } else {
         value::token(&text)
     };
-    keeper
+    people
         .disable_second_step(caller, who, factor, code.ok_or(Fault::Malformed)?)
         .await?;
     Ok(ok(&Done {}))
@@ -85,12 +85,12 @@ pub(crate) async fn disable(
 #[utoipa::path(post, operation_id = "startAuthenticator", path = "/api/v1/account/googleAuthenticator", tag = "second steps",
     responses((status = 200, body = Authenticator), Problems))]
 pub(crate) async fn start_authenticator(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::SecondStep)?;
-    let (who, _, caller) = call.of_account(&keeper).await?;
-    let drawn = keeper.start_authenticator(caller, who).await?;
+    let call = call.needs(&people, Feature::SecondStep)?;
+    let (who, _, caller) = call.of_account(&people).await?;
+    let drawn = people.start_authenticator(caller, who).await?;
     Ok(ok(&Authenticator {
         qr_code: picture(drawn.url.expose())?,
         secret: drawn.secret.expose().to_owned(),
@@ -102,13 +102,13 @@ pub(crate) async fn start_authenticator(
 #[utoipa::path(post, operation_id = "confirmAuthenticator", path = "/api/v1/account/googleAuthenticator/verification", tag = "second steps", request_body = Code,
     responses((status = 200, body = RecoveryCodes), Problems))]
 pub(crate) async fn confirm_authenticator(
-    State(keeper): State<Arc<Keeper>>,
+    State(people): State<Arc<People>>,
     call: Call,
 ) -> Result<Response, Fault> {
-    let call = call.needs(&keeper, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&keeper).await?;
+    let call = call.needs(&people, Feature::SecondStep)?;
+    let (who, mut fields, caller) = call.of_account(&people).await?;
     let code = fields.token()?;
-    let codes = keeper.confirm_authenticator(caller, who, code).await?;
+    let codes = people.confirm_authenticator(caller, who, code).await?;
     let recovery_codes = codes
         .0
         .iter()

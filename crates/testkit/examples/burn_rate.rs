@@ -29,16 +29,16 @@ async fn measure(name: &str, backing: Backing, subjects: u128) {
                 failed: u32::from(number % 2 == 0),
                 first_failure: None,
             };
-            let keeper = std::sync::Arc::clone(&kit.keeper);
-            tokio::spawn(async move { keeper.import_key("test", key).await })
+            let services = kit.services.clone();
+            tokio::spawn(async move { services.guarded_keys.import_key("test", key).await })
         });
         for added in added.collect::<Vec<_>>() {
             added.await.unwrap().unwrap();
         }
     }
-    kit.keeper.begin_era(None).await.unwrap();
+    kit.services.upkeep.begin_era(None).await.unwrap();
     let watch = Instant::now();
-    while !kit.keeper.burn_some().await.unwrap().done {}
+    while !kit.services.upkeep.burn_some().await.unwrap().done {}
     let seconds = watch.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = subjects as f64 / seconds;

@@ -38,10 +38,9 @@ mod script;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::policy::Policy;
 
 pub use scene::Scene;
@@ -59,7 +58,7 @@ type Rule = fn(method: &str, target: &str, answer: &Answer) -> Result<(), String
 
 /// How the goldens of one front are run.
 pub struct Golden {
-    routes: Box<dyn Fn(Arc<Keeper>) -> Router>,
+    routes: Box<dyn Fn(Services) -> Router>,
     policy: fn(&mut Policy, &str, &str) -> bool,
     steps: Vec<(&'static str, Step)>,
     rule: Rule,
@@ -67,7 +66,7 @@ pub struct Golden {
 
 impl Golden {
     /// `routes`: what the front mounts, with the answer to unknown paths.
-    pub fn new(routes: impl Fn(Arc<Keeper>) -> Router + 'static) -> Self {
+    pub fn new(routes: impl Fn(Services) -> Router + 'static) -> Self {
         Self {
             routes: Box::new(routes),
             policy: |_, _, _| false,

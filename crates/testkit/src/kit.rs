@@ -6,7 +6,7 @@ use axum::Router;
 use crypto::password::Cost;
 use domain::policy::Policy;
 use domain::port::{Composer, Store};
-use domain::{Caller, Error, Keeper, Ports};
+use domain::{Caller, Error, Ports, Services};
 use store::SqliteStore;
 
 use crate::client::Client;
@@ -18,10 +18,10 @@ use crate::random::SeededRandom;
 use crate::roots::FixedRoots;
 use crate::verifier::TestVerifier;
 
-/// A keeper, and a hand on everything outside it.
+/// A services, and a hand on everything outside it.
 #[derive(Clone)]
 pub struct Kit {
-    pub keeper: Arc<Keeper>,
+    pub services: Services,
     pub store: Arc<dyn Store>,
     pub clock: Arc<FakeClock>,
     pub courier: Arc<CapturedCourier>,
@@ -62,14 +62,14 @@ impl Kit {
         }
     }
 
-    /// A client of the routes that a front makes over this kit's keeper.
-    pub fn client(&self, routes: impl FnOnce(Arc<Keeper>) -> Router) -> Client {
-        Client::new(routes(Arc::clone(&self.keeper)))
+    /// A client of the routes that a front makes over this kit's services.
+    pub fn client(&self, routes: impl FnOnce(Services) -> Router) -> Client {
+        Client::new(routes(self.services.clone()))
     }
 
     /// Runs everything that is due, once.
     pub async fn run_jobs(&self) {
-        self.keeper.run_jobs().await.expect("the jobs run");
+        self.services.upkeep.run_jobs().await.expect("the jobs run");
     }
 }
 
@@ -153,10 +153,10 @@ impl KitBuilder {
             key_sets: self.issuer.clone(),
             liveness: self.verifier.clone(),
         };
-        let keeper = Keeper::new(ports, self.policy).expect("fixed roots serve every purpose");
-        keeper.prepare().await?;
+        let services = Services::new(ports, self.policy).expect("fixed roots serve every purpose");
+        services.prepare().await?;
         Ok(Kit {
-            keeper,
+            services,
             store,
             clock: self.clock,
             courier: self.courier,

@@ -1,7 +1,7 @@
 //! What tests stand on: a clock that is moved by hand, seeded chance, captured letters, and whole
 //! exchanges kept as text.
 //!
-//! Only ever a dev-dependency. A [`Kit`] is a real keeper over a real store; nothing here imitates
+//! Only ever a dev-dependency. A [`Kit`] is a real services over a real store; nothing here imitates
 //! either. [`Golden`] runs the text files of a front against its real router, byte for byte.
 
 pub mod backing;

@@ -1,8 +1,8 @@
 //! Every way in which the domain says no, for the table of a front's answers.
 
 use axum::response::Response;
+use domain::step_up::PasskeyRefusal;
 use domain::step_up::StepUpRefusal;
-use domain::step_up::passkey::PasskeyRefusal;
 use domain::{Condition, Error, Refusal, Timestamp};
 use http_body_util::BodyExt;
 

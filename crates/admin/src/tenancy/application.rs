@@ -78,7 +78,12 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
         server_challenges_only: form.require_server_challenge.unwrap_or(false),
         ..ApplicationForm::default()
     };
-    match admin.keeper.create_application(SURFACE, grant, form).await {
+    match admin
+        .services
+        .tenants
+        .create_application(SURFACE, grant, form)
+        .await
+    {
         Ok((view, new)) => web::json::reply(
             StatusCode::CREATED,
             &NewApplication {
@@ -88,7 +93,7 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
                 client_secret: new.secret.expose().to_owned(),
             },
         ),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -98,12 +103,12 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
     (status = 200, body = Applications), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
-    match admin.keeper.list_applications(call.grant).await {
+    match admin.services.tenants.list_applications(call.grant).await {
         Ok(views) => {
             let applications = views.into_iter().map(Into::into).collect();
             web::json::reply(StatusCode::OK, &Applications { applications })
         }
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -126,12 +131,13 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
         server_challenges_only: form.require_server_challenge,
     };
     match admin
-        .keeper
+        .services
+        .tenants
         .change_application(SURFACE, grant, id, change)
         .await
     {
         Ok(view) => web::json::reply(StatusCode::OK, &Application::from(view)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -145,11 +151,12 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
         return unknown(&admin);
     };
     match admin
-        .keeper
+        .services
+        .tenants
         .delete_application(SURFACE, call.grant, id)
         .await
     {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }

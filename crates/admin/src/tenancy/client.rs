@@ -113,12 +113,13 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
         ..ClientForm::default()
     };
     match admin
-        .keeper
+        .services
+        .tenants
         .create_client(SURFACE, grant, application, form)
         .await
     {
         Ok(new) => web::json::reply(StatusCode::CREATED, &NewSecret::from(new)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -131,12 +132,17 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
     let Some(application) = call.application() else {
         return unknown(&admin);
     };
-    match admin.keeper.list_clients(call.grant, application).await {
+    match admin
+        .services
+        .tenants
+        .list_clients(call.grant, application)
+        .await
+    {
         Ok(views) => {
             let clients = views.into_iter().map(Into::into).collect();
             web::json::reply(StatusCode::OK, &Clients { clients })
         }
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -159,12 +165,13 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
         Err(why) => return error::invalid(why),
     };
     match admin
-        .keeper
+        .services
+        .tenants
         .change_client(SURFACE, grant, application, id, change)
         .await
     {
         Ok(view) => web::json::reply(StatusCode::OK, &Client::from(view)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -179,12 +186,13 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
         return unknown(&admin);
     };
     match admin
-        .keeper
+        .services
+        .tenants
         .delete_client(SURFACE, call.grant, application, id)
         .await
     {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -204,12 +212,13 @@ pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, call: Within<Manage>
     };
     let overlap = Duration::from_secs(overlap_seconds.unwrap_or(OVERLAP_SECONDS));
     match admin
-        .keeper
+        .services
+        .tenants
         .rotate_client_secret(SURFACE, grant, application, id, overlap)
         .await
     {
         Ok(new) => web::json::reply(StatusCode::OK, &NewSecret::from(new)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 

@@ -50,7 +50,7 @@ impl<N: Need> FromRequest<Arc<Admin>> for Within<N> {
         Operator::from_request_parts(&mut parts, admin).await?;
         let Ok(RawPath(path)) = RawPath::from_request_parts(&mut parts, admin).await;
         let path = path.map_err(|_| error::invalid("the path is not UTF-8"))?;
-        let answer = |error: Error| error::answer(&error, admin.keeper.now());
+        let answer = |error: Error| error::answer(&error, admin.services.now());
         let unknown = || answer(Refusal::UnknownSubject.into());
         let tenant = TenantId::parse(segment(&path, 3)).ok_or_else(unknown)?;
         // Only what happens inside an application is checked against it here.
@@ -61,7 +61,8 @@ impl<N: Need> FromRequest<Arc<Admin>> for Within<N> {
             None
         };
         let grant = admin
-            .keeper
+            .services
+            .tenants
             .operator_grant(tenant, application)
             .await
             .map_err(answer)?;
@@ -122,5 +123,5 @@ pub(crate) async fn parse<T: DeserializeOwned>(
 
 /// The answer for an id of another form, which names nothing.
 pub(crate) fn unknown(admin: &Admin) -> Response {
-    error::answer(&Refusal::UnknownSubject.into(), admin.keeper.now())
+    error::answer(&Refusal::UnknownSubject.into(), admin.services.now())
 }

@@ -64,9 +64,14 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
         Ok(form) => form,
         Err(why) => return error::invalid(why),
     };
-    match admin.keeper.create_role(SURFACE, grant, form).await {
+    match admin
+        .services
+        .tenants
+        .create_role(SURFACE, grant, form)
+        .await
+    {
         Ok(view) => web::json::reply(StatusCode::CREATED, &Role::from(view)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -76,12 +81,12 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>
     (status = 200, body = Roles), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
-    match admin.keeper.list_roles(call.grant).await {
+    match admin.services.tenants.list_roles(call.grant).await {
         Ok(views) => {
             let roles = views.into_iter().map(Into::into).collect();
             web::json::reply(StatusCode::OK, &Roles { roles })
         }
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -103,9 +108,14 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
         Ok(form) => form,
         Err(why) => return error::invalid(why),
     };
-    match admin.keeper.change_role(SURFACE, grant, id, form).await {
+    match admin
+        .services
+        .tenants
+        .change_role(SURFACE, grant, id, form)
+        .await
+    {
         Ok(view) => web::json::reply(StatusCode::OK, &Role::from(view)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -118,9 +128,14 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
     let Some(id) = call.role() else {
         return unknown(&admin);
     };
-    match admin.keeper.delete_role(SURFACE, call.grant, id).await {
+    match admin
+        .services
+        .tenants
+        .delete_role(SURFACE, call.grant, id)
+        .await
+    {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 

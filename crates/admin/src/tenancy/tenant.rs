@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use domain::access_token::CLIENT_TOKENS;
 use domain::tenant::TenantId;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -75,7 +74,7 @@ pub(crate) async fn create(
         Ok(named) => named,
         Err(response) => return response,
     };
-    match admin.keeper.create_tenant(SURFACE, name).await {
+    match admin.services.tenants.create_tenant(SURFACE, name).await {
         Ok(new) => web::json::reply(
             StatusCode::CREATED,
             &NewManager {
@@ -84,7 +83,7 @@ pub(crate) async fn create(
                 client_secret: new.secret.expose().to_owned(),
             },
         ),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -92,9 +91,9 @@ pub(crate) async fn create(
 #[utoipa::path(get, operation_id = "listTenants", path = "/admin/v1/tenants", tag = "tenants", responses(
     (status = 200, body = Tenants), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn list(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin.keeper.list_tenants().await {
+    match admin.services.tenants.list_tenants().await {
         Ok(tenants) => web::json::reply(StatusCode::OK, &Tenants { tenants }),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -111,9 +110,9 @@ pub(crate) async fn delete(
     let Some(tenant) = tenant(&path) else {
         return unknown(&admin);
     };
-    match admin.keeper.delete_tenant(SURFACE, tenant).await {
+    match admin.services.tenants.delete_tenant(SURFACE, tenant).await {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -136,7 +135,12 @@ pub(crate) async fn add_manager(
         Ok(named) => named,
         Err(response) => return response,
     };
-    match admin.keeper.add_manager(SURFACE, tenant, name).await {
+    match admin
+        .services
+        .tenants
+        .add_manager(SURFACE, tenant, name)
+        .await
+    {
         Ok(new) => web::json::reply(
             StatusCode::CREATED,
             &NewManager {
@@ -145,7 +149,7 @@ pub(crate) async fn add_manager(
                 client_secret: new.secret.expose().to_owned(),
             },
         ),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -153,13 +157,9 @@ pub(crate) async fn add_manager(
 #[utoipa::path(post, operation_id = "rotateSigningKeys", path = "/admin/v1/signing-keys/rotate", tag = "tenants", responses(
     (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin
-        .keeper
-        .rotate_signing_key(SURFACE, CLIENT_TOKENS)
-        .await
-    {
+    match admin.services.tenants.rotate_token_key(SURFACE).await {
         Ok(kid) => web::json::reply(StatusCode::OK, &Rotated { kid }),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 

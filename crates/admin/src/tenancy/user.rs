@@ -71,9 +71,14 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<CreateU
         attributes: "{}".to_owned(),
         application_attributes: "{}".to_owned(),
     };
-    match admin.keeper.create_member(SURFACE, grant, form).await {
+    match admin
+        .services
+        .tenants
+        .create_member(SURFACE, grant, form)
+        .await
+    {
         Ok(view) => web::json::reply(StatusCode::CREATED, &User::from(view)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -84,9 +89,9 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<CreateU
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn show(State(admin): State<Arc<Admin>>, call: Within<ReadUsers>) -> Response {
     let user = call.user();
-    match admin.keeper.read_member(call.grant, user).await {
+    match admin.services.tenants.read_member(call.grant, user).await {
         Ok(view) => web::json::reply(StatusCode::OK, &User::from(view)),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -101,12 +106,13 @@ pub(crate) async fn admit(State(admin): State<Arc<Admin>>, call: Within<Manage>)
     };
     let user = call.user();
     match admin
-        .keeper
+        .services
+        .tenants
         .admit_member(SURFACE, call.grant, user, application)
         .await
     {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -117,9 +123,14 @@ pub(crate) async fn admit(State(admin): State<Arc<Admin>>, call: Within<Manage>)
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn expel(State(admin): State<Arc<Admin>>, call: Within<EditUsers>) -> Response {
     let user = call.user();
-    match admin.keeper.expel_member(SURFACE, call.grant, user).await {
+    match admin
+        .services
+        .tenants
+        .expel_member(SURFACE, call.grant, user)
+        .await
+    {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }
 
@@ -130,8 +141,13 @@ pub(crate) async fn expel(State(admin): State<Arc<Admin>>, call: Within<EditUser
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
     let user = call.user();
-    match admin.keeper.delete_member(SURFACE, call.grant, user).await {
+    match admin
+        .services
+        .tenants
+        .delete_member(SURFACE, call.grant, user)
+        .await
+    {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.keeper.now()),
+        Err(error) => error::answer(&error, admin.services.now()),
     }
 }

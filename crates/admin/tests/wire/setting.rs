@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use admin::Admin;
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::password::Password;
 use domain::person::registration::SecondStep;
 use domain::person::{AccountId, Way};
@@ -17,9 +17,9 @@ use testkit::golden::{Scene, Stepped};
 use testkit::kit::caller;
 use testkit::{Answer, TestDevice};
 
-pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
+pub(crate) fn routes(services: Services) -> Router {
     let admin = Admin {
-        keeper,
+        services,
         token: SecretText::new("token-of-this-run".to_owned()),
         version: "0.0.0",
         anchor: Box::new(|| None),
@@ -47,16 +47,19 @@ pub(crate) fn account<'s>(scene: &'s mut Scene, address: &'s str) -> Stepped<'s>
 }
 
 async fn join(scene: &Scene, address: &str) -> Result<AccountId, domain::Error> {
-    let keeper = Arc::clone(scene.keeper());
+    let services = scene.services().clone();
     let (caller, way) = (caller("profile"), Way::email(address));
-    let process = keeper
+    let process = services
+        .people
         .start_registration(caller.clone(), way.clone())
         .await?;
-    keeper
+    services
+        .people
         .send_registration_token(caller.clone(), process)
         .await?;
     let code = scene.kit.courier.code_to(address).unwrap_or_default();
-    keeper
+    services
+        .people
         .verify_registration(
             caller.clone(),
             process,
@@ -65,10 +68,11 @@ async fn join(scene: &Scene, address: &str) -> Result<AccountId, domain::Error> 
         )
         .await?;
     let password = Password::new("correct horse battery");
-    let id = keeper
+    let id = services
+        .people
         .finish_registration(caller.clone(), process, password.clone())
         .await?;
-    keeper.log_in(caller, way, password).await?;
+    services.people.log_in(caller, way, password).await?;
     Ok(id)
 }
 
@@ -89,25 +93,32 @@ async fn bind(
     device: &TestDevice,
     key: KeyId,
 ) -> Result<(), domain::Error> {
-    let keeper = Arc::clone(scene.keeper());
-    let now = keeper.now();
+    let services = scene.services().clone();
+    let now = services.now();
     let token = scene.kit.issuer.token(subject, "", now);
     let need = Need {
         scope: None,
         login: Login::Whenever,
     };
-    let bearer = keeper.bearer(&token, need).await?;
+    let bearer = services.wallets.bearer(&token, need).await?;
     let caller = caller("duo");
-    keeper.register_user(caller.clone(), bearer.clone()).await?;
+    services
+        .wallets
+        .register_user(caller.clone(), bearer.clone())
+        .await?;
     let id = DeviceId::parse(&device.id()).expect("a device of the vectors");
-    let issued = keeper.issue_challenge(bearer.clone(), id.clone()).await?;
+    let issued = services
+        .wallets
+        .issue_challenge(bearer.clone(), id.clone())
+        .await?;
     let proof = DeviceProof {
         device: id,
         signature: device.sign(&issued.hex),
         name: Some("Phone".to_owned()),
         shown: Shown::default(),
     };
-    keeper
+    services
+        .wallets
         .register_device(caller.clone(), bearer.clone(), proof)
         .await?;
     let text = |text: &str| SecretText::new(text.to_owned());
@@ -119,14 +130,18 @@ async fn bind(
         session: None,
         client: "127.0.0.1".to_owned(),
     };
-    keeper
+    services
+        .wallets
         .enrol(caller.clone(), bearer.clone(), evidence)
         .await?;
     let share = EncryptedShare {
         key,
         text: "sealed".to_owned(),
     };
-    keeper.keep_shares(caller, bearer, vec![share]).await
+    services
+        .wallets
+        .keep_shares(caller, bearer, vec![share])
+        .await
 }
 
 /// What every answer has, and what none may have.

@@ -63,7 +63,7 @@ async fn forged_and_foreign_tokens_are_worth_nothing() {
         format!("{}.x", app.token),
     ];
     // Signed rightly, and saying something wrong.
-    let keeper = &world.kit.keeper;
+    let services = &world.kit.services;
     let now = payload(&app.token)["iat"].as_i64().unwrap();
     for (name, value) in [
         ("iss", json!("https://elsewhere.example")),
@@ -80,8 +80,9 @@ async fn forged_and_foreign_tokens_are_worth_nothing() {
     ] {
         let mut claims = payload(&app.token);
         claims[name] = value;
-        let token = keeper
-            .sign_token(CLIENT_TOKENS, claims.to_string().as_bytes())
+        let token = services
+            .tenants
+            .sign_claims(CLIENT_TOKENS, claims.to_string().as_bytes())
             .await
             .unwrap();
         tokens.push(token);
@@ -101,7 +102,13 @@ async fn forged_and_foreign_tokens_are_worth_nothing() {
         } else {
             issuer
         };
-        tokens.push(keeper.sign_token(issuer, claims.as_bytes()).await.unwrap());
+        tokens.push(
+            services
+                .tenants
+                .sign_claims(issuer, claims.as_bytes())
+                .await
+                .unwrap(),
+        );
     }
     for token in tokens {
         assert_eq!(status(&world, &token).await, 401, "{token}");
@@ -109,16 +116,18 @@ async fn forged_and_foreign_tokens_are_worth_nothing() {
     // Without permissions there are none: fail closed.
     let mut claims = payload(&app.token);
     claims.as_object_mut().unwrap().remove("ts_permissions");
-    let token = keeper
-        .sign_token(CLIENT_TOKENS, claims.to_string().as_bytes())
+    let token = services
+        .tenants
+        .sign_claims(CLIENT_TOKENS, claims.to_string().as_bytes())
         .await
         .unwrap();
     assert_eq!(status(&world, &token).await, 403);
     // Clocks may differ by a minute.
     let mut claims = payload(&app.token);
     claims["iat"] = json!(now + 60);
-    let token = keeper
-        .sign_token(CLIENT_TOKENS, claims.to_string().as_bytes())
+    let token = services
+        .tenants
+        .sign_claims(CLIENT_TOKENS, claims.to_string().as_bytes())
         .await
         .unwrap();
     assert_eq!(status(&world, &token).await, 404);
@@ -129,8 +138,8 @@ async fn claims_say_what_the_sheet_says() {
     let world = World::new().await;
     let (manager, app) = estate(&world).await;
     let claims = payload(&app.token);
-    let now = world.kit.keeper.now().millis() / 1000;
-    assert_eq!(claims["iss"], world.kit.keeper.token_issuer());
+    let now = world.kit.services.now().millis() / 1000;
+    assert_eq!(claims["iss"], world.kit.services.tenants.token_issuer());
     assert_eq!(claims["aud"], "userid-api");
     assert_eq!(
         (&claims["sub"], &claims["client_id"]),
@@ -172,7 +181,7 @@ async fn claims_say_what_the_sheet_says() {
 async fn a_deleted_or_disabled_client_ends_at_once() {
     let world = World::new().await;
     let (manager, app) = estate(&world).await;
-    let keeper = &world.kit.keeper;
+    let services = &world.kit.services;
     let (tenant, id) = (
         TenantId::parse(&manager.tenant).unwrap(),
         ApplicationId::parse(&app.id).unwrap(),
@@ -183,8 +192,9 @@ async fn a_deleted_or_disabled_client_ends_at_once() {
             disabled: Some(disabled),
             ..ClientChange::default()
         };
-        let grant = keeper.operator_grant(tenant, None).await.unwrap();
-        keeper
+        let grant = services.tenants.operator_grant(tenant, None).await.unwrap();
+        services
+            .tenants
             .change_client("test", grant, id, client, change)
             .await
             .unwrap();
@@ -207,7 +217,11 @@ async fn a_deleted_or_disabled_client_ends_at_once() {
         world.ask_token(&app.client, &app.secret, "").await.status,
         401
     );
-    keeper.delete_tenant("test", tenant).await.unwrap();
+    services
+        .tenants
+        .delete_tenant("test", tenant)
+        .await
+        .unwrap();
     assert_eq!(
         world
             .get("/cis/v1/applications", &manager.token)
@@ -272,15 +286,16 @@ async fn a_deleted_application_leaves_nothing_behind() {
 async fn secrets_overlap_while_they_are_rotated() {
     let world = World::new().await;
     let (manager, app) = estate(&world).await;
-    let keeper = &world.kit.keeper;
+    let services = &world.kit.services;
     let (tenant, id) = (
         TenantId::parse(&manager.tenant).unwrap(),
         ApplicationId::parse(&app.id).unwrap(),
     );
     let client = ClientId::parse(&app.client).unwrap();
-    let grant = keeper.operator_grant(tenant, None).await.unwrap();
+    let grant = services.tenants.operator_grant(tenant, None).await.unwrap();
     let overlap = Duration::from_secs(600);
-    let new = keeper
+    let new = services
+        .tenants
         .rotate_client_secret("test", grant, id, client, overlap)
         .await
         .unwrap();
@@ -314,8 +329,9 @@ async fn signing_keys_rotate_without_breaking_a_live_token() {
     assert_eq!(published().await, 1);
     world
         .kit
-        .keeper
-        .rotate_signing_key("test", CLIENT_TOKENS)
+        .services
+        .tenants
+        .rotate_token_key("test")
         .await
         .unwrap();
     assert_eq!(published().await, 2);
@@ -352,8 +368,8 @@ async fn assertions_are_good_for_one_use_by_the_right_key() {
         world.call("PUT", &path, &manager.token, &body).await.status,
         200
     );
-    let now = world.kit.keeper.now().millis() / 1000;
-    let audience = format!("{}/oidc/token", world.kit.keeper.public_url());
+    let now = world.kit.services.now().millis() / 1000;
+    let audience = format!("{}/oidc/token", world.kit.services.tenants.public_url());
     let right = json!({ "iss": app.client, "sub": app.client, "aud": audience, "iat": now, "exp": now + 60, "jti": "1" });
     let header = json!({ "alg": "ES256", "kid": "k1" });
     let sign = |device: &Device, header: &Value, claims: &Value| {
@@ -399,14 +415,14 @@ async fn assertions_are_good_for_one_use_by_the_right_key() {
     }
     let world = &world;
     world.kit.clock.advance(Duration::from_secs(61));
-    let now = world.kit.keeper.now().millis() / 1000;
+    let now = world.kit.services.now().millis() / 1000;
     let mut right = right;
     right["exp"] = json!(now + 60);
     let assertion = sign(&device, &header, &right);
     assert_eq!(send(&assertion).await, 200);
     assert_eq!(send(&assertion).await, 401, "replayed");
     right["jti"] = json!("2");
-    right["aud"] = json!(["x", world.kit.keeper.token_issuer()]);
+    right["aud"] = json!(["x", world.kit.services.tenants.token_issuer()]);
     assert_eq!(send(&sign(&device, &header, &right)).await, 200);
 }
 
@@ -544,7 +560,13 @@ async fn every_check_is_in_the_trail_and_no_secret_is() {
             .status,
         401
     );
-    let events = world.kit.keeper.audit_events(None, 100).await.unwrap();
+    let events = world
+        .kit
+        .services
+        .operators
+        .audit_events(None, 100)
+        .await
+        .unwrap();
     let found = |action: &str, outcome: &str| {
         events
             .iter()
@@ -568,6 +590,12 @@ async fn every_check_is_in_the_trail_and_no_secret_is() {
     ] {
         assert!(!text.contains(secret), "{secret}");
     }
-    let verdict = world.kit.keeper.verify_audit(None).await.unwrap();
+    let verdict = world
+        .kit
+        .services
+        .operators
+        .verify_audit(None)
+        .await
+        .unwrap();
     assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use domain::access_token::CLIENT_TOKENS;
 use serde_json::{Value, json};
 use testkit::{Backing, Kit};
 
@@ -299,12 +298,7 @@ async fn a_new_signing_key_is_known_everywhere_at_once(backing: Backing) {
     let list = keys(&pair.user);
     assert_eq!(pair.two.get(&list, &pair.app.token).await.status, 200);
     for _ in 0..2 {
-        let rotated = pair
-            .one
-            .kit
-            .keeper
-            .rotate_signing_key("test", CLIENT_TOKENS)
-            .await;
+        let rotated = pair.one.kit.services.tenants.rotate_token_key("test").await;
         rotated.expect("the key rotates");
         let token = pair.one.token(&pair.app.client, &pair.app.secret, "").await;
         assert_eq!(pair.two.get(&list, &token).await.status, 200);

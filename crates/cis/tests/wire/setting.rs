@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::policy::Policy;
 use serde_json::Value;
 use testkit::golden::Scene;
@@ -13,8 +13,8 @@ use testkit::{Answer, Golden};
 use crate::world::{App, Manager, World};
 
 /// The routes, with this surface's answer to unknown paths.
-pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
-    cis::routes(keeper).fallback(|| async { cis::not_found() })
+pub(crate) fn routes(services: Services) -> Router {
+    cis::routes(Arc::clone(&services.tenants)).fallback(|| async { cis::not_found() })
 }
 
 /// Applies one line of configuration.

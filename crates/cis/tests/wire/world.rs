@@ -1,6 +1,5 @@
 //! A tenant with what lives in it, made through the wire itself.
 
-use domain::access_token::CLIENT_TOKENS;
 use domain::policy::Policy;
 use domain::tenant::NewTenant;
 use serde_json::{Value, json};
@@ -53,16 +52,17 @@ impl World {
 
     pub(crate) async fn sign_with_the_test_key(&self) {
         let key = SIGNING_KEY.to_vec().into();
-        let adopted = self
-            .kit
-            .keeper
-            .adopt_signing_key("test", CLIENT_TOKENS, key)
-            .await;
+        let adopted = self.kit.services.tenants.adopt_token_key("test", key).await;
         adopted.expect("the test key is sound");
     }
 
     pub(crate) async fn tenant(&self, name: &str) -> Manager {
-        let new = self.kit.keeper.create_tenant("test", name.to_owned()).await;
+        let new = self
+            .kit
+            .services
+            .tenants
+            .create_tenant("test", name.to_owned())
+            .await;
         let NewTenant {
             tenant,
             client,

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::core::time::Timestamp;
-use crate::wallet::step_up::StepUpRefusal;
 
 /// The source of a failure, for the log only.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -58,6 +57,48 @@ pub enum Refusal {
     Unmet(Condition),
     /// The step needs its owner in person, and that was not shown.
     StepUp(StepUpRefusal),
+}
+
+/// Why a step-up did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepUpRefusal {
+    /// It is needed, and nothing complete was shown.
+    Missing,
+    /// The verifier said no. For whatever reason: no oracle.
+    Failed { for_client: Option<String> },
+    /// Nobody was enrolled, so nobody can be recognised.
+    NotEnrolled,
+    /// Somebody is enrolled already.
+    Enrolled,
+    /// Another enrolment of this user is in progress.
+    Enrolling,
+    /// The verifier did not answer.
+    Unreachable,
+    /// The verifier answered in a way that cannot be trusted.
+    Untrustworthy,
+    /// There is no verifier.
+    NoVerifier,
+    /// The same for owners who have a passkey, or are to have one.
+    Passkey(PasskeyRefusal),
+}
+
+impl From<StepUpRefusal> for Refusal {
+    fn from(refusal: StepUpRefusal) -> Self {
+        Self::StepUp(refusal)
+    }
+}
+
+/// Why a passkey did not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasskeyRefusal {
+    /// It is needed, and none was shown.
+    Missing,
+    /// It was not right. For whatever reason: no oracle.
+    Failed,
+    /// There is one already.
+    Enrolled,
+    /// There is none.
+    NotEnrolled,
 }
 
 /// What must hold before somebody may do something to an account.

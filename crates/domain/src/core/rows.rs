@@ -11,25 +11,18 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
-use crypto::Key;
-use crypto::aead::SealKey;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::core::error::Error;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::{Root, Roots};
 use crate::core::port::store::{Kind, Page, Row, RowId, Stop, Tx, TxResult};
 use crate::core::port::{Random, Store};
+use crate::core::record::Record;
 use crate::core::time::Timestamp;
+use crypto::Key;
+use crypto::aead::SealKey;
 
 pub(crate) const DATA_KEY: Kind = "data_key";
 const FORMAT: u8 = 1;
-
-/// A record: what a row of one kind holds.
-pub trait Record: Serialize + DeserializeOwned + Send + 'static {
-    const KIND: Kind;
-}
 
 /// Whose data key seals a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

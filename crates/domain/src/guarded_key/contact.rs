@@ -8,20 +8,25 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
-use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::layer::Layer as _;
+use crate::core::message::{Channel, Message, MessageKind};
+use crate::core::port::store::Kind;
+use crate::core::port::store::{Page, RowId, Tx, TxResult, refusal_is_a_value};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::guarded_key::lock::{Alert, TimeLock};
+use crate::guarded_key::GuardedKeys;
+use crate::guarded_key::lock::TimeLock;
 use crate::guarded_key::{GuardedKey, KeyId, Pin, Proven};
-use crate::letter::message::{Channel, Message, MessageKind};
+use crate::letter::alert::Alert;
 use crate::letter::outbox::Posting;
 use crate::limit::budget::{GuessBudget, Reserve};
 use crate::limit::rate::Rate;
-use crate::person::masked;
 use crate::proof::challenge::{Code, Presented};
+use crate::proof::way::masked;
 use crate::trail::audit::Event;
 
 /// An address as its owner wrote it, compared byte for byte.
@@ -70,7 +75,9 @@ pub(crate) struct Waiting {
 }
 
 impl Record for Contact {
-    const KIND: &'static str = "contact";
+    const KIND: Kind = "contact";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// A key, and its contact that waits for a code.
@@ -97,7 +104,7 @@ impl News {
     }
 }
 
-impl Keeper {
+impl GuardedKeys {
     pub(crate) fn contact_row(&self, key: RowId, address: &Address) -> RowId {
         self.rows
             .id(Contact::KIND, &[&key.0, address.text.as_bytes()])
@@ -155,8 +162,8 @@ impl Keeper {
             key,
             pin,
             "contact.add",
-            move |keeper, tx, _, proven| {
-                refusal_is_a_value(keeper.add_contact_in(
+            move |hub, tx, _, proven| {
+                refusal_is_a_value(hub.add_contact_in(
                     tx,
                     now,
                     &who,
@@ -178,7 +185,7 @@ impl Keeper {
         address: &Address,
         proven: &Proven,
     ) -> TxResult<()> {
-        let policy = &self.policy.guarded_key;
+        let policy = &self.policy;
         let found = self.rows.get::<Contact>(tx, &row)?;
         if found
             .as_ref()
@@ -237,33 +244,32 @@ impl Keeper {
         let contact = self.locate_contact(row, &address).await?;
         let now = self.now();
         let verdict = self
-            .write(move |keeper, tx| {
-                let (mut key, mut found) =
-                    match keeper.awaiting(tx, row, contact, Purpose::Verify)? {
-                        Ok(found) => found,
-                        Err(refusal) => return Ok(Err(refusal)),
-                    };
-                let event = Event::new(caller.surface, now, "contact.confirm", Self::alias(&row))
-                    .by(&caller);
-                let event = event.fact("contact", Self::alias(&contact));
-                if let Err(refusal) = keeper.judge_code(tx, now, &mut found, &text)? {
-                    keeper.record(tx, event.outcome("refused"))?;
+            .write(move |hub, tx| {
+                let (mut key, mut found) = match hub.awaiting(tx, row, contact, Purpose::Verify)? {
+                    Ok(found) => found,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                let event =
+                    Event::new(caller.surface, now, "contact.confirm", row.alias()).by(&caller);
+                let event = event.fact("contact", contact.alias());
+                if let Err(refusal) = hub.judge_code(tx, now, &mut found, &text)? {
+                    hub.record(tx, event.outcome("refused"))?;
                     return Ok(Err(refusal));
                 }
                 let pending = found.waiting.take().and_then(|waiting| waiting.pending);
                 found.verified = Some(now);
                 if let (Some((version, sealed)), None) = (pending, &key.recovery_envelope) {
-                    let content = keeper.open_when_proved(contact, &text, (version, &sealed))?;
-                    key.recovery_envelope = Some(keeper.seal_for_recovery(row, &content)?);
-                    keeper.rows.put(tx, &mut key)?;
+                    let content = hub.open_when_proved(contact, &text, (version, &sealed))?;
+                    key.recovery_envelope = Some(hub.seal_for_recovery(row, &content)?);
+                    hub.rows.put(tx, &mut key)?;
                 }
-                keeper.rows.put(tx, &mut found)?;
+                hub.rows.put(tx, &mut found)?;
                 let news = News {
                     except: Some(contact),
                     ..Self::contact_news("contact_added", &found)
                 };
-                keeper.notify_contacts(tx, now, caller.surface, row, &news)?;
-                keeper.record(tx, event)?;
+                hub.notify_contacts(tx, now, caller.surface, row, &news)?;
+                hub.record(tx, event)?;
                 Ok(Ok(()))
             })
             .await?;
@@ -288,12 +294,12 @@ impl Keeper {
             key,
             pin,
             "contact.remove",
-            move |keeper, tx, key, _| {
-                let Some(removed) = keeper.rows.take::<Contact>(tx, &contact)? else {
+            move |hub, tx, key, _| {
+                let Some(removed) = hub.rows.take::<Contact>(tx, &contact)? else {
                     return Ok(Err(Refusal::UnknownSubject));
                 };
-                tx.remove(GuessBudget::KIND, &keeper.budget_row(contact))?;
-                let left = keeper.rows.children::<Contact>(tx, &row, Page::ALL)?;
+                tx.remove(GuessBudget::KIND, &hub.budget_row(contact))?;
+                let left = hub.rows.children::<Contact>(tx, &row, Page::ALL)?;
                 // A key that was taken over may have contacts that did not appear yet.
                 if key.contact_salt.is_none()
                     && !left.iter().any(|contact| contact.verified.is_some())
@@ -301,7 +307,7 @@ impl Keeper {
                     key.recovery_envelope = None;
                 }
                 if removed.verified.is_some() {
-                    keeper.notify_contacts(
+                    hub.notify_contacts(
                         tx,
                         now,
                         surface,
@@ -343,7 +349,7 @@ impl Keeper {
         contact: &mut Stored<Contact>,
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
-        let limits = self.policy.guarded_key.code_guesses();
+        let limits = self.policy.code_guesses();
         let Some(waiting) = &contact.waiting else {
             return Ok(Err(Refusal::WrongState));
         };
@@ -386,8 +392,8 @@ impl Keeper {
         contact: RowId,
         address: &Address,
     ) -> TxResult<()> {
-        let policy = &self.policy.guarded_key;
-        let limits = &self.policy.limits;
+        let policy = &self.policy;
+        let limits = &self.shared;
         let own = self.rows.id("rate", &[b"sends of contact", &contact.0]);
         let wanted: [(RowId, &[Rate]); 6] = [
             (own, &policy.sends_per_contact),
@@ -430,14 +436,14 @@ impl Keeper {
             anti_phishing_code: None,
             facts: [(
                 "valid".to_owned(),
-                format!("{}s", self.policy.guarded_key.code_life.as_secs()),
+                format!("{}s", self.policy.code_life.as_secs()),
             )]
             .into(),
         };
         self.post(
             tx,
             now,
-            Posting::code(message, self.policy.guarded_key.code_life, contact),
+            Posting::code(message, self.policy.code_life, contact),
         )
     }
 
@@ -512,7 +518,7 @@ impl Keeper {
         Ok(contacts
             .iter()
             .map(|contact| crate::guarded_key::ContactState {
-                alias: Self::alias(&contact.id()),
+                alias: contact.id().alias(),
                 channel: contact.channel,
                 verified: contact.verified.is_some(),
                 code_outstanding: contact
@@ -541,13 +547,4 @@ impl Keeper {
 /// What a contact's code is bound to.
 pub(crate) fn binding(contact: &RowId, purpose: Purpose) -> [&[u8]; 2] {
     [purpose.name().as_bytes(), &contact.0]
-}
-
-/// Inside a settled guess a refusal must not undo the settlement. Such refusals come before any write.
-pub(crate) fn refusal_is_a_value<T>(result: TxResult<T>) -> TxResult<Result<T, Refusal>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(crate::core::port::store::Stop::Failed(Error::Refused(refusal))) => Ok(Err(refusal)),
-        Err(stop) => Err(stop),
-    }
 }

@@ -5,17 +5,17 @@ use crypto::aead::SealKey;
 
 use super::GuardedKey;
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::Root;
 use crate::core::port::store::{Row, RowId, Tx, TxResult};
 use crate::core::secret::SecretText;
+use crate::guarded_key::GuardedKeys;
 
 /// What is kept for its owner: 32 bytes that never change in the life of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncryptionKey(pub Key);
 
-impl Keeper {
+impl GuardedKeys {
     pub(crate) fn new_encryption_key(&self) -> EncryptionKey {
         EncryptionKey(Key::new(bytes(self.random.as_ref())))
     }
@@ -116,7 +116,7 @@ impl Keeper {
     }
 }
 
-/// Opens what [`Keeper::seal_with_pin`] made.
+/// Opens what [`GuardedKeys::seal_with_pin`] made.
 pub(crate) fn open_with_pin(
     envelope: &Key,
     key: RowId,

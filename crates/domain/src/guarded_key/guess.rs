@@ -18,12 +18,14 @@ use super::envelope::open_with_pin;
 use super::key::{GuardedKey, KeyId};
 use super::pin::{HashedPin, PinRecipe};
 use super::{EncryptionKey, Pin};
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::roots::Roots;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Stored};
+use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
+use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::{GuessBudget, Reservation, Reserve};
 use crate::limit::hashing::Share;
 use crate::trail::audit::Event;
@@ -38,7 +40,12 @@ pub(crate) struct Proven {
 }
 
 /// An effect of a right PIN; a refusal inside is answered, and the PIN still counts as right.
-type Effect<T> = dyn FnMut(&Keeper, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
+type Effect<T> = dyn FnMut(
+        &GuardedKeys,
+        &mut dyn Tx,
+        &mut Stored<GuardedKey>,
+        &Proven,
+    ) -> TxResult<Result<T, Refusal>>
     + Send;
 
 /// How often a PIN may be replaced under a guess before the caller is told to come back.
@@ -52,7 +59,7 @@ struct Guess {
     action: &'static str,
 }
 
-impl Keeper {
+impl GuardedKeys {
     /// Runs `effect` for who knows the PIN.
     pub(crate) async fn with_pin<T: Send + 'static>(
         self: &Arc<Self>,
@@ -61,7 +68,7 @@ impl Keeper {
         pin: Pin,
         action: &'static str,
         effect: impl FnMut(
-            &Keeper,
+            &GuardedKeys,
             &mut dyn Tx,
             &mut Stored<GuardedKey>,
             &Proven,
@@ -88,7 +95,7 @@ impl Keeper {
         new: Pin,
         action: &'static str,
         effect: impl FnMut(
-            &Keeper,
+            &GuardedKeys,
             &mut dyn Tx,
             &mut Stored<GuardedKey>,
             &Proven,
@@ -166,38 +173,38 @@ impl Keeper {
         let now = self.now();
         let caller = guess.caller.clone();
         let effect = Arc::clone(effect);
-        let settle = move |keeper: &Keeper, tx: &mut dyn Tx| {
-            let limits = keeper.policy.guarded_key.guesses;
-            let Some(mut key) = keeper.rows.get::<GuardedKey>(tx, &row)? else {
+        let settle = move |hub: &GuardedKeys, tx: &mut dyn Tx| {
+            let limits = hub.policy.guesses;
+            let Some(mut key) = hub.rows.get::<GuardedKey>(tx, &row)? else {
                 return Ok(Some(Err(Refusal::UnknownSubject)));
             };
-            let mut budget = keeper.budget(tx, row)?;
+            let mut budget = hub.budget(tx, row)?;
             if key.pin_version != version {
                 budget.withdraw(reservation);
-                keeper.rows.put(tx, &mut budget)?;
+                hub.rows.put(tx, &mut budget)?;
                 return Ok(None);
             }
-            let event = Event::new(caller.surface, now, action, Self::alias(&row)).by(&caller);
+            let event = Event::new(caller.surface, now, action, row.alias()).by(&caller);
             let Some(proven) = &proven else {
                 budget.fail(now, &limits, reservation);
                 let failed = budget.failed().to_string();
-                keeper.rows.put(tx, &mut budget)?;
-                keeper.record(tx, event.outcome("wrong").fact("failed", failed))?;
+                hub.rows.put(tx, &mut budget)?;
+                hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
                 return Ok(Some(Err(Refusal::BadProof { left: None })));
             };
             budget.succeed(reservation);
-            keeper.rows.put(tx, &mut budget)?;
+            hub.rows.put(tx, &mut budget)?;
             let before = key.value.clone();
             if let Some(renewed) = &proven.renewed {
-                keeper.set_pin(&mut key, renewed, row, &proven.content);
+                hub.set_pin(&mut key, renewed, row, &proven.content);
             }
             let mut effect = effect.lock().unwrap_or_else(PoisonError::into_inner);
-            let verdict = effect(keeper, tx, &mut key, proven)?;
+            let verdict = effect(hub, tx, &mut key, proven)?;
             if key.value != before {
-                keeper.rows.put(tx, &mut key)?;
+                hub.rows.put(tx, &mut key)?;
             }
             let outcome = if verdict.is_ok() { "done" } else { "refused" };
-            keeper.record(tx, event.outcome(outcome))?;
+            hub.record(tx, event.outcome(outcome))?;
             Ok(Some(verdict))
         };
         let judged = self.write(settle).await?;
@@ -210,10 +217,10 @@ impl Keeper {
         row: RowId,
         reservation: Reservation,
     ) -> Result<(), Error> {
-        self.write(move |keeper, tx| {
-            let mut budget = keeper.budget(tx, row)?;
+        self.write(move |hub, tx| {
+            let mut budget = hub.budget(tx, row)?;
             budget.withdraw(reservation);
-            keeper.rows.put(tx, &mut budget)
+            hub.rows.put(tx, &mut budget)
         })
         .await
     }
@@ -231,7 +238,7 @@ impl Keeper {
                 None => Err(Refusal::UnknownSubject.into()),
             };
         };
-        match budget.exhausted(self.now(), &self.policy.guarded_key.guesses) {
+        match budget.exhausted(self.now(), &self.policy.guesses) {
             Some(until) => Err(Refusal::Exhausted { until }.into()),
             None => Ok(()),
         }
@@ -247,7 +254,7 @@ impl Keeper {
             let now = self.now();
             let id = self.random_u64();
             let reserved = self
-                .write(move |keeper, tx| keeper.reserve_in(tx, row, now, id))
+                .write(move |hub, tx| hub.reserve_in(tx, row, now, id))
                 .await?;
             match reserved {
                 (Some(key), Reserve::Granted(reservation)) => return Ok((key, reservation)),
@@ -255,7 +262,7 @@ impl Keeper {
                 (_, Reserve::Exhausted { until }) => {
                     return Err(Refusal::Exhausted { until }.into());
                 }
-                (_, Reserve::Wait) if waited > self.policy.limits.wait => {
+                (_, Reserve::Wait) if waited > self.shared.wait => {
                     return Err(Error::Busy { seconds: 1 });
                 }
                 (_, Reserve::Wait) => {
@@ -283,22 +290,11 @@ impl Keeper {
         };
         let mut budget = self.budget(tx, row)?;
         let before = budget.value.clone();
-        let reserve = budget.reserve(now, &self.policy.guarded_key.guesses, id);
+        let reserve = budget.reserve(now, &self.policy.guesses, id);
         if budget.value != before {
             self.rows.put(tx, &mut budget)?;
         }
         Ok((Some(key), reserve))
-    }
-
-    /// The budget of a subject, made when it is first needed.
-    pub(crate) fn budget(&self, tx: &mut dyn Tx, subject: RowId) -> TxResult<Stored<GuessBudget>> {
-        let id = self.budget_row(subject);
-        match self.rows.get(tx, &id)? {
-            Some(budget) => Ok(budget),
-            None => self
-                .rows
-                .create(tx, self.tenant(), Place::at(id), GuessBudget::default()),
-        }
     }
 }
 

@@ -7,15 +7,18 @@ use uuid::Uuid;
 
 use super::pin::{ForeignPin, PinVerifier};
 use super::{EncryptionKey, Pin};
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::uuid;
-use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::port::store::Kind;
+use crate::core::port::store::RowId;
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::Share;
-use crate::limit::rate::RateLog;
 use crate::trail::audit::Event;
 
 /// Names a guarded key. 122 random bits that its owner keeps secret; never logged.
@@ -45,7 +48,9 @@ pub(crate) struct Foreign {
 }
 
 impl Record for GuardedKey {
-    const KIND: &'static str = "guarded_key";
+    const KIND: Kind = "guarded_key";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// A key given back to its owner.
@@ -73,19 +78,15 @@ pub struct KeyState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContactState {
     pub alias: String,
-    pub channel: Option<crate::letter::message::Channel>,
+    pub channel: Option<crate::core::message::Channel>,
     pub verified: bool,
     pub code_outstanding: bool,
     pub locked_until: Option<String>,
 }
 
-impl Keeper {
+impl GuardedKeys {
     pub(crate) fn key_row(&self, key: KeyId) -> RowId {
         self.rows.id(GuardedKey::KIND, &[key.0.as_bytes()])
-    }
-
-    pub(crate) fn budget_row(&self, subject: RowId) -> RowId {
-        self.rows.id(GuessBudget::KIND, &[&subject.0])
     }
 
     /// Makes a key behind `pin`. The content is not given out here.
@@ -95,12 +96,8 @@ impl Keeper {
         let row = self.key_row(id);
         let ticket = self.hashes.admit(Share::Pin)?;
         let limited = self.rate_row("new keys", &caller.network);
-        self.read_rate(
-            limited,
-            now,
-            &[self.policy.guarded_key.new_keys_per_network],
-        )
-        .await?;
+        self.read_rate(limited, now, &[self.policy.new_keys_per_network])
+            .await?;
         let recipe = self.pin_recipe(row);
         let roots = Arc::clone(&self.roots);
         let hashed = ticket
@@ -109,9 +106,9 @@ impl Keeper {
         drop(ticket);
         let content = self.new_encryption_key();
         let envelope = self.seal_with_pin(&hashed.envelope, row, &content);
-        self.write(move |keeper, tx| {
-            let rates = [keeper.policy.guarded_key.new_keys_per_network];
-            keeper.spend_rates(tx, now, &[(limited, &rates)])?;
+        self.write(move |hub, tx| {
+            let rates = [hub.policy.new_keys_per_network];
+            hub.spend_rates(tx, now, &[(limited, &rates)])?;
             let key = GuardedKey {
                 created: now,
                 pin_version: 1,
@@ -121,16 +118,13 @@ impl Keeper {
                 foreign: None,
                 contact_salt: None,
             };
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), Place::at(row), key)?;
-            let budget = Place::at(keeper.budget_row(row));
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), budget, GuessBudget::default())?;
-            keeper.record(
+            hub.rows.create(tx, hub.tenant(), Place::at(row), key)?;
+            let budget = Place::at(hub.budget_row(row));
+            hub.rows
+                .create(tx, hub.tenant(), budget, GuessBudget::default())?;
+            hub.record(
                 tx,
-                Event::new(caller.surface, now, "key.create", Self::alias(&row)).by(&caller),
+                Event::new(caller.surface, now, "key.create", row.alias()).by(&caller),
             )
         })
         .await?;
@@ -169,13 +163,13 @@ impl Keeper {
             pin,
             new,
             "key.change_pin",
-            move |keeper, tx, key, proven| {
+            move |hub, tx, key, proven| {
                 let Some(hashed) = &proven.new_pin else {
                     return Ok(Err(Refusal::WrongState));
                 };
-                keeper.replace_pin(key, hashed, row, &proven.content);
-                keeper.stop_recoveries(tx, row)?;
-                keeper.notify_contacts(
+                hub.replace_pin(key, hashed, row, &proven.content);
+                hub.stop_recoveries(tx, row)?;
+                hub.notify_contacts(
                     tx,
                     now,
                     surface,
@@ -217,24 +211,22 @@ impl Keeper {
     pub async fn key_state(self: &Arc<Self>, id: KeyId) -> Result<KeyState, Error> {
         let row = self.key_row(id);
         let now = self.now();
-        self.read(move |keeper, tx| {
-            let Some(key) = keeper.rows.peek::<GuardedKey>(tx, &row)? else {
+        self.read(move |hub, tx| {
+            let Some(key) = hub.rows.peek::<GuardedKey>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let budget = keeper
-                .rows
-                .peek::<GuessBudget>(tx, &keeper.budget_row(row))?;
+            let budget = hub.rows.peek::<GuessBudget>(tx, &hub.budget_row(row))?;
             let budget = budget.map(|budget| budget.value).unwrap_or_default();
-            let exhausted = budget.exhausted(now, &keeper.policy.guarded_key.guesses);
+            let exhausted = budget.exhausted(now, &hub.policy.guesses);
             Ok(KeyState {
-                alias: Self::alias(&row),
+                alias: row.alias(),
                 created: key.created.rfc3339(),
                 failed_guesses: budget.failed(),
                 failed_in_a_row: budget.failed_in_a_row(),
                 exhausted_until: exhausted.map(Timestamp::rfc3339),
                 recoverable: key.recovery_envelope.is_some(),
                 imported: key.foreign.is_some(),
-                contacts: keeper.contact_states(tx, row, now)?,
+                contacts: hub.contact_states(tx, row, now)?,
             })
         })
         .await
@@ -248,15 +240,15 @@ impl Keeper {
     ) -> Result<(), Error> {
         let row = self.key_row(id);
         let now = self.now();
-        self.write(move |keeper, tx| {
-            if keeper.rows.take::<GuardedKey>(tx, &row)?.is_none() {
+        self.write(move |hub, tx| {
+            if hub.rows.take::<GuardedKey>(tx, &row)?.is_none() {
                 return Err(Refusal::UnknownSubject.into());
             }
-            tx.remove(GuessBudget::KIND, &keeper.budget_row(row))?;
-            keeper.remove_contacts(tx, row)?;
-            keeper.record(
+            tx.remove(GuessBudget::KIND, &hub.budget_row(row))?;
+            hub.remove_contacts(tx, row)?;
+            hub.record(
                 tx,
-                Event::new(surface, now, "key.delete", Self::alias(&row)).fact("by", "operator"),
+                Event::new(surface, now, "key.delete", row.alias()).fact("by", "operator"),
             )
         })
         .await
@@ -265,62 +257,5 @@ impl Keeper {
     /// How many keys there are.
     pub async fn count_keys(self: &Arc<Self>) -> Result<u64, Error> {
         self.read(|_, tx| tx.count(GuardedKey::KIND)).await
-    }
-
-    pub(crate) fn rate_row(&self, name: &str, subject: &str) -> RowId {
-        self.rows
-            .id(RateLog::KIND, &[name.as_bytes(), subject.as_bytes()])
-    }
-
-    /// Refuses early, before something slow is done for nothing; [`Keeper::spend_rates`] decides.
-    pub(crate) async fn read_rate(
-        &self,
-        row: RowId,
-        now: Timestamp,
-        rates: &[crate::limit::rate::Rate],
-    ) -> Result<(), Error> {
-        let log = self.rows.read::<RateLog>(self.store.as_ref(), row).await?;
-        match log.and_then(|log| log.full_until(now, rates)) {
-            Some(until) => Err(Refusal::Limited { until }.into()),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes one event of every budget, or refuses with the latest moment and takes none.
-    pub(crate) fn spend_rates(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        wanted: &[(RowId, &[crate::limit::rate::Rate])],
-    ) -> TxResult<()> {
-        let mut logs = Vec::new();
-        let mut latest = None;
-        for (row, rates) in wanted
-            .iter()
-            .filter(|(_, rates)| rates.iter().any(|rate| rate.count > 0))
-        {
-            let log = self.rows.get::<RateLog>(tx, row)?;
-            let until = log.as_ref().and_then(|log| log.full_until(now, rates));
-            latest = latest.max(until);
-            logs.push((*row, *rates, log));
-        }
-        if let Some(until) = latest {
-            return Err(Refusal::Limited { until }.into());
-        }
-        for (row, rates, log) in logs {
-            let longest = rates.iter().map(|rate| rate.span).max().unwrap_or_default();
-            let due = now.plus(longest.saturating_mul(2));
-            if let Some(mut log) = log {
-                log.add(now, rates);
-                log.place.due = Some(due);
-                self.rows.put(tx, &mut log)?;
-            } else {
-                let mut log = RateLog::default();
-                log.add(now, rates);
-                self.rows
-                    .create(tx, self.tenant(), Place::at(row).due(due), log)?;
-            }
-        }
-        Ok(())
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::port::store::RowId;
 use crate::core::time::Timestamp;
 
 /// A running lock.
@@ -23,19 +22,6 @@ pub struct TimeLock {
     pub void: Timestamp,
     /// When a provider first accepted an alert to the owner.
     pub alerted: Option<Timestamp>,
-}
-
-/// Which lock a letter alerts the owner of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alert {
-    pub contact: [u8; 16],
-    pub lock: u64,
-}
-
-impl Alert {
-    pub(crate) fn contact(&self) -> RowId {
-        RowId(self.contact)
-    }
 }
 
 /// Whether owners can be alerted at all.

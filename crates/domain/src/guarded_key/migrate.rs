@@ -9,10 +9,12 @@ use super::envelope::EncryptionKey;
 use super::key::{Foreign, GuardedKey, KeyId};
 use super::pin::ForeignPin;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::Record;
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::{Address, Contact};
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::Share;
@@ -36,7 +38,7 @@ pub struct ImportedContact {
     pub first_failure: Option<Timestamp>,
 }
 
-impl Keeper {
+impl GuardedKeys {
     /// Takes over one key. `Conflict` when a key of that id is here already.
     ///
     /// Which contacts belong to it shows only when they appear, so its recovery envelope is made now.
@@ -49,8 +51,8 @@ impl Keeper {
         let row = self.key_row(key.id);
         let recovery_envelope =
             self.seal_for_recovery(row, &EncryptionKey(crypto::Key::new(key.content)))?;
-        self.write(move |keeper, tx| {
-            if keeper.rows.get::<GuardedKey>(tx, &row)?.is_some() {
+        self.write(move |hub, tx| {
+            if hub.rows.get::<GuardedKey>(tx, &row)?.is_some() {
                 return Err(Refusal::Conflict.into());
             }
             let guarded = GuardedKey {
@@ -68,14 +70,9 @@ impl Keeper {
                 }),
                 contact_salt: Some(key.salt.clone()),
             };
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), Place::at(row), guarded)?;
-            keeper.import_budget(tx, row, key.failed, key.first_failure.unwrap_or(now))?;
-            keeper.record(
-                tx,
-                Event::new(surface, now, "key.import", Self::alias(&row)),
-            )
+            hub.rows.create(tx, hub.tenant(), Place::at(row), guarded)?;
+            hub.import_budget(tx, row, key.failed, key.first_failure.unwrap_or(now))?;
+            hub.record(tx, Event::new(surface, now, "key.import", row.alias()))
         })
         .await
     }
@@ -88,8 +85,8 @@ impl Keeper {
     ) -> Result<(), Error> {
         let now = self.now();
         let row = self.hashed_contact_row(&contact.hash);
-        self.write(move |keeper, tx| {
-            if keeper.rows.get::<Contact>(tx, &row)?.is_some() {
+        self.write(move |hub, tx| {
+            if hub.rows.get::<Contact>(tx, &row)?.is_some() {
                 return Err(Refusal::Conflict.into());
             }
             let record = Contact {
@@ -101,22 +98,19 @@ impl Keeper {
                 waiting: None,
                 lock: None,
             };
-            keeper.rows.create(
+            hub.rows.create(
                 tx,
-                keeper.tenant(),
+                hub.tenant(),
                 Place::at(row).ranked(now.millis()),
                 record,
             )?;
-            keeper.import_budget(
+            hub.import_budget(
                 tx,
                 row,
                 contact.failed,
                 contact.first_failure.unwrap_or(now),
             )?;
-            keeper.record(
-                tx,
-                Event::new(surface, now, "contact.import", Self::alias(&row)),
-            )
+            hub.record(tx, Event::new(surface, now, "contact.import", row.alias()))
         })
         .await
     }
@@ -128,7 +122,7 @@ impl Keeper {
         failed: u32,
         first: Timestamp,
     ) -> TxResult<()> {
-        let budget = GuessBudget::imported(failed, first, &self.policy.guarded_key.guesses);
+        let budget = GuessBudget::imported(failed, first, &self.policy.guesses);
         self.rows.create(
             tx,
             self.tenant(),
@@ -160,32 +154,23 @@ impl Keeper {
         to: RowId,
         address: Address,
     ) -> Result<(), Error> {
-        self.write(move |keeper, tx| {
-            let Some(taken) = keeper.rows.take::<Contact>(tx, &from)? else {
+        self.write(move |hub, tx| {
+            let Some(taken) = hub.rows.take::<Contact>(tx, &from)? else {
                 return Ok(());
             };
             let mut contact = taken.value;
             contact.channel = Some(address.channel);
-            contact.address = keeper
-                .policy
-                .guarded_key
-                .store_addresses
-                .then(|| address.text.clone());
+            contact.address = hub.policy.store_addresses.then(|| address.text.clone());
             let place = Place {
                 id: to,
                 ..taken.place
             };
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), place.of(key), contact)?;
-            if let Some(budget) = keeper
-                .rows
-                .take::<GuessBudget>(tx, &keeper.budget_row(from))?
-            {
-                keeper.rows.create(
+            hub.rows.create(tx, hub.tenant(), place.of(key), contact)?;
+            if let Some(budget) = hub.rows.take::<GuessBudget>(tx, &hub.budget_row(from))? {
+                hub.rows.create(
                     tx,
-                    keeper.tenant(),
-                    Place::at(keeper.budget_row(to)),
+                    hub.tenant(),
+                    Place::at(hub.budget_row(to)),
                     budget.value,
                 )?;
             }

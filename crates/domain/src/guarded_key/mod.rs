@@ -4,6 +4,7 @@
 //! *recovery envelope* opens with `KEK-recovery`; it exists only while a recovery contact is verified, and
 //! only the time lock touches it. Without a contact this server cannot open the key without the PIN.
 
+mod chores;
 pub mod contact;
 mod envelope;
 mod guess;
@@ -11,7 +12,9 @@ mod key;
 pub mod lock;
 mod migrate;
 mod pin;
+pub mod policy;
 pub mod recovery;
+mod service;
 
 pub use envelope::EncryptionKey;
 pub(crate) use guess::Proven;
@@ -20,3 +23,5 @@ pub use key::{ContactState, KeyId, KeyState, OpenedKey};
 pub use migrate::{ImportedContact, ImportedKey};
 pub(crate) use pin::HashedPin;
 pub use pin::Pin;
+pub use service::GuardedKeys;
+pub(crate) use service::KINDS;

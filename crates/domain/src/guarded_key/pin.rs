@@ -9,11 +9,11 @@ use crypto::password::{Cost, Memory, argon2id, scrypt_16384_8_1};
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::{Root, Roots};
 use crate::core::port::store::RowId;
 use crate::core::secret::SecretText;
+use crate::guarded_key::GuardedKeys;
 
 /// A PIN as its owner typed it: not trimmed, not normalised. Its length is the wire's rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +83,13 @@ impl ForeignPin {
     }
 }
 
-impl Keeper {
+impl GuardedKeys {
     /// What [`PinRecipe::hash`] needs besides the PIN, drawn now.
     pub(crate) fn pin_recipe(&self, key: RowId) -> PinRecipe {
         PinRecipe {
             key,
             salt: bytes(self.random.as_ref()),
-            cost: self.policy.hash.cost,
+            cost: self.hash.cost,
             pepper: self.roots.current(Root::Pepper),
         }
     }

@@ -1,7 +1,7 @@
 //! Recovery of a key whose PIN is forgotten: delayed, told to every way in, and stoppable by each.
 //!
-//! 1. [`Keeper::start_recovery`] sends a code to a verified contact.
-//! 2. [`Keeper::recover`] with that code arms the contact's time lock and alerts all contacts.
+//! 1. [`GuardedKeys::start_recovery`] sends a code to a verified contact.
+//! 2. [`GuardedKeys::recover`] with that code arms the contact's time lock and alerts all contacts.
 //! 3. Reminders leave seven days and one day before it opens; every letter links to a page that stops it.
 //! 4. When it has opened, a fresh code to the same contact replaces the PIN.
 
@@ -9,16 +9,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::Core;
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days};
+use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::{Address, Contact, News, Purpose, Waiting, binding};
-use crate::guarded_key::lock::{self, Alert, Alerts, TimeLock, Turn};
+use crate::guarded_key::lock::{self, Alerts, TimeLock, Turn};
 use crate::guarded_key::{GuardedKey, KeyId, Pin};
+use crate::letter::alert::Alert;
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::Share;
 use crate::limit::rate::RateLog;
@@ -29,7 +35,7 @@ const REMINDERS: [u64; 2] = [7, 1];
 
 /// A reminder that is to be sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Reminder {
+pub(crate) struct Reminder {
     key: [u8; 16],
     contact: [u8; 16],
     lock: u64,
@@ -37,12 +43,14 @@ struct Reminder {
 }
 
 impl Record for Reminder {
-    const KIND: &'static str = "reminder";
+    const KIND: Kind = "reminder";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// A link in a letter, to the page that can stop a recovery. Found by a keyed hash of its token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct OwnerLink {
+pub(crate) struct OwnerLink {
     key: [u8; 16],
     contact: [u8; 16],
     lock: u64,
@@ -50,7 +58,9 @@ struct OwnerLink {
 }
 
 impl Record for OwnerLink {
-    const KIND: &'static str = "owner_link";
+    const KIND: Kind = "owner_link";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// What the page behind an owner's link shows.
@@ -69,9 +79,9 @@ enum Step {
     Done,
 }
 
-impl Keeper {
+impl GuardedKeys {
     pub(crate) fn alerts(&self) -> Alerts {
-        if self.policy.guarded_key.store_addresses {
+        if self.policy.store_addresses {
             Alerts::Needed
         } else {
             Alerts::Impossible
@@ -89,37 +99,35 @@ impl Keeper {
         let contact = self.locate_contact(row, &address).await?;
         let now = self.now();
         let verdict = self
-            .write(move |keeper, tx| {
-                if keeper.rows.get::<GuardedKey>(tx, &row)?.is_none() {
+            .write(move |hub, tx| {
+                if hub.rows.get::<GuardedKey>(tx, &row)?.is_none() {
                     return Ok(Err(Refusal::UnknownSubject));
                 }
-                let found = keeper.rows.get::<Contact>(tx, &contact)?;
+                let found = hub.rows.get::<Contact>(tx, &contact)?;
                 let Some(mut found) = found.filter(|contact| contact.verified.is_some()) else {
-                    return keeper.count_probe(tx, now, row).map(Err);
+                    return hub.count_probe(tx, now, row).map(Err);
                 };
-                let limits = keeper.policy.guarded_key.code_guesses();
-                let budget = keeper
-                    .rows
-                    .get::<GuessBudget>(tx, &keeper.budget_row(contact))?;
+                let limits = hub.policy.code_guesses();
+                let budget = hub.rows.get::<GuessBudget>(tx, &hub.budget_row(contact))?;
                 if let Some(until) = budget.and_then(|budget| budget.exhausted(now, &limits)) {
                     return Ok(Err(Refusal::Exhausted { until }));
                 }
-                keeper.spend_sends(tx, now, &caller, contact, &address)?;
-                let life = keeper.policy.guarded_key.code_life;
+                hub.spend_sends(tx, now, &caller, contact, &address)?;
+                let life = hub.policy.code_life;
                 let (code, text) =
-                    keeper.issue_code(now, life, &binding(&contact, Purpose::Recover))?;
+                    hub.issue_code(now, life, &binding(&contact, Purpose::Recover))?;
                 found.waiting = Some(Waiting {
                     purpose: Purpose::Recover,
                     code,
                     pending: None,
                 });
-                keeper.rows.put(tx, &mut found)?;
+                hub.rows.put(tx, &mut found)?;
                 // Whoever asks here has proved nothing: the owner is addressed in the owner's language.
                 let reader = Caller {
                     language: found.language.clone(),
                     ..caller.clone()
                 };
-                keeper.post_code(
+                hub.post_code(
                     tx,
                     now,
                     &reader,
@@ -127,9 +135,9 @@ impl Keeper {
                     Purpose::Recover,
                     &text,
                 )?;
-                let event = Event::new(caller.surface, now, "recovery.start", Self::alias(&row))
-                    .by(&caller);
-                keeper.record(tx, event.fact("contact", Self::alias(&contact)))?;
+                let event =
+                    Event::new(caller.surface, now, "recovery.start", row.alias()).by(&caller);
+                hub.record(tx, event.fact("contact", contact.alias()))?;
                 Ok(Ok(()))
             })
             .await?;
@@ -160,7 +168,7 @@ impl Keeper {
             id,
         };
         let step = self
-            .write(move |keeper, tx| keeper.prove_recovery(tx, &first, None))
+            .write(move |hub, tx| hub.prove_recovery(tx, &first, None))
             .await?;
         let step = match (step, new) {
             (Step::WantsPin, None) => {
@@ -185,7 +193,7 @@ impl Keeper {
                     now,
                     id,
                 };
-                self.write(move |keeper, tx| keeper.prove_recovery(tx, &second, Some(&hashed)))
+                self.write(move |hub, tx| hub.prove_recovery(tx, &second, Some(&hashed)))
                     .await?
             }
             (step, _) => step,
@@ -216,7 +224,7 @@ impl Keeper {
             Ok(found) => found,
             Err(refusal) => return Ok(Step::Refused(refusal)),
         };
-        let policy = &self.policy.guarded_key;
+        let policy = &self.policy;
         let turn = lock::proved(
             found.lock.as_ref(),
             *now,
@@ -234,8 +242,8 @@ impl Keeper {
                 Step::Refused(Refusal::Exhausted { until })
             }));
         }
-        let event = Event::new(caller.surface, *now, "recovery.prove", Self::alias(row)).by(caller);
-        let event = event.fact("contact", Self::alias(contact));
+        let event = Event::new(caller.surface, *now, "recovery.prove", row.alias()).by(caller);
+        let event = event.fact("contact", contact.alias());
         if let Err(refusal) = self.judge_code(tx, *now, &mut found, code)? {
             if !matches!(refusal, Refusal::Exhausted { .. }) {
                 self.record(tx, event.outcome("refused"))?;
@@ -366,27 +374,6 @@ impl Keeper {
         self.rows.put(tx, &mut contact)
     }
 
-    /// A provider took a letter about a lock: from the first one on, its owner has heard of it.
-    pub(crate) fn alert_accepted(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        alert: &Alert,
-    ) -> TxResult<()> {
-        let Some(mut contact) = self.rows.get::<Contact>(tx, &alert.contact())? else {
-            return Ok(());
-        };
-        let Some(lock) = contact
-            .lock
-            .as_mut()
-            .filter(|lock| lock.id == alert.lock && lock.alerted.is_none())
-        else {
-            return Ok(());
-        };
-        lock.alert_accepted(now);
-        self.rows.put(tx, &mut contact)
-    }
-
     /// Step 3: sends the reminders that are due. Returns how many were looked at.
     pub async fn remind(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.now();
@@ -394,30 +381,24 @@ impl Keeper {
             return Ok(0);
         }
         let seen = self
-            .write(move |keeper, tx| {
-                let reminders = keeper.rows.due::<Reminder>(tx, now, 64)?;
+            .write(move |hub, tx| {
+                let reminders = hub.rows.due::<Reminder>(tx, now, 64)?;
                 for reminder in &reminders {
-                    keeper.rows.remove::<Reminder>(tx, &reminder.id())?;
-                    let contact = keeper.rows.get::<Contact>(tx, &RowId(reminder.contact))?;
+                    hub.rows.remove::<Reminder>(tx, &reminder.id())?;
+                    let contact = hub.rows.get::<Contact>(tx, &RowId(reminder.contact))?;
                     let lock = contact.and_then(|contact| contact.value.lock);
                     let Some(lock) =
                         lock.filter(|lock| lock.id == reminder.lock && lock.is_live(now))
                     else {
                         continue;
                     };
-                    let opens = lock.opens_at(now, keeper.alerts());
+                    let opens = lock.opens_at(now, hub.alerts());
                     let mut news = News::told("recovery_reminder");
                     news.facts.insert("until".to_owned(), opens.rfc3339());
                     news.facts
                         .insert("left".to_owned(), days_left(now, opens).to_string());
                     news.lock = Some((RowId(reminder.contact), lock));
-                    keeper.notify_contacts(
-                        tx,
-                        now,
-                        &reminder.surface,
-                        RowId(reminder.key),
-                        &news,
-                    )?;
+                    hub.notify_contacts(tx, now, &reminder.surface, RowId(reminder.key), &news)?;
                 }
                 Ok(reminders.len())
             })
@@ -446,7 +427,7 @@ impl Keeper {
         };
         let place = Place::at(self.link_row(&token)).due(lock.void);
         self.rows.create(tx, self.tenant(), place, link)?;
-        Ok(format!("{}/recovery/{token}", self.policy.public_url))
+        Ok(format!("{}/recovery/{token}", self.public_url))
     }
 
     fn link_row(&self, token: &str) -> RowId {
@@ -460,12 +441,12 @@ impl Keeper {
     ) -> Result<RunningRecovery, Error> {
         let now = self.now();
         let row = self.link_row(&token);
-        self.read(move |keeper, tx| {
-            let found = keeper.linked(tx, now, row)?;
+        self.read(move |hub, tx| {
+            let found = hub.linked(tx, now, row)?;
             let Some((link, lock)) = found else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let opens = lock.opens_at(now, keeper.alerts());
+            let opens = lock.opens_at(now, hub.alerts());
             Ok(RunningRecovery {
                 armed: lock.armed,
                 opens,
@@ -484,18 +465,18 @@ impl Keeper {
         let now = self.now();
         let row = self.link_row(&token);
         let stopped = self
-            .write(move |keeper, tx| {
-                let Some((link, lock)) = keeper.linked(tx, now, row)? else {
+            .write(move |hub, tx| {
+                let Some((link, lock)) = hub.linked(tx, now, row)? else {
                     return Err(Refusal::UnknownSubject.into());
                 };
-                keeper.stop_recovery(tx, RowId(link.contact))?;
+                hub.stop_recovery(tx, RowId(link.contact))?;
                 let key = RowId(link.key);
-                keeper.notify_contacts(tx, now, surface, key, &News::told("recovery_cancelled"))?;
-                let event = Event::new(surface, now, "recovery.cancel", Self::alias(&key));
-                keeper.record(
+                hub.notify_contacts(tx, now, surface, key, &News::told("recovery_cancelled"))?;
+                let event = Event::new(surface, now, "recovery.cancel", key.alias());
+                hub.record(
                     tx,
                     event
-                        .fact("contact", Self::alias(&RowId(link.contact)))
+                        .fact("contact", RowId(link.contact).alias())
                         .fact("by", "owner link"),
                 )?;
                 Ok(RunningRecovery {
@@ -527,9 +508,9 @@ impl Keeper {
 
     /// Bounds how often a key is probed for contacts that it does not have.
     fn count_probe(&self, tx: &mut dyn Tx, now: Timestamp, key: RowId) -> TxResult<Refusal> {
-        let rates = [self.policy.guarded_key.unknown_contacts_per_key];
+        let rates = [self.policy.unknown_contacts_per_key];
         let row = self.rows.id(RateLog::KIND, &[b"unknown contacts", &key.0]);
-        match crate::guarded_key::contact::refusal_is_a_value(self.spend_rates(
+        match crate::core::port::store::refusal_is_a_value(self.spend_rates(
             tx,
             now,
             &[(row, &rates)],
@@ -552,4 +533,25 @@ struct Proof {
 
 fn days_left(now: Timestamp, until: Timestamp) -> u64 {
     until.since(now).as_secs().div_ceil(86_400)
+}
+
+/// A provider took a letter about a lock: from the first one on, its owner has heard of it.
+pub(crate) fn alert_accepted(
+    core: &Core,
+    tx: &mut dyn Tx,
+    now: Timestamp,
+    alert: &Alert,
+) -> TxResult<()> {
+    let Some(mut contact) = core.rows.get::<Contact>(tx, &alert.contact())? else {
+        return Ok(());
+    };
+    let Some(lock) = contact
+        .lock
+        .as_mut()
+        .filter(|lock| lock.id == alert.lock && lock.alerted.is_none())
+    else {
+        return Ok(());
+    };
+    lock.alert_accepted(now);
+    core.rows.put(tx, &mut contact)
 }

@@ -12,19 +12,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::message::{Channel, Message, MessageKind};
 use crate::core::port::courier::{Delivery, Letter, Words};
 use crate::core::port::random::uuid;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::port::{Composer, Courier};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, days};
-use crate::guarded_key::lock::Alert;
-use crate::letter::message::{Channel, Message, MessageKind};
+use crate::letter::Letters;
+use crate::letter::alert::Alert;
 use crate::trail::audit::Event;
+use crate::trail::jobs::Chores;
+use crate::trail::rollback::Lost;
 
 /// How long a claimed letter belongs to one dispatcher.
 const LEASE: Duration = Duration::from_mins(2);
@@ -52,13 +58,9 @@ pub(crate) struct Waiting {
 }
 
 impl Record for Waiting {
-    const KIND: &'static str = "outbox";
-}
-
-impl Waiting {
-    pub(crate) fn message(&self) -> &Message {
-        &self.message
-    }
+    const KIND: Kind = "outbox";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// The ways out, and what keeps letters in order.
@@ -125,7 +127,7 @@ impl Posting {
     }
 }
 
-impl Keeper {
+impl Letters {
     /// Step 1: queues a message in the running transaction.
     pub(crate) fn post(&self, tx: &mut dyn Tx, now: Timestamp, posting: Posting) -> TxResult<()> {
         let Posting {
@@ -136,7 +138,7 @@ impl Keeper {
         } = posting;
         if message.channel == Channel::Email {
             // Looked up even for who brings one: what a letter costs must not tell who has one.
-            let phrase = self.phrase_of_address(tx, &message.to)?;
+            let phrase = self.listener.phrase(self.core(), tx, &message.to)?;
             message.anti_phishing_code = message.anti_phishing_code.take().or(phrase);
         }
         let owner = self.rows.id("recipient", &[message.to.as_bytes()]);
@@ -193,7 +195,7 @@ impl Keeper {
     }
 
     /// Steps 2 to 4, until nothing is due. Returns how many letters were accepted.
-    pub async fn dispatch(self: &Arc<Self>, now: Timestamp) -> Result<usize, Error> {
+    pub(crate) async fn dispatch(self: &Arc<Self>, now: Timestamp) -> Result<usize, Error> {
         let _inline = if self.sending.courier.immediate() {
             Some(self.sending.inline.lock().await)
         } else {
@@ -204,16 +206,16 @@ impl Keeper {
             return Ok(accepted);
         }
         loop {
-            let claimed = self.write(move |keeper, tx| keeper.claim(tx, now)).await?;
+            let claimed = self.write(move |hub, tx| hub.claim(tx, now)).await?;
             if claimed.is_empty() {
                 return Ok(accepted);
             }
             let mut settled = Vec::with_capacity(claimed.len());
             let mut under_way = tokio::task::JoinSet::new();
             for waiting in claimed {
-                let keeper = Arc::clone(self);
+                let hub = Arc::clone(self);
                 under_way.spawn(async move {
-                    let delivery = keeper.deliver(now, &waiting).await;
+                    let delivery = hub.hand_over(now, &waiting).await;
                     (waiting, delivery)
                 });
             }
@@ -231,7 +233,7 @@ impl Keeper {
                 self.now()
             };
             let gone = self
-                .write(move |keeper, tx| keeper.settle(tx, now, &settled))
+                .write(move |hub, tx| hub.settle(tx, now, &settled))
                 .await?;
             // A letter that is gone, delivered or not, makes room for the next to its address.
             if gone == 0 {
@@ -241,12 +243,12 @@ impl Keeper {
     }
 
     /// Puts a message into words without sending it.
-    pub fn preview(&self, message: &Message) -> Words {
+    pub(crate) fn preview(&self, message: &Message) -> Words {
         self.sending.composer.compose(message)
     }
 
     /// How many letters wait.
-    pub async fn waiting_letters(self: &Arc<Self>) -> Result<u64, Error> {
+    pub(crate) async fn waiting_letters(self: &Arc<Self>) -> Result<u64, Error> {
         self.read(|_, tx| tx.count(Waiting::KIND)).await
     }
 
@@ -307,7 +309,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn deliver(&self, now: Timestamp, waiting: &Waiting) -> Delivery {
+    async fn hand_over(&self, now: Timestamp, waiting: &Waiting) -> Delivery {
         if waiting.expires <= now {
             return Delivery::Later("pointless by now".to_owned());
         }
@@ -346,7 +348,8 @@ impl Keeper {
             let outcome = match delivery {
                 Delivery::Accepted => {
                     if let Some(alert) = &waiting.alert {
-                        self.alert_accepted(tx, alert_counts_from(waiting.queued, now), alert)?;
+                        let at = alert_counts_from(waiting.queued, now);
+                        self.listener.alert_accepted(self.core(), tx, at, alert)?;
                     }
                     "accepted"
                 }
@@ -401,4 +404,30 @@ fn back_off(tries: u32, kind: MessageKind) -> Duration {
         MessageKind::Notice => 3600,
     };
     Duration::from_secs(2_u64.saturating_pow(tries.min(12)).min(longest))
+}
+
+#[async_trait]
+impl Chores for Letters {
+    async fn deliver(self: Arc<Self>) -> Result<usize, Error> {
+        let now = self.now();
+        self.dispatch(now).await
+    }
+
+    /// A waiting message with a code is ended; news still go out.
+    fn after_rollback(
+        &self,
+        tx: &mut dyn Tx,
+        _now: Timestamp,
+        _lost: Lost,
+        (kind, id): (Kind, RowId),
+    ) -> TxResult<bool> {
+        if kind != Waiting::KIND {
+            return Ok(false);
+        }
+        let waiting = self.rows.get::<Waiting>(tx, &id)?;
+        if waiting.is_some_and(|waiting| waiting.message.kind == MessageKind::Code) {
+            self.rows.remove::<Waiting>(tx, &id)?;
+        }
+        Ok(true)
+    }
 }

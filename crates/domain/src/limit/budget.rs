@@ -12,8 +12,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::rows::Record;
+use crate::core::port::store::Kind;
+use crate::core::port::store::RowId;
+use crate::core::port::store::Tx;
+use crate::core::port::store::TxResult;
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
+use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
+use crate::limit::Limits;
+use crate::trail::rollback::Lost;
 
 /// How long a try may stay unsettled before it counts as failed.
 ///
@@ -50,15 +58,6 @@ pub struct GuessBudget {
     burned: Option<u64>,
 }
 
-/// What a database that was put back may have forgotten about each budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lost {
-    /// The era that begins with this loss.
-    pub(crate) era: u64,
-    /// How long ago the database was the newest one, at most; `None`: nobody can tell.
-    pub(crate) span: Option<Duration>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Flight {
     id: u64,
@@ -66,7 +65,9 @@ struct Flight {
 }
 
 impl Record for GuessBudget {
-    const KIND: &'static str = "guess_budget";
+    const KIND: Kind = "guess_budget";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// Names one reserved try.
@@ -219,6 +220,46 @@ impl GuessBudget {
             self.exhausted_until = Some(ends);
             self.last_try = false;
         }
+    }
+}
+
+impl Limits {
+    pub(crate) fn budget_row(&self, subject: RowId) -> RowId {
+        self.rows.id(GuessBudget::KIND, &[&subject.0])
+    }
+
+    /// The budget of a subject, made when it is first needed.
+    pub(crate) fn budget(&self, tx: &mut dyn Tx, subject: RowId) -> TxResult<Stored<GuessBudget>> {
+        let id = self.budget_row(subject);
+        match self.rows.get(tx, &id)? {
+            Some(budget) => Ok(budget),
+            None => self
+                .rows
+                .create(tx, self.tenant(), Place::at(id), GuessBudget::default()),
+        }
+    }
+
+    /// Leaves one try at most to the budget at `place`, also when it was not begun yet.
+    pub(crate) fn burn_budget(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        lost: Lost,
+        place: Place,
+        limits: &GuessLimits,
+    ) -> TxResult<()> {
+        if let Some(mut budget) = self.rows.get::<GuessBudget>(tx, &place.id)? {
+            let before = budget.value.clone();
+            budget.burn(now, limits, lost);
+            if budget.value != before {
+                self.rows.put(tx, &mut budget)?;
+            }
+            return Ok(());
+        }
+        let mut budget = GuessBudget::default();
+        budget.burn(now, limits, lost);
+        self.rows.create(tx, self.tenant(), place, budget)?;
+        Ok(())
     }
 }
 

@@ -10,11 +10,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Rows, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Rows, Stored};
 use crate::core::time::{Timestamp, days};
-use crate::limit::budget::{Lost, RESERVATION_LIFE};
+use crate::limit::Limits;
+use crate::limit::budget::RESERVATION_LIFE;
+use crate::trail::jobs::Chores;
+use crate::trail::rollback::Lost;
 
 /// How long the locks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +70,9 @@ pub struct Lockout {
 }
 
 impl Record for Lockout {
-    const KIND: &'static str = "lockout";
+    const KIND: Kind = "lockout";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// The answer to the wish to try.
@@ -238,7 +245,7 @@ impl Lockout {
 /// A lockout and its rules: what a try draws on.
 pub(crate) type Drawn = (RowId, LockRules);
 
-impl Keeper {
+impl Limits {
     /// The lockout of a subject, held; blank when nothing happened yet. Forgotten when nothing happened for
     /// long.
     pub(crate) fn lockout(
@@ -261,12 +268,12 @@ impl Keeper {
             let (now, id) = (self.now(), self.random_u64());
             let all = drawn.to_vec();
             let taken = self
-                .write(move |keeper, tx| keeper.reserve_all(tx, now, &all, id))
+                .write(move |hub, tx| hub.reserve_all(tx, now, &all, id))
                 .await?;
             match taken {
                 Try::Granted => return Ok(id),
                 Try::Locked { until } => return Err(Refusal::Exhausted { until }.into()),
-                Try::Wait if waited > self.policy.limits.wait => {
+                Try::Wait if waited > self.shared.wait => {
                     return Err(Error::Busy { seconds: 1 });
                 }
                 Try::Wait => {
@@ -320,11 +327,11 @@ impl Keeper {
         id: u64,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
+        self.write(move |hub, tx| {
             for (row, _) in &drawn {
-                let mut lockout = keeper.lockout(tx, now, *row)?;
+                let mut lockout = hub.lockout(tx, now, *row)?;
                 lockout.give_back(id);
-                keeper.rows.put(tx, &mut lockout)?;
+                hub.rows.put(tx, &mut lockout)?;
             }
             Ok(())
         })
@@ -381,6 +388,57 @@ pub(crate) enum Then {
 pub(crate) enum Right {
     Yes,
     No,
+}
+
+/// Of a lockout whose subject cannot be told; those of accounts were limited with their accounts.
+const UNKNOWN_RULES: LockRules = LockRules {
+    first: 0,
+    every: 0,
+    lock: Duration::ZERO,
+    growth: Growth::Flat,
+    hard_stop: 0,
+    within: None,
+};
+
+impl Limits {
+    /// Leaves one try before the next lock of the lockout at `row`.
+    pub(crate) fn burn_lockout(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        lost: Lost,
+        (row, rules): Drawn,
+    ) -> TxResult<()> {
+        let mut lockout = self.lockout(tx, now, row)?;
+        let before = lockout.value.clone();
+        lockout.burn(&rules, lost);
+        if lockout.value != before {
+            self.rows.put(tx, &mut lockout)?;
+        }
+        Ok(())
+    }
+}
+
+impl Chores for Limits {
+    fn after_rollback(
+        &self,
+        tx: &mut dyn Tx,
+        _now: Timestamp,
+        lost: Lost,
+        (kind, id): (Kind, RowId),
+    ) -> TxResult<bool> {
+        if kind != Lockout::KIND {
+            return Ok(false);
+        }
+        if let Some(mut lockout) = self.rows.get::<Lockout>(tx, &id)? {
+            let before = lockout.value.clone();
+            lockout.burn(&UNKNOWN_RULES, lost);
+            if lockout.value != before {
+                self.rows.put(tx, &mut lockout)?;
+            }
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]

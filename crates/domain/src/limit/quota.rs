@@ -11,10 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::RowId;
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::limit::Limits;
 
 const HOUR_MILLIS: i64 = 3_600_000;
 /// Most calls taken at once.
@@ -26,12 +29,14 @@ const REMEMBERED: usize = 4096;
 
 /// The calls of one subject in one hour.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Used {
+pub(crate) struct Used {
     calls: u32,
 }
 
 impl Record for Used {
-    const KIND: &'static str = "quota";
+    const KIND: Kind = "quota";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// What a subject may still do in the running hour.
@@ -113,7 +118,7 @@ impl Leases {
     }
 }
 
-impl Keeper {
+impl Limits {
     /// Counts one call of `subject` against `limit` calls an hour. A limit of zero is off.
     pub(crate) async fn spend_quota(
         self: &Arc<Self>,
@@ -136,8 +141,8 @@ impl Keeper {
             return Ok(meter);
         }
         let (granted, left) = self
-            .write(move |keeper, tx| {
-                let found = keeper.rows.get::<Used>(tx, &row)?;
+            .write(move |hub, tx| {
+                let found = hub.rows.get::<Used>(tx, &row)?;
                 let used = found.as_ref().map_or(0, |used| used.calls);
                 let left = limit.saturating_sub(used);
                 let granted = (left / PART).clamp(1, BLOCK).min(left);
@@ -145,12 +150,10 @@ impl Keeper {
                     let calls = used + granted;
                     if let Some(mut found) = found {
                         found.calls = calls;
-                        keeper.rows.put(tx, &mut found)?;
+                        hub.rows.put(tx, &mut found)?;
                     } else {
                         let place = Place::at(row).due(ends);
-                        keeper
-                            .rows
-                            .create(tx, keeper.tenant(), place, Used { calls })?;
+                        hub.rows.create(tx, hub.tenant(), place, Used { calls })?;
                     }
                 }
                 Ok((granted, left - granted))

@@ -8,8 +8,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::rows::Record;
+use crate::core::error::Error;
+use crate::core::error::Refusal;
+use crate::core::port::store::Kind;
+use crate::core::port::store::RowId;
+use crate::core::port::store::Tx;
+use crate::core::port::store::TxResult;
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::limit::Limits;
 
 /// At most `count` in any `span`. A count of zero switches the limit off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +40,9 @@ pub struct RateLog {
 }
 
 impl Record for RateLog {
-    const KIND: &'static str = "rate";
+    const KIND: Kind = "rate";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Up to this count every event is kept by itself.
@@ -88,6 +98,65 @@ impl RateLog {
             over -= count;
         }
         None
+    }
+}
+
+impl Limits {
+    pub(crate) fn rate_row(&self, name: &str, subject: &str) -> RowId {
+        self.rows
+            .id(RateLog::KIND, &[name.as_bytes(), subject.as_bytes()])
+    }
+
+    /// Refuses early, before something slow is done for nothing; [`GuardedKeys::spend_rates`] decides.
+    pub(crate) async fn read_rate(
+        &self,
+        row: RowId,
+        now: Timestamp,
+        rates: &[Rate],
+    ) -> Result<(), Error> {
+        let log = self.rows.read::<RateLog>(self.store.as_ref(), row).await?;
+        match log.and_then(|log| log.full_until(now, rates)) {
+            Some(until) => Err(Refusal::Limited { until }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes one event of every budget, or refuses with the latest moment and takes none.
+    pub(crate) fn spend_rates(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        wanted: &[(RowId, &[Rate])],
+    ) -> TxResult<()> {
+        let mut logs = Vec::new();
+        let mut latest = None;
+        for (row, rates) in wanted
+            .iter()
+            .filter(|(_, rates)| rates.iter().any(|rate| rate.count > 0))
+        {
+            let log = self.rows.get::<RateLog>(tx, row)?;
+            let until = log.as_ref().and_then(|log| log.full_until(now, rates));
+            latest = latest.max(until);
+            logs.push((*row, *rates, log));
+        }
+        if let Some(until) = latest {
+            return Err(Refusal::Limited { until }.into());
+        }
+        for (row, rates, log) in logs {
+            let longest = rates.iter().map(|rate| rate.span).max().unwrap_or_default();
+            let due = now.plus(longest.saturating_mul(2));
+            if let Some(mut log) = log {
+                log.add(now, rates);
+                log.place.due = Some(due);
+                self.rows.put(tx, &mut log)?;
+            } else {
+                let mut log = RateLog::default();
+                log.add(now, rates);
+                self.rows
+                    .create(tx, self.tenant(), Place::at(row).due(due), log)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,39 +1,44 @@
 //! Adding, changing and removing an address, for somebody who is logged in.
 //!
-//! - Adding: a code to the new address, then [`Keeper::add_address`].
-//! - Removing: a code to the address, then [`Keeper::remove_address`].
-//! - Changing: a code to the old address ([`Keeper::send_change_token`]); it buys a code to the new one
-//!   ([`Keeper::send_changed_address_token`]); that one changes the address ([`Keeper::change_address`]).
+//! - Adding: a code to the new address, then [`People::add_address`].
+//! - Removing: a code to the address, then [`People::remove_address`].
+//! - Changing: a code to the old address ([`People::send_change_token`]); it buys a code to the new one
+//!   ([`People::send_changed_address_token`]); that one changes the address ([`People::change_address`]).
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::Kind;
+use crate::core::port::store::refusal_is_a_value;
 use crate::core::port::store::{RowId, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days};
-use crate::guarded_key::contact::refusal_is_a_value;
-use crate::person::session::SignedIn;
+use crate::person::People;
+use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent, Token};
 
-use super::account::OwnAddress;
-use super::notice::Change;
 use super::own::Own;
 use super::policy::Offer;
 use super::{Way, WayKind};
+use crate::proof::account::OwnAddress;
+use crate::proof::notice::Change;
 
 /// The one change of an address that a session may have open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum OpenChange {
+pub(crate) enum OpenChange {
     TokenSent { kind: WayKind },
     Verified { kind: WayKind, until: Timestamp },
 }
 
 impl Record for OpenChange {
-    const KIND: &'static str = "address_change";
+    const KIND: Kind = "address_change";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 impl OpenChange {
@@ -55,7 +60,7 @@ fn adding(kind: WayKind) -> Operation {
     }
 }
 
-impl Keeper {
+impl People {
     /// Sends a code to an address that the account does not have yet.
     pub async fn send_adding_token(
         self: &Arc<Self>,
@@ -90,7 +95,7 @@ impl Keeper {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let account = own.account.id();
-            if !own.keeper.claim_address(own.tx, &way, account)? {
+            if !own.hub.claim_address(own.tx, &way, account)? {
                 return Ok(Err(Refusal::Conflict));
             }
             *own.account.own_mut(way.kind) = Some(OwnAddress {
@@ -120,7 +125,7 @@ impl Keeper {
             own.is_no_second_step(kind)?;
             let sent = own.issue(Operation::ChangeAddress, &way)?;
             let slot = own.slot(Operation::ChangeAddressNew, &[]);
-            own.keeper.drop_token(own.tx, slot)?;
+            own.hub.drop_token(own.tx, slot)?;
             own.set_change(OpenChange::TokenSent { kind })?;
             Ok(Ok(sent))
         })
@@ -140,7 +145,7 @@ impl Keeper {
             own.is_fresh()?;
             own.account.unrestricted(own.now)?;
             let row = own.change_row();
-            let open = own.keeper.rows.get::<OpenChange>(own.tx, &row)?;
+            let open = own.hub.rows.get::<OpenChange>(own.tx, &row)?;
             let kind = open.as_ref().map_or(way.kind, |open| open.kind());
             if way.kind != kind {
                 return Ok(Err(Refusal::Invalid {
@@ -163,7 +168,7 @@ impl Keeper {
                     if let Err(refusal) = own.prove(operation, slot, Some(&old), text)? {
                         return Ok(Err(refusal));
                     }
-                    let until = own.now.plus(own.keeper.policy.person.processes.verified);
+                    let until = own.now.plus(own.hub.policy.processes.verified);
                     own.set_change(OpenChange::Verified { kind, until })?;
                 }
                 None if open.is_some_and(|open| open.is_verified(own.now)) => {}
@@ -188,7 +193,7 @@ impl Keeper {
             own.account.unrestricted(own.now)?;
             let operation = Operation::ChangeAddressNew;
             let slot = own.slot(operation, &[]);
-            let live = own.keeper.rows.peek::<Token>(own.tx, &slot)?;
+            let live = own.hub.rows.peek::<Token>(own.tx, &slot)?;
             if let Some(kind) = live
                 .map(|token| token.way.kind)
                 .or(way.as_ref().map(|way| way.kind))
@@ -201,12 +206,9 @@ impl Keeper {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let row = own.change_row();
-            own.keeper.rows.remove::<OpenChange>(own.tx, &row)?;
+            own.hub.rows.remove::<OpenChange>(own.tx, &row)?;
             let (now, account) = (own.now, &mut own.account);
-            let old = match own
-                .keeper
-                .replace_address(own.tx, now, account, new.clone())?
-            {
+            let old = match own.hub.replace_address(own.tx, now, account, new.clone())? {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
@@ -262,7 +264,7 @@ impl Keeper {
             own.account.has_changed();
             own.restrict_after_change();
             own.save()?;
-            own.keeper.release_address(own.tx, &way)?;
+            own.hub.release_address(own.tx, &way)?;
             own.end_other_sessions()?;
             Ok(Ok(()))
         })
@@ -272,7 +274,7 @@ impl Keeper {
 
 impl Own<'_> {
     fn may_add(&self, kind: WayKind) -> Result<(), Refusal> {
-        self.keeper.takes(kind)?;
+        self.hub.takes(kind)?;
         match self.account.own(kind) {
             Some(_) => Err(Refusal::Unmet(Condition::NoAddress)),
             None => Ok(()),
@@ -291,29 +293,29 @@ impl Own<'_> {
 
     fn is_no_second_step(&self, kind: WayKind) -> Result<(), Refusal> {
         let on = self.account.own(kind).is_some_and(|own| own.second_step);
-        if on && self.keeper.policy.person.second_step == Offer::On {
+        if on && self.hub.policy.second_step == Offer::On {
             return Err(Refusal::Unmet(Condition::FactorOff));
         }
         Ok(())
     }
 
     fn restrict_after_change(&mut self) {
-        let span = self.keeper.policy.person.after_key_change;
+        let span = self.hub.policy.after_key_change;
         self.account.restrict(self.now, span);
     }
 
     fn change_row(&self) -> RowId {
         let session = &self.who.session.0;
-        self.keeper.rows.id(OpenChange::KIND, &[session])
+        self.hub.rows.id(OpenChange::KIND, &[session])
     }
 
     fn set_change(&mut self, open: OpenChange) -> TxResult<()> {
-        let (keeper, row) = (self.keeper, self.change_row());
-        keeper.rows.remove::<OpenChange>(self.tx, &row)?;
+        let (hub, row) = (self.hub, self.change_row());
+        hub.rows.remove::<OpenChange>(self.tx, &row)?;
         let place = Place::at(row)
             .of(self.who.session)
             .due(self.now.plus(days(1)));
-        keeper.rows.create(self.tx, keeper.tenant(), place, open)?;
+        hub.rows.create(self.tx, hub.tenant(), place, open)?;
         Ok(())
     }
 }

@@ -1,29 +1,34 @@
 //! Recovery of a lost address, for who has the password and the account's other address.
 //!
-//! 1. [`Keeper::start_address_recovery`] checks the password.
-//! 2. [`Keeper::send_address_recovery_token`] sends a code to the address that is not lost.
-//! 3. [`Keeper::verify_address_recovery`] takes it, and a code of the authenticator if there is one.
-//! 4. [`Keeper::send_recovered_address_token`] sends a code to the new address.
-//! 5. [`Keeper::finish_address_recovery`] takes it and replaces the lost address. All sessions end.
+//! 1. [`People::start_address_recovery`] checks the password.
+//! 2. [`People::send_address_recovery_token`] sends a code to the address that is not lost.
+//! 3. [`People::verify_address_recovery`] takes it, and a code of the authenticator if there is one.
+//! 4. [`People::send_recovered_address_token`] sends a code to the new address.
+//! 5. [`People::finish_address_recovery`] takes it and replaces the lost address. All sessions end.
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::letter::Decides as _;
 use crate::limit::lockout::{Right, Then};
-use crate::person::process::{Bound, Flow, Process, ProcessId, Step};
+use crate::person::People;
+use crate::person::process::{Flow, Process, ProcessId, Step};
+use crate::proof::account::Bound;
 use crate::proof::password::Password;
+use crate::proof::session;
 use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
 use crate::trail::audit::Event;
 
-use super::account::{Account, Class};
-use super::authenticator::Authenticator;
-use super::notice::Change;
+use super::account::Class;
 use super::{Way, WayKind};
+use crate::proof::account::Account;
+use crate::proof::authenticator::Authenticator;
+use crate::proof::notice::Change;
 
 /// A recovery that is open, taken apart.
 struct Recovery {
@@ -33,7 +38,7 @@ struct Recovery {
     step: Step,
 }
 
-impl Keeper {
+impl People {
     /// Step 1. Shares the counters of the login.
     pub async fn start_address_recovery(
         self: &Arc<Self>,
@@ -44,18 +49,18 @@ impl Keeper {
     ) -> Result<ProcessId, Error> {
         let account = self.find_person(&way).await?;
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
-        let found = account.as_ref().map(Self::bound);
-        self.try_password(attempt, move |keeper, tx, now, tried| {
+        let found = account.as_ref().map(Bound::of);
+        self.try_password(self, attempt, move |hub, tx, now, tried| {
             let event = Event::new(
                 caller.surface,
                 now,
                 "address.recover",
-                keeper.subject(found.map(Bound::row), &way),
+                hub.subject(found.map(Bound::row), &way),
             );
             let event = event.by(&caller);
-            let account = keeper.account_checked(tx, found, &way)?;
+            let account = hub.account_checked(tx, found, &way)?;
             let (Some(account), Right::Yes) = (account, tried.right) else {
-                keeper.record(tx, event.outcome("wrong"))?;
+                hub.record(tx, event.outcome("wrong"))?;
                 return Ok(Err(Refusal::BadProof { left: None }));
             };
             if account.own(lost).is_none() {
@@ -64,13 +69,13 @@ impl Keeper {
             if account.own(lost.other()).is_none() {
                 return Ok(Err(Refusal::Unmet(Condition::SpareAddress)));
             }
-            keeper.record(tx, event.outcome("started"))?;
+            hub.record(tx, event.outcome("started"))?;
             let flow = Flow::AddressRecovery {
-                bound: Self::bound(&account),
+                bound: Bound::of(&account),
                 lost,
                 step: Step::Open,
             };
-            Ok(Ok(keeper.open_process(tx, now, flow)?))
+            Ok(Ok(hub.open_process(tx, now, flow)?))
         })
         .await
     }
@@ -83,8 +88,8 @@ impl Keeper {
         to: Option<WayKind>,
     ) -> Result<(Way, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if open.step != Step::Open {
@@ -94,13 +99,13 @@ impl Keeper {
                 return Ok(Err(Refusal::Unmet(Condition::OtherWay)));
             }
             let way = open.account.way(open.lost.other())?;
-            let sent = keeper.issue_token(
+            let sent = hub.issue_token(
                 tx,
                 now,
                 &caller,
                 &Issue {
                     operation: Operation::AddressRecovery,
-                    slot: keeper.process_slot(Operation::AddressRecovery, &open.process),
+                    slot: hub.process_slot(Operation::AddressRecovery, &open.process),
                     way: &way,
                     aim: Aim::Real,
                     counted_as: &way.norm,
@@ -108,12 +113,12 @@ impl Keeper {
                     phrase: open.account.phrase.as_deref(),
                     left: open
                         .process
-                        .left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                        .left(&way.norm, hub.policy.tokens.sends_per_process),
                     instead: None,
                 },
             )?;
             open.process.sent(now, &way.norm, sent);
-            keeper.rows.put(tx, &mut open.process)?;
+            hub.rows.put(tx, &mut open.process)?;
             Ok(Ok((way, sent)))
         })
         .await
@@ -128,14 +133,14 @@ impl Keeper {
         authenticator: Option<SecretText>,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if open.step != Step::Open {
                 return Ok(Err(Refusal::WrongState));
             }
-            let drawn = keeper.class(Class::Login, open.account.id());
+            let drawn = hub.class(Class::Login, open.account.id());
             if open
                 .account
                 .authenticator
@@ -149,7 +154,7 @@ impl Keeper {
                         why: "the account has an authenticator",
                     }));
                 };
-                let judged = keeper.judge_authenticator(
+                let judged = hub.judge_authenticator(
                     tx,
                     now,
                     &caller,
@@ -159,32 +164,24 @@ impl Keeper {
                     Then::Keep,
                 )?;
                 if let Err(refusal) = judged {
-                    return Ok(Err(keeper.process_failed(
-                        tx,
-                        &mut open.process,
-                        refusal,
-                    )?));
+                    return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
                 }
             }
             let way = open.account.way(open.lost.other())?;
             let proof = Proof {
                 operation: Operation::AddressRecovery,
-                slot: keeper.process_slot(Operation::AddressRecovery, &open.process),
+                slot: hub.process_slot(Operation::AddressRecovery, &open.process),
                 way: Some(&way),
                 text: &text,
                 drawn: Some(drawn),
                 then: Then::Forget,
             };
-            if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
-                return Ok(Err(keeper.process_failed(
-                    tx,
-                    &mut open.process,
-                    refusal,
-                )?));
+            if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
+                return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
             }
-            let verified = keeper.verified(now);
+            let verified = hub.verified(now);
             open.go_to(verified);
-            keeper.rows.put(tx, &mut open.process)?;
+            hub.rows.put(tx, &mut open.process)?;
             Ok(Ok(()))
         })
         .await
@@ -198,8 +195,8 @@ impl Keeper {
         way: Way,
     ) -> Result<Sent, Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if open.step == Step::Open {
@@ -211,14 +208,14 @@ impl Keeper {
                     why: "not a new address of the lost kind",
                 }));
             }
-            let (aim, instead) = keeper.aim_at_new(tx, &caller, &way, open.account.id())?;
-            let sent = keeper.issue_token(
+            let (aim, instead) = hub.aim_at_new(tx, &caller, &way, open.account.id())?;
+            let sent = hub.issue_token(
                 tx,
                 now,
                 &caller,
                 &Issue {
                     operation: Operation::AddressRecoveryNew,
-                    slot: keeper.process_slot(Operation::AddressRecoveryNew, &open.process),
+                    slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
                     way: &way,
                     aim,
                     counted_as: &way.norm,
@@ -226,13 +223,13 @@ impl Keeper {
                     phrase: open.account.phrase.as_deref(),
                     left: open
                         .process
-                        .left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                        .left(&way.norm, hub.policy.tokens.sends_per_process),
                     instead,
                 },
             )?;
             open.go_to(Step::NewAddressSent { way: way.clone() });
             open.process.sent(now, &way.norm, sent);
-            keeper.rows.put(tx, &mut open.process)?;
+            hub.rows.put(tx, &mut open.process)?;
             Ok(Ok(sent))
         })
         .await
@@ -246,8 +243,8 @@ impl Keeper {
         text: SecretText,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some(mut open) = keeper.address_recovery(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             let sent_to = match &open.step {
@@ -256,44 +253,39 @@ impl Keeper {
             };
             let proof = Proof {
                 operation: Operation::AddressRecoveryNew,
-                slot: keeper.process_slot(Operation::AddressRecoveryNew, &open.process),
+                slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
                 way: sent_to.as_ref(),
                 text: &text,
-                drawn: Some(keeper.class(Class::Login, open.account.id())),
+                drawn: Some(hub.class(Class::Login, open.account.id())),
                 // Whoever recovers names the address: its code proves nothing that was guessed before.
                 then: Then::Keep,
             };
-            let token = match keeper.prove(tx, now, &caller, &proof)? {
+            let token = match hub.prove(tx, now, &caller, &proof)? {
                 Ok(token) => token,
                 Err(refusal) => {
-                    return Ok(Err(keeper.process_failed(
-                        tx,
-                        &mut open.process,
-                        refusal,
-                    )?));
+                    return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
                 }
             };
-            keeper.close_process(tx, &open.process)?;
-            let old = match keeper.replace_address(tx, now, &mut open.account, token.way)? {
+            hub.close_process(tx, &open.process)?;
+            let old = match hub.replace_address(tx, now, &mut open.account, token.way)? {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            open.account
-                .restrict(now, keeper.policy.person.after_recovery);
-            keeper.rows.put(tx, &mut open.account)?;
-            Self::end_sessions(tx, open.account.id(), None)?;
+            open.account.restrict(now, hub.policy.after_recovery);
+            hub.rows.put(tx, &mut open.account)?;
+            session::end_sessions(tx, open.account.id(), None)?;
             let about = Change {
                 address: Some(&old),
                 also: Some(&old),
             };
-            keeper.tell(tx, now, &caller, &open.account, "key_recovered", &about)?;
+            hub.tell(tx, now, &caller, &open.account, "key_recovered", &about)?;
             let event = Event::new(
                 caller.surface,
                 now,
                 "address.recover",
                 open.account.person.to_string(),
             );
-            keeper.record(tx, event.by(&caller))?;
+            hub.record(tx, event.by(&caller))?;
             Ok(Ok(()))
         })
         .await
@@ -327,7 +319,7 @@ impl Keeper {
         caller: &Caller,
         way: &Way,
         account: crate::core::port::store::RowId,
-    ) -> TxResult<(Aim, Option<crate::letter::message::Message>)> {
+    ) -> TxResult<(Aim, Option<crate::core::message::Message>)> {
         let owner = self.owner_of_address(tx, way)?;
         // The same look for a free address.
         let at = owner.unwrap_or_else(|| self.identity_row(way));

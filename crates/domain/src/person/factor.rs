@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::person::session::SignedIn;
+use crate::person::People;
+use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent};
 
-use super::account::Account;
-use super::notice::Change;
 use super::{Factor, Way, WayKind};
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 
 impl Account {
     fn is_on(&self, factor: Factor) -> bool {
@@ -30,7 +31,7 @@ impl Account {
     }
 }
 
-impl Keeper {
+impl People {
     /// Makes an address a second step; it was proved when it was added.
     pub async fn enable_second_step(
         self: &Arc<Self>,

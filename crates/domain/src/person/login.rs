@@ -1,28 +1,32 @@
 //! Login.
 //!
-//! 1. [`Keeper::log_in`] checks the password. Without a second step that is all.
-//! 2. [`Keeper::send_login_token`] sends the code of a step, for each step, in any order.
-//! 3. [`Keeper::verify_login`] takes codes, of addresses or of an authenticator, until no step is left.
+//! 1. [`People::log_in`] checks the password. Without a second step that is all.
+//! 2. [`People::send_login_token`] sends the code of a step, for each step, in any order.
+//! 3. [`People::verify_login`] takes codes, of addresses or of an authenticator, until no step is left.
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::letter::Decides as _;
 use crate::limit::lockout::{Right, Then};
-use crate::person::process::{Bound, Flow, Process, ProcessId};
-use crate::person::session::{Opened, Tokens};
+use crate::person::People;
+use crate::person::process::{Flow, Process, ProcessId};
+use crate::proof::account::Bound;
 use crate::proof::password::{Attempt, Password};
+use crate::proof::session::{Opened, Tokens};
 use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
 use crate::trail::audit::Event;
 
-use super::account::{Account, Class};
-use super::notice::Change;
+use super::account::Class;
 use super::policy::{Offer, StepsNeeded};
 use super::{Factor, Way, WayKind};
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 
 /// How far a login got.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub struct Presented {
 /// one process or in many.
 const TELL_AFTER: u32 = 5;
 
-impl Keeper {
+impl People {
     /// Step 1. An unknown address costs the same hash and gets the same answer.
     pub async fn log_in(
         self: &Arc<Self>,
@@ -62,41 +66,41 @@ impl Keeper {
     ) -> Result<LoggedIn, Error> {
         let account = self.find_person(&way).await?;
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
-        let found = account.as_ref().map(Self::bound);
+        let found = account.as_ref().map(Bound::of);
         let progress = self
-            .try_password(attempt, move |keeper, tx, now, tried| {
+            .try_password(self, attempt, move |hub, tx, now, tried| {
                 let event = Event::new(
                     caller.surface,
                     now,
                     "account.login",
-                    keeper.subject(found.map(Bound::row), &way),
+                    hub.subject(found.map(Bound::row), &way),
                 );
                 let event = event.by(&caller);
-                let account = keeper.account_checked(tx, found, &way)?;
+                let account = hub.account_checked(tx, found, &way)?;
                 let (Some(mut account), Right::Yes) = (account, tried.right) else {
-                    keeper.record(tx, event.outcome("wrong"))?;
+                    hub.record(tx, event.outcome("wrong"))?;
                     return Ok(Err(Refusal::BadProof { left: None }));
                 };
                 if let Some(renewed) = &tried.renewed {
                     account.password = renewed.clone();
-                    keeper.rows.put(tx, &mut account)?;
+                    hub.rows.put(tx, &mut account)?;
                 }
-                let steps = match keeper.policy.person.second_step {
+                let steps = match hub.policy.second_step {
                     Offer::On => account.second_steps(),
                     Offer::Off => Vec::new(),
                 };
                 if steps.is_empty() {
-                    keeper.record(tx, event)?;
-                    let opened = keeper.open_session(tx, now, &account, &["pwd"])?;
+                    hub.record(tx, event)?;
+                    let opened = hub.open_session(tx, now, &account, &["pwd"])?;
                     return Ok(Ok(Progress::Done(Box::new(opened))));
                 }
-                let bound = Self::bound(&account);
+                let bound = Bound::of(&account);
                 let flow = Flow::Login {
                     bound,
                     pending: steps.clone(),
                 };
-                let id = keeper.open_process(tx, now, flow)?;
-                keeper.record(tx, event.outcome("second step"))?;
+                let id = hub.open_process(tx, now, flow)?;
+                hub.record(tx, event.outcome("second step"))?;
                 Ok(Ok(Progress::Steps(id, steps)))
             })
             .await?;
@@ -111,32 +115,32 @@ impl Keeper {
         kind: WayKind,
     ) -> Result<(Way, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some((mut process, account, pending)) = keeper.login_process(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some((mut process, account, pending)) = hub.login_process(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if !pending.contains(&kind.factor()) {
                 return Ok(Err(Refusal::Unmet(Condition::FactorOn)));
             }
             let way = account.way(kind)?;
-            let sent = keeper.issue_token(
+            let sent = hub.issue_token(
                 tx,
                 now,
                 &caller,
                 &Issue {
                     operation: Operation::Login,
-                    slot: keeper.login_slot(&process, kind),
+                    slot: hub.login_slot(&process, kind),
                     way: &way,
                     aim: Aim::Real,
                     counted_as: &way.norm,
                     language: &account.language,
                     phrase: account.phrase.as_deref(),
-                    left: process.left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                    left: process.left(&way.norm, hub.policy.tokens.sends_per_process),
                     instead: None,
                 },
             )?;
             process.sent(now, &way.norm, sent);
-            keeper.rows.put(tx, &mut process)?;
+            hub.rows.put(tx, &mut process)?;
             Ok(Ok((way, sent)))
         })
         .await
@@ -151,9 +155,8 @@ impl Keeper {
     ) -> Result<LoggedIn, Error> {
         let now = self.now();
         let progress = self
-            .decided(now, move |keeper, tx| {
-                let Some((mut process, mut account, mut left)) =
-                    keeper.login_process(tx, now, id)?
+            .decided(now, move |hub, tx| {
+                let Some((mut process, mut account, mut left)) = hub.login_process(tx, now, id)?
                 else {
                     return Ok(Err(Refusal::UnknownSubject));
                 };
@@ -162,18 +165,11 @@ impl Keeper {
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 for (factor, text) in codes {
-                    let judged = keeper.judge_step(
-                        tx,
-                        now,
-                        &caller,
-                        &process,
-                        &mut account,
-                        factor,
-                        text,
-                    )?;
+                    let judged =
+                        hub.judge_step(tx, now, &caller, &process, &mut account, factor, text)?;
                     if let Err(refusal) = judged {
                         set_pending(&mut process, &left);
-                        return Ok(Err(keeper.login_failed(
+                        return Ok(Err(hub.login_failed(
                             tx,
                             now,
                             &caller,
@@ -184,24 +180,24 @@ impl Keeper {
                     }
                     left.retain(|pending| *pending != factor);
                 }
-                if keeper.policy.person.steps_needed == StepsNeeded::Any {
+                if hub.policy.steps_needed == StepsNeeded::Any {
                     left.clear();
                 }
                 if !left.is_empty() {
                     set_pending(&mut process, &left);
-                    keeper.rows.put(tx, &mut process)?;
+                    hub.rows.put(tx, &mut process)?;
                     return Ok(Ok(Progress::Steps(id, left)));
                 }
-                keeper.close_process(tx, &process)?;
-                keeper.forget_failures(tx, now, keeper.class(Class::Login, account.id()))?;
+                hub.close_process(tx, &process)?;
+                hub.forget_failures(tx, now, hub.class(Class::Login, account.id()))?;
                 let event = Event::new(
                     caller.surface,
                     now,
                     "account.login",
                     account.person.to_string(),
                 );
-                keeper.record(tx, event.by(&caller))?;
-                let opened = keeper.open_session(tx, now, &account, &["pwd", "otp"])?;
+                hub.record(tx, event.by(&caller))?;
+                let opened = hub.open_session(tx, now, &account, &["pwd", "otp"])?;
                 Ok(Ok(Progress::Done(Box::new(opened))))
             })
             .await?;
@@ -239,7 +235,7 @@ impl Keeper {
         account: Option<crate::core::port::store::RowId>,
         way: &Way,
     ) -> String {
-        Self::alias(&account.unwrap_or_else(|| self.identity_row(way)))
+        account.unwrap_or_else(|| self.identity_row(way)).alias()
     }
 
     #[expect(

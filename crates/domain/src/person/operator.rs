@@ -5,15 +5,18 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::limit::lockout::Lockout;
+use crate::person::People;
 use crate::trail::audit::Event;
 
 use super::Way;
-use super::account::{Account, AccountId, Class};
-use super::authenticator::Authenticator;
+use super::account::Class;
+use crate::proof::account::{Account, AccountId};
+use crate::proof::authenticator::Authenticator;
+use crate::proof::session;
 
 /// The state of an account, without secrets.
 #[derive(Debug, Clone, Serialize)]
@@ -49,16 +52,16 @@ pub struct LockState {
     pub locked_until: Option<String>,
 }
 
-impl Keeper {
+impl People {
     /// The state of an account.
     pub async fn person_state(self: &Arc<Self>, id: AccountId) -> Result<AccountState, Error> {
-        self.read(move |keeper, tx| {
-            let row = keeper.account_row(id.0);
-            let account = keeper
+        self.read(move |hub, tx| {
+            let row = hub.account_row(id.0);
+            let account = hub
                 .rows
                 .peek::<Account>(tx, &row)?
                 .ok_or(Refusal::UnknownSubject)?;
-            keeper.state_of(tx, &account)
+            hub.state_of(tx, &account)
         })
         .await
     }
@@ -80,16 +83,16 @@ impl Keeper {
         class: Class,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let account = keeper.account_of(tx, id)?;
-            for row in keeper.class_rows(&account, class) {
+        self.write(move |hub, tx| {
+            let account = hub.account_of(tx, id)?;
+            for row in hub.class_rows(&account, class) {
                 tx.remove("lockout", &row)?;
             }
             if class == Class::Login {
-                keeper.unlock_login(tx, &account)?;
+                hub.unlock_login(tx, &account)?;
             }
             let event = Event::new(surface, now, "account.unlock", id.0.to_string());
-            keeper.record(tx, event.fact("class", class.name()))
+            hub.record(tx, event.fact("class", class.name()))
         })
         .await
     }
@@ -101,11 +104,11 @@ impl Keeper {
         id: AccountId,
     ) -> Result<u64, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let account = keeper.account_of(tx, id)?;
-            let ended = Self::end_sessions(tx, account.id(), None)?;
+        self.write(move |hub, tx| {
+            let account = hub.account_of(tx, id)?;
+            let ended = session::end_sessions(tx, account.id(), None)?;
             let event = Event::new(surface, now, "account.end_sessions", id.0.to_string());
-            keeper.record(tx, event.fact("ended", ended.to_string()))?;
+            hub.record(tx, event.fact("ended", ended.to_string()))?;
             Ok(ended)
         })
         .await
@@ -120,28 +123,28 @@ impl Keeper {
         id: AccountId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let account = keeper.account_of(tx, id)?;
+        self.write(move |hub, tx| {
+            let account = hub.account_of(tx, id)?;
             for class in Class::ALL {
-                for row in keeper.class_rows(&account, class) {
+                for row in hub.class_rows(&account, class) {
                     tx.remove("lockout", &row)?;
                 }
             }
-            keeper.unlock_login(tx, &account)?;
+            hub.unlock_login(tx, &account)?;
             for way in account.ways() {
-                keeper.release_address(tx, way)?;
+                hub.release_address(tx, way)?;
             }
-            let ended = Self::end_sessions(tx, account.id(), None)?;
-            keeper.rows.remove::<Account>(tx, &account.id())?;
+            let ended = session::end_sessions(tx, account.id(), None)?;
+            hub.rows.remove::<Account>(tx, &account.id())?;
             let event = Event::new(surface, now, "account.erase", id.0.to_string());
-            keeper.record(tx, event.fact("ended", ended.to_string()))
+            hub.record(tx, event.fact("ended", ended.to_string()))
         })
         .await
     }
 
     /// How many accounts there are.
     pub async fn count_accounts(self: &Arc<Self>) -> Result<u64, Error> {
-        use crate::core::rows::Record;
+        use crate::core::record::Record;
         self.read(|_, tx| tx.count(Account::KIND)).await
     }
 
@@ -162,7 +165,7 @@ impl Keeper {
 
     fn state_of(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<AccountState> {
         let now = self.now();
-        let address = |own: &super::account::OwnAddress| AddressState {
+        let address = |own: &crate::proof::account::OwnAddress| AddressState {
             address: own.way.masked(),
             second_step: own.second_step,
             verified: own.verified.rfc3339(),
@@ -184,7 +187,7 @@ impl Keeper {
         let authenticator = account.authenticator.as_ref().filter(|known| known.is_on());
         Ok(AccountState {
             id: account.person.to_string(),
-            alias: Self::alias(&account.id()),
+            alias: account.id().alias(),
             created: account.created.rfc3339(),
             language: account.language.clone(),
             email: account.email.as_ref().map(address),

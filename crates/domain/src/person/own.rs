@@ -2,25 +2,29 @@
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::message::Message;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::letter::message::Message;
+use crate::letter::Decides as _;
 use crate::limit::lockout::Then;
-use crate::person::session::SignedIn;
+use crate::person::People;
+use crate::proof::session;
+use crate::proof::session::SignedIn;
 use crate::proof::token::{Aim, Issue, Operation, Proof, Sent, Token};
 use crate::trail::audit::Event;
 
 use super::Way;
-use super::account::{Account, Class};
-use super::notice::Change;
+use super::account::Class;
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 
 /// One act of somebody who is logged in: his session is live, and his account is held.
 pub(crate) struct Own<'a> {
-    pub(crate) keeper: &'a Keeper,
+    pub(crate) hub: &'a People,
     pub(crate) tx: &'a mut dyn Tx,
     pub(crate) now: Timestamp,
     pub(crate) caller: &'a Caller,
@@ -28,8 +32,8 @@ pub(crate) struct Own<'a> {
     pub(crate) account: Stored<Account>,
 }
 
-impl Keeper {
-    /// As [`Keeper::decided`], for somebody who is logged in.
+impl People {
+    /// As [`People::decided`], for somebody who is logged in.
     pub(crate) async fn as_owner<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
@@ -37,10 +41,10 @@ impl Keeper {
         mut work: impl FnMut(&mut Own<'_>) -> TxResult<Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let account = keeper.own_account(tx, &who)?;
+        self.decided(now, move |hub, tx| {
+            let account = hub.own_account(tx, &who)?;
             work(&mut Own {
-                keeper,
+                hub,
                 tx,
                 now,
                 caller: &caller,
@@ -54,7 +58,7 @@ impl Keeper {
     /// The account of a live session, held.
     pub(crate) fn own_account(&self, tx: &mut dyn Tx, who: &SignedIn) -> TxResult<Stored<Account>> {
         let account = self.rows.get::<Account>(tx, &who.account)?;
-        match (account, Self::is_signed_in(tx, who)?) {
+        match (account, session::is_signed_in(tx, who)?) {
             (Some(account), true) => Ok(account),
             _ => Err(Refusal::Blocked.into()),
         }
@@ -71,7 +75,7 @@ impl Keeper {
 impl Own<'_> {
     /// Whether the session's password login is recent enough.
     pub(crate) fn is_fresh(&self) -> Result<(), Refusal> {
-        let most = self.keeper.policy.person.fresh_login;
+        let most = self.hub.policy.fresh_login;
         if most.is_zero() || self.now.since(self.who.auth_time()) <= most {
             Ok(())
         } else {
@@ -80,7 +84,7 @@ impl Own<'_> {
     }
 
     pub(crate) fn slot(&self, operation: Operation, more: &[&[u8]]) -> RowId {
-        self.keeper.own_slot(operation, self.who, more)
+        self.hub.own_slot(operation, self.who, more)
     }
 
     /// Sends a code to an address that the account has.
@@ -97,7 +101,7 @@ impl Own<'_> {
         way: &Way,
     ) -> TxResult<Sent> {
         let account = self.account.id();
-        let aim = self.keeper.aim_at_new(self.tx, self.caller, way, account)?;
+        let aim = self.hub.aim_at_new(self.tx, self.caller, way, account)?;
         self.issue_at(operation, slot, way, aim)
     }
 
@@ -119,8 +123,7 @@ impl Own<'_> {
             left: None,
             instead,
         };
-        self.keeper
-            .issue_token(self.tx, self.now, self.caller, &issue)
+        self.hub.issue_token(self.tx, self.now, self.caller, &issue)
     }
 
     /// What a right code does to the failures of this class. It forgets them only where the session cannot have
@@ -152,10 +155,10 @@ impl Own<'_> {
             slot,
             way,
             text,
-            drawn: Some(self.keeper.class(Class::SignedIn, self.who.account)),
+            drawn: Some(self.hub.class(Class::SignedIn, self.who.account)),
             then: self.then(way.and_then(|way| self.has_since(way))),
         };
-        self.keeper.prove(self.tx, self.now, self.caller, &proof)
+        self.hub.prove(self.tx, self.now, self.caller, &proof)
     }
 
     /// Judges a code of the account's authenticator app.
@@ -163,14 +166,14 @@ impl Own<'_> {
         &mut self,
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
-        let drawn = self.keeper.class(Class::SignedIn, self.account.id());
+        let drawn = self.hub.class(Class::SignedIn, self.account.id());
         let on_since = self
             .account
             .authenticator
             .as_ref()
             .and_then(|known| known.on_since);
         let then = self.then(on_since);
-        self.keeper.judge_authenticator(
+        self.hub.judge_authenticator(
             self.tx,
             self.now,
             self.caller,
@@ -182,18 +185,18 @@ impl Own<'_> {
     }
 
     pub(crate) fn save(&mut self) -> TxResult<()> {
-        self.keeper.rows.put(self.tx, &mut self.account)
+        self.hub.rows.put(self.tx, &mut self.account)
     }
 
     /// Ends all sessions but this one.
     pub(crate) fn end_other_sessions(&mut self) -> TxResult<()> {
-        Keeper::end_sessions(self.tx, self.who.account, Some(self.who.session))?;
+        session::end_sessions(self.tx, self.who.account, Some(self.who.session))?;
         Ok(())
     }
 
     /// Tells the account's ways in.
     pub(crate) fn tell(&mut self, operation: &str, about: &Change<'_>) -> TxResult<()> {
-        self.keeper.tell(
+        self.hub.tell(
             self.tx,
             self.now,
             self.caller,
@@ -207,7 +210,7 @@ impl Own<'_> {
     pub(crate) fn changed(&mut self, operation: &str, about: &Change<'_>) -> TxResult<()> {
         self.tell(operation, about)?;
         let event = self.event("account.change").fact("what", operation);
-        self.keeper.record(self.tx, event)
+        self.hub.record(self.tx, event)
     }
 
     /// An event about the account.

@@ -1,23 +1,26 @@
 //! A new password for somebody who is logged in and knows the old one.
 //!
-//! 1. [`Keeper::send_password_change_token`] sends a code to the e-mail address, or else the phone.
-//! 2. [`Keeper::change_password`] checks the old password, then the code, and ends the other sessions.
+//! 1. [`People::send_password_change_token`] sends a code to the e-mail address, or else the phone.
+//! 2. [`People::change_password`] checks the old password, then the code, and ends the other sessions.
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
 use crate::core::port::store::TxResult;
 use crate::core::secret::SecretText;
 use crate::limit::lockout::{Right, Then};
-use crate::person::session::SignedIn;
+use crate::person::People;
 use crate::proof::password::{Attempt, Password};
+use crate::proof::session;
+use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Proof, Sent};
 use crate::trail::audit::Event;
 
 use super::Way;
-use super::account::{Account, Class};
-use super::notice::Change;
+use super::account::Class;
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 
 impl Account {
     /// Where a code for the account as a whole goes.
@@ -26,7 +29,7 @@ impl Account {
     }
 }
 
-impl Keeper {
+impl People {
     /// Step 1.
     pub async fn send_password_change_token(
         self: &Arc<Self>,
@@ -58,7 +61,7 @@ impl Keeper {
         let account = account.ok_or(Refusal::Blocked)?;
         let names = account.names();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.policy.person.passwords.judge(&new, &names)?;
+        self.policy.passwords.judge(&new, &names)?;
         let attempt = Attempt {
             line: who.account,
             drawn: vec![self.class(Class::SignedIn, who.account)],
@@ -69,15 +72,10 @@ impl Keeper {
             then: Then::Keep,
         };
         let checked = account.epoch;
-        self.try_password(attempt, move |keeper, tx, now, tried| {
-            let event = Event::new(
-                caller.surface,
-                now,
-                "password.change",
-                Self::alias(&who.account),
-            )
-            .by(&caller);
-            let mut account = match keeper.own_account(tx, &who) {
+        self.try_password(self, attempt, move |hub, tx, now, tried| {
+            let event =
+                Event::new(caller.surface, now, "password.change", who.account.alias()).by(&caller);
+            let mut account = match hub.own_account(tx, &who) {
                 Ok(account) => account,
                 Err(stop) => return refused(stop),
             };
@@ -86,7 +84,7 @@ impl Keeper {
                 .as_ref()
                 .filter(|_| tried.right == Right::Yes && account.epoch == checked)
             else {
-                keeper.record(tx, event.outcome("wrong"))?;
+                hub.record(tx, event.outcome("wrong"))?;
                 return Ok(Err(Refusal::BadProof { left: None }));
             };
             if tried.unchanged {
@@ -98,21 +96,21 @@ impl Keeper {
             let way = account.first_way()?;
             let proof = Proof {
                 operation: Operation::PasswordChange,
-                slot: keeper.own_slot(Operation::PasswordChange, &who, &[]),
+                slot: hub.own_slot(Operation::PasswordChange, &who, &[]),
                 way: Some(&way),
                 text: &text,
-                drawn: Some(keeper.class(Class::SignedIn, who.account)),
+                drawn: Some(hub.class(Class::SignedIn, who.account)),
                 then: Then::Forget,
             };
-            if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
+            if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(refusal));
             }
             account.password = renewed.clone();
             account.has_changed();
-            account.restrict(now, keeper.policy.person.after_password);
-            keeper.rows.put(tx, &mut account)?;
-            Self::end_sessions(tx, who.account, Some(who.session))?;
-            keeper.tell(
+            account.restrict(now, hub.policy.after_password);
+            hub.rows.put(tx, &mut account)?;
+            session::end_sessions(tx, who.account, Some(who.session))?;
+            hub.tell(
                 tx,
                 now,
                 &caller,
@@ -120,7 +118,7 @@ impl Keeper {
                 "password_set",
                 &Change::default(),
             )?;
-            keeper.record(tx, event)?;
+            hub.record(tx, event)?;
             Ok(Ok(()))
         })
         .await
@@ -129,5 +127,5 @@ impl Keeper {
 
 /// Inside a settled try a refusal must not undo the settlement; it comes before any other write.
 fn refused<T>(stop: crate::core::port::store::Stop) -> TxResult<Result<T, Refusal>> {
-    crate::guarded_key::contact::refusal_is_a_value(Err(stop))
+    crate::core::port::store::refusal_is_a_value(Err(stop))
 }

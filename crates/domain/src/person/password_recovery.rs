@@ -1,27 +1,33 @@
 //! Password recovery, for who has lost the password. Tells nobody whether there is an account.
 //!
-//! 1. [`Keeper::start_password_recovery`] opens a process for an address, known or not.
-//! 2. [`Keeper::send_password_recovery_token`] sends a code to the chosen kind of address.
-//! 3. [`Keeper::verify_password_recovery`] takes it.
-//! 4. [`Keeper::finish_password_recovery`] sets the new password, ends all sessions, and logs nobody in.
+//! 1. [`People::start_password_recovery`] opens a process for an address, known or not.
+//! 2. [`People::send_password_recovery_token`] sends a code to the chosen kind of address.
+//! 3. [`People::verify_password_recovery`] takes it.
+//! 4. [`People::finish_password_recovery`] sets the new password, ends all sessions, and logs nobody in.
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::letter::Decides as _;
 use crate::limit::lockout::{Drawn, Right, Then};
-use crate::person::process::{Bound, Flow, Process, ProcessId, Step};
+use crate::person::People;
+use crate::person::process::{Flow, Process, ProcessId, Step};
+use crate::proof::account::Bound;
 use crate::proof::password::Password;
+use crate::proof::session;
 use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
 use crate::trail::audit::Event;
 
-use super::account::{Account, Class};
-use super::notice::Change;
+use super::account::Class;
 use super::{Way, WayKind};
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 
 /// A recovery that is open, taken apart.
 struct Recovery {
@@ -32,7 +38,7 @@ struct Recovery {
     step: Step,
 }
 
-impl Keeper {
+impl People {
     /// Step 1.
     pub async fn start_password_recovery(
         self: &Arc<Self>,
@@ -40,19 +46,19 @@ impl Keeper {
         way: Way,
     ) -> Result<ProcessId, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let owner = keeper.owner_of_address(tx, &way)?;
-            let at = owner.unwrap_or_else(|| keeper.identity_row(&way));
-            let account = keeper.rows.peek::<Account>(tx, &at)?;
-            let bound = account.as_ref().map(Self::bound);
+        self.write(move |hub, tx| {
+            let owner = hub.owner_of_address(tx, &way)?;
+            let at = owner.unwrap_or_else(|| hub.identity_row(&way));
+            let account = hub.rows.peek::<Account>(tx, &at)?;
+            let bound = account.as_ref().map(Bound::of);
             let event = Event::new(
                 caller.surface,
                 now,
                 "password.recover",
-                keeper.subject(owner, &way),
+                hub.subject(owner, &way),
             );
-            keeper.record(tx, event.by(&caller).outcome("started"))?;
-            keeper.open_process(
+            hub.record(tx, event.by(&caller).outcome("started"))?;
+            hub.open_process(
                 tx,
                 now,
                 Flow::PasswordRecovery {
@@ -74,8 +80,8 @@ impl Keeper {
         kind: Option<WayKind>,
     ) -> Result<(WayKind, Option<Way>, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some(mut open) = keeper.recovery_process(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some(mut open) = hub.recovery_process(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if open.step != Step::Open {
@@ -93,15 +99,15 @@ impl Keeper {
                 norm: format!("?{kind:?} {}", open.way.norm),
             };
             let (way, aim) = own.map_or((nobody, Aim::Decoy), |way| (way, Aim::Real));
-            let limit = keeper.policy.person.tokens.sends_per_process;
+            let limit = hub.policy.tokens.sends_per_process;
             let kind_name = format!("{kind:?}");
-            let sent = keeper.issue_token(
+            let sent = hub.issue_token(
                 tx,
                 now,
                 &caller,
                 &Issue {
                     operation: Operation::PasswordRecovery,
-                    slot: keeper.process_slot(Operation::PasswordRecovery, &open.process),
+                    slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                     way: &way,
                     aim,
                     counted_as: &format!("{} {kind_name}", open.way.norm),
@@ -116,7 +122,7 @@ impl Keeper {
                 },
             )?;
             open.process.sent(now, &kind_name, sent);
-            keeper.rows.put(tx, &mut open.process)?;
+            hub.rows.put(tx, &mut open.process)?;
             let supplied = (open.way.kind == kind).then_some(open.way);
             Ok(Ok((kind, supplied, sent)))
         })
@@ -131,8 +137,8 @@ impl Keeper {
         text: SecretText,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some(mut open) = keeper.recovery_process(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some(mut open) = hub.recovery_process(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if open.step != Step::Open {
@@ -140,20 +146,16 @@ impl Keeper {
             }
             let proof = Proof {
                 operation: Operation::PasswordRecovery,
-                slot: keeper.process_slot(Operation::PasswordRecovery, &open.process),
+                slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                 way: None,
                 text: &text,
-                drawn: Some(keeper.recovery_class(&open.way)),
+                drawn: Some(hub.recovery_class(&open.way)),
                 then: Then::Forget,
             };
-            let token = match keeper.prove(tx, now, &caller, &proof)? {
+            let token = match hub.prove(tx, now, &caller, &proof)? {
                 Ok(token) => token,
                 Err(refusal) => {
-                    return Ok(Err(keeper.process_failed(
-                        tx,
-                        &mut open.process,
-                        refusal,
-                    )?));
+                    return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
                 }
             };
             // The address may have changed since the letter went out.
@@ -163,12 +165,12 @@ impl Keeper {
                 .and_then(|account| account.way(token.way.kind).ok());
             if current.is_none_or(|way| !way.same(&token.way)) {
                 let dead = Refusal::BadProof { left: Some(0) };
-                return Ok(Err(keeper.process_failed(tx, &mut open.process, dead)?));
+                return Ok(Err(hub.process_failed(tx, &mut open.process, dead)?));
             }
             if let Flow::PasswordRecovery { step, .. } = &mut open.process.flow {
-                *step = keeper.verified(now);
+                *step = hub.verified(now);
             }
-            keeper.rows.put(tx, &mut open.process)?;
+            hub.rows.put(tx, &mut open.process)?;
             Ok(Ok(()))
         })
         .await
@@ -184,12 +186,12 @@ impl Keeper {
         self.judge_early(&password)?;
         let now = self.now();
         let account = self
-            .read(move |keeper, tx| keeper.proved(tx, now, id))
+            .read(move |hub, tx| hub.proved(tx, now, id))
             .await?
             .map_err(Error::Refused)?;
         let names = account.names();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.policy.person.passwords.judge(&password, &names)?;
+        self.policy.passwords.judge(&password, &names)?;
         let same = self
             .is_password(Some(account.password.clone()), password.clone())
             .await?;
@@ -202,19 +204,19 @@ impl Keeper {
         }
         let verifier = self.hash_password(password).await?;
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let (process, mut account) = match keeper.proved_process(tx, now, id)? {
+        self.decided(now, move |hub, tx| {
+            let (process, mut account) = match hub.proved_process(tx, now, id)? {
                 Ok(found) => found,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            keeper.close_process(tx, &process)?;
+            hub.close_process(tx, &process)?;
             account.password = verifier.clone();
             account.has_changed();
-            account.restrict(now, keeper.policy.person.after_password);
-            keeper.rows.put(tx, &mut account)?;
-            Self::end_sessions(tx, account.id(), None)?;
-            keeper.unlock_login(tx, &account)?;
-            keeper.tell(
+            account.restrict(now, hub.policy.after_password);
+            hub.rows.put(tx, &mut account)?;
+            session::end_sessions(tx, account.id(), None)?;
+            hub.unlock_login(tx, &account)?;
+            hub.tell(
                 tx,
                 now,
                 &caller,
@@ -228,7 +230,7 @@ impl Keeper {
                 "password.recover",
                 account.person.to_string(),
             );
-            keeper.record(tx, event.by(&caller))?;
+            hub.record(tx, event.by(&caller))?;
             Ok(Ok(()))
         })
         .await

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::person::session::SignedIn;
+use crate::person::People;
+use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent};
 
-use super::account::Account;
-use super::notice::Change;
 use super::{Way, WayKind};
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 
 /// What a code is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Account {
     }
 }
 
-impl Keeper {
+impl People {
     /// Sends a code to the e-mail address.
     pub async fn send_phrase_token(
         self: &Arc<Self>,

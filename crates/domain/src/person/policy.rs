@@ -5,18 +5,13 @@ use std::time::Duration;
 use crate::core::time::{days, hours};
 use crate::limit::lockout::{Growth, LockRules};
 use crate::person::process::ProcessPolicy;
-use crate::person::session::SessionPolicy;
 use crate::proof::password::{Needed, PasswordRules};
+use crate::proof::session::SessionPolicy;
 use crate::proof::token::TokenPolicy;
 
-use super::WayKind;
+pub use crate::proof::policy::Offer;
 
-/// Whether an operator offers something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offer {
-    On,
-    Off,
-}
+use super::WayKind;
 
 /// What an operator can switch off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,30 +12,20 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::core::error::Refusal;
-use crate::core::keeper::Keeper;
 use crate::core::port::random::uuid;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, days};
-use crate::person::{Factor, Way, WayKind};
+use crate::person::People;
+use crate::proof::account::Bound;
 use crate::proof::token::Sent;
+use crate::proof::way::{Factor, Way, WayKind};
 
 /// Names a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessId(pub Uuid);
-
-/// An account as it was when a process began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Bound {
-    pub(crate) account: [u8; 16],
-    pub(crate) epoch: u64,
-}
-
-impl Bound {
-    pub(crate) fn row(self) -> RowId {
-        RowId(self.account)
-    }
-}
 
 /// Where a process stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +75,9 @@ pub(crate) struct Process {
 }
 
 impl Record for Process {
-    const KIND: &'static str = "process";
+    const KIND: Kind = "process";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// The numbers of processes.
@@ -132,7 +124,7 @@ impl Process {
     }
 }
 
-impl Keeper {
+impl People {
     pub(crate) fn process_row(&self, id: ProcessId) -> RowId {
         self.rows.id(Process::KIND, &[id.0.as_bytes()])
     }
@@ -148,7 +140,7 @@ impl Keeper {
         let process = Process {
             flow,
             started: now,
-            ends: now.plus(self.policy.person.processes.life),
+            ends: now.plus(self.policy.processes.life),
             failed: 0,
             sends: BTreeMap::new(),
         };
@@ -179,7 +171,7 @@ impl Keeper {
             return Ok(refusal);
         };
         process.failed += 1;
-        if process.failed < self.policy.person.processes.wrong {
+        if process.failed < self.policy.processes.wrong {
             self.rows.put(tx, process)?;
             return Ok(Refusal::BadProof { left });
         }
@@ -195,12 +187,12 @@ impl Keeper {
 
     pub(crate) fn verified(&self, now: Timestamp) -> Step {
         Step::Verified {
-            until: now.plus(self.policy.person.processes.verified),
+            until: now.plus(self.policy.processes.verified),
         }
     }
 }
 
-impl Keeper {
+impl People {
     /// The slot of a process's token.
     pub(crate) fn process_slot(
         &self,

@@ -1,31 +1,34 @@
 //! Registration.
 //!
-//! 1. [`Keeper::start_registration`] opens a process for an address, taken or not.
-//! 2. [`Keeper::send_registration_token`] sends a code; the owner of a taken address is told instead.
-//! 3. [`Keeper::verify_registration`] takes the code.
-//! 4. [`Keeper::finish_registration`] sets the password and makes the account. Of two processes for one
+//! 1. [`People::start_registration`] opens a process for an address, taken or not.
+//! 2. [`People::send_registration_token`] sends a code; the owner of a taken address is told instead.
+//! 3. [`People::verify_registration`] takes the code.
+//! 4. [`People::finish_registration`] sets the password and makes the account. Of two processes for one
 //!    address the first to get here wins.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::uuid;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::letter::Decides as _;
 use crate::limit::lockout::Then;
+use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, Step};
 use crate::proof::password::Password;
 use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
 use crate::trail::audit::Event;
 
-use super::account::{Account, AccountId, OwnAddress};
 use super::policy::Offer;
 use super::{Way, WayKind};
+use crate::proof::account::{Account, AccountId, OwnAddress};
 
 /// Whether the address becomes a second step of the login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub enum SecondStep {
     Off,
 }
 
-impl Keeper {
+impl People {
     /// Step 1.
     pub async fn start_registration(
         self: &Arc<Self>,
@@ -43,14 +46,14 @@ impl Keeper {
     ) -> Result<ProcessId, Error> {
         self.takes(way.kind)?;
         let now = self.now();
-        self.write(move |keeper, tx| {
+        self.write(move |hub, tx| {
             let flow = Flow::Registration {
                 way: way.clone(),
                 step: Step::Open,
                 second_step: false,
                 language: caller.language.clone(),
             };
-            keeper.open_process(tx, now, flow)
+            hub.open_process(tx, now, flow)
         })
         .await
     }
@@ -62,24 +65,24 @@ impl Keeper {
         id: ProcessId,
     ) -> Result<(Way, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some((mut process, way, step)) = keeper.registration(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some((mut process, way, step)) = hub.registration(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if step != Step::Open {
                 return Ok(Err(Refusal::WrongState));
             }
-            let owner = keeper.owner_of_address(tx, &way)?;
+            let owner = hub.owner_of_address(tx, &way)?;
             // The same read for a free address: what is not there costs as much to look for.
-            let at = owner.unwrap_or_else(|| keeper.identity_row(&way));
-            let owner = keeper.rows.peek::<Account>(tx, &at)?;
-            let sent = keeper.issue_token(
+            let at = owner.unwrap_or_else(|| hub.identity_row(&way));
+            let owner = hub.rows.peek::<Account>(tx, &at)?;
+            let sent = hub.issue_token(
                 tx,
                 now,
                 &caller,
                 &Issue {
                     operation: Operation::Registration,
-                    slot: keeper.process_slot(Operation::Registration, &process),
+                    slot: hub.process_slot(Operation::Registration, &process),
                     way: &way,
                     aim: if owner.is_some() {
                         Aim::Decoy
@@ -89,14 +92,14 @@ impl Keeper {
                     counted_as: &way.norm,
                     language: &caller.language,
                     phrase: None,
-                    left: process.left(&way.norm, keeper.policy.person.tokens.sends_per_process),
+                    left: process.left(&way.norm, hub.policy.tokens.sends_per_process),
                     instead: owner.map(|account| {
-                        keeper.notice(caller.surface, &account, &way, "registration_attempt")
+                        hub.notice(caller.surface, &account, &way, "registration_attempt")
                     }),
                 },
             )?;
             process.sent(now, &way.norm, sent);
-            keeper.rows.put(tx, &mut process)?;
+            hub.rows.put(tx, &mut process)?;
             Ok(Ok((way, sent)))
         })
         .await
@@ -111,8 +114,8 @@ impl Keeper {
         wish: SecondStep,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let Some((mut process, way, step)) = keeper.registration(tx, now, id)? else {
+        self.decided(now, move |hub, tx| {
+            let Some((mut process, way, step)) = hub.registration(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             if step != Step::Open {
@@ -120,24 +123,24 @@ impl Keeper {
             }
             let proof = Proof {
                 operation: Operation::Registration,
-                slot: keeper.process_slot(Operation::Registration, &process),
+                slot: hub.process_slot(Operation::Registration, &process),
                 way: Some(&way),
                 text: &text,
                 drawn: None,
                 then: Then::Forget,
             };
-            if let Err(refusal) = keeper.prove(tx, now, &caller, &proof)? {
-                return Ok(Err(keeper.process_failed(tx, &mut process, refusal)?));
+            if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
+                return Ok(Err(hub.process_failed(tx, &mut process, refusal)?));
             }
-            let wanted = wish == SecondStep::On && keeper.policy.person.second_step == Offer::On;
+            let wanted = wish == SecondStep::On && hub.policy.second_step == Offer::On;
             if let Flow::Registration {
                 step, second_step, ..
             } = &mut process.flow
             {
-                *step = keeper.verified(now);
+                *step = hub.verified(now);
                 *second_step = wanted;
             }
-            keeper.rows.put(tx, &mut process)?;
+            hub.rows.put(tx, &mut process)?;
             Ok(Ok(()))
         })
         .await
@@ -153,28 +156,24 @@ impl Keeper {
         self.judge_early(&password)?;
         let now = self.now();
         let way = self
-            .read(move |keeper, tx| keeper.verified_way(tx, now, id))
+            .read(move |hub, tx| hub.verified_way(tx, now, id))
             .await?
             .map_err(Error::Refused)?;
-        self.policy
-            .person
-            .passwords
-            .judge(&password, &[&way.norm])?;
+        self.policy.passwords.judge(&password, &[&way.norm])?;
         let verifier = self.hash_password(password).await?;
         let person = uuid(self.random.as_ref());
         let now = self.now();
-        self.decided(now, move |keeper, tx| {
-            let (process, way, second_step, language) =
-                match keeper.registration_parts(tx, now, id)? {
-                    Ok(parts) => parts,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-            keeper.close_process(tx, &process)?;
-            let row = keeper.account_row(person);
+        self.decided(now, move |hub, tx| {
+            let (process, way, second_step, language) = match hub.registration_parts(tx, now, id)? {
+                Ok(parts) => parts,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            hub.close_process(tx, &process)?;
+            let row = hub.account_row(person);
             let event =
                 Event::new(caller.surface, now, "account.create", person.to_string()).by(&caller);
-            if !keeper.claim_address(tx, &way, row)? {
-                keeper.record(tx, event.outcome("taken"))?;
+            if !hub.claim_address(tx, &way, row)? {
+                hub.record(tx, event.outcome("taken"))?;
                 return Ok(Err(Refusal::Conflict));
             }
             let own = OwnAddress {
@@ -183,10 +182,8 @@ impl Keeper {
                 verified: now,
             };
             let account = new_account(person, now, language, verifier.clone(), own);
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), Place::at(row), account)?;
-            keeper.record(tx, event)?;
+            hub.rows.create(tx, hub.tenant(), Place::at(row), account)?;
+            hub.record(tx, event)?;
             Ok(Ok(AccountId(person)))
         })
         .await

@@ -3,11 +3,11 @@
 //! Of such a text only a keyed hash is stored, as the id of the record it opens. So a look-up is one
 //! indexed read, taking is one atomic removal, and a stolen database opens nothing.
 
-use crate::core::keeper::Keeper;
 use crate::core::port::random::bytes;
 use crate::core::port::store::{Kind, RowId};
+use crate::proof::Proofs;
 
-impl Keeper {
+impl Proofs {
     /// `N` random bytes in lower-case hex.
     pub(crate) fn fresh_bearer<const N: usize>(&self) -> String {
         hex::encode(bytes::<N>(self.random.as_ref()))

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
 use crate::core::port::random::digits;
 use crate::core::port::roots::Root;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::proof::Proofs;
 
 /// An outstanding code. Taking it out of its record spends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub enum Presented {
     Late,
 }
 
-impl Keeper {
+impl Proofs {
     /// A fresh code of six digits for `binding` (purpose, subject, destination): the record of it, and the code.
     pub(crate) fn issue_code(
         &self,

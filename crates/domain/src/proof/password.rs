@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::{Root, Roots};
 use crate::core::port::store::{RowId, Tx, TxResult};
@@ -21,6 +21,7 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::limit::hashing::Share;
 use crate::limit::lockout::{Drawn, Right, Then};
+use crate::proof::Proofs;
 
 /// A password in the form in which it is hashed: NFKC, never cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,11 +241,11 @@ pub(crate) struct Tried {
     pub(crate) unchanged: bool,
 }
 
-impl Keeper {
+impl Proofs {
     pub(crate) fn password_recipe(&self) -> PasswordRecipe {
         PasswordRecipe {
             salt: bytes(self.random.as_ref()),
-            cost: self.policy.hash.cost,
+            cost: self.hash.cost,
             pepper: self.roots.current(Root::Pepper),
         }
     }
@@ -277,24 +278,26 @@ impl Keeper {
 
     /// Runs steps 1 to 4. `effect` gets what was found and the transaction in which the try is settled;
     /// its refusal is an answer, the try stays settled. It is called for wrong passwords too.
-    pub(crate) async fn try_password<T: Send + 'static>(
+    pub(crate) async fn try_password<L: Layer, T: Send + 'static>(
         self: &Arc<Self>,
+        hub: &Arc<L>,
         attempt: Attempt,
-        effect: impl FnMut(&Keeper, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
+        effect: impl FnMut(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
         + Send
         + 'static,
     ) -> Result<T, Error> {
-        let this = Arc::clone(self);
+        let (this, hub) = (Arc::clone(self), Arc::clone(hub));
         // A task of its own: a caller who hangs up leaves no try unsettled.
-        tokio::spawn(async move { this.tried(attempt, effect).await })
+        tokio::spawn(async move { this.tried(hub, attempt, effect).await })
             .await
             .map_err(Error::bug)?
     }
 
-    async fn tried<T: Send + 'static>(
+    async fn tried<L: Layer, T: Send + 'static>(
         self: Arc<Self>,
+        hub: Arc<L>,
         attempt: Attempt,
-        mut effect: impl FnMut(&Keeper, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
+        mut effect: impl FnMut(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
         + Send
         + 'static,
     ) -> Result<T, Error> {
@@ -332,10 +335,11 @@ impl Keeper {
             tried => tried?,
         };
         let now = self.now();
-        let verdict = self
-            .write(move |keeper, tx| {
-                keeper.settle_try(tx, now, &drawn, id, tried.right, then)?;
-                effect(keeper, tx, now, &tried)
+        let proofs = Arc::clone(&self);
+        let verdict = hub
+            .write(move |hub, tx| {
+                proofs.settle_try(tx, now, &drawn, id, tried.right, then)?;
+                effect(hub, tx, now, &tried)
             })
             .await?;
         self.posted(now).await;

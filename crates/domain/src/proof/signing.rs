@@ -21,11 +21,14 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::{Timestamp, days};
+use crate::proof::Proofs;
 use crate::trail::audit::Event;
 
 /// A purpose that tokens are signed for, and how.
@@ -43,7 +46,7 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// The record of a signing key.
 #[derive(Serialize, Deserialize)]
-struct SigningKeyRow {
+pub(crate) struct SigningKeyRow {
     kid: String,
     algorithm: String,
     pkcs8: Zeroizing<String>,
@@ -53,7 +56,9 @@ struct SigningKeyRow {
 }
 
 impl Record for SigningKeyRow {
-    const KIND: &'static str = "signing_key";
+    const KIND: Kind = "signing_key";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A public key as it is published.
@@ -127,9 +132,9 @@ impl Rings {
     }
 }
 
-impl Keeper {
+impl Proofs {
     /// The issuer's keys, with a signing one among them: made now if there is none.
-    pub async fn signing_ring(self: &Arc<Self>, issuer: Issuer) -> Result<Arc<Ring>, Error> {
+    pub(crate) async fn signing_ring(self: &Arc<Self>, issuer: Issuer) -> Result<Arc<Ring>, Error> {
         let now = self.now();
         match self.rings.known(issuer) {
             Some(ring) if ring.read_at.plus(FRESH) > now && ring.read_at <= now => Ok(ring),
@@ -138,7 +143,7 @@ impl Keeper {
     }
 
     /// Signs `claims` (JSON) for the issuer.
-    pub async fn sign_token(
+    pub(crate) async fn sign_token(
         self: &Arc<Self>,
         issuer: Issuer,
         claims: &[u8],
@@ -146,8 +151,8 @@ impl Keeper {
         self.sign_typed(issuer, "JWT", claims).await
     }
 
-    /// As [`Keeper::sign_token`], for a token whose header names its type.
-    pub async fn sign_typed(
+    /// As [`Proofs::sign_token`], for a token whose header names its type.
+    pub(crate) async fn sign_typed(
         self: &Arc<Self>,
         issuer: Issuer,
         typ: &str,
@@ -165,7 +170,7 @@ impl Keeper {
 
     /// The claims of a token of this issuer; `None` unless its signature is right. What the claims
     /// say (issuer, audience, time) is still to be judged.
-    pub async fn verify_token(
+    pub(crate) async fn verify_token(
         self: &Arc<Self>,
         issuer: Issuer,
         token: &str,
@@ -173,8 +178,8 @@ impl Keeper {
         self.verify_as(issuer, None, token).await
     }
 
-    /// As [`Keeper::verify_token`], for a token whose header must name this type.
-    pub async fn verify_typed(
+    /// As [`Proofs::verify_token`], for a token whose header must name this type.
+    pub(crate) async fn verify_typed(
         self: &Arc<Self>,
         issuer: Issuer,
         typ: &'static str,
@@ -209,7 +214,7 @@ impl Keeper {
     }
 
     /// Makes a new signing key; the ones before verify for [`OVERLAP`] longer. Gives the new key's id.
-    pub async fn rotate_signing_key(
+    pub(crate) async fn rotate_signing_key(
         self: &Arc<Self>,
         surface: &'static str,
         issuer: Issuer,
@@ -217,8 +222,8 @@ impl Keeper {
         self.rotate_signing_key_for(surface, issuer, OVERLAP).await
     }
 
-    /// As [`Keeper::rotate_signing_key`], for tokens that live up to `overlap`.
-    pub async fn rotate_signing_key_for(
+    /// As [`Proofs::rotate_signing_key`], for tokens that live up to `overlap`.
+    pub(crate) async fn rotate_signing_key_for(
         self: &Arc<Self>,
         surface: &'static str,
         issuer: Issuer,
@@ -229,8 +234,8 @@ impl Keeper {
             .await
     }
 
-    /// As [`Keeper::rotate_signing_key`], with a private key (PKCS#8) that was made elsewhere.
-    pub async fn adopt_signing_key(
+    /// As [`Proofs::rotate_signing_key`], with a private key (PKCS#8) that was made elsewhere.
+    pub(crate) async fn adopt_signing_key(
         self: &Arc<Self>,
         surface: &'static str,
         issuer: Issuer,
@@ -253,20 +258,17 @@ impl Keeper {
             why: "not a private key of this algorithm",
         })?;
         let kid = self
-            .write(move |keeper, tx| {
-                let owner = keeper.issuer_row(issuer);
-                for mut key in keeper
-                    .rows
-                    .children::<SigningKeyRow>(tx, &owner, Page::ALL)?
-                {
+            .write(move |hub, tx| {
+                let owner = hub.issuer_row(issuer);
+                for mut key in hub.rows.children::<SigningKeyRow>(tx, &owner, Page::ALL)? {
                     if key.retires.is_none() {
                         key.retires = Some(now.plus(overlap));
                         key.place.due = key.retires;
-                        keeper.rows.put(tx, &mut key)?;
+                        hub.rows.put(tx, &mut key)?;
                     }
                 }
-                let kid = keeper.add_signing_key(tx, now, issuer, &pkcs8)?;
-                keeper.record(
+                let kid = hub.add_signing_key(tx, now, issuer, &pkcs8)?;
+                hub.record(
                     tx,
                     Event::new(surface, now, "signing_key.rotate", kid.clone()),
                 )?;
@@ -308,13 +310,11 @@ impl Keeper {
         let mut rows = self.signing_rows(issuer).await?;
         if !rows.iter().any(|row| row.retires.is_none()) {
             let pkcs8 = generate(issuer).await?;
-            self.write(move |keeper, tx| {
-                let owner = keeper.issuer_row(issuer);
-                let there = keeper
-                    .rows
-                    .children::<SigningKeyRow>(tx, &owner, Page::ALL)?;
+            self.write(move |hub, tx| {
+                let owner = hub.issuer_row(issuer);
+                let there = hub.rows.children::<SigningKeyRow>(tx, &owner, Page::ALL)?;
                 if there.iter().all(|key| key.retires.is_some()) {
-                    keeper.add_signing_key(tx, now, issuer, &pkcs8)?;
+                    hub.add_signing_key(tx, now, issuer, &pkcs8)?;
                 }
                 Ok(())
             })
@@ -332,11 +332,10 @@ impl Keeper {
     }
 
     async fn signing_rows(self: &Arc<Self>, issuer: Issuer) -> Result<Vec<SigningKeyRow>, Error> {
-        self.read(move |keeper, tx| {
+        self.read(move |hub, tx| {
             let rows =
-                keeper
-                    .rows
-                    .children::<SigningKeyRow>(tx, &keeper.issuer_row(issuer), Page::ALL)?;
+                hub.rows
+                    .children::<SigningKeyRow>(tx, &hub.issuer_row(issuer), Page::ALL)?;
             Ok(rows.into_iter().map(|row| row.value).collect())
         })
         .await

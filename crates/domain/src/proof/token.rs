@@ -1,8 +1,8 @@
 //! One-time tokens: six digits that prove who reads an address, for one operation and one subject.
 //!
-//! 1. `Keeper::issue_token` spends the send budgets, overwrites the token that lived in the same slot,
+//! 1. `Proofs::issue_token` spends the send budgets, overwrites the token that lived in the same slot,
 //!    and queues the letter, all in the caller's transaction.
-//! 2. `Keeper::prove` counts a wrong try and judges a code, in the transaction of its effect. A right
+//! 2. `Proofs::prove` counts a wrong try and judges a code, in the transaction of its effect. A right
 //!    code takes the token out of its slot, so of two parallel right codes one wins.
 //!
 //! A slot is named by operation and subject (a process, or an account and its session), so a token
@@ -14,19 +14,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::Refusal;
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::message::{Message, MessageKind};
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days, hours};
-use crate::letter::message::{Message, MessageKind};
 use crate::letter::outbox::Posting;
 use crate::limit::lockout::{Drawn, Then};
 use crate::limit::rate::{Rate, RateLog};
-use crate::person::{Way, WayKind};
+use crate::proof::Proofs;
 use crate::proof::challenge::{Code, Presented};
+use crate::proof::way::{Way, WayKind};
 use crate::trail::audit::Event;
 
 /// What a token is for.
@@ -121,13 +124,15 @@ pub(crate) struct Token {
 }
 
 impl Record for Token {
-    const KIND: &'static str = "token";
+    const KIND: Kind = "token";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// A wish to send a token.
 pub(crate) struct Issue<'a> {
     pub(crate) operation: Operation,
-    /// Whose: see [`Keeper::token_slot`].
+    /// Whose: see [`Proofs::token_slot`].
     pub(crate) slot: RowId,
     pub(crate) way: &'a Way,
     pub(crate) aim: Aim,
@@ -184,7 +189,7 @@ impl TokenPolicy {
     }
 }
 
-impl Keeper {
+impl Proofs {
     /// The slot of a token: one lives for each operation and each list of what else names its subject.
     pub(crate) fn token_slot(&self, operation: Operation, subject: &[&[u8]]) -> RowId {
         let mut parts = vec![operation.name().as_bytes()];
@@ -200,7 +205,7 @@ impl Keeper {
         caller: &Caller,
         issue: &Issue<'_>,
     ) -> TxResult<Sent> {
-        let policy = &self.policy.person.tokens;
+        let policy = &self.policy.tokens;
         if let Some((0, until)) = issue.left {
             return Err(Refusal::Limited { until }.into());
         }
@@ -228,7 +233,7 @@ impl Keeper {
         } else {
             self.post_decoy(tx, now, &message, instead.filter(|_| first))?;
         }
-        let event = Event::new(caller.surface, now, "token.issue", Self::alias(&issue.slot))
+        let event = Event::new(caller.surface, now, "token.issue", issue.slot.alias())
             .by(caller)
             .fact("operation", issue.operation.name())
             .fact("destination", issue.way.masked());
@@ -292,7 +297,7 @@ impl Keeper {
         caller: &Caller,
         issue: &Issue<'_>,
     ) -> TxResult<Reach> {
-        let (policy, limits) = (&self.policy.person.tokens, &self.policy.limits);
+        let (policy, limits) = (&self.policy.tokens, &self.shared);
         let (norm, name) = (issue.way.norm.as_bytes(), issue.operation.name());
         let pause = [Rate::per(u32::from(!policy.pause.is_zero()), policy.pause)];
         let operation = [Rate::per(policy.sends_per_operation_hour, hours(1))];
@@ -390,15 +395,10 @@ impl Keeper {
             Err(0) => "burned",
             Err(_) => "wrong",
         };
-        let event = Event::new(
-            caller.surface,
-            now,
-            "token.present",
-            Self::alias(&proof.slot),
-        )
-        .by(caller)
-        .fact("operation", proof.operation.name())
-        .outcome(outcome);
+        let event = Event::new(caller.surface, now, "token.present", proof.slot.alias())
+            .by(caller)
+            .fact("operation", proof.operation.name())
+            .outcome(outcome);
         self.record(tx, event)?;
         Ok(judged.map_err(|left| Refusal::BadProof { left: Some(left) }))
     }
@@ -410,7 +410,7 @@ impl Keeper {
         now: Timestamp,
         proof: &Proof<'_>,
     ) -> TxResult<Result<Token, u32>> {
-        let tries = self.policy.person.tokens.tries;
+        let tries = self.policy.tokens.tries;
         let Some(mut token) = self.rows.get::<Token>(tx, &proof.slot)? else {
             return Ok(Err(0));
         };

@@ -15,9 +15,9 @@ pub use crypto::token::{KeySet, Rules};
 use crypto::token::{Token, Unacceptable};
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
 use crate::core::time::Timestamp;
-use crate::person::session::Unfit;
+use crate::proof::Proofs;
+use crate::proof::session::Unfit;
 
 /// An issuer whose tokens are accepted.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ pub enum Login {
 }
 
 /// Somebody whom a trusted issuer vouches for, with the right that was asked for. Only
-/// [`Keeper::bearer`] makes one.
+/// [`Proofs::judge_bearer`] makes one.
 #[derive(Debug, Clone)]
 pub struct Bearer {
     issuer: String,
@@ -88,22 +88,25 @@ impl Bearer {
     }
 }
 
-impl Keeper {
+impl Proofs {
     /// Believes a token, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden` (no such
     /// scope). `Unavailable`: the issuer's keys cannot be had.
-    pub async fn bearer(self: &Arc<Self>, text: &str, need: Need) -> Result<Bearer, Error> {
+    pub(crate) async fn judge_bearer(
+        self: &Arc<Self>,
+        text: &str,
+        need: Need,
+    ) -> Result<Bearer, Error> {
         let no = || Error::Refused(Refusal::BadProof { left: None });
         let token = Token::parse(text).ok_or_else(no)?;
         let named = token.issuer().ok_or_else(no)?;
         if let Some(own) = self
             .policy
-            .wallet
             .own_accounts
-            .filter(|_| named == self.issuer())
+            .filter(|_| named == self.own_issuer())
         {
             return self.own_bearer(text, need, own).await;
         }
-        let issuers = &self.policy.wallet.issuers;
+        let issuers = &self.policy.issuers;
         let issuer = issuers.iter().find(|issuer| issuer.rules.issuer == named);
         let issuer = issuer
             .filter(|issuer| token.fits(&issuer.rules))

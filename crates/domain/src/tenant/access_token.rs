@@ -1,22 +1,23 @@
 //! Access tokens of clients: given for a client's proof, and believed only with the client's row of now.
 //!
-//! 1. [`Keeper::issue_access_token`]: rate, proof, narrowing, signature. A wrong proof is counted per
+//! 1. [`Tenants::issue_access_token`]: rate, proof, narrowing, signature. A wrong proof is counted per
 //!    client and network and per network, so that a stranger cannot lock a client out.
-//! 2. [`Keeper::authorize`]: signature, issuer, audience, time; then the client's row. A client that is
+//! 2. [`Tenants::authorize`]: signature, issuer, audience, time; then the client's row. A client that is
 //!    deleted or disabled ends every token of it at once, on every node, and a right that was taken
 //!    away is gone at once, too: the row is read on each call, never cached.
 //!
 //! How the claims are spelt is the front's business ([`TokenForm`]).
 
-mod assertion;
+pub(crate) mod assertion;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crypto::jws::Algorithm;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::uuid;
 use crate::core::port::store::RowId;
 use crate::core::rows::Stored;
@@ -24,6 +25,7 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::limit::rate::Rate;
 use crate::proof::signing::Issuer;
+use crate::tenant::Tenants;
 use crate::tenant::permission::{
     Grant, Need, OPERATOR, Permission, Rights, Standing, Verb, Wanted, covers,
 };
@@ -101,7 +103,7 @@ enum Shown {
     Refused,
 }
 
-impl Keeper {
+impl Tenants {
     /// Gives a client a token, for its proof.
     pub async fn issue_access_token(
         self: &Arc<Self>,
@@ -162,8 +164,7 @@ impl Keeper {
         let facts = form.read(&claims).ok_or_else(bad)?;
         let now = self.now();
         let timely = now < facts.expires && facts.issued <= now.plus(SKEW);
-        let ours =
-            facts.issuer == self.policy.device_keys.issuer && facts.audience == form.audience();
+        let ours = facts.issuer == self.policy.issuer && facts.audience == form.audience();
         if !timely || !ours {
             return Err(bad());
         }
@@ -187,12 +188,12 @@ impl Keeper {
         application: Option<ApplicationId>,
     ) -> Result<Grant<N>, Error> {
         self.ensure_default_tenant().await?;
-        self.read(move |keeper, tx| {
-            let Some(record) = keeper.rows.peek::<Tenant>(tx, &tenant.0)? else {
+        self.read(move |hub, tx| {
+            let Some(record) = hub.rows.peek::<Tenant>(tx, &tenant.0)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             let application = application.unwrap_or(record.management);
-            let found = keeper.rows.peek::<Application>(tx, &application.0)?;
+            let found = hub.rows.peek::<Application>(tx, &application.0)?;
             let Some(found) = found.filter(|found| found.tenant == tenant) else {
                 return Err(Refusal::UnknownSubject.into());
             };
@@ -216,12 +217,12 @@ impl Keeper {
 
     /// The issuer that tokens name.
     pub fn token_issuer(&self) -> &str {
-        &self.policy.device_keys.issuer
+        &self.policy.issuer
     }
 
     /// Where clients reach this server, without a slash at the end.
     pub fn public_url(&self) -> &str {
-        &self.policy.public_url
+        &self.public_url
     }
 
     async fn show(
@@ -252,7 +253,7 @@ impl Keeper {
     }
 
     fn failure_rates(&self, named: &str, caller: &Caller) -> [(RowId, Rate); 2] {
-        let policy = &self.policy.device_keys;
+        let policy = &self.policy;
         let pair = self.rows.id(
             "rate",
             &[
@@ -283,10 +284,10 @@ impl Keeper {
             .by(caller)
             .outcome("refused");
         let counted = self
-            .write(move |keeper, tx| {
+            .write(move |hub, tx| {
                 let [(pair, per_pair), (network, per_network)] = rates;
-                keeper.spend_rates(tx, now, &[(pair, &[per_pair]), (network, &[per_network])])?;
-                keeper.record(tx, event.clone())
+                hub.spend_rates(tx, now, &[(pair, &[per_pair]), (network, &[per_network])])?;
+                hub.record(tx, event.clone())
             })
             .await;
         counted
@@ -303,7 +304,7 @@ impl Keeper {
     ) -> TokenFacts {
         let issued = Timestamp::from_millis(now.millis().div_euclid(1000) * 1000);
         TokenFacts {
-            issuer: self.policy.device_keys.issuer.clone(),
+            issuer: self.policy.issuer.clone(),
             audience,
             client: ClientId(client.id()),
             tenant: client.tenant,

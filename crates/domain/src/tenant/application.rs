@@ -8,10 +8,13 @@ use super::client::{Client, ClientForm, NewSecret};
 use super::removal::Removal;
 use super::{ApplicationId, TenantId, check_text};
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::permission::{Grant, Manage};
 use crate::trail::audit::Event;
 
@@ -32,7 +35,9 @@ pub struct Application {
 }
 
 impl Record for Application {
-    const KIND: &'static str = "application";
+    const KIND: Kind = "application";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 impl Application {
@@ -119,7 +124,7 @@ impl ApplicationView {
     }
 }
 
-impl Keeper {
+impl Tenants {
     /// Makes an application with its first client, whose secret is shown this once.
     pub async fn create_application(
         self: &Arc<Self>,
@@ -130,7 +135,7 @@ impl Keeper {
         check_text("app_name", &form.name)?;
         let now = self.now();
         let tenant = grant.tenant();
-        self.write(move |keeper, tx| {
+        self.write(move |hub, tx| {
             let application = Application {
                 display_name: form.display_name.clone(),
                 description: form.description.clone(),
@@ -138,11 +143,11 @@ impl Keeper {
                 server_challenges_only: form.server_challenges_only,
                 ..Application::new(tenant, form.name.clone(), now)
             };
-            let place = Place::at(keeper.rows.random_id())
-                .of(keeper.applications_row(tenant))
+            let place = Place::at(hub.rows.random_id())
+                .of(hub.applications_row(tenant))
                 .ranked(now.millis());
-            let stored = keeper.rows.create(tx, tenant.scope(), place, application)?;
-            let new = keeper.add_client(tx, now, &stored, form.first_client.clone())?;
+            let stored = hub.rows.create(tx, tenant.scope(), place, application)?;
+            let new = hub.add_client(tx, now, &stored, form.first_client.clone())?;
             let event = Event::new(
                 surface,
                 now,
@@ -150,7 +155,7 @@ impl Keeper {
                 ApplicationId(stored.id()).to_string(),
             );
             let event = event.fact("by", grant.actor());
-            keeper.record(tx, event.fact("first_client", new.client.to_string()))?;
+            hub.record(tx, event.fact("first_client", new.client.to_string()))?;
             Ok((ApplicationView::of(stored), new))
         })
         .await
@@ -161,9 +166,9 @@ impl Keeper {
         self: &Arc<Self>,
         grant: Grant<Manage>,
     ) -> Result<Vec<ApplicationView>, Error> {
-        self.read(move |keeper, tx| {
-            let owner = keeper.applications_row(grant.tenant());
-            let all = keeper.rows.children::<Application>(tx, &owner, Page::ALL)?;
+        self.read(move |hub, tx| {
+            let owner = hub.applications_row(grant.tenant());
+            let all = hub.rows.children::<Application>(tx, &owner, Page::ALL)?;
             Ok(all.into_iter().map(ApplicationView::of).collect())
         })
         .await
@@ -174,8 +179,8 @@ impl Keeper {
         grant: Grant<Manage>,
         id: ApplicationId,
     ) -> Result<ApplicationView, Error> {
-        self.read(move |keeper, tx| {
-            let found = keeper.rows.peek::<Application>(tx, &id.0)?;
+        self.read(move |hub, tx| {
+            let found = hub.rows.peek::<Application>(tx, &id.0)?;
             let own = found.filter(|found| found.tenant == grant.tenant() && !found.management);
             own.map(ApplicationView::of)
                 .ok_or_else(|| Refusal::UnknownSubject.into())
@@ -195,8 +200,8 @@ impl Keeper {
             check_text("app_name", name)?;
         }
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut application = keeper.own_application(tx, grant.tenant(), id)?;
+        self.write(move |hub, tx| {
+            let mut application = hub.own_application(tx, grant.tenant(), id)?;
             let change = change.clone();
             application.name = change.name.unwrap_or(application.value.name.clone());
             application.description = change.description.or(application.value.description.clone());
@@ -205,14 +210,14 @@ impl Keeper {
                 .unwrap_or(application.server_challenges_only);
             application.server_challenges_only = only;
             application.updated = now;
-            keeper.rows.put(tx, &mut application)?;
-            for mut client in keeper.rows.children::<Client>(tx, &id.0, Page::ALL)? {
+            hub.rows.put(tx, &mut application)?;
+            for mut client in hub.rows.children::<Client>(tx, &id.0, Page::ALL)? {
                 client.application_name.clone_from(&application.name);
                 client.server_challenges_only = only;
-                keeper.rows.put(tx, &mut client)?;
+                hub.rows.put(tx, &mut client)?;
             }
             let event = Event::new(surface, now, "application.change", id.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))?;
+            hub.record(tx, event.fact("by", grant.actor()))?;
             Ok(ApplicationView::of(application))
         })
         .await
@@ -227,11 +232,11 @@ impl Keeper {
         id: ApplicationId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            keeper.own_application(tx, grant.tenant(), id)?;
-            keeper.drop_application(tx, now, id)?;
+        self.write(move |hub, tx| {
+            hub.own_application(tx, grant.tenant(), id)?;
+            hub.drop_application(tx, now, id)?;
             let event = Event::new(surface, now, "application.delete", id.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await?;
         self.work.notify_one();

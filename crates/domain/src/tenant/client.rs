@@ -17,12 +17,15 @@ use super::application::Application;
 use super::role::{Role, RoleUse};
 use super::{ApplicationId, ClientId, RoleId, TenantId, check_text};
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::permission::{Grant, Manage, Permission, Rights, Standing};
 use crate::trail::audit::Event;
 
@@ -53,7 +56,9 @@ pub struct Client {
 }
 
 impl Record for Client {
-    const KIND: &'static str = "client";
+    const KIND: Kind = "client";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// SHA-256 of a secret of 256 random bits, which needs no slow hash.
@@ -272,7 +277,7 @@ fn hash(secret: &SecretText) -> String {
     URL_SAFE_NO_PAD.encode(crypto::mac::sha256(secret.expose().as_bytes()))
 }
 
-impl Keeper {
+impl Tenants {
     /// Makes a client of an application; its secret is shown this once.
     pub async fn create_client(
         self: &Arc<Self>,
@@ -283,10 +288,10 @@ impl Keeper {
     ) -> Result<NewSecret, Error> {
         check_text("name", &form.name)?;
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let application = keeper.own_application(tx, grant.tenant(), application)?;
-            let new = keeper.add_client(tx, now, &application, form.clone())?;
-            keeper.record(
+        self.write(move |hub, tx| {
+            let application = hub.own_application(tx, grant.tenant(), application)?;
+            let new = hub.add_client(tx, now, &application, form.clone())?;
+            hub.record(
                 tx,
                 client_event(surface, now, "client.create", new.client, &grant),
             )?;
@@ -301,14 +306,12 @@ impl Keeper {
         grant: Grant<Manage>,
         application: ApplicationId,
     ) -> Result<Vec<ClientView>, Error> {
-        self.read(move |keeper, tx| {
-            let found = keeper.rows.peek::<Application>(tx, &application.0)?;
+        self.read(move |hub, tx| {
+            let found = hub.rows.peek::<Application>(tx, &application.0)?;
             if found.is_none_or(|found| found.tenant != grant.tenant()) {
                 return Err(Refusal::UnknownSubject.into());
             }
-            let clients = keeper
-                .rows
-                .children::<Client>(tx, &application.0, Page::ALL)?;
+            let clients = hub.rows.children::<Client>(tx, &application.0, Page::ALL)?;
             Ok(clients
                 .iter()
                 .map(|client| client.view(client.id()))
@@ -323,8 +326,8 @@ impl Keeper {
         application: ApplicationId,
         id: ClientId,
     ) -> Result<ClientView, Error> {
-        self.read(move |keeper, tx| {
-            let found = keeper.rows.peek::<Client>(tx, &id.0)?;
+        self.read(move |hub, tx| {
+            let found = hub.rows.peek::<Client>(tx, &id.0)?;
             let own = found.filter(|found| is_of(found, &grant, application));
             own.map(|own| own.view(id.0))
                 .ok_or_else(|| Refusal::UnknownSubject.into())
@@ -344,11 +347,11 @@ impl Keeper {
             check_text("name", name)?;
         }
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut client = keeper.own_client(tx, &grant, application, id)?;
+        self.write(move |hub, tx| {
+            let mut client = hub.own_client(tx, &grant, application, id)?;
             let change = change.clone();
             if let Some(roles) = change.roles {
-                keeper.give_roles(tx, &mut client, roles)?;
+                hub.give_roles(tx, &mut client, roles)?;
             }
             let value = &mut client.value;
             value.name = change.name.unwrap_or(std::mem::take(&mut value.name));
@@ -363,8 +366,8 @@ impl Keeper {
             value.keys = change.keys.unwrap_or(std::mem::take(&mut value.keys));
             value.disabled = change.disabled.unwrap_or(value.disabled);
             value.updated = now;
-            keeper.rows.put(tx, &mut client)?;
-            keeper.record(tx, client_event(surface, now, "client.change", id, &grant))?;
+            hub.rows.put(tx, &mut client)?;
+            hub.record(tx, client_event(surface, now, "client.change", id, &grant))?;
             Ok(client.view(id.0))
         })
         .await
@@ -379,10 +382,10 @@ impl Keeper {
         id: ClientId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let client = keeper.own_client(tx, &grant, application, id)?;
-            keeper.drop_client(tx, &client)?;
-            keeper.record(tx, client_event(surface, now, "client.delete", id, &grant))
+        self.write(move |hub, tx| {
+            let client = hub.own_client(tx, &grant, application, id)?;
+            hub.drop_client(tx, &client)?;
+            hub.record(tx, client_event(surface, now, "client.delete", id, &grant))
         })
         .await
     }
@@ -397,8 +400,8 @@ impl Keeper {
         overlap: Duration,
     ) -> Result<NewSecret, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut client = keeper.own_client(tx, &grant, application, id)?;
+        self.write(move |hub, tx| {
+            let mut client = hub.own_client(tx, &grant, application, id)?;
             let ends = now.plus(overlap);
             client
                 .secrets
@@ -406,10 +409,10 @@ impl Keeper {
             for secret in &mut client.secrets {
                 secret.expires = Some(secret.expires.map_or(ends, |expires| expires.min(ends)));
             }
-            let secret = keeper.new_secret();
+            let secret = hub.new_secret();
             client.secrets.push(SecretHash::of(&secret));
-            keeper.rows.put(tx, &mut client)?;
-            keeper.record(
+            hub.rows.put(tx, &mut client)?;
+            hub.record(
                 tx,
                 client_event(surface, now, "client.rotate_secret", id, &grant),
             )?;

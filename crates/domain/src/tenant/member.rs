@@ -12,11 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApplicationId, TenantId};
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::permission::{CreateUsers, EditUsers, Grant, Manage, ReadUsers};
 use crate::trail::audit::Event;
 
@@ -57,7 +60,9 @@ pub(crate) struct Member {
 }
 
 impl Record for Member {
-    const KIND: &'static str = "member";
+    const KIND: Kind = "member";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// The record of a membership. It owns the person's device keys in the application.
@@ -71,7 +76,9 @@ pub(crate) struct Membership {
 }
 
 impl Record for Membership {
-    const KIND: &'static str = "membership";
+    const KIND: Kind = "membership";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Holds a name that only one person may have.
@@ -81,7 +88,9 @@ pub(crate) struct MemberName {
 }
 
 impl Record for MemberName {
-    const KIND: &'static str = "member_name";
+    const KIND: Kind = "member_name";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A person to make.
@@ -139,7 +148,7 @@ enum Name<'a> {
     Username(ApplicationId, &'a str),
 }
 
-impl Keeper {
+impl Tenants {
     /// Makes a person and lets them into the caller's application. `Conflict` if a name is taken.
     pub async fn create_member(
         self: &Arc<Self>,
@@ -148,9 +157,9 @@ impl Keeper {
         form: MemberForm,
     ) -> Result<MemberView, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
+        self.write(move |hub, tx| {
             let (tenant, application) = (grant.tenant(), grant.application());
-            let user = UserId(URL_SAFE_NO_PAD.encode(bytes::<16>(keeper.random.as_ref())));
+            let user = UserId(URL_SAFE_NO_PAD.encode(bytes::<16>(hub.random.as_ref())));
             let form = form.clone();
             let member = Member {
                 user: user.clone(),
@@ -169,10 +178,10 @@ impl Keeper {
                 username: form.username,
                 attributes: form.application_attributes,
             };
-            keeper.admit_person(tx, now, application, &member, &membership)?;
+            hub.admit_person(tx, now, application, &member, &membership)?;
             let event = Event::new(surface, now, "member.create", member.user.to_string());
             let event = event.fact("application", application.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))?;
+            hub.record(tx, event.fact("by", grant.actor()))?;
             Ok(MemberView::of(member, membership, grant.application_name()))
         })
         .await
@@ -224,7 +233,7 @@ impl Keeper {
         grant: Grant<ReadUsers>,
         user: UserId,
     ) -> Result<MemberView, Error> {
-        self.read(move |keeper, tx| keeper.member_in(tx, &grant, &user))
+        self.read(move |hub, tx| hub.member_in(tx, &grant, &user))
             .await
     }
 
@@ -233,10 +242,10 @@ impl Keeper {
         grant: Grant<ReadUsers>,
         email: String,
     ) -> Result<MemberView, Error> {
-        self.read(move |keeper, tx| {
-            let row = keeper.name_row(grant.tenant(), Name::Email(&email));
-            match keeper.rows.peek::<MemberName>(tx, &row)? {
-                Some(name) => keeper.member_in(tx, &grant, &name.user),
+        self.read(move |hub, tx| {
+            let row = hub.name_row(grant.tenant(), Name::Email(&email));
+            match hub.rows.peek::<MemberName>(tx, &row)? {
+                Some(name) => hub.member_in(tx, &grant, &name.user),
                 None => Err(Refusal::UnknownSubject.into()),
             }
         })
@@ -251,24 +260,24 @@ impl Keeper {
         user: UserId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
+        self.write(move |hub, tx| {
             let application = grant.application();
-            let tie = keeper.membership_row(application, &user);
-            if keeper.rows.get::<Membership>(tx, &tie)?.is_none() {
+            let tie = hub.membership_row(application, &user);
+            if hub.rows.get::<Membership>(tx, &tie)?.is_none() {
                 return Err(Refusal::UnknownSubject.into());
             }
             Self::drop_membership(tx, tie)?;
-            if let Some(mut member) = keeper
+            if let Some(mut member) = hub
                 .rows
-                .get::<Member>(tx, &keeper.member_row(grant.tenant(), &user))?
+                .get::<Member>(tx, &hub.member_row(grant.tenant(), &user))?
             {
                 member.applications.retain(|known| *known != application);
                 member.updated = now;
-                keeper.rows.put(tx, &mut member)?;
+                hub.rows.put(tx, &mut member)?;
             }
             let event = Event::new(surface, now, "member.expel", user.to_string());
             let event = event.fact("application", application.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }
@@ -281,17 +290,17 @@ impl Keeper {
         user: UserId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let row = keeper.member_row(grant.tenant(), &user);
-            let Some(member) = keeper.rows.take::<Member>(tx, &row)? else {
+        self.write(move |hub, tx| {
+            let row = hub.member_row(grant.tenant(), &user);
+            let Some(member) = hub.rows.take::<Member>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             for application in &member.applications {
-                Self::drop_membership(tx, keeper.membership_row(*application, &user))?;
+                Self::drop_membership(tx, hub.membership_row(*application, &user))?;
             }
             tx.remove_children(MemberName::KIND, &row)?;
             let event = Event::new(surface, now, "member.delete", user.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }
@@ -305,14 +314,14 @@ impl Keeper {
         application: ApplicationId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            keeper.own_application(tx, grant.tenant(), application)?;
-            let row = keeper.member_row(grant.tenant(), &user);
-            let Some(mut member) = keeper.rows.get::<Member>(tx, &row)? else {
+        self.write(move |hub, tx| {
+            hub.own_application(tx, grant.tenant(), application)?;
+            let row = hub.member_row(grant.tenant(), &user);
+            let Some(mut member) = hub.rows.get::<Member>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let tie = keeper.membership_row(application, &user);
-            if keeper.rows.peek::<Membership>(tx, &tie)?.is_some() {
+            let tie = hub.membership_row(application, &user);
+            if hub.rows.peek::<Membership>(tx, &tie)?.is_some() {
                 return Ok(());
             }
             let tenant = grant.tenant();
@@ -323,13 +332,13 @@ impl Keeper {
                 attributes: "{}".to_owned(),
             };
             let place = Place::at(tie).of(application.0).ranked(now.millis());
-            keeper.rows.create(tx, tenant.scope(), place, membership)?;
+            hub.rows.create(tx, tenant.scope(), place, membership)?;
             member.applications.push(application);
             member.updated = now;
-            keeper.rows.put(tx, &mut member)?;
+            hub.rows.put(tx, &mut member)?;
             let event = Event::new(surface, now, "member.admit", user.to_string());
             let event = event.fact("application", application.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }
@@ -359,7 +368,7 @@ impl Keeper {
         self.admit_person(tx, now, application, &member, &membership)
     }
 
-    /// Undoes [`Keeper::adopt_account`] when the account goes.
+    /// Undoes [`Tenants::adopt_account`] when the account goes.
     pub fn release_account(&self, tx: &mut dyn Tx, user: &UserId) -> TxResult<()> {
         let tenant = TenantId(self.tenant().0);
         Self::drop_membership(tx, self.membership_row(self.default_application(), user))?;

@@ -13,12 +13,16 @@
 
 pub mod access_token;
 mod application;
+mod chores;
 mod client;
 pub mod device_key;
 mod member;
 pub mod permission;
+pub mod policy;
 mod removal;
 mod role;
+mod service;
+mod token_key;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,11 +35,15 @@ pub use client::{AssertionKey, Client, ClientChange, ClientForm, ClientView, New
 pub(crate) use member::Membership;
 pub use member::{MemberForm, MemberView, UserId};
 pub use role::{RoleForm, RoleView};
+pub(crate) use service::KINDS;
+pub use service::Tenants;
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId};
-use crate::core::rows::{Place, Record, Scope};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Scope};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::trail::audit::Event;
@@ -105,7 +113,9 @@ pub(crate) struct Tenant {
 }
 
 impl Record for Tenant {
-    const KIND: &'static str = "tenant";
+    const KIND: Kind = "tenant";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A tenant as its operator sees it.
@@ -124,7 +134,7 @@ pub struct NewTenant {
     pub secret: SecretText,
 }
 
-impl Keeper {
+impl Tenants {
     /// Makes a tenant with its data key, its management application and that application's client.
     pub async fn create_tenant(
         self: &Arc<Self>,
@@ -146,29 +156,29 @@ impl Keeper {
         name: String,
     ) -> Result<NewTenant, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let management = ApplicationId(keeper.rows.random_id());
+        self.write(move |hub, tx| {
+            let management = ApplicationId(hub.rows.random_id());
             let application = Application::management(tenant, now);
             let place = Place::at(management.0)
-                .of(keeper.management_row(tenant))
+                .of(hub.management_row(tenant))
                 .ranked(now.millis());
-            let application = keeper.rows.create(tx, tenant.scope(), place, application)?;
+            let application = hub.rows.create(tx, tenant.scope(), place, application)?;
             let form = ClientForm {
                 name: "Management".to_owned(),
                 ..ClientForm::default()
             };
-            let new = keeper.add_client(tx, now, &application, form)?;
+            let new = hub.add_client(tx, now, &application, form)?;
             let record = Tenant {
                 name: name.clone(),
                 management,
                 created: now,
             };
             let place = Place::at(tenant.0)
-                .of(keeper.tenants_row())
+                .of(hub.tenants_row())
                 .ranked(now.millis());
-            keeper.rows.create(tx, keeper.tenant(), place, record)?;
+            hub.rows.create(tx, hub.tenant(), place, record)?;
             let event = Event::new(surface, now, "tenant.create", tenant.to_string());
-            keeper.record(tx, event.fact("client", new.client.to_string()))?;
+            hub.record(tx, event.fact("client", new.client.to_string()))?;
             Ok(NewTenant {
                 tenant,
                 client: new.client,
@@ -179,7 +189,7 @@ impl Keeper {
     }
 
     /// Makes sure that the server's own tenant is there, with a first application for the surfaces
-    /// that know no tenants. Made when an operator first looks at tenants; it has no management client until [`Keeper::add_manager`] makes one.
+    /// that know no tenants. Made when an operator first looks at tenants; it has no management client until [`Tenants::add_manager`] makes one.
     pub(crate) async fn ensure_default_tenant(self: &Arc<Self>) -> Result<(), Error> {
         let now = self.now();
         let tenant = TenantId(self.tenant().0);
@@ -187,35 +197,33 @@ impl Keeper {
         if self.rows.read::<Tenant>(store, tenant.0).await?.is_some() {
             return Ok(());
         }
-        self.write(move |keeper, tx| {
-            if keeper.rows.peek::<Tenant>(tx, &tenant.0)?.is_some() {
+        self.write(move |hub, tx| {
+            if hub.rows.peek::<Tenant>(tx, &tenant.0)?.is_some() {
                 return Ok(());
             }
-            let management = ApplicationId(keeper.rows.random_id());
+            let management = ApplicationId(hub.rows.random_id());
             let place = Place::at(management.0)
-                .of(keeper.management_row(tenant))
+                .of(hub.management_row(tenant))
                 .ranked(now.millis());
-            keeper.rows.create(
+            hub.rows.create(
                 tx,
                 tenant.scope(),
                 place,
                 Application::management(tenant, now),
             )?;
             let first = Application::new(tenant, "default".to_owned(), now);
-            let place =
-                Place::at(keeper.default_application().0).of(keeper.applications_row(tenant));
-            keeper
-                .rows
+            let place = Place::at(hub.default_application().0).of(hub.applications_row(tenant));
+            hub.rows
                 .create(tx, tenant.scope(), place.ranked(now.millis()), first)?;
             let place = Place::at(tenant.0)
-                .of(keeper.tenants_row())
+                .of(hub.tenants_row())
                 .ranked(now.millis());
             let record = Tenant {
                 name: "default".to_owned(),
                 management,
                 created: now,
             };
-            keeper.rows.create(tx, keeper.tenant(), place, record)?;
+            hub.rows.create(tx, hub.tenant(), place, record)?;
             Ok(())
         })
         .await
@@ -231,18 +239,18 @@ impl Keeper {
         check_text("name", &name)?;
         self.ensure_default_tenant().await?;
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let Some(record) = keeper.rows.peek::<Tenant>(tx, &tenant.0)? else {
+        self.write(move |hub, tx| {
+            let Some(record) = hub.rows.peek::<Tenant>(tx, &tenant.0)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let application = keeper.application_in(tx, tenant, record.management)?;
+            let application = hub.application_in(tx, tenant, record.management)?;
             let form = ClientForm {
                 name: name.clone(),
                 ..ClientForm::default()
             };
-            let new = keeper.add_client(tx, now, &application, form)?;
+            let new = hub.add_client(tx, now, &application, form)?;
             let event = Event::new(surface, now, "client.create", new.client.to_string());
-            keeper.record(tx, event.fact("tenant", tenant.to_string()))?;
+            hub.record(tx, event.fact("tenant", tenant.to_string()))?;
             Ok(new)
         })
         .await
@@ -251,10 +259,10 @@ impl Keeper {
     /// All tenants, oldest first.
     pub async fn list_tenants(self: &Arc<Self>) -> Result<Vec<TenantView>, Error> {
         self.ensure_default_tenant().await?;
-        self.read(|keeper, tx| {
-            let tenants = keeper
+        self.read(|hub, tx| {
+            let tenants = hub
                 .rows
-                .children::<Tenant>(tx, &keeper.tenants_row(), Page::ALL)?;
+                .children::<Tenant>(tx, &hub.tenants_row(), Page::ALL)?;
             Ok(tenants
                 .into_iter()
                 .map(|tenant| TenantView {

@@ -12,9 +12,11 @@ use super::member::{Member, MemberName, Membership};
 use super::role::Role;
 use super::{ApplicationId, Tenant, TenantId};
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::core::rows::Record;
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::tenant::Tenants;
 use crate::tenant::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
 use crate::trail::audit::Event;
 
@@ -25,7 +27,9 @@ pub(crate) struct Removal {
 }
 
 impl Record for Removal {
-    const KIND: &'static str = "removal";
+    const KIND: Kind = "removal";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Memberships removed in one transaction.
@@ -35,7 +39,7 @@ const BATCH: Page = Page {
     limit: 50,
 };
 
-impl Keeper {
+impl Tenants {
     /// Deletes a tenant. Its clients are gone at once; its data key goes too, so that what is left of
     /// its rows, here or in a backup of this database, can never be read again.
     pub async fn delete_tenant(
@@ -52,23 +56,22 @@ impl Keeper {
             }
             .into());
         }
-        self.write(move |keeper, tx| {
-            let Some(record) = keeper.rows.take::<Tenant>(tx, &tenant.0)? else {
+        self.write(move |hub, tx| {
+            let Some(record) = hub.rows.take::<Tenant>(tx, &tenant.0)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            for application in keeper.rows.children::<Application>(
-                tx,
-                &keeper.applications_row(tenant),
-                Page::ALL,
-            )? {
-                keeper.drop_application(tx, now, ApplicationId(application.id()))?;
+            for application in
+                hub.rows
+                    .children::<Application>(tx, &hub.applications_row(tenant), Page::ALL)?
+            {
+                hub.drop_application(tx, now, ApplicationId(application.id()))?;
             }
-            keeper.drop_application(tx, now, record.management)?;
-            for role in tx.children(Role::KIND, &keeper.roles_row(tenant), Page::ALL)? {
+            hub.drop_application(tx, now, record.management)?;
+            for role in tx.children(Role::KIND, &hub.roles_row(tenant), Page::ALL)? {
                 tx.remove(Role::KIND, &role.id)?;
             }
-            keeper.rows.shred(tx, tenant.scope())?;
-            keeper.record(
+            hub.rows.shred(tx, tenant.scope())?;
+            hub.record(
                 tx,
                 Event::new(surface, now, "tenant.delete", tenant.to_string()),
             )
@@ -84,8 +87,8 @@ impl Keeper {
         if !self.any_due(Removal::KIND, now).await? {
             return Ok(false);
         }
-        self.write(move |keeper, tx| {
-            let Some(removal) = keeper.rows.due::<Removal>(tx, now, 1)?.pop() else {
+        self.write(move |hub, tx| {
+            let Some(removal) = hub.rows.due::<Removal>(tx, now, 1)?.pop() else {
                 return Ok(false);
             };
             let ties = tx.children(Membership::KIND, &removal.application.0, BATCH)?;
@@ -93,7 +96,7 @@ impl Keeper {
                 Self::drop_membership(tx, tie.id)?;
             }
             if ties.len() < BATCH.limit {
-                keeper.rows.remove::<Removal>(tx, &removal.id())?;
+                hub.rows.remove::<Removal>(tx, &removal.id())?;
             }
             Ok(true)
         })
@@ -115,8 +118,8 @@ impl Keeper {
     async fn remove_people(self: &Arc<Self>, tenant: TenantId) -> Result<(), Error> {
         loop {
             let removed = self
-                .write(move |keeper, tx| {
-                    let people = tx.children(Member::KIND, &keeper.members_row(tenant), BATCH)?;
+                .write(move |hub, tx| {
+                    let people = tx.children(Member::KIND, &hub.members_row(tenant), BATCH)?;
                     for person in &people {
                         tx.remove_children(MemberName::KIND, &person.id)?;
                         tx.remove(Member::KIND, &person.id)?;

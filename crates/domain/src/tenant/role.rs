@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::client::Client;
 use super::{ClientId, RoleId, TenantId, check_text};
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::permission::{Grant, Manage, Permission};
 use crate::trail::audit::Event;
 
@@ -25,7 +28,9 @@ pub(crate) struct Role {
 }
 
 impl Record for Role {
-    const KIND: &'static str = "role";
+    const KIND: Kind = "role";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// That a client has a role: a row of its own, owned by the role.
@@ -35,17 +40,21 @@ pub(crate) struct RoleUse {
 }
 
 impl Record for RoleUse {
-    const KIND: &'static str = "role_use";
+    const KIND: Kind = "role_use";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Holds a role's name within its tenant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct RoleName {
+pub(crate) struct RoleName {
     role: RoleId,
 }
 
 impl Record for RoleName {
-    const KIND: &'static str = "role_name";
+    const KIND: Kind = "role_name";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A role to make, or what to make of one.
@@ -83,7 +92,7 @@ impl RoleView {
     }
 }
 
-impl Keeper {
+impl Tenants {
     /// Makes a role. `Conflict` if its name is taken in the tenant.
     pub async fn create_role(
         self: &Arc<Self>,
@@ -98,9 +107,9 @@ impl Keeper {
         check_text("role_name", &name)?;
         let now = self.now();
         let tenant = grant.tenant();
-        self.write(move |keeper, tx| {
-            let id = RoleId(keeper.rows.random_id());
-            keeper.name_role(tx, tenant, id, &name)?;
+        self.write(move |hub, tx| {
+            let id = RoleId(hub.rows.random_id());
+            hub.name_role(tx, tenant, id, &name)?;
             let role = Role {
                 tenant,
                 name: name.clone(),
@@ -109,11 +118,11 @@ impl Keeper {
                 created: now,
             };
             let place = Place::at(id.0)
-                .of(keeper.roles_row(tenant))
+                .of(hub.roles_row(tenant))
                 .ranked(now.millis());
-            let stored = keeper.rows.create(tx, tenant.scope(), place, role)?;
+            let stored = hub.rows.create(tx, tenant.scope(), place, role)?;
             let event = Event::new(surface, now, "role.create", id.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))?;
+            hub.record(tx, event.fact("by", grant.actor()))?;
             Ok(RoleView::of(stored))
         })
         .await
@@ -124,9 +133,9 @@ impl Keeper {
         self: &Arc<Self>,
         grant: Grant<Manage>,
     ) -> Result<Vec<RoleView>, Error> {
-        self.read(move |keeper, tx| {
-            let owner = keeper.roles_row(grant.tenant());
-            let roles = keeper.rows.children::<Role>(tx, &owner, Page::ALL)?;
+        self.read(move |hub, tx| {
+            let owner = hub.roles_row(grant.tenant());
+            let roles = hub.rows.children::<Role>(tx, &owner, Page::ALL)?;
             Ok(roles.into_iter().map(RoleView::of).collect())
         })
         .await
@@ -144,29 +153,28 @@ impl Keeper {
             check_text("role_name", name)?;
         }
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut role = keeper.own_role(tx, grant.tenant(), id)?;
+        self.write(move |hub, tx| {
+            let mut role = hub.own_role(tx, grant.tenant(), id)?;
             let form = form.clone();
             if let Some(name) = form.name.filter(|name| *name != role.name) {
-                keeper.name_role(tx, grant.tenant(), id, &name)?;
-                keeper
-                    .rows
-                    .remove::<RoleName>(tx, &keeper.role_name_row(grant.tenant(), &role.name))?;
+                hub.name_role(tx, grant.tenant(), id, &name)?;
+                hub.rows
+                    .remove::<RoleName>(tx, &hub.role_name_row(grant.tenant(), &role.name))?;
                 role.name = name;
             }
             role.description = form.description.or(role.value.description.take());
             role.permissions = form
                 .permissions
                 .unwrap_or(std::mem::take(&mut role.value.permissions));
-            keeper.rows.put(tx, &mut role)?;
-            for used in keeper.rows.children::<RoleUse>(tx, &id.0, Page::ALL)? {
-                if let Some(mut client) = keeper.rows.get::<Client>(tx, &used.client.0)? {
-                    keeper.materialise(tx, &mut client)?;
-                    keeper.rows.put(tx, &mut client)?;
+            hub.rows.put(tx, &mut role)?;
+            for used in hub.rows.children::<RoleUse>(tx, &id.0, Page::ALL)? {
+                if let Some(mut client) = hub.rows.get::<Client>(tx, &used.client.0)? {
+                    hub.materialise(tx, &mut client)?;
+                    hub.rows.put(tx, &mut client)?;
                 }
             }
             let event = Event::new(surface, now, "role.change", id.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))?;
+            hub.record(tx, event.fact("by", grant.actor()))?;
             Ok(RoleView::of(role))
         })
         .await
@@ -180,17 +188,16 @@ impl Keeper {
         id: RoleId,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let role = keeper.own_role(tx, grant.tenant(), id)?;
+        self.write(move |hub, tx| {
+            let role = hub.own_role(tx, grant.tenant(), id)?;
             if tx.count_children(RoleUse::KIND, &id.0)? > 0 {
                 return Err(Refusal::Conflict.into());
             }
-            keeper
-                .rows
-                .remove::<RoleName>(tx, &keeper.role_name_row(grant.tenant(), &role.name))?;
-            keeper.rows.remove::<Role>(tx, &id.0)?;
+            hub.rows
+                .remove::<RoleName>(tx, &hub.role_name_row(grant.tenant(), &role.name))?;
+            hub.rows.remove::<Role>(tx, &id.0)?;
             let event = Event::new(surface, now, "role.delete", id.to_string());
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }

@@ -15,13 +15,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use crate::core::caller::Caller;
 use crate::core::error::Error;
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::Store;
 use crate::core::port::roots::Root;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Stop, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::trail::Trail;
 
 /// One thing that happened, or was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +42,9 @@ pub struct Event {
 }
 
 impl Record for Event {
-    const KIND: &'static str = "audit";
+    const KIND: Kind = "audit";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 impl Event {
@@ -84,7 +90,9 @@ pub struct Link {
 }
 
 impl Record for Link {
-    const KIND: &'static str = "audit_link";
+    const KIND: Kind = "audit_link";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// The end of the chain.
@@ -95,7 +103,9 @@ pub(crate) struct Head {
 }
 
 impl Record for Head {
-    const KIND: &'static str = "audit_head";
+    const KIND: Kind = "audit_head";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// The end of the chain at some moment, signed, for keeping outside the database.
@@ -161,7 +171,7 @@ pub(crate) const BATCH: usize = 500;
 /// Most events that are not linked yet and that a walk opens; there are more only while no job runs.
 const LOOKED_AT: usize = 100_000;
 
-impl Keeper {
+impl Trail {
     /// Step 1: records `event` in the running transaction.
     pub(crate) fn record(&self, tx: &mut dyn Tx, event: Event) -> TxResult<()> {
         let place = Place::at(self.rows.random_id()).due(event.at);
@@ -179,13 +189,13 @@ impl Keeper {
     }
 
     /// Step 2: links what was committed or waits. Returns how many events were linked.
-    pub async fn link_audit(self: &Arc<Self>) -> Result<usize, Error> {
+    pub(crate) async fn link_audit(self: &Arc<Self>) -> Result<usize, Error> {
         let recent = Arc::new(self.recent.take(BATCH));
         if recent.is_empty() && !self.any_due(Event::KIND, Timestamp::NEVER).await? {
             return Ok(0);
         }
         let batch = Arc::clone(&recent);
-        let linked = self.write(move |keeper, tx| keeper.link(tx, &batch)).await;
+        let linked = self.write(move |hub, tx| hub.link(tx, &batch)).await;
         if linked.is_err() {
             self.recent.put_back(recent.to_vec());
         }
@@ -232,12 +242,15 @@ impl Keeper {
     }
 
     /// Step 3: the signed end of the chain, `None` while there is none.
-    pub async fn audit_checkpoint(self: &Arc<Self>) -> Result<Option<Checkpoint>, Error> {
+    pub(crate) async fn audit_checkpoint(self: &Arc<Self>) -> Result<Option<Checkpoint>, Error> {
         self.checkpoint_of(self.store.as_ref()).await
     }
 
-    /// The same of `store`, which may be the keeper's without what stands before it.
-    pub async fn checkpoint_of(&self, store: &dyn Store) -> Result<Option<Checkpoint>, Error> {
+    /// The same of `store`, which may be the hub's without what stands before it.
+    pub(crate) async fn checkpoint_of(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Option<Checkpoint>, Error> {
         let Some(head) = self.audit_head(store).await? else {
             return Ok(None);
         };
@@ -271,7 +284,7 @@ impl Keeper {
 
     /// Walks the whole chain: finds a changed, moved, removed or cut-off row. `anchor`: the newest
     /// checkpoint that was kept outside. A database that is away is no finding.
-    pub async fn verify_audit(
+    pub(crate) async fn verify_audit(
         self: &Arc<Self>,
         anchor: Option<Checkpoint>,
     ) -> Result<Verdict, Error> {
@@ -294,7 +307,7 @@ impl Keeper {
             }
             Err(error) => return Err(error),
         };
-        let (waiting, broken) = self.read(|keeper, tx| keeper.waiting_events(tx)).await?;
+        let (waiting, broken) = self.read(|hub, tx| hub.waiting_events(tx)).await?;
         verdict.waiting = waiting;
         let text = "an event that is not linked yet was changed";
         verdict
@@ -352,7 +365,7 @@ impl Keeper {
     }
 
     /// The newest `limit` linked events, newest first, of one subject or of all.
-    pub async fn audit_events(
+    pub(crate) async fn audit_events(
         self: &Arc<Self>,
         subject: Option<String>,
         limit: usize,

@@ -17,16 +17,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::roots::Root;
 use crate::core::port::store::{AnyRow, Kind, Row, RowId, Stop, Tx, TxResult};
-use crate::core::rows::{DATA_KEY, Place, Record, Rows, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{DATA_KEY, Place, Rows, Stored};
 use crate::core::time::{Timestamp, days};
-use crate::guarded_key::GuardedKey;
 use crate::trail::audit::Event;
+use crate::trail::jobs::Upkeep;
 
 /// The roots that seal, and the rows where what they sealed lies.
-const WALKS: [(Root, Kind); 2] = [(Root::Data, DATA_KEY), (Root::Recovery, GuardedKey::KIND)];
+const WALKS: [(Root, Kind); 2] = [(Root::Data, DATA_KEY), (Root::Recovery, "guarded_key")];
 /// Rows in one transaction.
 const PAGE: usize = 100;
 /// Between a walk and the next: nodes are started with the new key file meanwhile.
@@ -37,7 +38,7 @@ const LATE: Duration = days(30);
 
 /// How far the rows of one root are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Resealing {
+pub(crate) struct Resealing {
     version: u32,
     walk: Walk,
     /// Rows sealed anew, in all walks.
@@ -62,7 +63,9 @@ enum Walk {
 }
 
 impl Record for Resealing {
-    const KIND: &'static str = "resealing";
+    const KIND: Kind = "resealing";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 impl Resealing {
@@ -122,7 +125,7 @@ pub enum Progress {
     Done { sealed: u64, unreadable: u64 },
 }
 
-impl Keeper {
+impl Upkeep {
     /// How the roots stand that seal what lies in the database.
     pub async fn root_states(&self) -> Result<Vec<RootState>, Error> {
         let mut states = Vec::new();
@@ -182,7 +185,7 @@ impl Keeper {
         if kept.is_some_and(|kept| !kept.is_due(current, now, self.started)) {
             return Ok(false);
         }
-        self.write(move |keeper, tx| keeper.reseal_page(tx, now, (root, kind)))
+        self.write(move |hub, tx| hub.reseal_page(tx, now, (root, kind)))
             .await
     }
 
@@ -238,7 +241,7 @@ impl Keeper {
         let mut end = None;
         for AnyRow { row, .. } in page {
             end = Some(row.id);
-            match self.reseal_row(tx, root, row) {
+            match self.reseal_row(tx, kind, row) {
                 Ok(anew) => sealed += u64::from(anew),
                 // One that was changed outside the server must not keep the others from it.
                 Err(Stop::Failed(Error::Bug(error))) => {
@@ -274,11 +277,16 @@ impl Keeper {
         Ok(goes_on)
     }
 
-    fn reseal_row(&self, tx: &mut dyn Tx, root: Root, row: &Row) -> TxResult<bool> {
-        match root {
-            Root::Recovery => self.rewrap_envelope(tx, row),
-            _ => self.rows.rewrap(tx, row),
+    fn reseal_row(&self, tx: &mut dyn Tx, kind: Kind, row: &Row) -> TxResult<bool> {
+        if kind == DATA_KEY {
+            return self.rows.rewrap(tx, row);
         }
+        for room in &self.rooms {
+            if let Some(anew) = room.reseal(tx, kind, row)? {
+                return Ok(anew);
+            }
+        }
+        Err(Error::bug(format!("no room seals rows of kind {kind} anew")).into())
     }
 }
 

@@ -1,18 +1,21 @@
 //! An older database that was put back: noticed, refused, and, once an operator accepts it, burned.
 //!
 //! 1. The newest signed [`Checkpoint`] of the audit chain is kept outside the database: the anchor.
-//! 2. [`Keeper::standing`] compares a database with it. An older one, or one of another history, has
+//! 2. [`Trail::standing`] compares a database with it. An older one, or one of another history, has
 //!    forgotten guesses that were judged and codes that were used; nobody may work with it.
-//! 3. [`Keeper::begin_era`] records that an operator accepts that. From then on the database is of a new
+//! 3. [`Trail::begin_era`] records that an operator accepts that. From then on the database is of a new
 //!    *era*, so that the anchors of all nodes are older than it, and so that a second restore is noticed too.
-//! 4. [`Keeper::burn_some`] walks over all rows that bound an attacker, a page in each transaction, until
-//!    the walk is done: every budget keeps at most one try, and whatever works once or for a while is ended
-//!    (`burn`). Any node may go on with a walk that another began.
+//! 4. [`Upkeep::burn_some`] walks over all rows that bound an attacker, a page in each transaction, until
+//!    the walk is done. Any node may go on with a walk that another began.
+//!
+//! What becomes of a row, its record says ([`OnRollback`]): every budget keeps at most one try, and every
+//! subject gets a budget, also one whose budget was not begun yet; what works once or for a while is ended
+//! (codes, challenges, tokens, sessions, locks, waiting messages with codes). All else stays as the older
+//! database has it, changes that it has forgotten included: a removed address, a blocked key and a changed
+//! PIN are back. The operators' page says so.
 //!
 //! The anchor is written after the commit that it tells of, at most a second later: so it may lag, never lead,
 //! and a crash between the two is no alarm.
-
-mod burn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +23,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::Store;
 use crate::core::port::random::bytes;
-use crate::core::port::store::{RowId, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::port::store::{Kind, RowId, Tx, TxResult};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
-use crate::limit::budget::Lost;
+use crate::trail::Trail;
 use crate::trail::audit::{Checkpoint, Event};
+use crate::trail::jobs::Upkeep;
 
 /// What lies between one accepted rollback and the next. A database that never had one has the era 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +50,7 @@ pub(crate) struct Era {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Walk {
     At {
-        /// The place in `burn::ORDER`.
+        /// The place in the order of the walk.
         kind: usize,
         after: [u8; 16],
         burned: u64,
@@ -55,7 +60,28 @@ enum Walk {
 }
 
 impl Record for Era {
-    const KIND: &'static str = "era";
+    const KIND: Kind = "era";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
+}
+
+/// What a database that was put back may have forgotten about each budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// The era that begins with this loss.
+    pub(crate) era: u64,
+    /// How long ago the database was the newest one, at most; `None`: nobody can tell.
+    pub(crate) span: Option<Duration>,
+}
+
+/// Rows in one transaction of the walk.
+const PAGE: usize = 200;
+
+/// What one page of the walk came to.
+struct WalkedPage {
+    burned: u64,
+    /// Where the next begins; `None`: that was the last.
+    next: Option<(usize, RowId)>,
 }
 
 /// How a database stands to what is kept outside it.
@@ -77,16 +103,16 @@ pub struct Burned {
     pub done: bool,
 }
 
-impl Keeper {
+impl Trail {
     pub(crate) async fn era(&self, store: &dyn Store) -> Result<Era, Error> {
         let id = self.rows.id(Era::KIND, &[]);
         let era = self.rows.read::<Era>(store, id).await?;
         Ok(era.map(|era| era.value).unwrap_or_default())
     }
 
-    /// Step 2. `store`: the keeper's own, without what stands before it while it is refused.
+    /// Step 2. `store`: the hub's own, without what stands before it while it is refused.
     /// Fails as the store does; without an anchor nothing can be told, and the database is taken as it is.
-    pub async fn standing(
+    pub(crate) async fn standing(
         &self,
         store: &dyn Store,
         anchor: Option<&Checkpoint>,
@@ -135,20 +161,23 @@ impl Keeper {
     }
 
     /// Step 3. Begins a new era, newer than that of `anchor`, or joins the one whose walk is not at its end.
-    pub async fn begin_era(self: &Arc<Self>, anchor: Option<&Checkpoint>) -> Result<(), Error> {
+    pub(crate) async fn begin_era(
+        self: &Arc<Self>,
+        anchor: Option<&Checkpoint>,
+    ) -> Result<(), Error> {
         let now = self.now();
         let forgotten = self.forgotten(now).await?;
         let least = anchor.map_or(0, |anchor| anchor.era);
-        self.write(move |keeper, tx| {
-            let id = keeper.rows.id(Era::KIND, &[]);
-            let known = keeper.rows.get::<Era>(tx, &id)?;
+        self.write(move |hub, tx| {
+            let id = hub.rows.id(Era::KIND, &[]);
+            let known = hub.rows.get::<Era>(tx, &id)?;
             if known.as_ref().is_some_and(|era| era.walk != Walk::Done) {
                 return Ok(());
             }
             let number = known.as_ref().map_or(0, |era| era.number).max(least) + 1;
             let era = Era {
                 number,
-                mark: hex::encode(bytes::<16>(keeper.random.as_ref())),
+                mark: hex::encode(bytes::<16>(hub.random.as_ref())),
                 since: now,
                 forgotten,
                 walk: Walk::At {
@@ -159,60 +188,13 @@ impl Keeper {
             };
             if let Some(mut known) = known {
                 known.value = era;
-                keeper.rows.put(tx, &mut known)?;
+                hub.rows.put(tx, &mut known)?;
             } else {
-                keeper
-                    .rows
-                    .create(tx, keeper.tenant(), Place::at(id), era)?;
+                hub.rows.create(tx, hub.tenant(), Place::at(id), era)?;
             }
             let event = Event::new("server", now, "rollback.accept", format!("era {number}"));
             let seconds = forgotten.map_or_else(|| "unknown".to_owned(), |span| span.to_string());
-            keeper.record(tx, event.fact("seconds_forgotten", seconds))
-        })
-        .await
-    }
-
-    /// Step 4, one page of it.
-    pub async fn burn_some(self: &Arc<Self>) -> Result<Burned, Error> {
-        let now = self.now();
-        self.write(move |keeper, tx| {
-            let id = keeper.rows.id(Era::KIND, &[]);
-            let Some(mut era) = keeper.rows.get::<Era>(tx, &id)? else {
-                return Err(Error::bug("no rollback was accepted").into());
-            };
-            let Walk::At {
-                kind,
-                after,
-                burned,
-            } = era.walk
-            else {
-                return Ok(Burned {
-                    rows: 0,
-                    done: true,
-                });
-            };
-            let lost = Lost {
-                era: era.number,
-                span: era.forgotten.map(Duration::from_secs),
-            };
-            let page = keeper.burn_page(tx, now, lost, (kind, RowId(after)))?;
-            let rows = burned + page.burned;
-            let done = page.next.is_none();
-            era.walk = match page.next {
-                Some((kind, after)) => Walk::At {
-                    kind,
-                    after: after.0,
-                    burned: rows,
-                },
-                None => Walk::Done,
-            };
-            let number = era.number;
-            keeper.rows.put(tx, &mut era)?;
-            if done {
-                let event = Event::new("server", now, "rollback.burn", format!("era {number}"));
-                keeper.record(tx, event.fact("rows", rows.to_string()))?;
-            }
-            Ok(Burned { rows, done })
+            hub.record(tx, event.fact("seconds_forgotten", seconds))
         })
         .await
     }
@@ -239,5 +221,103 @@ impl Keeper {
         let link = self.audit_link(store, end.number).await?;
         let newest = link.and_then(|link| link.events.iter().map(|event| event.at).max());
         Ok(newest.map(|newest| now.since(newest).as_secs()))
+    }
+}
+
+impl Upkeep {
+    /// Step 4, one page of it.
+    pub async fn burn_some(self: &Arc<Self>) -> Result<Burned, Error> {
+        let now = self.now();
+        self.write(move |hub, tx| {
+            let id = hub.rows.id(Era::KIND, &[]);
+            let Some(mut era) = hub.rows.get::<Era>(tx, &id)? else {
+                return Err(Error::bug("no rollback was accepted").into());
+            };
+            let Walk::At {
+                kind,
+                after,
+                burned,
+            } = era.walk
+            else {
+                return Ok(Burned {
+                    rows: 0,
+                    done: true,
+                });
+            };
+            let lost = Lost {
+                era: era.number,
+                span: era.forgotten.map(Duration::from_secs),
+            };
+            let page = hub.burn_page(tx, now, lost, (kind, RowId(after)))?;
+            let rows = burned + page.burned;
+            let done = page.next.is_none();
+            era.walk = match page.next {
+                Some((kind, after)) => Walk::At {
+                    kind,
+                    after: after.0,
+                    burned: rows,
+                },
+                None => Walk::Done,
+            };
+            let number = era.number;
+            hub.rows.put(tx, &mut era)?;
+            if done {
+                let event = Event::new("server", now, "rollback.burn", format!("era {number}"));
+                hub.record(tx, event.fact("rows", rows.to_string()))?;
+            }
+            Ok(Burned { rows, done })
+        })
+        .await
+    }
+
+    fn burn_page(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        lost: Lost,
+        (at, after): (usize, RowId),
+    ) -> TxResult<WalkedPage> {
+        let Some(kind) = self.walk.get(at).copied() else {
+            return Ok(WalkedPage {
+                burned: 0,
+                next: None,
+            });
+        };
+        let found = tx.scan(Some((kind, after)), PAGE)?;
+        let full = found.len() == PAGE;
+        let rows: Vec<RowId> = found
+            .iter()
+            .take_while(|row| row.kind == kind)
+            .map(|row| row.row.id)
+            .collect();
+        for id in &rows {
+            self.burn_row(tx, now, lost, (kind, *id))?;
+        }
+        let next = match rows.last() {
+            Some(end) if full && rows.len() == found.len() => (at, *end),
+            _ => (at + 1, RowId([0; 16])),
+        };
+        Ok(WalkedPage {
+            burned: rows.len() as u64,
+            next: (next.0 < self.walk.len()).then_some(next),
+        })
+    }
+
+    fn burn_row(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        lost: Lost,
+        (kind, id): (Kind, RowId),
+    ) -> TxResult<()> {
+        if self.on_rollback(kind) == OnRollback::Ended {
+            return tx.remove(kind, &id).map(|_| ());
+        }
+        for room in &self.rooms {
+            if room.after_rollback(tx, now, lost, (kind, id))? {
+                return Ok(());
+            }
+        }
+        Err(Error::bug(format!("no room limits rows of kind {kind}")).into())
     }
 }

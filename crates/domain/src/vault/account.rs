@@ -13,14 +13,18 @@ use super::login::Handshake;
 use super::session::{Member, Session};
 use super::web_pass::WebPass;
 use super::{Letter, LoginName};
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::message::{Channel, Message, MessageKind};
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Scope, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Scope, Stored};
 use crate::core::time::Timestamp;
-use crate::letter::message::{Channel, Message, MessageKind};
 use crate::letter::outbox::Posting;
 use crate::trail::audit::Event;
+use crate::vault::Vaults;
 
 /// Largest client object, as compact text.
 pub const DOCUMENT_BYTES: usize = 12_288;
@@ -44,7 +48,9 @@ pub(crate) struct Account {
 }
 
 impl Record for Account {
-    const KIND: &'static str = "vault_account";
+    const KIND: Kind = "vault_account";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// What a login name leads to. Its row id is the blind index of the normalised name.
@@ -56,7 +62,9 @@ pub(crate) struct Login {
 }
 
 impl Record for Login {
-    const KIND: &'static str = "vault_login";
+    const KIND: Kind = "vault_login";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// Salt and verifier in hex.
@@ -189,7 +197,7 @@ pub enum Edit {
     Merge(Document),
 }
 
-impl Keeper {
+impl Vaults {
     pub(crate) fn login_row(&self, name: &LoginName) -> RowId {
         self.rows.id(Login::KIND, &[name.normalised().as_bytes()])
     }
@@ -239,12 +247,12 @@ impl Keeper {
         names: &'static Names,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut account = keeper.hold_account(tx, &member)?;
+        self.write(move |hub, tx| {
+            let mut account = hub.hold_account(tx, &member)?;
             let document = apply(&account.document, edit.clone())?;
             let profile = Profile::check(document, names)?;
-            let login_row = keeper.login_row_of(&account)?;
-            let Some(mut login) = keeper.rows.get::<Login>(tx, &login_row)? else {
+            let login_row = hub.login_row_of(&account)?;
+            let Some(mut login) = hub.rows.get::<Login>(tx, &login_row)? else {
                 return Err(Error::bug("an account has no login").into());
             };
             let renewed = login.credential != profile.credential;
@@ -253,19 +261,19 @@ impl Keeper {
                 account.generation += 1;
                 login.generation = account.generation;
                 login.credential = profile.credential;
-                keeper.rows.put(tx, &mut login)?;
+                hub.rows.put(tx, &mut login)?;
                 tx.remove_children(Handshake::KIND, &login_row)?;
                 tx.remove_children(WebPass::KIND, &member.account)?;
             }
-            keeper.rows.put(tx, &mut account)?;
+            hub.rows.put(tx, &mut account)?;
             let action = if renewed {
                 "account.new_password"
             } else {
                 "account.edit"
             };
-            keeper.record(
+            hub.record(
                 tx,
-                Event::new(caller.surface, now, action, Self::alias(&member.account)).by(&caller),
+                Event::new(caller.surface, now, action, member.account.alias()).by(&caller),
             )
         })
         .await
@@ -278,16 +286,16 @@ impl Keeper {
         member: Member,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let account = keeper.hold_account(tx, &member)?;
-            keeper.erase_account(tx, &account)?;
-            keeper.record(
+        self.write(move |hub, tx| {
+            let account = hub.hold_account(tx, &member)?;
+            hub.erase_account(tx, &account)?;
+            hub.record(
                 tx,
                 Event::new(
                     caller.surface,
                     now,
                     "account.delete",
-                    Self::alias(&member.account),
+                    member.account.alias(),
                 )
                 .by(&caller),
             )
@@ -389,7 +397,7 @@ impl Keeper {
 
     /// The address of a page for the token in a letter.
     pub(super) fn page_link(&self, letter: &Letter, token: &str) -> String {
-        format!("{}{}{token}", self.policy.vault.base_url, letter.page)
+        format!("{}{}{token}", self.policy.base_url, letter.page)
     }
 }
 

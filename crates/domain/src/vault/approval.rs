@@ -12,12 +12,16 @@ use super::Letter;
 use super::account::shown;
 use super::entry::Entry;
 use super::reading::{Opened, use_facts};
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::proof::bearer::has_form;
+use crate::vault::Vaults;
 
 const LINK_DIGITS: usize = 64;
 
@@ -39,7 +43,9 @@ pub(crate) struct Approval {
 }
 
 impl Record for Approval {
-    const KIND: &'static str = "vault_approval";
+    const KIND: Kind = "vault_approval";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// The owner's link to a question, found by the keyed hash of its token.
@@ -51,7 +57,9 @@ pub(crate) struct ApprovalLink {
 }
 
 impl Record for ApprovalLink {
-    const KIND: &'static str = "vault_approval_link";
+    const KIND: Kind = "vault_approval_link";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// What the page shows.
@@ -65,7 +73,7 @@ pub struct Question {
     pub language: String,
 }
 
-impl Keeper {
+impl Vaults {
     /// Step 1.
     pub(super) async fn ask_owner(
         self: &Arc<Self>,
@@ -76,27 +84,27 @@ impl Keeper {
     ) -> Result<Opened, Error> {
         let now = self.now();
         let reference = self
-            .write(move |keeper, tx| {
-                let Some(entry) = keeper.rows.get::<Entry>(tx, &entry)? else {
+            .write(move |hub, tx| {
+                let Some(entry) = hub.rows.get::<Entry>(tx, &entry)? else {
                     return Err(Refusal::UnknownSubject.into());
                 };
-                keeper.limit_questions(tx, now, slot)?;
-                let reference = keeper.fresh_bearer::<16>();
-                keeper.ask_in(
+                hub.limit_questions(tx, now, slot)?;
+                let reference = hub.fresh_bearer::<16>();
+                hub.ask_in(
                     tx,
                     now,
                     &caller,
                     (&entry, slot, &identifier),
                     (&reference, letter),
                 )?;
-                keeper.record_entry(tx, (now, &caller, "slot.ask"), slot)?;
+                hub.record_entry(tx, (now, &caller, "slot.ask"), slot)?;
                 Ok(reference)
             })
             .await?;
         self.posted(now).await;
         Ok(Opened::Asked {
             reference,
-            seconds: self.policy.vault.approval_life.as_secs(),
+            seconds: self.policy.approval_life.as_secs(),
         })
     }
 
@@ -110,7 +118,7 @@ impl Keeper {
     ) -> TxResult<()> {
         let row = self.bearer_row(Approval::KIND, reference);
         let owner = self.slot_row(slot);
-        let expires = now.plus(self.policy.vault.approval_life);
+        let expires = now.plus(self.policy.approval_life);
         let approval = Approval {
             entry: entry.id().0,
             slot,
@@ -156,7 +164,7 @@ impl Keeper {
 
     /// At most so many unanswered questions about a slot; the entry's row is held.
     fn limit_questions(&self, tx: &mut dyn Tx, now: Timestamp, slot: u64) -> TxResult<()> {
-        let limit = self.policy.vault.pending_approvals_per_slot;
+        let limit = self.policy.pending_approvals_per_slot;
         let asked = self
             .rows
             .children::<Approval>(tx, &self.slot_row(slot), Page::ALL)?;
@@ -202,29 +210,29 @@ impl Keeper {
         }
         let now = self.now();
         let row = self.bearer_row(ApprovalLink::KIND, &token);
-        self.write(move |keeper, tx| {
-            let Some(seen) = keeper.rows.peek::<ApprovalLink>(tx, &row)? else {
+        self.write(move |hub, tx| {
+            let Some(seen) = hub.rows.peek::<ApprovalLink>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             // The entry first: so a question is never asked, decided and removed in two orders.
-            keeper.rows.get::<Entry>(tx, &RowId(seen.entry))?;
-            let link = keeper
+            hub.rows.get::<Entry>(tx, &RowId(seen.entry))?;
+            let link = hub
                 .rows
                 .take::<ApprovalLink>(tx, &row)?
                 .filter(|link| now < link.shown.expires);
             let Some(link) = link else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let Some(mut approval) = keeper.rows.get::<Approval>(tx, &RowId(link.approval))? else {
+            let Some(mut approval) = hub.rows.get::<Approval>(tx, &RowId(link.approval))? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             approval.decision = Some(decision);
-            keeper.rows.put(tx, &mut approval)?;
+            hub.rows.put(tx, &mut approval)?;
             let action = match decision {
                 Decision::Approve => "slot.approve",
                 Decision::Deny => "slot.deny",
             };
-            keeper.record_entry(tx, (now, &caller, action), link.shown.slot)?;
+            hub.record_entry(tx, (now, &caller, action), link.shown.slot)?;
             Ok(link.value.shown)
         })
         .await

@@ -10,12 +10,16 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::number::Numbered;
 use super::session::Member;
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::trail::audit::Event;
+use crate::vault::Vaults;
 
 /// Largest text of a slot, in bytes.
 pub const SLOT_BYTES: usize = 4096;
@@ -39,7 +43,9 @@ pub(crate) struct Entry {
 }
 
 impl Record for Entry {
-    const KIND: &'static str = "vault_entry";
+    const KIND: Kind = "vault_entry";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A copy of the entry's key, wrapped for one reader.
@@ -92,7 +98,9 @@ pub(crate) struct Guest {
 }
 
 impl Record for Guest {
-    const KIND: &'static str = "vault_guest";
+    const KIND: Kind = "vault_guest";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// An entry as its owner or a receiver sees it.
@@ -256,7 +264,7 @@ impl Slot {
     }
 }
 
-impl Keeper {
+impl Vaults {
     pub(super) fn entry_row(&self, number: u64) -> RowId {
         self.rows.id(Entry::KIND, &[&number.to_be_bytes()])
     }
@@ -285,9 +293,9 @@ impl Keeper {
         new: NewEntry,
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut account = keeper.hold_account(tx, &member)?;
-            let number = keeper.draw_number(now, account.last_number);
+        self.write(move |hub, tx| {
+            let mut account = hub.hold_account(tx, &member)?;
+            let number = hub.draw_number(now, account.last_number);
             let NewEntry { slot, meta, value } = new.clone();
             let entry = Entry {
                 number,
@@ -307,14 +315,14 @@ impl Keeper {
                 return Err(Refusal::Forbidden { need: "total_keys" }.into());
             }
             account.last_number = number;
-            keeper.rows.put(tx, &mut account)?;
-            let row = keeper.entry_row(number);
-            keeper.register_number(tx, account.scope(), number, row)?;
+            hub.rows.put(tx, &mut account)?;
+            let row = hub.entry_row(number);
+            hub.register_number(tx, account.scope(), number, row)?;
             let rank = i64::try_from(number).unwrap_or(i64::MAX);
             let place = Place::at(row).of(member.account).ranked(rank);
             let view = entry.owners_view();
-            keeper.rows.create(tx, account.scope(), place, entry)?;
-            keeper.record_entry(tx, (now, &caller, "entry.create"), number)?;
+            hub.rows.create(tx, account.scope(), place, entry)?;
+            hub.record_entry(tx, (now, &caller, "entry.create"), number)?;
             Ok(view)
         })
         .await
@@ -329,8 +337,8 @@ impl Keeper {
         edit: EntryEdit,
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut entry = keeper.own_entry(tx, &member, number)?;
+        self.write(move |hub, tx| {
+            let mut entry = hub.own_entry(tx, &member, number)?;
             let before = entry.bytes();
             let EntryEdit {
                 enabled,
@@ -345,8 +353,8 @@ impl Keeper {
             if entry.bytes() > before {
                 fits(&entry, &member)?;
             }
-            keeper.rows.put(tx, &mut entry)?;
-            keeper.record_entry(tx, (now, &caller, "entry.edit"), number)?;
+            hub.rows.put(tx, &mut entry)?;
+            hub.record_entry(tx, (now, &caller, "entry.edit"), number)?;
             Ok(entry.owners_view())
         })
         .await
@@ -360,10 +368,10 @@ impl Keeper {
         number: u64,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let entry = keeper.own_entry(tx, &member, number)?;
-            keeper.erase_entry(tx, &entry)?;
-            keeper.record_entry(tx, (now, &caller, "entry.delete"), number)
+        self.write(move |hub, tx| {
+            let entry = hub.own_entry(tx, &member, number)?;
+            hub.erase_entry(tx, &entry)?;
+            hub.record_entry(tx, (now, &caller, "entry.delete"), number)
         })
         .await
     }
@@ -371,11 +379,9 @@ impl Keeper {
     /// Everything the member sees. A request is new to its receiver until this has shown it once.
     pub async fn list_vault(self: &Arc<Self>, member: Member) -> Result<Vault, Error> {
         let id = member.account;
-        let (vault, fresh) = self
-            .read(move |keeper, tx| keeper.vault_of(tx, &id))
-            .await?;
+        let (vault, fresh) = self.read(move |hub, tx| hub.vault_of(tx, &id)).await?;
         if !fresh.is_empty() {
-            self.write(move |keeper, tx| keeper.mark_seen(tx, &id, &fresh))
+            self.write(move |hub, tx| hub.mark_seen(tx, &id, &fresh))
                 .await?;
         }
         Ok(vault)

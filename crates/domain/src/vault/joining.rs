@@ -1,9 +1,9 @@
 //! Joining: an account begins with a confirmed address.
 //!
-//! 1. [`Keeper::register`] keeps an application and sends a link; a taken name hears that somebody tried.
+//! 1. [`Vaults::register`] keeps an application and sends a link; a taken name hears that somebody tried.
 //!    The answer is the same for every address.
 //! 2. The page behind the link shows when and from where was applied. Showing it changes nothing.
-//! 3. [`Keeper::confirm_application`] makes the account.
+//! 3. [`Vaults::confirm_application`] makes the account.
 //!
 //! Anybody may apply with somebody else's address and his own password, and the owner could press the
 //! wrong button. So when applications with different credentials meet, all of them are dropped.
@@ -15,17 +15,21 @@ use serde::{Deserialize, Serialize};
 use super::account::{Account, Credential, Login, Profile, shown};
 use super::document::Document;
 use super::{Letter, LoginName};
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::message::{Channel, Message, MessageKind};
+use crate::core::port::store::Kind;
+use crate::core::port::store::refusal_is_a_value;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
-use crate::guarded_key::contact::refusal_is_a_value;
-use crate::letter::message::{Channel, Message, MessageKind};
 use crate::letter::outbox::Posting;
 use crate::limit::rate::Rate;
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
+use crate::vault::Vaults;
 
 const TOKEN_DIGITS: usize = 64;
 
@@ -42,7 +46,9 @@ pub(crate) struct Application {
 }
 
 impl Record for Application {
-    const KIND: &'static str = "vault_application";
+    const KIND: Kind = "vault_application";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// What the page shows.
@@ -69,7 +75,7 @@ pub struct JoiningLetters {
     pub taken: Letter,
 }
 
-impl Keeper {
+impl Vaults {
     /// Step 1. Without confirmation the account exists at once, and a taken name is refused.
     pub async fn register(
         self: &Arc<Self>,
@@ -79,18 +85,18 @@ impl Keeper {
         letters: &'static JoiningLetters,
     ) -> Result<(), Error> {
         let now = self.now();
-        if !self.policy.vault.confirm_addresses {
+        if !self.policy.confirm_addresses {
             return self.join_at_once(caller, now, name, profile).await;
         }
-        self.write(move |keeper, tx| {
-            let row = keeper.login_row(&name);
-            let action = match keeper.find_account(tx, &name)? {
-                Some(id) => keeper.warn_owner(tx, now, &caller, id, letters)?,
-                None => keeper.apply(tx, now, &caller, (&name, row), profile.clone(), letters)?,
+        self.write(move |hub, tx| {
+            let row = hub.login_row(&name);
+            let action = match hub.find_account(tx, &name)? {
+                Some(id) => hub.warn_owner(tx, now, &caller, id, letters)?,
+                None => hub.apply(tx, now, &caller, (&name, row), profile.clone(), letters)?,
             };
-            keeper.record(
+            hub.record(
                 tx,
-                Event::new(caller.surface, now, action, Self::alias(&row)).by(&caller),
+                Event::new(caller.surface, now, action, row.alias()).by(&caller),
             )
         })
         .await?;
@@ -105,12 +111,11 @@ impl Keeper {
         name: LoginName,
         profile: Profile,
     ) -> Result<(), Error> {
-        let joined = self.write(move |keeper, tx| {
-            let joined =
-                keeper.create_account(tx, now, &caller.language, &name, profile.clone())?;
+        let joined = self.write(move |hub, tx| {
+            let joined = hub.create_account(tx, now, &caller.language, &name, profile.clone())?;
             if let Ok(id) = &joined {
-                let event = Event::new(caller.surface, now, "account.create", Self::alias(id));
-                keeper.record(tx, event.by(&caller))?;
+                let event = Event::new(caller.surface, now, "account.create", id.alias());
+                hub.record(tx, event.by(&caller))?;
             }
             Ok(joined.map(|_| ()))
         });
@@ -133,12 +138,12 @@ impl Keeper {
             caller,
             "confirmations",
             row,
-            self.policy.vault.confirmations_per_address,
+            self.policy.confirmations_per_address,
         )? {
             return Ok("account.apply_limited");
         }
         let token = self.fresh_bearer::<32>();
-        let expires = now.plus(self.policy.vault.confirm_life);
+        let expires = now.plus(self.policy.confirm_life);
         let place = Place::at(self.bearer_row(Application::KIND, &token)).of(row);
         let place = place.ranked(now.millis()).due(expires);
         let application = Application {
@@ -173,7 +178,7 @@ impl Keeper {
             tx,
             now,
             Posting {
-                life: Some(self.policy.vault.confirm_life),
+                life: Some(self.policy.confirm_life),
                 ..Posting::notice(message)
             },
         )?;
@@ -189,7 +194,7 @@ impl Keeper {
         id: RowId,
         letters: &JoiningLetters,
     ) -> TxResult<&'static str> {
-        let warnings = self.policy.vault.warnings_per_address;
+        let warnings = self.policy.warnings_per_address;
         if let Some(account) = self.rows.peek::<Account>(tx, &id)?
             && self.spend_letters(tx, now, caller, "warnings", id, warnings)?
         {
@@ -217,7 +222,7 @@ impl Keeper {
         rate: Rate,
     ) -> TxResult<bool> {
         let own = [rate];
-        let limits = &self.policy.limits;
+        let limits = &self.shared;
         let (network, day) = ([limits.network_messages], [limits.day_messages]);
         let wanted: [(RowId, &[Rate]); 3] = [
             (self.rate_row(what, &hex::encode(subject.0)), &own),
@@ -238,15 +243,15 @@ impl Keeper {
         }
         let now = self.now();
         let row = self.bearer_row(Application::KIND, &token);
-        self.read(move |keeper, tx| {
-            let application = keeper.rows.peek::<Application>(tx, &row)?;
+        self.read(move |hub, tx| {
+            let application = hub.rows.peek::<Application>(tx, &row)?;
             let Some(application) = application.filter(|application| now < application.expires)
             else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            let joined = keeper
+            let joined = hub
                 .rows
-                .peek::<Login>(tx, &keeper.applied_row(&application)?)?
+                .peek::<Login>(tx, &hub.applied_row(&application)?)?
                 .is_some();
             if joined {
                 Err(Refusal::UnknownSubject.into())
@@ -268,7 +273,7 @@ impl Keeper {
         }
         let now = self.now();
         let row = self.bearer_row(Application::KIND, &token);
-        let confirmed = self.write(move |keeper, tx| keeper.confirm_in(tx, now, &caller, row));
+        let confirmed = self.write(move |hub, tx| hub.confirm_in(tx, now, &caller, row));
         confirmed.await?.map_err(Error::Refused)
     }
 
@@ -295,13 +300,8 @@ impl Keeper {
             .any(|other| now < other.expires && other.credential != application.credential);
         tx.remove_children(Application::KIND, &name_row)?;
         if rival {
-            let event = Event::new(
-                caller.surface,
-                now,
-                "account.create",
-                Self::alias(&name_row),
-            )
-            .by(caller);
+            let event =
+                Event::new(caller.surface, now, "account.create", name_row.alias()).by(caller);
             self.record(tx, event.outcome("contested"))?;
             return Ok(Ok(Confirmed::Contested(applied)));
         }
@@ -323,7 +323,7 @@ impl Keeper {
         };
         self.record(
             tx,
-            Event::new(caller.surface, now, "account.create", Self::alias(&id)).by(caller),
+            Event::new(caller.surface, now, "account.create", id.alias()).by(caller),
         )?;
         Ok(Ok(Confirmed::Joined(applied)))
     }

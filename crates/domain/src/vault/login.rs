@@ -1,8 +1,8 @@
 //! Logins: the client proves that it knows the password, and neither sends nor shows it.
 //!
-//! 1. [`Keeper::start_login`] answers a name with a salt, a public number and a reference. Who has no
+//! 1. [`Vaults::start_login`] answers a name with a salt, a public number and a reference. Who has no
 //!    account gets a decoy out of the same work, stable for the name.
-//! 2. [`Keeper::finish_login`] takes the reference, whatever comes of it, and reserves a try in two
+//! 2. [`Vaults::finish_login`] takes the reference, whatever comes of it, and reserves a try in two
 //!    budgets: the name's from this network, and the name's from anywhere. Refused there, nothing is computed.
 //! 3. The proof is judged on the bounded pool, outside any transaction.
 //! 4. The try is settled: a wrong proof stays counted, a right one takes its try back and is given a session.
@@ -21,17 +21,21 @@ use super::account::{Account, Credential, Login};
 use super::document::Document;
 use super::joining::Application;
 use super::plan::Plan;
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::Root;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Scope, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Scope, Stored};
 use crate::core::time::Timestamp;
 use crate::limit::budget::{GuessBudget, GuessLimits, Reservation, Reserve};
 use crate::limit::hashing::Share;
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
+use crate::vault::Vaults;
 
 const REFERENCE_DIGITS: usize = 32;
 
@@ -50,7 +54,9 @@ pub(crate) struct Handshake {
 }
 
 impl Record for Handshake {
-    const KIND: &'static str = "vault_handshake";
+    const KIND: Kind = "vault_handshake";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// Who would be signed in.
@@ -111,7 +117,7 @@ enum Taken {
     Wait,
 }
 
-impl Keeper {
+impl Vaults {
     /// Prepares, once, what the first login would otherwise wait for, and what stands in for a login row
     /// where there is none.
     pub async fn prepare_logins(self: &Arc<Self>) -> Result<(), Error> {
@@ -125,17 +131,16 @@ impl Keeper {
         let ticket = self.hashes.admit(Share::Handshake)?;
         ticket.run(|_| srp::prepare()).await?;
         let row = self.decoy_row();
-        self.write(move |keeper, tx| {
-            if keeper.rows.peek::<Login>(tx, &row)?.is_none() {
-                let (salt, verifier) = keeper.decoy(b"")?;
+        self.write(move |hub, tx| {
+            if hub.rows.peek::<Login>(tx, &row)?.is_none() {
+                let (salt, verifier) = hub.decoy(b"")?;
                 let login = Login {
                     account: row.0,
                     credential: Credential::of(&salt, &verifier),
                     generation: 1,
                 };
-                keeper
-                    .rows
-                    .create(tx, keeper.tenant(), Place::at(row).of(row), login)?;
+                hub.rows
+                    .create(tx, hub.tenant(), Place::at(row).of(row), login)?;
             }
             Ok(())
         })
@@ -151,7 +156,7 @@ impl Keeper {
         let decoy = self.decoy(name.normalised().as_bytes())?;
         let decoy = Credential::of(&decoy.0, &decoy.1);
         let found = self
-            .read(move |keeper, tx| keeper.look_up(tx, now, row, &decoy))
+            .read(move |hub, tx| hub.look_up(tx, now, row, &decoy))
             .await?;
         self.rows.remember(self.store.as_ref(), found.scope).await?;
         let verifier = Verifier::parse(&found.credential.verifier).map_err(Error::bug)?;
@@ -176,7 +181,7 @@ impl Keeper {
             generation,
             ..
         } = found;
-        let expires = now.plus(self.policy.vault.handshake_life);
+        let expires = now.plus(self.policy.handshake_life);
         let reference = self.fresh_bearer::<16>();
         let place = Place::at(self.bearer_row(Handshake::KIND, &reference))
             .of(row)
@@ -189,10 +194,9 @@ impl Keeper {
             name: row.0,
             expires,
         };
-        self.write(move |keeper, tx| {
-            keeper
-                .rows
-                .create(tx, keeper.tenant(), place, handshake.clone())
+        self.write(move |hub, tx| {
+            hub.rows
+                .create(tx, hub.tenant(), place, handshake.clone())
                 .map(|_| ())
         })
         .await?;
@@ -321,8 +325,8 @@ impl Keeper {
             .await??;
         drop(ticket);
         let now = self.now();
-        let settled = self.write(move |keeper, tx| {
-            keeper.settle_login(tx, now, &caller, (&handshake, &tries), judged.as_ref())
+        let settled = self.write(move |hub, tx| {
+            hub.settle_login(tx, now, &caller, (&handshake, &tries), judged.as_ref())
         });
         settled.await?.map_err(Error::Refused)
     }
@@ -338,12 +342,12 @@ impl Keeper {
             let caller = caller.clone();
             let ids = [self.random_u64(), self.random_u64()];
             match self
-                .write(move |keeper, tx| keeper.take_in(tx, now, &caller, row, ids))
+                .write(move |hub, tx| hub.take_in(tx, now, &caller, row, ids))
                 .await?
             {
                 Taken::Attempt(attempt) => return Ok(*attempt),
                 Taken::Refused(refusal) => return Err(refusal.into()),
-                Taken::Wait if started.elapsed() > self.policy.limits.wait => {
+                Taken::Wait if started.elapsed() > self.shared.wait => {
                     return Err(Error::Busy { seconds: 1 });
                 }
                 Taken::Wait => {
@@ -432,7 +436,7 @@ impl Keeper {
             caller.surface,
             now,
             "account.login",
-            Self::alias(&RowId(handshake.name)),
+            RowId(handshake.name).alias(),
         )
         .by(caller);
         let (Some(account), Some(proof)) = (account, judged) else {
@@ -451,13 +455,13 @@ impl Keeper {
         Ok(Ok(Welcome {
             proof: proof.clone(),
             token,
-            plan: self.policy.vault.plans.named(account.plan.as_deref()),
+            plan: self.policy.plans.named(account.plan.as_deref()),
             document: account.value.document,
         }))
     }
 
     fn budgets_of(&self, handshake: &Handshake, caller: &Caller) -> [(RowId, GuessLimits); 2] {
-        let policy = &self.policy.vault;
+        let policy = &self.policy;
         let here = self.rows.id(
             GuessBudget::KIND,
             &[b"login from", &handshake.name, caller.network.as_bytes()],

@@ -12,6 +12,7 @@
 pub mod account;
 pub mod address;
 pub mod approval;
+mod chores;
 pub mod document;
 pub mod entry;
 pub mod joining;
@@ -21,6 +22,7 @@ pub mod operator;
 pub mod plan;
 pub mod policy;
 pub mod reading;
+mod service;
 pub mod session;
 pub mod share;
 pub mod slot;
@@ -29,6 +31,8 @@ pub mod web_pass;
 pub use address::LoginName;
 pub use document::Document;
 pub use plan::Plan;
+pub(crate) use service::KINDS;
+pub use service::Vaults;
 pub use session::Member;
 
 /// A letter as its surface calls it, and the path of the page that takes the token of its link.

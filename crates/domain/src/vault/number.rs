@@ -6,11 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::keeper::Keeper;
 use crate::core::port::random::below;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Scope};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Scope};
 use crate::core::time::Timestamp;
+use crate::vault::Vaults;
 
 /// 2020-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_577_836_800_000;
@@ -26,10 +28,12 @@ pub(super) struct Numbered {
 }
 
 impl Record for Numbered {
-    const KIND: &'static str = "vault_number";
+    const KIND: Kind = "vault_number";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
-impl Keeper {
+impl Vaults {
     /// A fresh number above `last`, not yet registered.
     pub(super) fn draw_number(&self, now: Timestamp, last: u64) -> u64 {
         let millis = u64::try_from(now.millis().saturating_sub(BEGINNING)).unwrap_or(0);

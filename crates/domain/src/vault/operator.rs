@@ -10,10 +10,11 @@ use super::entry::Entry;
 use super::session::Session;
 use super::web_pass::fingerprint;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::trail::audit::Event;
+use crate::vault::Vaults;
 
 /// An account without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,21 +32,21 @@ pub struct AccountState {
     pub public_key_fingerprint: String,
 }
 
-impl Keeper {
+impl Vaults {
     pub async fn vault_account_state(
         self: &Arc<Self>,
         name: LoginName,
     ) -> Result<AccountState, Error> {
-        self.read(move |keeper, tx| {
-            let id = keeper.find_account(tx, &name)?;
+        self.read(move |hub, tx| {
+            let id = hub.find_account(tx, &name)?;
             let account = match id {
-                Some(id) => keeper.rows.peek::<Account>(tx, &id)?,
+                Some(id) => hub.rows.peek::<Account>(tx, &id)?,
                 None => None,
             };
             let Some(account) = account else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            keeper.account_state(tx, &account)
+            hub.account_state(tx, &account)
         })
         .await
     }
@@ -59,7 +60,7 @@ impl Keeper {
     ) -> Result<AccountState, Error> {
         if plan
             .as_ref()
-            .is_some_and(|plan| !self.policy.vault.plans.by_name.contains_key(plan))
+            .is_some_and(|plan| !self.policy.plans.by_name.contains_key(plan))
         {
             return Err(Refusal::Invalid {
                 field: "plan",
@@ -68,14 +69,14 @@ impl Keeper {
             .into());
         }
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut account = keeper.held_by_name(tx, &name)?;
+        self.write(move |hub, tx| {
+            let mut account = hub.held_by_name(tx, &name)?;
             account.plan.clone_from(&plan);
-            keeper.rows.put(tx, &mut account)?;
-            let event = Event::new(surface, now, "account.plan", Self::alias(&account.id()))
+            hub.rows.put(tx, &mut account)?;
+            let event = Event::new(surface, now, "account.plan", account.id().alias())
                 .fact("by", "operator");
-            keeper.record(tx, event.fact("plan", plan.clone().unwrap_or_default()))?;
-            keeper.account_state(tx, &account)
+            hub.record(tx, event.fact("plan", plan.clone().unwrap_or_default()))?;
+            hub.account_state(tx, &account)
         })
         .await
     }
@@ -87,11 +88,11 @@ impl Keeper {
         name: LoginName,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let account = keeper.held_by_name(tx, &name)?;
-            keeper.erase_account(tx, &account)?;
-            let event = Event::new(surface, now, "account.delete", Self::alias(&account.id()));
-            keeper.record(tx, event.fact("by", "operator"))
+        self.write(move |hub, tx| {
+            let account = hub.held_by_name(tx, &name)?;
+            hub.erase_account(tx, &account)?;
+            let event = Event::new(surface, now, "account.delete", account.id().alias());
+            hub.record(tx, event.fact("by", "operator"))
         })
         .await
     }
@@ -108,14 +109,14 @@ impl Keeper {
     fn account_state(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<AccountState> {
         let id = account.id();
         Ok(AccountState {
-            alias: Self::alias(&id),
+            alias: id.alias(),
             name: account.name.clone(),
             created: account.created.rfc3339_seconds(),
-            plan: self.policy.vault.plans.named(account.plan.as_deref()).name,
+            plan: self.policy.plans.named(account.plan.as_deref()).name,
             plan_is_default: account.plan.is_none(),
             password_generation: account.generation,
-            entries: tx.count_children(<Entry as crate::core::rows::Record>::KIND, &id)?,
-            sessions: tx.count_children(<Session as crate::core::rows::Record>::KIND, &id)?,
+            entries: tx.count_children(<Entry as crate::core::record::Record>::KIND, &id)?,
+            sessions: tx.count_children(<Session as crate::core::record::Record>::KIND, &id)?,
             public_key_fingerprint: fingerprint(&account.public_key()),
         })
     }

@@ -1,7 +1,7 @@
 //! Outside readers: a slot by its identifier, at once or after its owner approved.
 //!
-//! 1. [`Keeper::read_slot`] gives the slot, tells the owner if he wants to be told, or asks him.
-//! 2. [`Keeper::check_approval`] gives it once he approved, until the approval's time is over.
+//! 1. [`Vaults::read_slot`] gives the slot, tells the owner if he wants to be told, or asks him.
+//! 2. [`Vaults::check_approval`] gives it once he approved, until the approval's time is over.
 
 use std::sync::Arc;
 
@@ -12,13 +12,17 @@ use super::account::{Account, shown};
 use super::approval::{Approval, Decision};
 use super::entry::{Entry, Notify, Reader, Slot};
 use super::slot::Identified;
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal, chain};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, hours};
 use crate::limit::rate::RateLog;
 use crate::proof::bearer::has_form;
+use crate::vault::Vaults;
 
 const TEXT_DIGITS: usize = 32;
 
@@ -57,7 +61,9 @@ pub(crate) struct NoticeLog {
 }
 
 impl Record for NoticeLog {
-    const KIND: &'static str = "vault_notice";
+    const KIND: Kind = "vault_notice";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// An identifier that leads to an open slot.
@@ -77,7 +83,7 @@ impl Found {
     }
 }
 
-impl Keeper {
+impl Vaults {
     /// Step 1. `used` and `asked` are the letters to the owner.
     pub async fn read_slot(
         self: &Arc<Self>,
@@ -157,22 +163,22 @@ impl Keeper {
     ) -> Result<(), Error> {
         let now = self.now();
         let (entry, slot) = (found.entry.id(), found.slot.number);
-        self.write(move |keeper, tx| {
-            let Some(entry) = keeper.rows.get::<Entry>(tx, &entry)? else {
+        self.write(move |hub, tx| {
+            let Some(entry) = hub.rows.get::<Entry>(tx, &entry)? else {
                 return Ok(());
             };
-            keeper.record_entry(tx, (now, &caller, "slot.read"), slot)?;
-            let Some(account) = keeper.owner_of(tx, &entry)? else {
+            hub.record_entry(tx, (now, &caller, "slot.read"), slot)?;
+            let Some(account) = hub.owner_of(tx, &entry)? else {
                 return Ok(());
             };
-            let Some(untold) = keeper.spend_notice(tx, now, &caller, &entry, slot)? else {
+            let Some(untold) = hub.spend_notice(tx, now, &caller, &entry, slot)? else {
                 return Ok(());
             };
             let mut facts = use_facts(now, &caller, &entry, slot);
             if untold > 0 {
                 facts.push(("untold", untold.to_string()));
             }
-            keeper.post_to_owner(tx, now, caller.surface, &account, (letter, None), facts)
+            hub.post_to_owner(tx, now, caller.surface, &account, (letter, None), facts)
         })
         .await?;
         self.posted(now).await;
@@ -188,7 +194,7 @@ impl Keeper {
         entry: &Stored<Entry>,
         slot: u64,
     ) -> TxResult<Option<u64>> {
-        let rates = [self.policy.vault.notices_per_slot];
+        let rates = [self.policy.notices_per_slot];
         let row = self.slot_row(slot);
         let mut log = match self.rows.get::<NoticeLog>(tx, &row)? {
             Some(log) => log,
@@ -219,7 +225,7 @@ impl Keeper {
         now: Timestamp,
         caller: &Caller,
     ) -> TxResult<bool> {
-        let limits = &self.policy.limits;
+        let limits = &self.shared;
         let network = [limits.network_messages];
         let day = [limits.day_messages];
         let wanted: [(RowId, &[crate::limit::rate::Rate]); 2] = [
@@ -230,7 +236,7 @@ impl Keeper {
             (self.rate_row("messages", ""), &day),
         ];
         let spent =
-            crate::guarded_key::contact::refusal_is_a_value(self.spend_rates(tx, now, &wanted))?;
+            crate::core::port::store::refusal_is_a_value(self.spend_rates(tx, now, &wanted))?;
         Ok(spent.is_ok())
     }
 

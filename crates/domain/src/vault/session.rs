@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::plan::Plan;
+use crate::core::caller::Caller;
 use crate::core::error::Error;
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::limit::quota::Meter;
 use crate::proof::bearer::has_form;
+use crate::vault::Vaults;
 
 const TOKEN_DIGITS: usize = 64;
 
@@ -25,10 +28,12 @@ pub(crate) struct Session {
 }
 
 impl Record for Session {
-    const KIND: &'static str = "vault_session";
+    const KIND: Kind = "vault_session";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
-/// Somebody with a live session. Only [`Keeper::enter`] makes one.
+/// Somebody with a live session. Only [`Vaults::enter`] makes one.
 #[derive(Debug, Clone)]
 pub struct Member {
     pub(super) account: RowId,
@@ -62,7 +67,7 @@ pub struct Entrance {
     pub standing: Standing,
 }
 
-impl Keeper {
+impl Vaults {
     /// Looks a token up and counts the call: on the account whose token it is, else on the network.
     pub async fn enter(
         self: &Arc<Self>,
@@ -79,7 +84,7 @@ impl Keeper {
             };
             return Ok(Entrance { meter, standing });
         };
-        let plan = self.policy.vault.plans.named(account.plan.as_deref());
+        let plan = self.policy.plans.named(account.plan.as_deref());
         let meter = self
             .spend_quota(account.id(), plan.calls_per_hour, now)
             .await?;
@@ -109,7 +114,7 @@ impl Keeper {
         now: Timestamp,
     ) -> Result<Meter, Error> {
         let subject = self.rows.id("vault_network", &[caller.network.as_bytes()]);
-        self.spend_quota(subject, self.policy.vault.network_calls_per_hour, now)
+        self.spend_quota(subject, self.policy.network_calls_per_hour, now)
             .await
     }
 
@@ -144,7 +149,7 @@ impl Keeper {
         account: &Stored<Account>,
     ) -> TxResult<String> {
         let token = self.fresh_bearer::<32>();
-        let expires = now.plus(self.policy.vault.session_life);
+        let expires = now.plus(self.policy.session_life);
         let place = Place::at(self.bearer_row(Session::KIND, &token))
             .of(account.id())
             .due(expires);

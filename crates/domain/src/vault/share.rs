@@ -15,10 +15,12 @@ use super::entry::{Entry, EntryView, Guest, Reader, Request, RequestView, Slot};
 use super::number::Numbered;
 use super::session::Member;
 use super::slot::room;
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
+use crate::vault::Vaults;
 
 /// What may be wrong with a request to share, beside what every call may meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +32,16 @@ pub enum ShareFault {
 /// The answer to a request to share: refusals that name which of two things is unknown.
 pub type Shared = Result<RequestView, ShareFault>;
 
-impl Keeper {
+impl Vaults {
     /// The public key of the account behind a name.
     pub async fn find_receiver(
         self: &Arc<Self>,
         member: Member,
         name: LoginName,
     ) -> Result<String, Error> {
-        self.read(move |keeper, tx| {
-            let account = match keeper.find_account(tx, &name)? {
-                Some(id) => keeper.rows.peek::<Account>(tx, &id)?,
+        self.read(move |hub, tx| {
+            let account = match hub.find_account(tx, &name)? {
+                Some(id) => hub.rows.peek::<Account>(tx, &id)?,
                 None => None,
             };
             let Some(account) = account else {
@@ -60,9 +62,9 @@ impl Keeper {
         (name, slot): (LoginName, String),
     ) -> Result<Shared, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let receiver = keeper.hold_both(tx, &member, &name)?;
-            let entry = keeper.rows.get::<Entry>(tx, &keeper.entry_row(entry))?;
+        self.write(move |hub, tx| {
+            let receiver = hub.hold_both(tx, &member, &name)?;
+            let entry = hub.rows.get::<Entry>(tx, &hub.entry_row(entry))?;
             let Some(mut entry) = entry.filter(|entry| entry.place.owner == Some(member.account))
             else {
                 return Ok(Err(ShareFault::UnknownEntry));
@@ -87,8 +89,8 @@ impl Keeper {
             }
             sharing(&member)?;
             room(&entry, &member.plan)?;
-            let number = keeper.draw_number(now, entry.last_number);
-            keeper.register_number(tx, entry.scope(), number, entry.id())?;
+            let number = hub.draw_number(now, entry.last_number);
+            hub.register_number(tx, entry.scope(), number, entry.id())?;
             entry.last_number = number;
             let request = Request {
                 number,
@@ -100,9 +102,9 @@ impl Keeper {
             };
             let view = entry.request_view(&request, None);
             entry.requests.push(request);
-            keeper.add_guest(tx, &entry, &id)?;
-            keeper.rows.put(tx, &mut entry)?;
-            keeper.record_entry(tx, (now, &caller, "share.request"), number)?;
+            hub.add_guest(tx, &entry, &id)?;
+            hub.rows.put(tx, &mut entry)?;
+            hub.record_entry(tx, (now, &caller, "share.request"), number)?;
             Ok(Ok(view))
         })
         .await
@@ -117,17 +119,15 @@ impl Keeper {
         slot: String,
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let (mut entry, at) = keeper.open_request(tx, request)?;
+        self.write(move |hub, tx| {
+            let (mut entry, at) = hub.open_request(tx, request)?;
             if entry.requests[at].receiver != member.account.0 || !entry.enabled {
                 return Err(Refusal::UnknownSubject.into());
             }
             let answered = entry.requests.remove(at);
-            keeper
-                .rows
-                .remove::<Numbered>(tx, &keeper.number_row(request))?;
-            let number = keeper.draw_number(now, entry.last_number);
-            keeper.register_number(tx, entry.scope(), number, entry.id())?;
+            hub.rows.remove::<Numbered>(tx, &hub.number_row(request))?;
+            let number = hub.draw_number(now, entry.last_number);
+            hub.register_number(tx, entry.scope(), number, entry.id())?;
             entry.last_number = number;
             entry.slots.push(Slot {
                 number,
@@ -141,8 +141,8 @@ impl Keeper {
                 created: now,
                 updated: now,
             });
-            keeper.rows.put(tx, &mut entry)?;
-            keeper.record_entry(tx, (now, &caller, "share.accept"), request)?;
+            hub.rows.put(tx, &mut entry)?;
+            hub.record_entry(tx, (now, &caller, "share.accept"), request)?;
             let view = entry.receivers_view(&member.account);
             view.ok_or_else(|| Error::bug("an accepted share has no slot").into())
         })
@@ -157,26 +157,24 @@ impl Keeper {
         request: u64,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let (mut entry, at) = keeper.open_request(tx, request)?;
+        self.write(move |hub, tx| {
+            let (mut entry, at) = hub.open_request(tx, request)?;
             let sender = entry.place.owner == Some(member.account);
             let receiver = entry.requests[at].receiver == member.account.0 && entry.enabled;
             if !sender && !receiver {
                 return Err(Refusal::UnknownSubject.into());
             }
             let ended = entry.requests.remove(at);
-            let guest = keeper.guest_row(&entry.id(), &RowId(ended.receiver));
-            keeper.rows.remove::<Guest>(tx, &guest)?;
-            keeper
-                .rows
-                .remove::<Numbered>(tx, &keeper.number_row(request))?;
-            keeper.rows.put(tx, &mut entry)?;
+            let guest = hub.guest_row(&entry.id(), &RowId(ended.receiver));
+            hub.rows.remove::<Guest>(tx, &guest)?;
+            hub.rows.remove::<Numbered>(tx, &hub.number_row(request))?;
+            hub.rows.put(tx, &mut entry)?;
             let action = if sender {
                 "share.cancel"
             } else {
                 "share.reject"
             };
-            keeper.record_entry(tx, (now, &caller, action), request)
+            hub.record_entry(tx, (now, &caller, action), request)
         })
         .await
     }

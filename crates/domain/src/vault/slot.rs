@@ -10,10 +10,14 @@ use super::number::Numbered;
 use super::plan::Plan;
 use super::reading::NoticeLog;
 use super::session::Member;
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
+use crate::vault::Vaults;
 
 /// Leads from an outside reader's identifier to its slot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,7 +27,9 @@ pub(crate) struct Identified {
 }
 
 impl Record for Identified {
-    const KIND: &'static str = "vault_identifier";
+    const KIND: Kind = "vault_identifier";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Which slot of an entry.
@@ -42,7 +48,7 @@ pub struct SlotEdit {
     pub value: Option<String>,
 }
 
-impl Keeper {
+impl Vaults {
     /// What belongs to a slot beside its entry is found under this row.
     pub(super) fn slot_row(&self, number: u64) -> RowId {
         self.rows.id("vault_slot", &[&number.to_be_bytes()])
@@ -57,15 +63,15 @@ impl Keeper {
         (value, notify): (String, Notify),
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut entry = keeper.own_entry(tx, &member, entry)?;
+        self.write(move |hub, tx| {
+            let mut entry = hub.own_entry(tx, &member, entry)?;
             allows(&member.plan, notify)?;
             room(&entry, &member.plan)?;
-            let number = keeper.draw_number(now, entry.last_number);
-            keeper.register_number(tx, entry.scope(), number, entry.id())?;
-            let identifier = keeper.fresh_bearer::<16>();
-            let place = Place::at(keeper.bearer_row(Identified::KIND, &identifier)).of(entry.id());
-            keeper.rows.create(
+            let number = hub.draw_number(now, entry.last_number);
+            hub.register_number(tx, entry.scope(), number, entry.id())?;
+            let identifier = hub.fresh_bearer::<16>();
+            let place = Place::at(hub.bearer_row(Identified::KIND, &identifier)).of(entry.id());
+            hub.rows.create(
                 tx,
                 entry.scope(),
                 place,
@@ -84,8 +90,8 @@ impl Keeper {
                 created: now,
                 updated: now,
             });
-            keeper.rows.put(tx, &mut entry)?;
-            keeper.record_entry(tx, (now, &caller, "slot.create"), number)?;
+            hub.rows.put(tx, &mut entry)?;
+            hub.record_entry(tx, (now, &caller, "slot.create"), number)?;
             Ok(entry.owners_view())
         })
         .await
@@ -100,8 +106,8 @@ impl Keeper {
         edit: SlotEdit,
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut entry = keeper.own_entry(tx, &member, entry)?;
+        self.write(move |hub, tx| {
+            let mut entry = hub.own_entry(tx, &member, entry)?;
             let SlotNumber::Numbered(number) = slot else {
                 return Err(Refusal::WrongState.into());
             };
@@ -124,8 +130,8 @@ impl Keeper {
             slot.enabled = enabled.unwrap_or(slot.enabled);
             slot.value = value.unwrap_or_else(|| slot.value.clone());
             slot.updated = now;
-            keeper.rows.put(tx, &mut entry)?;
-            keeper.record_entry(tx, (now, &caller, "slot.edit"), number)?;
+            hub.rows.put(tx, &mut entry)?;
+            hub.record_entry(tx, (now, &caller, "slot.edit"), number)?;
             Ok(entry.owners_view())
         })
         .await
@@ -139,8 +145,8 @@ impl Keeper {
         (entry, slot): (u64, SlotNumber),
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let Some(mut entry) = keeper.rows.get::<Entry>(tx, &keeper.entry_row(entry))? else {
+        self.write(move |hub, tx| {
+            let Some(mut entry) = hub.rows.get::<Entry>(tx, &hub.entry_row(entry))? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             let owner = entry.place.owner == Some(member.account);
@@ -160,11 +166,11 @@ impl Keeper {
             let Some(slot) = found else {
                 return Err(Refusal::UnknownSubject.into());
             };
-            keeper.close_slot(tx, &entry.id(), &slot)?;
+            hub.close_slot(tx, &entry.id(), &slot)?;
             entry.slots.retain(|slot| slot.number != number);
-            keeper.rows.put(tx, &mut entry)?;
+            hub.rows.put(tx, &mut entry)?;
             let action = if owner { "slot.delete" } else { "slot.leave" };
-            keeper.record_entry(tx, (now, &caller, action), number)
+            hub.record_entry(tx, (now, &caller, action), number)
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! Web passes: a signed-in client hands its person over to a page in a browser.
 //!
-//! 1. [`Keeper::issue_web_pass`] gives a token that lives briefly and voids older ones.
-//! 2. [`Keeper::take_web_pass`] takes it, once, and tells what the page shows.
+//! 1. [`Vaults::issue_web_pass`] gives a token that lives briefly and voids older ones.
+//! 2. [`Vaults::take_web_pass`] takes it, once, and tells what the page shows.
 
 use std::sync::Arc;
 
@@ -11,13 +11,17 @@ use super::account::Account;
 use super::entry::Entry;
 use super::plan::Plan;
 use super::session::{Member, Session};
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
+use crate::vault::Vaults;
 
 const TOKEN_DIGITS: usize = 64;
 
@@ -30,7 +34,9 @@ pub(crate) struct WebPass {
 }
 
 impl Record for WebPass {
-    const KIND: &'static str = "vault_web_pass";
+    const KIND: Kind = "vault_web_pass";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// What the page behind a pass shows.
@@ -46,7 +52,7 @@ pub struct Overview {
     pub sessions: usize,
 }
 
-impl Keeper {
+impl Vaults {
     /// Step 1.
     pub async fn issue_web_pass(
         self: &Arc<Self>,
@@ -54,12 +60,12 @@ impl Keeper {
         member: Member,
     ) -> Result<String, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let account = keeper.hold_account(tx, &member)?;
+        self.write(move |hub, tx| {
+            let account = hub.hold_account(tx, &member)?;
             tx.remove_children(WebPass::KIND, &member.account)?;
-            let token = keeper.fresh_bearer::<32>();
-            let expires = now.plus(keeper.policy.vault.web_pass_life);
-            let place = Place::at(keeper.bearer_row(WebPass::KIND, &token))
+            let token = hub.fresh_bearer::<32>();
+            let expires = now.plus(hub.policy.web_pass_life);
+            let place = Place::at(hub.bearer_row(WebPass::KIND, &token))
                 .of(member.account)
                 .due(expires);
             let pass = WebPass {
@@ -67,14 +73,14 @@ impl Keeper {
                 generation: account.generation,
                 expires,
             };
-            keeper.rows.create(tx, account.scope(), place, pass)?;
-            keeper.record(
+            hub.rows.create(tx, account.scope(), place, pass)?;
+            hub.record(
                 tx,
                 Event::new(
                     caller.surface,
                     now,
                     "account.web_pass",
-                    Self::alias(&member.account),
+                    member.account.alias(),
                 )
                 .by(&caller),
             )?;
@@ -95,11 +101,11 @@ impl Keeper {
         let now = self.now();
         let row = self.bearer_row(WebPass::KIND, &token);
         let overview = self
-            .write(move |keeper, tx| {
-                let Some(pass) = keeper.rows.take::<WebPass>(tx, &row)? else {
+            .write(move |hub, tx| {
+                let Some(pass) = hub.rows.take::<WebPass>(tx, &row)? else {
                     return Ok(None);
                 };
-                let account = keeper.rows.peek::<Account>(tx, &RowId(pass.account))?;
+                let account = hub.rows.peek::<Account>(tx, &RowId(pass.account))?;
                 let Some(account) = account
                     .filter(|account| account.generation == pass.generation && now < pass.expires)
                 else {
@@ -109,10 +115,10 @@ impl Keeper {
                     caller.surface,
                     now,
                     "account.web_login",
-                    Self::alias(&account.id()),
+                    account.id().alias(),
                 );
-                keeper.record(tx, event.by(&caller))?;
-                keeper.overview(tx, now, &account).map(Some)
+                hub.record(tx, event.by(&caller))?;
+                hub.overview(tx, now, &account).map(Some)
             })
             .await?;
         overview.ok_or(Error::Refused(Refusal::UnknownSubject))
@@ -133,7 +139,7 @@ impl Keeper {
         Ok(Overview {
             name: account.name.clone(),
             language: account.language.clone(),
-            plan: self.policy.vault.plans.named(account.plan.as_deref()),
+            plan: self.policy.plans.named(account.plan.as_deref()),
             entries: entries.len() as u64,
             slots: entries.iter().map(|entry| entry.slots.len()).sum(),
             fingerprint: fingerprint(&account.public_key()),

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::core::caller::Caller;
 use crate::core::error::Error;
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::uuid;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::proof::vouched::Bearer;
+use crate::wallet::Wallets;
 use crate::wallet::key::WalletKey;
 use crate::wallet::{Answer, DeviceId, KeyId};
 
@@ -41,7 +45,7 @@ pub enum Status {
 
 /// The record of one decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Decided {
+pub(crate) struct Decided {
     keys: Vec<String>,
     device: String,
     instance: String,
@@ -51,7 +55,9 @@ struct Decided {
 }
 
 impl Record for Decided {
-    const KIND: &'static str = "wallet_decision";
+    const KIND: Kind = "wallet_decision";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A decision as its user sees it.
@@ -82,7 +88,7 @@ pub struct DecisionPage {
     pub next: Option<(i64, [u8; 16])>,
 }
 
-impl Keeper {
+impl Wallets {
     /// Whether the device's user may use these keys. Keeps the decision unless the device is unknown.
     pub async fn allow_use(
         self: &Arc<Self>,
@@ -91,7 +97,7 @@ impl Keeper {
     ) -> Result<Answer, Error> {
         let now = self.now();
         let row = self.device_row(&wanted.device);
-        self.write(move |keeper, tx| keeper.allow_use_in(tx, now, &caller, row, &wanted))
+        self.write(move |hub, tx| hub.allow_use_in(tx, now, &caller, row, &wanted))
             .await
     }
 
@@ -128,7 +134,7 @@ impl Keeper {
         let place = Place::at(RowId(uuid(self.random.as_ref()).into_bytes()))
             .of(RowId(device.user))
             .ranked(self.sending.rank(now))
-            .due(now.plus(self.policy.wallet.decisions));
+            .due(now.plus(self.policy.decisions));
         self.rows.create(tx, self.tenant(), place, decided)?;
         let word = if allowed { "done" } else { "refused" };
         let event = Self::use_event(caller, now, "key.use", &device);
@@ -145,7 +151,7 @@ impl Keeper {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
         let now = self.now();
-        self.read(move |keeper, tx| keeper.decisions_in(tx, now, user, &query))
+        self.read(move |hub, tx| hub.decisions_in(tx, now, user, &query))
             .await
     }
 

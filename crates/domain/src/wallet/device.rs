@@ -1,7 +1,7 @@
 //! Devices: a P-256 key, proved by a signature over a challenge, owned by one user world-wide.
 //!
-//! 1. [`Keeper::issue_challenge`]: random, short-lived, for one user and one key.
-//! 2. [`Keeper::register_device`] judges the signature outside any transaction, then decides in one.
+//! 1. [`Wallets::issue_challenge`]: random, short-lived, for one user and one key.
+//! 2. [`Wallets::register_device`] judges the signature outside any transaction, then decides in one.
 //! 3. With an enrolled owner and a new device the owner must be there in person; the challenge stays until
 //!    that is settled, so that the same signature serves again.
 
@@ -11,15 +11,19 @@ use std::time::Duration;
 use crypto::device_signature::{DeviceId, verify_challenge};
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Judged, Purpose};
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::proof::vouched::Bearer;
 use crate::trail::audit::Event;
+use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::step_up::passkey::Step;
 use crate::wallet::step_up::{Asked, Begin, Enrolment, Shown, StepUpRefusal, Wish};
@@ -36,18 +40,22 @@ pub(crate) struct Device {
 }
 
 impl Record for Device {
-    const KIND: &'static str = "wallet_device";
+    const KIND: Kind = "wallet_device";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// An outstanding challenge. Taking its record away spends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Challenge {
+pub(crate) struct Challenge {
     hex: String,
     expires: Timestamp,
 }
 
 impl Record for Challenge {
-    const KIND: &'static str = "wallet_challenge";
+    const KIND: Kind = "wallet_challenge";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// A challenge for its device.
@@ -110,7 +118,7 @@ struct Attempt {
     wish: Wish,
 }
 
-impl Keeper {
+impl Wallets {
     pub(crate) fn device_row(&self, device: &DeviceId) -> RowId {
         self.rows.id(Device::KIND, &[device.as_bytes()])
     }
@@ -128,26 +136,26 @@ impl Keeper {
         let now = self.now();
         let user = self.wallet_user(&bearer);
         let row = self.pending_challenge(user, &device);
-        let life = self.policy.wallet.challenge_life;
-        self.write(move |keeper, tx| {
-            keeper.hold_user(tx, user)?;
-            let rate = keeper.policy.wallet.challenges;
-            keeper.spend_call(tx, now, (user, "challenges"), rate)?;
-            let hex = hex::encode(bytes::<32>(keeper.random.as_ref()));
+        let life = self.policy.challenge_life;
+        self.write(move |hub, tx| {
+            hub.hold_user(tx, user)?;
+            let rate = hub.policy.challenges;
+            hub.spend_call(tx, now, (user, "challenges"), rate)?;
+            let hex = hex::encode(bytes::<32>(hub.random.as_ref()));
             let expires = now.plus(life);
             let challenge = Challenge {
                 hex: hex.clone(),
                 expires,
             };
-            match keeper.rows.get::<Challenge>(tx, &row)? {
+            match hub.rows.get::<Challenge>(tx, &row)? {
                 Some(mut old) => {
                     old.value = challenge;
                     old.place.due = Some(expires);
-                    keeper.rows.put(tx, &mut old)?;
+                    hub.rows.put(tx, &mut old)?;
                 }
                 None => {
                     let place = Place::at(row).of(user).due(expires);
-                    keeper.rows.create(tx, keeper.tenant(), place, challenge)?;
+                    hub.rows.create(tx, hub.tenant(), place, challenge)?;
                 }
             }
             Ok(IssuedChallenge { hex, life })
@@ -208,7 +216,7 @@ impl Keeper {
         let judged = self.liveness.judge(&asked.question, &evidence).await;
         drop(evidence);
         let verdict = self
-            .write(move |keeper, tx| keeper.settle_device(tx, &attempt, &asked, &judged))
+            .write(move |hub, tx| hub.settle_device(tx, &attempt, &asked, &judged))
             .await?;
         self.posted(now).await;
         verdict.map_err(Error::Refused)
@@ -221,7 +229,7 @@ impl Keeper {
         loop {
             let attempt = attempt.clone();
             let first = self
-                .write(move |keeper, tx| keeper.decide_device_in(tx, &attempt, spent))
+                .write(move |hub, tx| hub.decide_device_in(tx, &attempt, spent))
                 .await?;
             spent = true;
             if !matches!(first, First::Wait) || !self.wait_briefly(&mut waited).await {
@@ -234,7 +242,7 @@ impl Keeper {
         let Attempt { now, user, .. } = *attempt;
         self.hold_user(tx, user)?;
         if !spent {
-            let rate = self.policy.wallet.registrations;
+            let rate = self.policy.registrations;
             self.spend_call(tx, now, (user, "registrations"), rate)?;
         }
         if !self.is_outstanding(tx, attempt)? {
@@ -332,7 +340,7 @@ impl Keeper {
     ) -> TxResult<()> {
         let Attempt { now, user, .. } = *attempt;
         self.rows.remove::<Challenge>(tx, &attempt.challenge)?;
-        if self.policy.wallet.single_device {
+        if self.policy.single_device {
             self.deactivate_others(tx, now, user)?;
         }
         let rank = self.sending.rank(now);
@@ -374,15 +382,14 @@ impl Keeper {
     fn device_event(attempt: &Attempt, outcome: &str) -> Event {
         Self::wallet_event(&attempt.caller, attempt.now, "device.add", attempt.user)
             .outcome(outcome)
-            .fact("device", Self::alias(&attempt.row))
+            .fact("device", attempt.row.alias())
     }
 
     /// The user's devices, newest first.
     pub async fn devices(self: &Arc<Self>, bearer: &Bearer) -> Result<Vec<DeviceState>, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        self.read(move |keeper, tx| keeper.devices_in(tx, user))
-            .await
+        self.read(move |hub, tx| hub.devices_in(tx, user)).await
     }
 
     pub(crate) fn devices_in(&self, tx: &mut dyn Tx, user: RowId) -> TxResult<Vec<DeviceState>> {
@@ -411,7 +418,7 @@ impl Keeper {
 
     /// Waits a moment for a step-up in flight; `false` when that took too long already.
     pub(crate) async fn wait_briefly(&self, waited: &mut Duration) -> bool {
-        if *waited > self.policy.limits.wait {
+        if *waited > self.shared.wait {
             return false;
         }
         let pause = Duration::from_millis(20 + self.random_u64() % 30);

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Judged, Purpose};
 use crate::core::time::Timestamp;
 use crate::proof::vouched::Bearer;
 use crate::wallet::Stepped;
+use crate::wallet::Wallets;
 use crate::wallet::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
 
 /// Whether the owner's person is enrolled, and since when.
@@ -19,7 +21,7 @@ pub struct EnrolmentState {
     pub since: Option<Timestamp>,
 }
 
-impl Keeper {
+impl Wallets {
     pub async fn enrolment(&self, bearer: &Bearer) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
@@ -29,9 +31,9 @@ impl Keeper {
         Ok(EnrolmentState { since })
     }
 
-    /// Whether [`Keeper::session_token`] is for clients.
+    /// Whether [`Wallets::session_token`] is for clients.
     pub fn offers_session_tokens(&self) -> bool {
-        self.policy.wallet.session_tokens
+        self.policy.session_tokens
     }
 
     /// A token of the verifier for its client part.
@@ -64,9 +66,9 @@ impl Keeper {
             passkey: None,
         };
         let begun = self
-            .write(move |keeper, tx| {
-                keeper.hold_user(tx, user)?;
-                keeper.begin_enrolment(tx, now, &wish)
+            .write(move |hub, tx| {
+                hub.hold_user(tx, user)?;
+                hub.begin_enrolment(tx, now, &wish)
             })
             .await?;
         let question = begun.map_err(Refusal::from)?;
@@ -75,13 +77,13 @@ impl Keeper {
         let asked = question.clone();
         let settled = judged.clone();
         let verdict = self
-            .write(move |keeper, tx| {
-                keeper.hold_user(tx, user)?;
-                let verdict = keeper.settle_enrolment(tx, now, (user, seen), &question, &judged)?;
+            .write(move |hub, tx| {
+                hub.hold_user(tx, user)?;
+                let verdict = hub.settle_enrolment(tx, now, (user, seen), &question, &judged)?;
                 let event = Self::wallet_event(&caller, now, "person.enrol", user);
-                keeper.record(tx, event.outcome(outcome(&verdict, &judged)))?;
+                hub.record(tx, event.outcome(outcome(&verdict, &judged)))?;
                 if verdict.is_ok() {
-                    keeper.tell_holder(tx, now, &caller, user, "person_enrolled")?;
+                    hub.tell_holder(tx, now, &caller, user, "person_enrolled")?;
                 }
                 Ok(verdict)
             })

@@ -1,7 +1,7 @@
 //! Keys made by a user's device and a signing server together: who owns which.
 //!
-//! 1. [`Keeper::allow_making`]: a registered device may begin; that is remembered for an hour.
-//! 2. [`Keeper::note_key`]: the key exists. It belongs to the device's user, for ever.
+//! 1. [`Wallets::allow_making`]: a registered device may begin; that is remembered for an hour.
+//! 2. [`Wallets::note_key`]: the key exists. It belongs to the device's user, for ever.
 //!
 //! Ownership is by user, not by device: a recovered share must be usable from the next phone.
 
@@ -11,13 +11,17 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::Error;
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, hours};
 use crate::proof::vouched::Bearer;
 use crate::trail::audit::Event;
+use crate::wallet::Wallets;
 use crate::wallet::device::Device;
 use crate::wallet::{Answer, DeviceId};
 
@@ -90,17 +94,21 @@ pub(crate) struct Backup {
 }
 
 impl Record for WalletKey {
-    const KIND: &'static str = "wallet_key";
+    const KIND: Kind = "wallet_key";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A device was allowed to make a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Setup {
+pub(crate) struct Setup {
     expires: Timestamp,
 }
 
 impl Record for Setup {
-    const KIND: &'static str = "wallet_setup";
+    const KIND: Kind = "wallet_setup";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// The kind of a setup's rows, for whoever removes a user.
@@ -125,7 +133,7 @@ pub struct WalletKeyState {
     pub chars: u64,
 }
 
-impl Keeper {
+impl Wallets {
     pub(crate) fn wallet_key_row(&self, key: &KeyId) -> RowId {
         self.rows.id(WalletKey::KIND, &[key.as_str().as_bytes()])
     }
@@ -137,8 +145,7 @@ impl Keeper {
     ) -> Result<Vec<WalletKeyState>, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        self.read(move |keeper, tx| keeper.wallet_keys_in(tx, user))
-            .await
+        self.read(move |hub, tx| hub.wallet_keys_in(tx, user)).await
     }
 
     pub(crate) fn wallet_keys_in(
@@ -170,30 +177,30 @@ impl Keeper {
     ) -> Result<Answer, Error> {
         let now = self.now();
         let row = self.device_row(&device);
-        self.write(move |keeper, tx| {
-            let found = keeper.peek_device(tx, row)?;
+        self.write(move |hub, tx| {
+            let found = hub.peek_device(tx, row)?;
             let Some(device) = found.filter(|device| device.deactivated.is_none()) else {
                 return Ok(Answer::Reject);
             };
-            let id = keeper.rows.id(Setup::KIND, &[&row.0, instance.as_bytes()]);
+            let id = hub.rows.id(Setup::KIND, &[&row.0, instance.as_bytes()]);
             let expires = now.plus(hours(1));
-            match keeper.rows.get::<Setup>(tx, &id)? {
+            match hub.rows.get::<Setup>(tx, &id)? {
                 Some(mut known) => {
                     known.expires = expires;
                     known.place.due = Some(expires);
-                    keeper.rows.put(tx, &mut known)?;
+                    hub.rows.put(tx, &mut known)?;
                 }
                 None => {
                     let place = Place::at(id)
                         .of(row)
-                        .ranked(keeper.sending.rank(now))
+                        .ranked(hub.sending.rank(now))
                         .due(expires);
                     let setup = Setup { expires };
-                    keeper.rows.create(tx, keeper.tenant(), place, setup)?;
+                    hub.rows.create(tx, hub.tenant(), place, setup)?;
                 }
             }
             let event = Self::use_event(&caller, now, "key.make", &device);
-            keeper.record(tx, event)?;
+            hub.record(tx, event)?;
             Ok(Answer::Allow)
         })
         .await
@@ -207,7 +214,7 @@ impl Keeper {
     ) -> Result<Answer, Error> {
         let now = self.now();
         let device = self.device_row(&notice.device);
-        self.write(move |keeper, tx| keeper.note_key_in(tx, now, &caller, &notice, device))
+        self.write(move |hub, tx| hub.note_key_in(tx, now, &caller, &notice, device))
             .await
     }
 
@@ -286,7 +293,7 @@ impl Keeper {
         device: &Stored<Device>,
     ) -> Event {
         Self::wallet_event(caller, now, action, RowId(device.user))
-            .fact("device", Self::alias(&device.id()))
+            .fact("device", device.id().alias())
     }
 }
 

@@ -4,12 +4,15 @@
 //! A person is the pair of issuer and subject. A token alone lists, adds a device while nobody is enrolled,
 //! and stores shares; it never gets a share back: that takes the owner in person ([`crate::wallet::step_up`]).
 
+mod chores;
 mod decision;
 mod device;
 mod enrolment;
 mod key;
 mod notice;
 mod operator;
+pub mod policy;
+mod service;
 mod share;
 pub mod step_up;
 mod user;
@@ -20,6 +23,8 @@ pub use device::{DeviceProof, DeviceState, IssuedChallenge, Registration};
 pub use enrolment::EnrolmentState;
 pub use key::{KeyId, KeyNotice, WalletKeyState};
 pub use operator::{ErasedUser, WalletUserState};
+pub(crate) use service::KINDS;
+pub use service::Wallets;
 pub use share::{EncryptedShare, Recovered};
 pub use user::Newness;
 

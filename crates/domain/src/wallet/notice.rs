@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::caller::Caller;
+use crate::core::message::{Channel, Message, MessageKind};
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::time::Timestamp;
-use crate::letter::message::{Channel, Message, MessageKind};
 use crate::letter::outbox::Posting;
-use crate::person::Change;
-use crate::person::account::Account;
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 use crate::proof::vouched::OWN_ISSUER;
+use crate::wallet::Wallets;
 
 /// The one recipient of news for the operator: they leave in their order.
 const OPERATOR: &str = "operator";
 
-impl Keeper {
+impl Wallets {
     /// Tells the owner what happened, over every address that an issuer verified, or that its account here
     /// has. No address, no letter: nothing else of a token is kept.
     pub(crate) fn tell_holder(
@@ -32,7 +33,7 @@ impl Keeper {
         if user.issuer == OWN_ISSUER {
             return self.tell_account(tx, now, caller, &user.subject, operation);
         }
-        let memory = self.policy.wallet.address_memory;
+        let memory = self.policy.address_memory;
         let live = user.addresses.iter();
         for address in live.filter(|address| now < address.seen.plus(memory)) {
             let message = Message {
@@ -82,7 +83,7 @@ impl Keeper {
         (caller, user, count): (&Caller, RowId, usize),
         outcome: &str,
     ) -> TxResult<()> {
-        if !self.policy.wallet.tell_operator {
+        if !self.policy.tell_operator {
             return Ok(());
         }
         let user = self.hold_user(tx, user)?;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Check, Purpose, Question};
 use crate::core::port::random::uuid;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
-use crate::core::rows::{Record, Stored};
+use crate::core::record::Record;
+use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
+use crate::wallet::Wallets;
 use crate::wallet::decision::DECISIONS;
 use crate::wallet::device::{CHALLENGES, Device};
 use crate::wallet::key::{SETUPS, WalletKey};
@@ -42,19 +45,19 @@ pub struct ErasedUser {
     pub decisions: u64,
 }
 
-impl Keeper {
+impl Wallets {
     /// Users, newest first, behind the one named.
     pub async fn wallet_users(
         self: &Arc<Self>,
         after: Option<(String, String)>,
         limit: usize,
     ) -> Result<Vec<WalletUserState>, Error> {
-        self.read(move |keeper, tx| {
+        self.read(move |hub, tx| {
             let after = match &after {
                 None => None,
                 Some((issuer, subject)) => {
-                    let row = keeper.wallet_user_of(issuer, subject);
-                    let last = keeper.hold_user(tx, row)?;
+                    let row = hub.wallet_user_of(issuer, subject);
+                    let last = hub.hold_user(tx, row)?;
                     Some((last.place.rank, row))
                 }
             };
@@ -63,10 +66,10 @@ impl Keeper {
                 after,
                 limit,
             };
-            let users = keeper.rows.children::<User>(tx, &keeper.tenant().0, page)?;
+            let users = hub.rows.children::<User>(tx, &hub.tenant().0, page)?;
             users
                 .iter()
-                .map(|user| keeper.wallet_user_state(tx, user))
+                .map(|user| hub.wallet_user_state(tx, user))
                 .collect()
         })
         .await
@@ -79,7 +82,7 @@ impl Keeper {
         Ok(WalletUserState {
             issuer: user.issuer.clone(),
             subject: user.subject.clone(),
-            alias: Self::alias(&user.id()),
+            alias: user.id().alias(),
             registered: user.created.rfc3339(),
             devices: tx.count_children(Device::KIND, &user.id())?,
             keys: tx.count_children(WalletKey::KIND, &user.id())?,
@@ -95,13 +98,8 @@ impl Keeper {
     ) -> Result<(Vec<DeviceState>, Vec<WalletKeyState>), Error> {
         let user = self.wallet_user_of(issuer, subject);
         self.known_user(user).await?;
-        self.read(move |keeper, tx| {
-            Ok((
-                keeper.devices_in(tx, user)?,
-                keeper.wallet_keys_in(tx, user)?,
-            ))
-        })
-        .await
+        self.read(move |hub, tx| Ok((hub.devices_in(tx, user)?, hub.wallet_keys_in(tx, user)?)))
+            .await
     }
 
     /// Switches a device off. Registering it again takes what a new device takes.
@@ -114,21 +112,21 @@ impl Keeper {
         let row = self.device_row(&device);
         let found = self.rows.read::<Device>(self.store.as_ref(), row).await?;
         let user = RowId(found.ok_or(Refusal::UnknownSubject)?.user);
-        self.write(move |keeper, tx| {
-            keeper.hold_user(tx, user)?;
-            let Some(mut device) = keeper.rows.get::<Device>(tx, &row)? else {
+        self.write(move |hub, tx| {
+            hub.hold_user(tx, user)?;
+            let Some(mut device) = hub.rows.get::<Device>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             if device.deactivated.is_some() {
                 return Err(Refusal::Conflict.into());
             }
             device.deactivated = Some(now);
-            keeper.rows.put(tx, &mut device)?;
+            hub.rows.put(tx, &mut device)?;
             let event = Self::wallet_event(&caller, now, "device.deactivate", user)
-                .fact("device", Self::alias(&row))
+                .fact("device", row.alias())
                 .fact("by", "operator");
-            keeper.record(tx, event)?;
-            keeper.tell_holder(tx, now, &caller, user, "device_removed")
+            hub.record(tx, event)?;
+            hub.tell_holder(tx, now, &caller, user, "device_removed")
         })
         .await?;
         self.posted(now).await;
@@ -146,15 +144,15 @@ impl Keeper {
         let now = self.now();
         let user = self.wallet_user_of(issuer, subject);
         let enrolment = self
-            .write(move |keeper, tx| {
-                keeper.hold_user(tx, user)?;
-                let Some(enrolment) = keeper.forget_enrolment(tx, user)? else {
+            .write(move |hub, tx| {
+                hub.hold_user(tx, user)?;
+                let Some(enrolment) = hub.forget_enrolment(tx, user)? else {
                     return Err(Refusal::UnknownSubject.into());
                 };
                 let event =
                     Self::wallet_event(&caller, now, "person.remove", user).fact("by", "operator");
-                keeper.record(tx, event)?;
-                keeper.tell_holder(tx, now, &caller, user, "person_removed")?;
+                hub.record(tx, event)?;
+                hub.tell_holder(tx, now, &caller, user, "person_removed")?;
                 Ok(enrolment.value)
             })
             .await?;
@@ -173,8 +171,8 @@ impl Keeper {
         let now = self.now();
         let user = self.wallet_user_of(issuer, subject);
         let (erased, enrolment) = self
-            .write(move |keeper, tx| {
-                keeper.hold_user(tx, user)?;
+            .write(move |hub, tx| {
+                hub.hold_user(tx, user)?;
                 let mut shares = 0;
                 for key in tx.children(WalletKey::KIND, &user, Page::ALL)? {
                     shares += tx.remove_children(SHARES, &key.id)?;
@@ -190,11 +188,11 @@ impl Keeper {
                 };
                 tx.remove_children(CHALLENGES, &user)?;
                 tx.remove_children(Attempts::KIND, &user)?;
-                let enrolment = keeper.forget_enrolment(tx, user)?;
-                keeper.rows.remove::<User>(tx, &user)?;
+                let enrolment = hub.forget_enrolment(tx, user)?;
+                hub.rows.remove::<User>(tx, &user)?;
                 let event =
                     Self::wallet_event(&caller, now, "user.erase", user).fact("by", "operator");
-                keeper.record(tx, event)?;
+                hub.record(tx, event)?;
                 Ok((erased, enrolment.map(|found| found.value)))
             })
             .await?;

@@ -1,9 +1,9 @@
 //! Shares of signing keys, encrypted by their owner's app and opaque to us: kept, and given back only to
 //! the owner in person.
 //!
-//! 1. [`Keeper::keep_shares`]: all or nothing, in one transaction. What is replaced stays for a while, for
+//! 1. [`Wallets::keep_shares`]: all or nothing, in one transaction. What is replaced stays for a while, for
 //!    the operator, because a stolen token could destroy a share with garbage.
-//! 2. [`Keeper::recover_shares`]: always a step-up; only then keys are looked at, and nothing tells an
+//! 2. [`Wallets::recover_shares`]: always a step-up; only then keys are looked at, and nothing tells an
 //!    unknown key from another user's or from one without a share. Every way in hears of it.
 
 use std::sync::Arc;
@@ -11,14 +11,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::proof::vouched::Bearer;
 use crate::wallet::Stepped;
+use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::key::{Backup, KeyId, WalletKey};
 use crate::wallet::step_up::passkey::Step;
@@ -57,7 +61,9 @@ pub(crate) struct Share {
 }
 
 impl Record for Share {
-    const KIND: &'static str = "wallet_share";
+    const KIND: Kind = "wallet_share";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A recovery that waits for its verifier.
@@ -68,7 +74,7 @@ enum First {
     Passed,
 }
 
-impl Keeper {
+impl Wallets {
     fn share_row(&self, key: RowId, revision: u32) -> RowId {
         self.rows
             .id(Share::KIND, &[&key.0, &revision.to_be_bytes()])
@@ -76,7 +82,7 @@ impl Keeper {
 
     /// Most characters of a share.
     pub fn longest_share(&self) -> usize {
-        self.policy.wallet.longest_share
+        self.policy.longest_share
     }
 
     /// Step 1. `Forbidden { need: "key" }`: some key is not the user's, whether it exists or not.
@@ -89,19 +95,18 @@ impl Keeper {
         let now = self.now();
         let user = self.wallet_user(&bearer);
         self.known_user(user).await?;
-        self.write(move |keeper, tx| {
-            keeper.hold_user(tx, user)?;
-            let policy = &keeper.policy.wallet;
-            keeper.spend_call(tx, now, (user, "shares"), policy.share_calls)?;
-            if policy.enrolled_only && !keeper.can_step_up(tx, user)? {
+        self.write(move |hub, tx| {
+            hub.hold_user(tx, user)?;
+            let policy = &hub.policy;
+            hub.spend_call(tx, now, (user, "shares"), policy.share_calls)?;
+            if policy.enrolled_only && !hub.can_step_up(tx, user)? {
                 return Ok(Err(StepUpRefusal::NotEnrolled.into()));
             }
             let mut keys = Vec::with_capacity(shares.len());
             for share in &shares {
                 keys.push(
-                    keeper
-                        .rows
-                        .get::<WalletKey>(tx, &keeper.wallet_key_row(&share.key))?,
+                    hub.rows
+                        .get::<WalletKey>(tx, &hub.wallet_key_row(&share.key))?,
                 );
             }
             let mine = |key: &Option<crate::core::rows::Stored<WalletKey>>| match key {
@@ -115,15 +120,15 @@ impl Keeper {
             for (share, key) in shares.iter().zip(keys) {
                 let mut key = match key {
                     Some(key) => key,
-                    None => keeper.own_key(tx, now, user, &share.key, None)?,
+                    None => hub.own_key(tx, now, user, &share.key, None)?,
                 };
                 total += share.text.len();
-                keeper.keep_share(tx, now, &mut key, &share.text)?;
+                hub.keep_share(tx, now, &mut key, &share.text)?;
             }
             let event = Self::wallet_event(&caller, now, "share.keep", user)
                 .fact("keys", shares.len().to_string())
                 .fact("chars", total.to_string());
-            keeper.record(tx, event)?;
+            hub.record(tx, event)?;
             Ok(Ok(()))
         })
         .await?
@@ -143,7 +148,7 @@ impl Keeper {
             .rows
             .get::<Share>(tx, &self.share_row(key.id(), last))?
         {
-            old.place.due = Some(now.plus(self.policy.wallet.replaced_shares));
+            old.place.due = Some(now.plus(self.policy.replaced_shares));
             self.rows.put(tx, &mut old)?;
         }
         if let Some(oldest) = revision.checked_sub(REPLACED + 1) {
@@ -194,8 +199,8 @@ impl Keeper {
                 let judged = self.liveness.judge(&asked.question, &evidence).await;
                 drop(evidence);
                 let verdict = self
-                    .write(move |keeper, tx| {
-                        keeper.settle_recovery(tx, now, (&caller, user, count), &asked, &judged)
+                    .write(move |hub, tx| {
+                        hub.settle_recovery(tx, now, (&caller, user, count), &asked, &judged)
                     })
                     .await?;
                 if verdict.is_err() {
@@ -206,7 +211,7 @@ impl Keeper {
         };
         self.posted(now).await;
         let done = self
-            .read(move |keeper, tx| keeper.shares_in(tx, user, &keys))
+            .read(move |hub, tx| hub.shares_in(tx, user, &keys))
             .await?;
         Ok(Stepped { done, for_client })
     }
@@ -224,26 +229,26 @@ impl Keeper {
         loop {
             let (wish, caller) = (wish.clone(), caller.clone());
             let first = self
-                .write(move |keeper, tx| {
-                    keeper.hold_user(tx, wish.user)?;
+                .write(move |hub, tx| {
+                    hub.hold_user(tx, wish.user)?;
                     if !spent {
-                        let rate = keeper.policy.wallet.share_calls;
-                        keeper.spend_call(tx, now, (wish.user, "shares"), rate)?;
+                        let rate = hub.policy.share_calls;
+                        hub.spend_call(tx, now, (wish.user, "shares"), rate)?;
                     }
-                    if !keeper.has_verifier() {
+                    if !hub.has_verifier() {
                         return Ok(First::Refused(StepUpRefusal::NoVerifier.into()));
                     }
-                    match keeper.begin_step_up(tx, now, &wish)? {
+                    match hub.begin_step_up(tx, now, &wish)? {
                         Begin::Ask(asked) => Ok(First::Ask(asked)),
                         Begin::Wait => Ok(First::Wait),
                         Begin::Passed => {
                             let about = (&caller, wish.user, count);
-                            keeper.note_recovery(tx, now, about, "done")?;
+                            hub.note_recovery(tx, now, about, "done")?;
                             Ok(First::Passed)
                         }
                         Begin::Refused(refusal) => {
                             let about = (&caller, wish.user, count);
-                            keeper.note_recovery(tx, now, about, "refused")?;
+                            hub.note_recovery(tx, now, about, "refused")?;
                             Ok(First::Refused(refusal))
                         }
                     }

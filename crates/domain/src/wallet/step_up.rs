@@ -9,65 +9,27 @@
 
 pub mod passkey;
 
+pub use crate::core::error::{PasskeyRefusal, StepUpRefusal};
+pub use crate::core::port::liveness::Evidence;
+
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
 use crate::core::port::liveness::{Check, Judged, Judgement, Purpose, Question};
 use crate::core::port::random::uuid;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
-use crate::core::secret::SecretText;
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::limit::rate::Rate;
-
-/// What a client shows of its owner. Never logged, never stored, dropped when the verifier has answered.
-#[derive(Debug)]
-pub struct Evidence {
-    pub scan: SecretText,
-    pub image: SecretText,
-    pub small_image: SecretText,
-    /// The client part's own name, which verifiers need.
-    pub agent: String,
-    pub session: Option<String>,
-    /// The address it came from.
-    pub client: String,
-}
+use crate::wallet::Wallets;
 
 /// What came with a call that may need a step-up.
 #[derive(Debug, Default)]
 pub struct Shown {
     pub evidence: Option<Evidence>,
     pub passkey: Option<passkey::Assertion>,
-}
-
-/// Why a step-up did not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepUpRefusal {
-    /// It is needed, and nothing complete was shown.
-    Missing,
-    /// The verifier said no. For whatever reason: no oracle.
-    Failed { for_client: Option<String> },
-    /// Nobody was enrolled, so nobody can be recognised.
-    NotEnrolled,
-    /// Somebody is enrolled already.
-    Enrolled,
-    /// Another enrolment of this user is in progress.
-    Enrolling,
-    /// The verifier did not answer.
-    Unreachable,
-    /// The verifier answered in a way that cannot be trusted.
-    Untrustworthy,
-    /// There is no verifier.
-    NoVerifier,
-    /// The same for owners who have a passkey, or are to have one.
-    Passkey(passkey::PasskeyRefusal),
-}
-
-impl From<StepUpRefusal> for Refusal {
-    fn from(refusal: StepUpRefusal) -> Self {
-        Self::StepUp(refusal)
-    }
 }
 
 /// Who was enrolled with the verifier.
@@ -91,7 +53,9 @@ pub(crate) enum State {
 }
 
 impl Record for Enrolment {
-    const KIND: &'static str = "wallet_enrolment";
+    const KIND: Kind = "wallet_enrolment";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 impl Enrolment {
@@ -105,10 +69,12 @@ impl Enrolment {
 
 /// Evidence that was accepted. Its id is a keyed hash; nothing else is kept of it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Seen {}
+pub(crate) struct Seen {}
 
 impl Record for Seen {
-    const KIND: &'static str = "wallet_evidence";
+    const KIND: Kind = "wallet_evidence";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Refused attempts of one user, and those in flight.
@@ -119,7 +85,9 @@ pub(crate) struct Attempts {
 }
 
 impl Record for Attempts {
-    const KIND: &'static str = "wallet_attempts";
+    const KIND: Kind = "wallet_attempts";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Longer than any verifier is waited for. An attempt that is never settled counts as refused then.
@@ -194,7 +162,7 @@ pub(crate) struct Wish {
     pub(crate) passkey: Option<passkey::Judged>,
 }
 
-impl Keeper {
+impl Wallets {
     pub(crate) fn enrolment_row(&self, user: RowId) -> RowId {
         self.rows.id(Enrolment::KIND, &[&user.0])
     }
@@ -273,7 +241,7 @@ impl Keeper {
         };
         let attempt = self.random_u64();
         let mut attempts = self.attempts(tx, wish.user)?;
-        match attempts.reserve(now, self.policy.wallet.refusals, attempt) {
+        match attempts.reserve(now, self.policy.refusals, attempt) {
             Reserve::Wait => return Ok(Begin::Wait),
             Reserve::Limited { until } => {
                 return Ok(Begin::Refused(Refusal::Limited { until }));
@@ -341,9 +309,7 @@ impl Keeper {
         let found = self.rows.get::<Enrolment>(tx, &row)?;
         match found.as_ref().map(|found| found.state) {
             Some(State::Active { .. }) => return Ok(Err(StepUpRefusal::Enrolled)),
-            Some(State::Pending { started })
-                if now < started.plus(self.policy.wallet.enrolment_life) =>
-            {
+            Some(State::Pending { started }) if now < started.plus(self.policy.enrolment_life) => {
                 return Ok(Err(StepUpRefusal::Enrolling));
             }
             _ => {}
@@ -422,7 +388,7 @@ impl Keeper {
         now: Timestamp,
         user: RowId,
     ) -> TxResult<()> {
-        let forgotten = self.policy.wallet.refusals.count.saturating_sub(1) as usize;
+        let forgotten = self.policy.refusals.count.saturating_sub(1) as usize;
         let mut attempts = self.attempts(tx, user)?;
         attempts.in_flight.clear();
         attempts.refused = vec![now; forgotten];
@@ -440,7 +406,7 @@ impl Keeper {
             return Ok(false);
         }
         self.rows.remove::<Seen>(tx, &evidence)?;
-        let place = Place::at(evidence).due(now.plus(self.policy.wallet.evidence_memory));
+        let place = Place::at(evidence).due(now.plus(self.policy.evidence_memory));
         self.rows.create(tx, self.tenant(), place, Seen {})?;
         Ok(true)
     }
@@ -449,7 +415,7 @@ impl Keeper {
         judged
             .for_client
             .clone()
-            .filter(|_| self.policy.wallet.tell_client)
+            .filter(|_| self.policy.tell_client)
     }
 }
 

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, days};
 use crate::limit::rate::Rate;
-use crate::proof::vouched::Bearer;
+use crate::proof::vouched::{Bearer, Need};
 use crate::trail::audit::Event;
+use crate::wallet::Wallets;
 use crate::wallet::step_up::Enrolment;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +63,9 @@ impl User {
 }
 
 impl Record for User {
-    const KIND: &'static str = "wallet_user";
+    const KIND: Kind = "wallet_user";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
 /// Whether a call made something or found it.
@@ -69,7 +75,13 @@ pub enum Newness {
     Known,
 }
 
-impl Keeper {
+impl Wallets {
+    /// Believes a token of a trusted issuer, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden`
+    /// (no such scope). `Unavailable`: the issuer's keys cannot be had.
+    pub async fn bearer(&self, text: &str, need: Need) -> Result<Bearer, Error> {
+        self.judge_bearer(text, need).await
+    }
+
     /// Creates the bearer's record, unless it is there. Of parallel first calls exactly one creates it. Apps
     /// call it after every sign-in, so here the server learns where the owner is reached.
     pub async fn register_user(
@@ -79,7 +91,7 @@ impl Keeper {
     ) -> Result<Newness, Error> {
         let now = self.now();
         let row = self.wallet_user(&bearer);
-        let memory = self.policy.wallet.address_memory;
+        let memory = self.policy.address_memory;
         let found = self.rows.read::<User>(self.store.as_ref(), row).await?;
         if let Some(mut found) = found {
             let news = bearer.email();
@@ -87,18 +99,18 @@ impl Keeper {
                 return Ok(Newness::Known);
             }
         }
-        self.write(move |keeper, tx| {
-            if let Some(mut known) = keeper.rows.get::<User>(tx, &row)? {
+        self.write(move |hub, tx| {
+            if let Some(mut known) = hub.rows.get::<User>(tx, &row)? {
                 if let Some(email) = bearer.email()
                     && known.learn(now, email, memory)
                 {
-                    keeper.rows.put(tx, &mut known)?;
+                    hub.rows.put(tx, &mut known)?;
                 }
                 return Ok(Newness::Known);
             }
             let place = Place::at(row)
-                .of(keeper.tenant().0)
-                .ranked(keeper.sending.rank(now));
+                .of(hub.tenant().0)
+                .ranked(hub.sending.rank(now));
             let mut user = User {
                 issuer: bearer.issuer().to_owned(),
                 subject: bearer.subject().to_owned(),
@@ -108,9 +120,9 @@ impl Keeper {
             if let Some(email) = bearer.email() {
                 user.learn(now, email, memory);
             }
-            keeper.rows.create(tx, keeper.tenant(), place, user)?;
+            hub.rows.create(tx, hub.tenant(), place, user)?;
             let event = Self::wallet_event(&caller, now, "user.register", row);
-            keeper.record(tx, event.fact("issuer", bearer.issuer()))?;
+            hub.record(tx, event.fact("issuer", bearer.issuer()))?;
             Ok(Newness::New)
         })
         .await
@@ -162,7 +174,7 @@ impl Keeper {
         action: &str,
         user: RowId,
     ) -> Event {
-        Event::new(caller.surface, now, action, Self::alias(&user)).by(caller)
+        Event::new(caller.surface, now, action, user.alias()).by(caller)
     }
 }
 

@@ -37,7 +37,12 @@ const HEAD: Kind = "audit_head";
 const EVENT: Kind = "audit";
 
 async fn events(kit: &Kit) -> Vec<Event> {
-    let mut events = kit.keeper.audit_events(None, 10_000).await.unwrap();
+    let mut events = kit
+        .services
+        .operators
+        .audit_events(None, 10_000)
+        .await
+        .unwrap();
     events.reverse();
     events
 }
@@ -70,9 +75,12 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
         .unwrap_err();
     let link = courier.link_to(MAIL).unwrap();
     let token = link.rsplit('/').next().unwrap().to_owned();
-    then(&kit, kit.keeper.cancel_recovery("test", token))
-        .await
-        .unwrap();
+    then(
+        &kit,
+        kit.services.guarded_keys.cancel_recovery("test", token),
+    )
+    .await
+    .unwrap();
     owner.start(MAIL).await.unwrap();
     then(&kit, owner.recover(MAIL, &code(), None))
         .await
@@ -88,9 +96,12 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
         .await
         .unwrap_err();
     then(&kit, owner.remove("1234", MAIL)).await.unwrap();
-    then(&kit, kit.keeper.delete_key("test", owner.key))
-        .await
-        .unwrap();
+    then(
+        &kit,
+        kit.services.guarded_keys.delete_key("test", owner.key),
+    )
+    .await
+    .unwrap();
     then(&kit, import(&kit)).await;
     let expected = [
         ("key.create", "done"),
@@ -135,7 +146,7 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
         .filter(|event| event.action == "message.sent")
         .count();
     assert_eq!(sent, courier.letters().len());
-    let verdict = kit.keeper.verify_audit(None).await.unwrap();
+    let verdict = kit.services.operators.verify_audit(None).await.unwrap();
     assert_eq!((verdict.events, verdict.waiting), (found.len() as u64, 0));
     assert!(verdict.findings.is_empty());
 }
@@ -149,14 +160,22 @@ async fn import(kit: &Kit) {
         failed: 0,
         first_failure: None,
     };
-    kit.keeper.import_key("test", key).await.unwrap();
+    kit.services
+        .guarded_keys
+        .import_key("test", key)
+        .await
+        .unwrap();
     let contact = ImportedContact {
         hash: vec![7; 32],
         verified: true,
         failed: 0,
         first_failure: None,
     };
-    kit.keeper.import_contact("test", contact).await.unwrap();
+    kit.services
+        .guarded_keys
+        .import_contact("test", contact)
+        .await
+        .unwrap();
 }
 
 async fn what_is_refused_without_a_trace_in_the_state_leaves_no_event(backing: Backing) {
@@ -178,11 +197,13 @@ async fn what_is_refused_without_a_trace_in_the_state_leaves_no_event(backing: B
     owner.start(MAIL).await.unwrap_err();
     owner.confirm(MAIL, "123456").await.unwrap_err();
     owner.confirm("nobody@b.co", "123456").await.unwrap_err();
-    kit.keeper
+    kit.services
+        .guarded_keys
         .running_recovery("nothing".to_owned())
         .await
         .unwrap_err();
-    kit.keeper
+    kit.services
+        .guarded_keys
         .cancel_recovery("test", "nothing".to_owned())
         .await
         .unwrap_err();
@@ -237,11 +258,16 @@ async fn chained(backing: &Backing) -> (Kit, Owner) {
 
 async fn open_and_link(kit: &Kit, owner: &Owner) {
     owner.open("1234").await.unwrap();
-    assert_eq!(kit.keeper.link_audit().await.unwrap(), 1);
+    assert_eq!(kit.services.upkeep.link_audit().await.unwrap(), 1);
 }
 
 async fn findings(kit: &Kit, anchor: Option<&Checkpoint>) -> Vec<String> {
-    let verdict: Verdict = kit.keeper.verify_audit(anchor.cloned()).await.unwrap();
+    let verdict: Verdict = kit
+        .services
+        .operators
+        .verify_audit(anchor.cloned())
+        .await
+        .unwrap();
     verdict.findings
 }
 
@@ -350,7 +376,13 @@ async fn a_cut_off_end_is_found(backing: Backing) {
     let (head, links) = (rows(&kit, HEAD).await, rows(&kit, LINK).await);
     open_and_link(&kit, &owner).await;
     open_and_link(&kit, &owner).await;
-    let anchor = kit.keeper.audit_checkpoint().await.unwrap().unwrap();
+    let anchor = kit
+        .services
+        .upkeep
+        .audit_checkpoint()
+        .await
+        .unwrap()
+        .unwrap();
     assert!(findings(&kit, Some(&anchor)).await.is_empty());
     // Links without their head, a head without its links, and then both as they were before.
     overwrite(&kit, HEAD, &head).await;
@@ -376,7 +408,13 @@ async fn an_old_database_that_was_put_back_is_found(backing: Backing) {
     let links = rows(&kit, LINK).await;
     owner.open("9999").await.unwrap_err();
     kit.run_jobs().await;
-    let anchor = kit.keeper.audit_checkpoint().await.unwrap().unwrap();
+    let anchor = kit
+        .services
+        .upkeep
+        .audit_checkpoint()
+        .await
+        .unwrap()
+        .unwrap();
     for row in rows(&kit, LINK)
         .await
         .iter()
@@ -410,7 +448,13 @@ async fn a_changed_event_that_is_not_linked_yet_is_found(backing: Backing) {
 
 async fn a_forged_checkpoint_is_found(backing: Backing) {
     let (kit, _) = chained(&backing).await;
-    let sound = kit.keeper.audit_checkpoint().await.unwrap().unwrap();
+    let sound = kit
+        .services
+        .upkeep
+        .audit_checkpoint()
+        .await
+        .unwrap()
+        .unwrap();
     assert!(findings(&kit, Some(&sound)).await.is_empty());
     let forged = [
         Checkpoint {
@@ -448,17 +492,17 @@ async fn two_nodes_link_one_chain(backing: Backing) {
         owner.open("1234").await.unwrap();
         there.open("1234").await.unwrap();
         let jobs = [&kit, &other, &kit, &other].map(|kit| {
-            let keeper = Arc::clone(&kit.keeper);
-            tokio::spawn(async move { keeper.link_audit().await.unwrap() })
+            let services = kit.services.clone();
+            tokio::spawn(async move { services.upkeep.link_audit().await.unwrap() })
         });
         let mut linked = 0;
         for job in jobs {
             linked += job.await.unwrap();
         }
-        linked += kit.keeper.link_audit().await.unwrap();
+        linked += kit.services.upkeep.link_audit().await.unwrap();
         assert_eq!(linked, 2);
     }
-    let verdict = other.keeper.verify_audit(None).await.unwrap();
+    let verdict = other.services.operators.verify_audit(None).await.unwrap();
     assert_eq!((verdict.events, verdict.waiting), (25, 0));
     assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
 }
@@ -472,7 +516,7 @@ async fn a_database_that_is_away_is_no_finding(backing: Backing) {
         .await;
     for reads in 0..8 {
         store.refuse_reads_after(reads);
-        let verdict = kit.keeper.verify_audit(None).await;
+        let verdict = kit.services.operators.verify_audit(None).await;
         assert!(
             matches!(verdict, Err(Error::Unavailable(_))),
             "after {reads}: {verdict:?}"

@@ -22,7 +22,12 @@ async fn faulty(backing: &Backing) -> (Arc<FaultyStore>, Kit) {
 }
 
 async fn failed(owner: &Owner) -> u32 {
-    let state = owner.keeper.key_state(owner.key).await.unwrap();
+    let state = owner
+        .services
+        .guarded_keys
+        .key_state(owner.key)
+        .await
+        .unwrap();
     state.failed_guesses
 }
 
@@ -61,7 +66,7 @@ async fn what_cannot_be_recorded_is_not_judged(backing: Backing) {
         outcome(owner.confirm("a@b.co", "123456").await),
         Outcome::Unavailable
     );
-    assert!(kit.keeper.ready().await.is_err());
+    assert!(kit.services.ready().await.is_err());
     store.give_back();
     assert_eq!(failed(&owner).await, 0);
     assert_eq!(kit.courier.letters().len(), letters);
@@ -97,7 +102,7 @@ async fn a_verdict_that_cannot_be_recorded_is_not_told(backing: Backing) {
 async fn ten_deaths_are_ten_tries(backing: Backing) {
     let (store, kit) = faulty(&backing).await;
     let owner = Owner::of(&kit, "1234").await;
-    let first = kit.keeper.now();
+    let first = kit.services.now();
     for _ in 0..10 {
         store.refuse_writes_after(1);
         assert_eq!(outcome(owner.open("9999").await), Outcome::Unavailable);
@@ -184,12 +189,17 @@ async fn a_letter_is_queued_with_its_cause_or_not_at_all(backing: Backing) {
             Outcome::Unavailable
         );
         store.give_back();
-        assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 0);
-        let state = kit.keeper.key_state(owner.key).await.unwrap();
+        assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
+        let state = kit
+            .services
+            .guarded_keys
+            .key_state(owner.key)
+            .await
+            .unwrap();
         assert!(state.contacts.is_empty());
     }
     owner.add("1234", "a@b.co").await.unwrap();
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 1);
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 1);
 }
 
 /// A caller who goes away after the reservation does not leave it to expire as a failure.

@@ -50,7 +50,8 @@ fn tried(kit: &Kit, address: &str) -> Vec<String> {
 /// The outcomes in the audit trail of letters about `operation`, newest first.
 async fn audited(kit: &Kit, operation: &str) -> Vec<String> {
     let events = kit
-        .keeper
+        .services
+        .operators
         .audit_events(None, 10_000)
         .await
         .unwrap()
@@ -88,7 +89,7 @@ async fn letters_to_one_address_keep_their_order(backing: Backing) {
     kit.clock.advance(Duration::from_mins(5));
     kit.run_jobs().await;
     assert_eq!(kit.courier.operations_to(MAIL), order);
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 0);
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
 }
 
 async fn a_letter_that_rests_holds_up_nobody_else(backing: Backing) {
@@ -106,19 +107,19 @@ async fn a_letter_that_rests_holds_up_nobody_else(backing: Backing) {
     }
     assert_eq!(kit.courier.operations_to(PHONE), ["pin_changed"; 3]);
     assert_eq!(kit.courier.operations_to(MAIL), [""; 0]);
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 3);
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 3);
 }
 
 async fn later_is_tried_again_ever_more_slowly(backing: Backing) {
     let (kit, owner) = ready(&backing).await;
     kit.courier.answer(later());
-    let begin = kit.keeper.now();
+    let begin = kit.services.now();
     owner.start(MAIL).await.unwrap();
     let mut moments = Vec::new();
     for second in 0..1300 {
         kit.clock.set(begin.plus(Duration::from_secs(second)));
         // Jobs look as often as they like: a letter that rests is left alone.
-        if kit.keeper.dispatch(kit.keeper.now()).await.unwrap() == 0
+        if kit.services.upkeep.deliver().await.unwrap() == 0
             && kit.courier.tries().len() > moments.len()
         {
             moments.push(second);
@@ -140,9 +141,8 @@ async fn the_letters_of_a_killed_dispatcher_come_back(backing: Backing) {
     let (kit, owner) = ready(&backing).await;
     owner.start(MAIL).await.unwrap();
     kit.courier.hang();
-    let keeper = Arc::clone(&kit.keeper);
-    let now = keeper.now();
-    let dispatcher = tokio::spawn(async move { keeper.dispatch(now).await });
+    let services = kit.services.clone();
+    let dispatcher = tokio::spawn(async move { services.upkeep.deliver().await });
     // The letter is with the provider once it is claimed: its row is due later than now.
     while kit.courier.hanging() == 0 {
         tokio::task::yield_now().await;
@@ -185,17 +185,16 @@ async fn two_dispatchers_send_each_letter_once(backing: Backing) {
             .unwrap();
         owner.change("1234", "1234").await.unwrap();
     }
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 24);
-    let now = kit.keeper.now();
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 24);
     let jobs = [&kit, &other, &kit, &other].map(|kit| {
-        let keeper = Arc::clone(&kit.keeper);
-        tokio::spawn(async move { keeper.dispatch(now).await.unwrap() })
+        let services = kit.services.clone();
+        tokio::spawn(async move { services.upkeep.deliver().await.unwrap() })
     });
     let mut sent = 0;
     for job in jobs {
         sent += job.await.unwrap();
     }
-    sent += kit.keeper.dispatch(now).await.unwrap();
+    sent += kit.services.upkeep.deliver().await.unwrap();
     assert_eq!(sent, 24);
     assert_eq!(kit.courier.tries().len(), 24);
     let ids: BTreeSet<_> = kit
@@ -212,14 +211,14 @@ async fn a_code_is_given_up_when_it_is_over_and_a_notice_after_two_weeks(backing
     kit.courier.answer(later());
     owner.start(MAIL).await.unwrap();
     owner.remove("1234", PHONE).await.unwrap();
-    let begin = kit.keeper.now();
-    while kit.keeper.now() < begin.plus(Duration::from_mins(65)) {
+    let begin = kit.services.now();
+    while kit.services.now() < begin.plus(Duration::from_mins(65)) {
         kit.clock.advance(Duration::from_mins(1));
         kit.run_jobs().await;
     }
     assert_eq!(audited(&kit, "reset_pin").await, ["expired"]);
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 1);
-    while kit.keeper.now() < begin.plus(days(14)) {
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 1);
+    while kit.services.now() < begin.plus(days(14)) {
         assert_eq!(audited(&kit, "contact_removed").await, [""; 0]);
         kit.clock.advance(Duration::from_hours(12));
         kit.run_jobs().await;
@@ -227,7 +226,7 @@ async fn a_code_is_given_up_when_it_is_over_and_a_notice_after_two_weeks(backing
     kit.clock.advance(Duration::from_hours(1));
     kit.run_jobs().await;
     assert_eq!(audited(&kit, "contact_removed").await, ["expired"]);
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 0);
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
     assert!(kit.courier.letters().is_empty());
 }
 
@@ -240,7 +239,7 @@ async fn a_code_that_is_over_is_not_sent_any_more(backing: Backing) {
     kit.run_jobs().await;
     assert_eq!(tried(&kit, MAIL), ["pin_changed"]);
     assert_eq!(audited(&kit, "reset_pin").await, ["expired"]);
-    assert_eq!(kit.keeper.waiting_letters().await.unwrap(), 0);
+    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
 }
 
 async fn a_refused_letter_is_given_up_at_once(backing: Backing) {

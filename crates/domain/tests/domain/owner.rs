@@ -1,18 +1,16 @@
-//! A key's owner, and everybody else who knows its id: short ways to call the keeper.
-
-use std::sync::Arc;
+//! A key's owner, and everybody else who knows its id: short ways to call the services.
 
 use domain::contact::Address;
 use domain::custody::{EncryptionKey, KeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
-use domain::{Caller, Error, Keeper, Refusal};
+use domain::{Caller, Error, Refusal, Services};
 use testkit::Kit;
 
 /// Somebody who calls about one key.
 #[derive(Clone)]
 pub(crate) struct Owner {
-    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) services: Services,
     pub(crate) key: KeyId,
 }
 
@@ -42,50 +40,63 @@ pub(crate) fn address(text: &str) -> Address {
 
 impl Owner {
     pub(crate) async fn of(kit: &Kit, with: &str) -> Self {
-        let keeper = Arc::clone(&kit.keeper);
-        let key = keeper.create_key(caller(), pin(with)).await.unwrap();
-        Self { keeper, key }
+        let services = kit.services.clone();
+        let key = services
+            .guarded_keys
+            .create_key(caller(), pin(with))
+            .await
+            .unwrap();
+        Self { services, key }
     }
 
-    /// The same key at another keeper.
+    /// The same key at another services.
     pub(crate) fn at(&self, kit: &Kit) -> Self {
         Self {
-            keeper: Arc::clone(&kit.keeper),
+            services: kit.services.clone(),
             key: self.key,
         }
     }
 
     pub(crate) async fn open(&self, with: &str) -> Result<EncryptionKey, Error> {
-        let opened = self.keeper.open_key(caller(), self.key, pin(with)).await?;
+        let opened = self
+            .services
+            .guarded_keys
+            .open_key(caller(), self.key, pin(with))
+            .await?;
         Ok(opened.content)
     }
 
     pub(crate) async fn change(&self, with: &str, new: &str) -> Result<(), Error> {
-        self.keeper
+        self.services
+            .guarded_keys
             .change_pin(caller(), self.key, pin(with), pin(new))
             .await
     }
 
     pub(crate) async fn add(&self, with: &str, contact: &str) -> Result<(), Error> {
-        self.keeper
+        self.services
+            .guarded_keys
             .add_contact(caller(), self.key, pin(with), address(contact))
             .await
     }
 
     pub(crate) async fn remove(&self, with: &str, contact: &str) -> Result<(), Error> {
-        self.keeper
+        self.services
+            .guarded_keys
             .remove_contact(caller(), self.key, pin(with), address(contact))
             .await
     }
 
     pub(crate) async fn confirm(&self, contact: &str, code: &str) -> Result<(), Error> {
-        self.keeper
+        self.services
+            .guarded_keys
             .confirm_contact(caller(), self.key, address(contact), secret(code))
             .await
     }
 
     pub(crate) async fn start(&self, contact: &str) -> Result<(), Error> {
-        self.keeper
+        self.services
+            .guarded_keys
             .start_recovery(caller(), self.key, address(contact))
             .await
     }
@@ -96,7 +107,8 @@ impl Owner {
         code: &str,
         new: Option<&str>,
     ) -> Result<(), Error> {
-        self.keeper
+        self.services
+            .guarded_keys
             .recover(
                 caller(),
                 self.key,

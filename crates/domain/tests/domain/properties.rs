@@ -1,4 +1,4 @@
-//! Random schedules against the real keeper and the model, side by side: every answer, every letter.
+//! Random schedules against the real services and the model, side by side: every answer, every letter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,7 +152,7 @@ fn parts(step: &Step) -> Vec<Step> {
     }
 }
 
-/// The keeper and the model, and what an attacker could have written down.
+/// The services and the model, and what an attacker could have written down.
 struct Run {
     backing: Backing,
     faulty: Arc<FaultyStore>,
@@ -189,7 +189,7 @@ impl Run {
     }
 
     fn now(&self) -> Timestamp {
-        self.kit.keeper.now()
+        self.kit.services.now()
     }
 
     /// The process ends, and another begins on the same rows.
@@ -328,10 +328,21 @@ impl Run {
         };
         let expected = self.model.cancel(now, number);
         for _ in 0..2 {
-            let seen = self.owner.keeper.running_recovery(token.clone()).await;
+            let seen = self
+                .owner
+                .services
+                .guarded_keys
+                .running_recovery(token.clone())
+                .await;
             assert_eq!(outcome(seen), expected, "looking changes nothing");
         }
-        let real = outcome(self.owner.keeper.cancel_recovery("test", token).await);
+        let real = outcome(
+            self.owner
+                .services
+                .guarded_keys
+                .cancel_recovery("test", token)
+                .await,
+        );
         (real, expected)
     }
 
@@ -399,7 +410,7 @@ proptest! {
                 assert_eq!(opened, content);
             }
             run.kit.run_jobs().await;
-            let verdict = run.kit.keeper.verify_audit(None).await.unwrap();
+            let verdict = run.kit.services.operators.verify_audit(None).await.unwrap();
             assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
         });
     }

@@ -48,7 +48,7 @@ fn rotated(root: Root) -> FixedRoots {
 }
 
 async fn progress(kit: &Kit, root: Root) -> Progress {
-    let states = kit.keeper.root_states().await.unwrap();
+    let states = kit.services.upkeep.root_states().await.unwrap();
     let state = states.iter().find(|state| state.root == root).unwrap();
     state.progress
 }
@@ -312,7 +312,12 @@ async fn rows_that_do_not_open_keep_no_other_from_it(backing: Backing) {
         unreadable: 0,
     };
     assert_eq!(progress(&kit, Root::Recovery).await, recovery);
-    let events = kit.keeper.audit_events(None, 100).await.unwrap();
+    let events = kit
+        .services
+        .operators
+        .audit_events(None, 100)
+        .await
+        .unwrap();
     let walks: Vec<_> = events
         .iter()
         .filter(|event| event.action == "root.reseal" && event.subject == "data")

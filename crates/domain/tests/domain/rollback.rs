@@ -67,12 +67,21 @@ async fn put_back(kit: &Kit, rows: &[AnyRow]) {
 }
 
 async fn anchor(kit: &Kit) -> Checkpoint {
-    while kit.keeper.link_audit().await.unwrap() > 0 {}
-    kit.keeper.audit_checkpoint().await.unwrap().unwrap()
+    while kit.services.upkeep.link_audit().await.unwrap() > 0 {}
+    kit.services
+        .upkeep
+        .audit_checkpoint()
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn standing(kit: &Kit, anchor: &Checkpoint) -> Standing {
-    let found = kit.keeper.standing(kit.store.as_ref(), Some(anchor)).await;
+    let found = kit
+        .services
+        .upkeep
+        .standing(kit.store.as_ref(), Some(anchor))
+        .await;
     found.unwrap()
 }
 
@@ -82,9 +91,9 @@ async fn is_older(kit: &Kit, anchor: &Checkpoint) -> bool {
 
 /// What an operator's `--accept-rollback` does.
 async fn accept(kit: &Kit, anchor: &Checkpoint) {
-    kit.keeper.begin_era(Some(anchor)).await.unwrap();
+    kit.services.upkeep.begin_era(Some(anchor)).await.unwrap();
     assert_eq!(standing(kit, anchor).await, Standing::Burning);
-    while !kit.keeper.burn_some().await.unwrap().done {}
+    while !kit.services.upkeep.burn_some().await.unwrap().done {}
     assert_eq!(standing(kit, anchor).await, Standing::Current);
 }
 
@@ -126,7 +135,12 @@ async fn an_older_database_is_noticed_and_one_as_new_is_not(backing: Backing) {
     // Events that are not linked yet are no reason for an alarm: an anchor may lag.
     owner.open("9999").await.unwrap_err();
     assert_eq!(standing(&kit, &seen[4].1).await, Standing::Current);
-    let none = kit.keeper.standing(kit.store.as_ref(), None).await.unwrap();
+    let none = kit
+        .services
+        .upkeep
+        .standing(kit.store.as_ref(), None)
+        .await
+        .unwrap();
     assert_eq!(none, Standing::Current, "without an anchor nothing tells");
 }
 
@@ -306,7 +320,11 @@ async fn a_recovery_that_was_stopped_does_not_come_back(backing: Backing) {
     let old = snapshot(&kit).await;
     let link = kit.courier.link_to(MAIL).unwrap();
     let token = link.rsplit('/').next().unwrap().to_owned();
-    let stop = kit.keeper.cancel_recovery("test", token).await;
+    let stop = kit
+        .services
+        .guarded_keys
+        .cancel_recovery("test", token)
+        .await;
     stop.unwrap();
     let newest = anchor(&kit).await;
     put_back(&kit, &old).await;
@@ -334,16 +352,21 @@ async fn a_walk_that_was_cut_short_is_gone_on_with_by_another_node(backing: Back
     owners[0].open("9999").await.unwrap_err();
     let newest = anchor(&kit).await;
     put_back(&kit, &old).await;
-    kit.keeper.begin_era(Some(&newest)).await.unwrap();
-    let begun = kit.keeper.burn_some().await.unwrap();
+    kit.services.upkeep.begin_era(Some(&newest)).await.unwrap();
+    let begun = kit.services.upkeep.burn_some().await.unwrap();
     assert!(!begun.done);
     let other = restarted(&kit, 7).await;
     assert_eq!(standing(&other, &newest).await, Standing::Burning);
     // Whoever accepts again joins the walk that is there.
-    other.keeper.begin_era(Some(&newest)).await.unwrap();
+    other
+        .services
+        .upkeep
+        .begin_era(Some(&newest))
+        .await
+        .unwrap();
     let mut rows = 0;
     loop {
-        let burned = other.keeper.burn_some().await.unwrap();
+        let burned = other.services.upkeep.burn_some().await.unwrap();
         if burned.done {
             rows = rows.max(burned.rows);
             break;

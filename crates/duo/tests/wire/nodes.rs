@@ -56,7 +56,7 @@ impl Nodes {
         body: Option<Value>,
     ) -> Answer {
         let (method, path) = line.split_once(' ').expect("METHOD /path");
-        let now = self.kit.keeper.now();
+        let now = self.kit.services.now();
         let token = self.kit.issuer.token(subject, ALL_SCOPES, now);
         let bearer = format!("Bearer {token}");
         let body = body.map(|body| body.to_string()).unwrap_or_default();

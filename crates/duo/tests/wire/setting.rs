@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::policy::Policy;
 use domain::vouched::Scopes;
 use domain::wallet::DeviceId;
@@ -17,10 +17,10 @@ pub(crate) const ALL_SCOPES: &str =
     "write:devices read:devices write:face read:face write:backup read:backup read:transactions";
 
 /// Public routes and hooks behind one router: each on its own listener in the executable.
-pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
-    let hooks = duo::hooks(Arc::clone(&keeper), None);
+pub(crate) fn routes(services: Services) -> Router {
+    let hooks = duo::hooks(Arc::clone(&services.wallets).clone(), None);
     let hooks = hooks.reset_fallback();
-    duo::routes(keeper)
+    duo::routes(Arc::clone(&services.wallets))
         .merge(hooks)
         .fallback(|| async { duo::not_found() })
 }
@@ -69,7 +69,7 @@ pub(crate) fn token<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
         let (Some(name), Some(subject)) = (name, subject) else {
             return Err("! token NAME SUBJECT [SCOPE…]".to_owned());
         };
-        let now = scene.keeper().now();
+        let now = scene.services().now();
         let scope = words.next().unwrap_or(ALL_SCOPES);
         let token = scene.kit.issuer.token(subject, scope, now);
         scene.set(name, token);
@@ -92,7 +92,7 @@ fn address(scene: &mut Scene, text: &str, verified: &Value) -> Result<(), String
     let [name, subject, email] = words.as_slice() else {
         return Err("NAME SUBJECT EMAIL".to_owned());
     };
-    let now = scene.keeper().now().seconds();
+    let now = scene.services().now().seconds();
     let token = scene.kit.issuer.sign(&json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject,
         "scope": ALL_SCOPES, "iat": now, "exp": now + 3600, "email": email, "email_verified": verified}));
     scene.set(name, token);
@@ -166,15 +166,18 @@ pub(crate) fn verifier<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
 pub(crate) fn operator<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
     Box::pin(async move {
         let text = scene.text(text)?;
-        let keeper = Arc::clone(scene.keeper());
+        let services = scene.services().clone();
         let caller = testkit::kit::caller("admin");
         let done = match text.split_once(' ') {
             Some(("deactivate", key)) => {
                 let device = DeviceId::parse(key).map_err(|error| error.to_string())?;
-                keeper.deactivate_device(caller, device).await
+                services.wallets.deactivate_device(caller, device).await
             }
             Some(("remove-face", subject)) => {
-                keeper.remove_enrolment(caller, ISSUER, subject).await
+                services
+                    .wallets
+                    .remove_enrolment(caller, ISSUER, subject)
+                    .await
             }
             Some(("issuer", "away")) => {
                 scene.kit.issuer.go_away();

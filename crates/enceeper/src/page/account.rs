@@ -17,7 +17,7 @@ use crate::front::Front;
 pub(crate) async fn show(State(front): State<Arc<Front>>, call: Call) -> Response {
     let token = call.segment(2);
     let fallback = words(&call.caller.language);
-    match front.keeper.take_web_pass(call.caller, token).await {
+    match front.vaults.take_web_pass(call.caller, token).await {
         Ok(overview) => html(StatusCode::OK, shown(&overview)),
         Err(error) => failed(&error, fallback),
     }

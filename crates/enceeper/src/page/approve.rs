@@ -15,7 +15,7 @@ use crate::front::Front;
 
 /// Shows what is asked.
 pub(crate) async fn show(State(front): State<Arc<Front>>, call: Call) -> Response {
-    match front.keeper.pending_approval(call.segment(3)).await {
+    match front.vaults.pending_approval(call.segment(3)).await {
         Ok(question) => html(StatusCode::OK, asked(&question)),
         Err(error) => failed(&error, words(&call.caller.language)),
     }
@@ -30,7 +30,7 @@ pub(crate) async fn decide(State(front): State<Arc<Front>>, call: Call) -> Respo
         Some("deny") => Decision::Deny,
         _ => return unclear(fallback),
     };
-    match front.keeper.decide_approval(caller, token, decision).await {
+    match front.vaults.decide_approval(caller, token, decision).await {
         Ok(question) => html(StatusCode::OK, decided(&question, decision)),
         Err(error) => failed(&error, fallback),
     }

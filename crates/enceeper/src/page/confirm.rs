@@ -15,7 +15,7 @@ use crate::front::Front;
 
 /// Shows who applied, when and from where.
 pub(crate) async fn show(State(front): State<Arc<Front>>, call: Call) -> Response {
-    match front.keeper.pending_application(call.segment(2)).await {
+    match front.vaults.pending_application(call.segment(2)).await {
         Ok(applied) => html(StatusCode::OK, question(&applied)),
         Err(error) => failed(&error, words(&call.caller.language)),
     }
@@ -28,7 +28,7 @@ pub(crate) async fn decide(State(front): State<Arc<Front>>, call: Call) -> Respo
     if decision(call).await.as_deref() != Some("confirm") {
         return unclear(fallback);
     }
-    match front.keeper.confirm_application(caller, token).await {
+    match front.vaults.confirm_application(caller, token).await {
         Ok(Confirmed::Joined(applied)) => {
             let words = words(&applied.language);
             let more = format!("<p>{}</p>", words.confirm.done_more);

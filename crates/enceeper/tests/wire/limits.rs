@@ -72,7 +72,7 @@ async fn depth_has_one_exact_limit() {
 #[tokio::test]
 async fn what_a_registration_must_be() {
     let kit = kit().await;
-    let outside = Person::outside(&client(&kit.keeper), "x@example.org", "secret");
+    let outside = Person::outside(&client(&kit.services), "x@example.org", "secret");
     let good = json!({"email": "x@example.org", "auth": auth("x@example.org", "secret")});
     let prime: Value = serde_json::from_str(srp::VECTORS).expect("JSON");
     let prime = prime["parameters"]["N"].clone();
@@ -290,7 +290,7 @@ async fn a_plan_limits_additions_only() {
         .build()
         .await;
     let there = Person {
-        client: client(&kit.keeper),
+        client: client(&kit.services),
         ..alice.clone()
     };
     assert_eq!(there.keys().await["keys"].as_array().map(Vec::len), Some(1));
@@ -393,7 +393,7 @@ async fn calls_are_counted_for_the_account_or_the_network() {
             .header("x-ratelimit-reset")
             .and_then(|text| text.parse().ok())
             .expect("a number");
-        assert!(reset > kit.keeper.now().seconds());
+        assert!(reset > kit.services.now().seconds());
     }
     alice
         .fails("GET", "/user/keys", Value::Null, (429, "Too many requests"))

@@ -15,7 +15,7 @@ fn vectors() -> Value {
 #[tokio::test]
 async fn every_published_account_signs_in() {
     let kit = kit().await;
-    let client = client(&kit.keeper);
+    let client = client(&kit.services);
     for vector in vectors()["vectors"].as_array().expect("a list") {
         let text = |name: &str| vector[name].as_str().expect("a text");
         let email = text("identity");

@@ -39,7 +39,7 @@ async fn a_reference_works_once_over_two_nodes(backing: Backing) {
     let (one, two) = two_nodes(&backing, plain).await;
     let here = Person::joins(&one, "bob@example.org").await;
     let there = Person {
-        client: client(&two.keeper),
+        client: client(&two.services),
         ..here.clone()
     };
     let challenge = here.challenge().await;
@@ -80,7 +80,7 @@ async fn sessions_and_changes_reach_the_other_node(backing: Backing) {
     let (one, two) = two_nodes(&backing, plain).await;
     let here = Person::joins(&one, "bob@example.org").await;
     let there = Person {
-        client: client(&two.keeper),
+        client: client(&two.services),
         ..here.clone()
     };
     let key = here.adds_key().await;
@@ -116,7 +116,7 @@ async fn sessions_and_changes_reach_the_other_node(backing: Backing) {
     .await;
     Person::joins(&one, "bob@example.org").await;
     let again = Person {
-        client: client(&two.keeper),
+        client: client(&two.services),
         ..here
     }
     .signs_in()

@@ -1,8 +1,6 @@
 //! Somebody with an account, who calls the surface as a client does.
 
-use std::sync::Arc;
-
-use domain::Keeper;
+use domain::Services;
 use serde_json::{Value, json};
 use testkit::{Answer, Client, Kit};
 
@@ -30,8 +28,8 @@ pub(crate) fn plain(policy: &mut domain::policy::Policy) {
     }
 }
 
-pub(crate) fn client(keeper: &Arc<Keeper>) -> Client {
-    Client::new(setting::routes(Arc::clone(keeper)))
+pub(crate) fn client(services: &Services) -> Client {
+    Client::new(setting::routes(services.clone()))
 }
 
 /// The object that a client registers with.
@@ -46,7 +44,7 @@ pub(crate) fn auth(email: &str, password: &str) -> Value {
 impl Person {
     /// Registers and signs in.
     pub(crate) async fn joins(kit: &Kit, email: &str) -> Self {
-        let person = Self::outside(&client(&kit.keeper), email, "secret");
+        let person = Self::outside(&client(&kit.services), email, "secret");
         let body = json!({"email": email, "auth": auth(email, "secret")});
         let answer = person.call("POST", "/user", &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());

@@ -44,7 +44,7 @@ async fn the_last_place_of_a_plan_is_given_once(backing: Backing) {
     let (one, two) = two_nodes(&backing, small).await;
     let alice = Person::joins(&one, "alice@example.org").await;
     let there = Person {
-        client: crate::person::client(&two.keeper),
+        client: crate::person::client(&two.services),
         ..alice.clone()
     };
     let key = alice.adds_key().await;
@@ -209,7 +209,7 @@ async fn failed_proofs_are_counted_exactly(backing: Backing) {
         ..right.clone()
     };
     let there = Person {
-        client: crate::person::client(&two.keeper),
+        client: crate::person::client(&two.services),
         ..here.clone()
     };
     let mut calls = Vec::new();

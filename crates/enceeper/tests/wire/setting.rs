@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::policy::Policy;
 use domain::vault::Plan;
 use serde_json::json;
@@ -14,10 +14,11 @@ use testkit::{Answer, Client};
 use crate::{person, srp};
 
 /// The routes, with this surface's answer to unknown paths.
-pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
+pub(crate) fn routes(services: Services) -> Router {
     let options = enceeper::Options::default();
     let unknown = options.clone();
-    enceeper::routes(keeper, options).fallback(move || async move { enceeper::not_found(&unknown) })
+    enceeper::routes(Arc::clone(&services.vaults), options)
+        .fallback(move || async move { enceeper::not_found(&unknown) })
 }
 
 /// Applies one line of configuration.
@@ -70,7 +71,7 @@ fn set_plan(plan: &mut Plan, name: &str, value: &str) -> bool {
 /// `! member NAME EMAIL`: an account with the password `secret`; `$NAME` is the token of a session.
 pub(crate) async fn member(scene: &mut Scene, rest: &str) -> Result<(), String> {
     let (name, email) = rest.split_once(' ').ok_or("member NAME EMAIL")?;
-    let client: Client = person::client(scene.keeper());
+    let client: Client = person::client(scene.services());
     let person = person::Person::outside(&client, email, "secret");
     let body = json!({"email": email, "auth": person::auth(email, "secret")});
     let registered = person.call("POST", "/user", &body).await;

@@ -137,7 +137,13 @@ impl Key {
 
     pub(crate) async fn state(&self) -> KeyState {
         let id = KeyId(uuid::Uuid::parse_str(&self.id).unwrap());
-        self.server.kit.keeper.key_state(id).await.unwrap()
+        self.server
+            .kit
+            .services
+            .guarded_keys
+            .key_state(id)
+            .await
+            .unwrap()
     }
 }
 

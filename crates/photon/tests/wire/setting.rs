@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use domain::Keeper;
+use domain::Services;
 use domain::policy::Policy;
 use domain::time::days;
 use testkit::Answer;
 
 /// The routes, with this surface's answer to unknown paths.
-pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
-    photon::routes(keeper).fallback(|| async { photon::not_found() })
+pub(crate) fn routes(services: Services) -> Router {
+    photon::routes(Arc::clone(&services.guarded_keys)).fallback(|| async { photon::not_found() })
 }
 
 /// Applies one line of configuration.

@@ -41,8 +41,13 @@ async fn nothing_of_it_works_and_its_addresses_are_free() {
         .await;
     let change = json!({ "oldPassword": PASSWORD, "newPassword": "staple battery horse", "oneTimeToken": anna.code(ANNA) });
 
-    let id = kit.keeper.account_at(Way::email(ANNA)).await.unwrap();
-    kit.keeper.erase_person("admin", id).await.unwrap();
+    let id = kit
+        .services
+        .people
+        .account_at(Way::email(ANNA))
+        .await
+        .unwrap();
+    kit.services.people.erase_person("admin", id).await.unwrap();
 
     is(&anna.details(&access).await, "UNAUTHORIZED");
     is(
@@ -58,7 +63,7 @@ async fn nothing_of_it_works_and_its_addresses_are_free() {
         let login = json!({ "userKey": key, "password": PASSWORD });
         is(&anna.post("login", login).await, "BAD_CREDENTIALS");
     }
-    let gone = kit.keeper.erase_person("admin", id).await;
+    let gone = kit.services.people.erase_person("admin", id).await;
     assert!(
         matches!(gone, Err(Error::Refused(Refusal::UnknownSubject))),
         "{gone:?}"

@@ -16,7 +16,7 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn at(kit: &Kit) -> Self {
-        let client = kit.client(|keeper| setting::mounted(keeper, profile::Compat::default()));
+        let client = kit.client(|services| setting::mounted(services, profile::Compat::default()));
         Self {
             kit: kit.clone(),
             client,

@@ -69,9 +69,13 @@ async fn rotated_keys_log_nobody_out_and_are_published_while_they_verify() {
     let anna = Person::at(&kit);
     anna.register("anna@example.com").await;
     let (access, refresh) = anna.log_in("anna@example.com").await;
-    kit.keeper.rotate_person_keys("test").await.unwrap();
+    kit.services
+        .people
+        .rotate_person_keys("test")
+        .await
+        .unwrap();
     assert_eq!(anna.details(&access).await.status, 200);
-    let keys = kit.keeper.access_keys().await.unwrap();
+    let keys = kit.services.people.access_keys().await.unwrap();
     assert_eq!(keys.len(), 2);
     let renewed = anna
         .post("login/refresh", json!({ "refreshToken": refresh }))
@@ -88,7 +92,7 @@ async fn rotated_keys_log_nobody_out_and_are_published_while_they_verify() {
         )
         .await;
     assert_eq!(renewed.status, 200, "{}", renewed.text());
-    assert_eq!(kit.keeper.access_keys().await.unwrap().len(), 1);
+    assert_eq!(kit.services.people.access_keys().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use domain::Keeper;
+use domain::Services;
 use domain::password::Needed;
 use domain::person::policy::{Offer, StepsNeeded};
 use domain::policy::Policy;
@@ -21,17 +21,17 @@ use testkit::Answer;
 use testkit::golden::{Scene, Stepped};
 
 /// The routes, with this surface's answer to unknown paths.
-pub(crate) fn mounted(keeper: Arc<Keeper>, compat: Compat) -> Router {
-    let at = Arc::clone(&keeper);
-    profile::routes(keeper, compat, 30).fallback(move |request: Request| async move {
-        profile::not_found(request.uri().path(), at.now())
-    })
+pub(crate) fn mounted(services: Services, compat: Compat) -> Router {
+    let at = services.clone();
+    profile::routes(Arc::clone(&services.people), compat, 30).fallback(
+        move |request: Request| async move { profile::not_found(request.uri().path(), at.now()) },
+    )
 }
 
 /// As [`mounted`], with names for what no seed makes repeatable: the library draws a new number for
 /// every signature and key. Tokens are `access-1`, `refresh-1` and so on, in the order of their making.
-pub(crate) fn routes(keeper: Arc<Keeper>) -> Router {
-    mounted(keeper, Compat::default()).layer(from_fn_with_state(Arc::default(), named))
+pub(crate) fn routes(services: Services) -> Router {
+    mounted(services, Compat::default()).layer(from_fn_with_state(Arc::default(), named))
 }
 
 #[derive(Default)]

@@ -12,7 +12,7 @@ async fn without_legacy_paths_they_are_not_there() {
         legacy_paths: Habit::Refused,
         ..Compat::default()
     };
-    let client = kit.client(|keeper| setting::mounted(keeper, none));
+    let client = kit.client(|services| setting::mounted(services, none));
     for path in [
         "token/registration/verification/8bfd90a9-949b-42e6-aae4-1690ce339721",
         "token/password/recovery/8bfd90a9-949b-42e6-aae4-1690ce339721",
@@ -39,7 +39,7 @@ async fn get_asks_for_tokens_only_with_the_switch_and_only_without_a_body() {
         get_token_requests: Habit::Served,
         ..Compat::default()
     };
-    let client = kit.client(|keeper| setting::mounted(keeper, served));
+    let client = kit.client(|services| setting::mounted(services, served));
     for (path, status) in [
         (
             "token/registration/8bfd90a9-949b-42e6-aae4-1690ce339721",

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use domain::Keeper;
+use domain::Services;
 use domain::port::courier::Delivery;
-use std::sync::Arc;
 
 use super::Golden;
 use super::diff::{diff, lines};
@@ -117,7 +116,7 @@ impl Scene {
     async fn new(golden: &Golden, builder: KitBuilder) -> Self {
         let kit = builder.build().await;
         Self {
-            client: kit.client(|keeper| (golden.routes)(keeper)),
+            client: kit.client(|services| (golden.routes)(services)),
             kit,
             address: IpAddr::from([127, 0, 0, 1]),
             variables: BTreeMap::new(),
@@ -126,8 +125,8 @@ impl Scene {
         }
     }
 
-    pub fn keeper(&self) -> &Arc<Keeper> {
-        &self.kit.keeper
+    pub fn services(&self) -> &Services {
+        &self.kit.services
     }
 
     /// Sets a variable.
@@ -173,7 +172,8 @@ impl Scene {
                 Ok(())
             }
             "jobs" => self
-                .keeper()
+                .services()
+                .upkeep
                 .run_jobs()
                 .await
                 .map_err(|why| why.to_string()),

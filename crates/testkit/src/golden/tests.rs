@@ -4,7 +4,7 @@ use http::HeaderMap;
 use web::ClientAddr;
 
 /// Answers with what it was sent.
-fn echo(_: Arc<Keeper>) -> Router {
+fn echo(_: Services) -> Router {
     let answer = |headers: HeaderMap, from: ClientAddr, body: bytes::Bytes| async move {
         let name = headers.get("x-name").cloned();
         let answer = [("x-from", from.0.to_string())];

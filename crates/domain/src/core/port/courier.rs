@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::core::message::Message;
 use crate::core::time::Timestamp;
-use crate::letter::message::Message;
 
 /// How an address is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,7 +2,20 @@
 
 use async_trait::async_trait;
 
-use crate::wallet::step_up::Evidence;
+use crate::core::secret::SecretText;
+
+/// What a client shows of its owner. Never logged, never stored, dropped when the verifier has answered.
+#[derive(Debug)]
+pub struct Evidence {
+    pub scan: SecretText,
+    pub image: SecretText,
+    pub small_image: SecretText,
+    /// The client part's own name, which verifiers need.
+    pub agent: String,
+    pub session: Option<String>,
+    /// The address it came from.
+    pub client: String,
+}
 
 /// What is asked of the verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

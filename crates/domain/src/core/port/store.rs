@@ -19,6 +19,13 @@ pub type Kind = &'static str;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RowId(pub [u8; 16]);
 
+impl RowId {
+    /// The short form that logs and the audit trail show, where the whole id is itself a secret.
+    pub(crate) fn alias(&self) -> String {
+        hex::encode(&self.0[..8])
+    }
+}
+
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -145,4 +152,13 @@ pub trait Store: Send + Sync {
 
     /// Whether a write would succeed now.
     async fn ready(&self) -> Result<(), Error>;
+}
+
+/// Inside a settled guess a refusal must not undo the settlement. Such refusals come before any write.
+pub(crate) fn refusal_is_a_value<T>(result: TxResult<T>) -> TxResult<Result<T, Refusal>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(crate::core::port::store::Stop::Failed(Error::Refused(refusal))) => Ok(Err(refusal)),
+        Err(stop) => Err(stop),
+    }
 }

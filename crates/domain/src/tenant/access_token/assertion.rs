@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::SKEW;
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::{AssertionKey, Authentication, Client};
 
 /// How far ahead an assertion may expire: so long its id is remembered.
@@ -21,7 +24,9 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub(crate) struct SpentAssertion {}
 
 impl Record for SpentAssertion {
-    const KIND: &'static str = "spent_assertion";
+    const KIND: Kind = "spent_assertion";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 #[derive(Deserialize)]
@@ -59,7 +64,7 @@ pub(super) fn claimed_client(token: &str) -> Option<String> {
         .map(|claims| claims.iss)
 }
 
-impl Keeper {
+impl Tenants {
     /// Judges an assertion and, if it is right, uses it up.
     pub(super) async fn present_assertion(
         self: &Arc<Self>,
@@ -89,13 +94,12 @@ impl Keeper {
             &[&client.id().0, claims.jti.as_bytes()],
         );
         let scope = client.scope();
-        self.write(move |keeper, tx| {
-            let spent = keeper.rows.get::<SpentAssertion>(tx, &row)?.is_some();
-            if spent || keeper.is_of_forgotten_time(tx, made, SKEW)? {
+        self.write(move |hub, tx| {
+            let spent = hub.rows.get::<SpentAssertion>(tx, &row)?.is_some();
+            if spent || hub.is_of_forgotten_time(tx, made, SKEW)? {
                 return Ok(Authentication::Wrong);
             }
-            keeper
-                .rows
+            hub.rows
                 .create(tx, scope, Place::at(row).due(expires), SpentAssertion {})?;
             Ok(Authentication::Right)
         })

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{KeyName, key_event};
 use crate::core::error::Error;
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::UserId;
 use crate::tenant::permission::{Execute, Grant};
 
@@ -31,7 +34,9 @@ pub(crate) struct DeviceChallenge {
 }
 
 impl Record for DeviceChallenge {
-    const KIND: &'static str = "device_challenge";
+    const KIND: Kind = "device_challenge";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// A challenge on its way to the device.
@@ -42,7 +47,7 @@ pub struct IssuedChallenge {
     pub seconds: u64,
 }
 
-impl Keeper {
+impl Tenants {
     /// Makes a challenge for a key. For a blocked one, too: the answer does not tell.
     pub async fn issue_device_challenge(
         self: &Arc<Self>,
@@ -52,7 +57,7 @@ impl Keeper {
         name: KeyName,
     ) -> Result<IssuedChallenge, Error> {
         let now = self.now();
-        let life = self.policy.device_keys.challenge_life;
+        let life = self.policy.challenge_life;
         let random = bytes::<32>(self.random.as_ref());
         let text = format!("{CHALLENGE_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
         let issued = IssuedChallenge {
@@ -60,8 +65,8 @@ impl Keeper {
             expires: now.plus(life),
             seconds: life.as_secs(),
         };
-        self.write(move |keeper, tx| {
-            let key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
+        self.write(move |hub, tx| {
+            let key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
             let outstanding = tx.children(DeviceChallenge::KIND, &key.id(), Page::ALL)?;
             for oldest in outstanding
                 .iter()
@@ -69,12 +74,12 @@ impl Keeper {
             {
                 tx.remove(DeviceChallenge::KIND, &oldest.id)?;
             }
-            let row = keeper.challenge_row(key.id(), &issued.text);
+            let row = hub.challenge_row(key.id(), &issued.text);
             let place = Place::at(row)
                 .of(key.id())
                 .ranked(now.millis())
                 .due(issued.expires);
-            keeper.rows.create(
+            hub.rows.create(
                 tx,
                 key.scope(),
                 place,
@@ -90,7 +95,7 @@ impl Keeper {
                 &name,
                 grant.application(),
             );
-            keeper.record(tx, event.fact("by", grant.actor()))?;
+            hub.record(tx, event.fact("by", grant.actor()))?;
             Ok(issued.clone())
         })
         .await

@@ -9,7 +9,7 @@
 //! tenant or application cannot even be asked for. Everything a check needs lies in the key's one row,
 //! so the status and the public key of an answer are always of the same moment.
 
-mod challenge;
+pub(crate) mod challenge;
 mod validate;
 
 use std::fmt;
@@ -26,10 +26,13 @@ pub use validate::Checked;
 use validate::Misses;
 
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record, Stored};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::permission::{DeleteKeys, EditKeys, Grant, ListKeys, ReadKeys, RegisterKeys};
 use crate::tenant::{ApplicationId, Membership, UserId};
 use crate::trail::audit::Event;
@@ -105,7 +108,9 @@ pub(crate) struct DeviceKey {
 }
 
 impl Record for DeviceKey {
-    const KIND: &'static str = "device_key";
+    const KIND: Kind = "device_key";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// Holds a public key within its membership, so that no second entry evades a block.
@@ -113,7 +118,9 @@ impl Record for DeviceKey {
 pub(crate) struct KeyPrint {}
 
 impl Record for KeyPrint {
-    const KIND: &'static str = "device_key_print";
+    const KIND: Kind = "device_key_print";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// A key to register.
@@ -179,7 +186,7 @@ impl From<DeviceKey> for DeviceKeyView {
 /// The person is known and has no such key; an unknown person is an unknown subject.
 const NO_SUCH_KEY: Refusal = Refusal::WrongState;
 
-impl Keeper {
+impl Tenants {
     /// Registers a key, Active. `Conflict` if its name or the public key is taken, or the person has as
     /// many keys as the policy allows.
     pub async fn register_device_key(
@@ -190,17 +197,17 @@ impl Keeper {
         form: DeviceKeyForm,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let tie = keeper.membership_row(grant.application(), &user);
+        self.write(move |hub, tx| {
+            let tie = hub.membership_row(grant.application(), &user);
             // Held, so that the count of keys is exact.
-            let membership = keeper.hold_membership(tx, &tie)?;
-            let row = keeper.device_key_row(tie, &form.name);
-            let print = keeper
+            let membership = hub.hold_membership(tx, &tie)?;
+            let row = hub.device_key_row(tie, &form.name);
+            let print = hub
                 .rows
                 .id(KeyPrint::KIND, &[&tie.0, &form.public.fingerprint()]);
-            let taken = keeper.rows.peek::<DeviceKey>(tx, &row)?.is_some()
-                || keeper.rows.peek::<KeyPrint>(tx, &print)?.is_some();
-            let limit = keeper.policy.device_keys.keys_per_member;
+            let taken = hub.rows.peek::<DeviceKey>(tx, &row)?.is_some()
+                || hub.rows.peek::<KeyPrint>(tx, &print)?.is_some();
+            let limit = hub.policy.keys_per_member;
             if taken || limit > 0 && tx.count_children(DeviceKey::KIND, &tie)? >= limit {
                 return Err(Refusal::Conflict.into());
             }
@@ -216,11 +223,9 @@ impl Keeper {
                 misses: Misses::NONE,
             };
             let scope = membership.scope();
-            keeper
-                .rows
+            hub.rows
                 .create(tx, scope, Place::at(row).of(tie).ranked(now.millis()), key)?;
-            keeper
-                .rows
+            hub.rows
                 .create(tx, scope, Place::at(print).of(row), KeyPrint {})?;
             let event = key_event(
                 surface,
@@ -230,7 +235,7 @@ impl Keeper {
                 &form.name,
                 grant.application(),
             );
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }
@@ -241,12 +246,12 @@ impl Keeper {
         grant: Grant<ListKeys>,
         user: UserId,
     ) -> Result<Vec<DeviceKeyView>, Error> {
-        self.read(move |keeper, tx| {
-            let tie = keeper.membership_row(grant.application(), &user);
-            if keeper.rows.peek::<Membership>(tx, &tie)?.is_none() {
+        self.read(move |hub, tx| {
+            let tie = hub.membership_row(grant.application(), &user);
+            if hub.rows.peek::<Membership>(tx, &tie)?.is_none() {
                 return Err(Refusal::UnknownSubject.into());
             }
-            let keys = keeper.rows.children::<DeviceKey>(tx, &tie, Page::ALL)?;
+            let keys = hub.rows.children::<DeviceKey>(tx, &tie, Page::ALL)?;
             let mut views: Vec<DeviceKeyView> =
                 keys.into_iter().map(|key| key.value.into()).collect();
             views.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
@@ -277,8 +282,8 @@ impl Keeper {
         change: DeviceKeyChange,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
+        self.write(move |hub, tx| {
+            let mut key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
             if change.is_empty() {
                 return Ok(());
             }
@@ -287,7 +292,7 @@ impl Keeper {
             key.custom = change.custom.unwrap_or(key.value.custom.take());
             key.push = change.push.unwrap_or(key.value.push.take());
             key.updated = now;
-            keeper.rows.put(tx, &mut key)?;
+            hub.rows.put(tx, &mut key)?;
             let event = key_event(
                 surface,
                 now,
@@ -296,7 +301,7 @@ impl Keeper {
                 &name,
                 grant.application(),
             );
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }
@@ -333,8 +338,8 @@ impl Keeper {
         status: Status,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
+        self.write(move |hub, tx| {
+            let mut key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
             let action = match status {
                 Status::Active => "device_key.unblock",
                 Status::Blocked => {
@@ -345,10 +350,10 @@ impl Keeper {
             if key.status != status {
                 key.status = status;
                 key.updated = now;
-                keeper.rows.put(tx, &mut key)?;
+                hub.rows.put(tx, &mut key)?;
             }
             let event = key_event(surface, now, action, &user, &name, grant.application());
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }
@@ -362,11 +367,11 @@ impl Keeper {
         name: KeyName,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
+        self.write(move |hub, tx| {
+            let key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
             tx.remove_children(KeyPrint::KIND, &key.id())?;
             tx.remove_children(DeviceChallenge::KIND, &key.id())?;
-            keeper.rows.remove::<DeviceKey>(tx, &key.id())?;
+            hub.rows.remove::<DeviceKey>(tx, &key.id())?;
             let event = key_event(
                 surface,
                 now,
@@ -375,7 +380,7 @@ impl Keeper {
                 &name,
                 grant.application(),
             );
-            keeper.record(tx, event.fact("by", grant.actor()))
+            hub.record(tx, event.fact("by", grant.actor()))
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! Whether a device signed a challenge.
 //!
 //! 1. The caller's challenge: one read of the key's row; nothing is written when the signature is right.
-//!    The trail hears of it within a second, in a batch ([`Keeper::record_soon`]).
+//!    The trail hears of it within a second, in a batch ([`Tenants::record_soon`]).
 //! 2. This server's challenge: taken in a transaction, whatever the outcome, with its audit row.
 //! 3. A wrong signature is counted in the key's row, in a transaction; a key with too many in a minute
 //!    is not checked until the minute is over, on no node. A right signature never becomes wrong by it.
@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{CHALLENGE_PREFIX, DeviceKey, KeyName, Status, key_event};
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::Keeper;
+use crate::core::layer::Layer as _;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
+use crate::tenant::Tenants;
 use crate::tenant::UserId;
 use crate::tenant::permission::{Execute, Grant};
 
@@ -99,7 +100,7 @@ pub(super) struct Presented {
     pub(super) signature: String,
 }
 
-impl Keeper {
+impl Tenants {
     /// Checks a signature over a challenge.
     pub async fn check_device_signature(
         self: &Arc<Self>,
@@ -143,12 +144,12 @@ impl Keeper {
             self.record_soon(event).await?;
             return Ok(Checked::Valid);
         }
-        self.write(move |keeper, tx| {
-            let mut key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
-            keeper.refuse_if_full(&key, now)?;
+        self.write(move |hub, tx| {
+            let mut key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
+            hub.refuse_if_full(&key, now)?;
             key.misses = key.misses.one_more(now);
-            keeper.rows.put(tx, &mut key)?;
-            keeper.record(tx, event.clone())
+            hub.rows.put(tx, &mut key)?;
+            hub.record(tx, event.clone())
         })
         .await?;
         Ok(Checked::Invalid)
@@ -164,17 +165,17 @@ impl Keeper {
         presented: Presented,
     ) -> Result<Checked, Error> {
         let now = self.now();
-        self.write(move |keeper, tx| {
-            let mut key = keeper.hold_device_key(tx, grant.application(), &user, &name)?;
-            keeper.refuse_if_full(&key, now)?;
-            let reason = if keeper.take_challenge(tx, key.id(), &presented.challenge, now)? {
+        self.write(move |hub, tx| {
+            let mut key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
+            hub.refuse_if_full(&key, now)?;
+            let reason = if hub.take_challenge(tx, key.id(), &presented.challenge, now)? {
                 judge(&key, &presented)?
             } else {
                 Reason::UnknownChallenge
             };
             if reason != Reason::Valid {
                 key.misses = key.misses.one_more(now);
-                keeper.rows.put(tx, &mut key)?;
+                hub.rows.put(tx, &mut key)?;
             }
             let event = key_event(
                 surface,
@@ -185,7 +186,7 @@ impl Keeper {
                 grant.application(),
             );
             let event = event.fact("by", grant.actor()).fact("challenge", "server");
-            keeper.record(tx, event.outcome(reason.name()))?;
+            hub.record(tx, event.outcome(reason.name()))?;
             Ok(if reason == Reason::Valid {
                 Checked::Valid
             } else {
@@ -196,10 +197,7 @@ impl Keeper {
     }
 
     fn refuse_if_full(&self, key: &DeviceKey, now: Timestamp) -> Result<(), Refusal> {
-        match key
-            .misses
-            .full_until(now, self.policy.device_keys.misses_per_minute)
-        {
+        match key.misses.full_until(now, self.policy.misses_per_minute) {
             Some(until) => Err(Refusal::Limited { until }),
             None => Ok(()),
         }

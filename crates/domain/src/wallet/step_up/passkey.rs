@@ -15,13 +15,18 @@ use crypto::passkey::{self, Credential};
 pub use crypto::passkey::{ALGORITHMS, Party};
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
+use crate::core::error::PasskeyRefusal;
 use crate::core::error::{Error, Refusal};
-use crate::core::keeper::{Caller, Keeper};
+use crate::core::layer::Layer as _;
 use crate::core::port::random::{bytes, uuid};
+use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::proof::vouched::Bearer;
+use crate::wallet::Wallets;
 use crate::wallet::step_up::{Begin, Enrolment, Reserve, State, StepUpRefusal, Wish};
 use crate::wallet::{DeviceId, EnrolmentState, KeyId};
 
@@ -34,19 +39,6 @@ pub struct PasskeyPolicy {
     pub party: Party,
     /// Shown to people.
     pub name: String,
-}
-
-/// Why a passkey did not do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasskeyRefusal {
-    /// It is needed, and none was shown.
-    Missing,
-    /// It was not right. For whatever reason: no oracle.
-    Failed,
-    /// There is one already.
-    Enrolled,
-    /// There is none.
-    NotEnrolled,
 }
 
 impl From<PasskeyRefusal> for Refusal {
@@ -115,33 +107,37 @@ pub(crate) struct Judged {
 
 /// The record of an owner's passkey. Only the public half is ever here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Passkey {
+pub(crate) struct Passkey {
     credential: Credential,
     transports: Vec<String>,
 }
 
 impl Record for Passkey {
-    const KIND: &'static str = "wallet_passkey";
+    const KIND: Kind = "wallet_passkey";
+    const WHEN_DUE: WhenDue = WhenDue::Stays;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
 /// An outstanding challenge. Its id is a keyed hash of user and challenge; taking it away spends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Challenge {
+pub(crate) struct Challenge {
     step: [u8; 16],
     expires: Timestamp,
 }
 
 impl Record for Challenge {
-    const KIND: &'static str = "wallet_passkey_call";
+    const KIND: Kind = "wallet_passkey_call";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// The kind of a challenge's rows, for whoever removes a user.
 pub(crate) const CHALLENGES: &str = Challenge::KIND;
 
-impl Keeper {
+impl Wallets {
     /// Who asks for passkeys; `None` while they are not offered.
     pub fn passkeys(&self) -> Option<&PasskeyPolicy> {
-        self.policy.wallet.passkeys.as_ref()
+        self.policy.passkeys.as_ref()
     }
 
     fn passkey_row(&self, user: RowId) -> RowId {
@@ -187,15 +183,15 @@ impl Keeper {
     pub async fn offer_passkey(self: &Arc<Self>, bearer: Bearer) -> Result<PasskeyOffer, Error> {
         let user = self.wallet_user(&bearer);
         let challenge = bytes(self.random.as_ref());
-        let (now, life) = (self.now(), self.policy.wallet.challenge_life);
-        self.write(move |keeper, tx| {
-            keeper.hold_user(tx, user)?;
-            let row = keeper.enrolment_row(user);
-            let enrolment = keeper.rows.peek::<Enrolment>(tx, &row)?;
+        let (now, life) = (self.now(), self.policy.challenge_life);
+        self.write(move |hub, tx| {
+            hub.hold_user(tx, user)?;
+            let row = hub.enrolment_row(user);
+            let enrolment = hub.rows.peek::<Enrolment>(tx, &row)?;
             if enrolment.is_some_and(|found| found.active_since().is_some()) {
                 return Err(Refusal::from(PasskeyRefusal::Enrolled).into());
             }
-            keeper.keep_challenge(tx, now, user, (&challenge, Step::Enrolment))
+            hub.keep_challenge(tx, now, user, (&challenge, Step::Enrolment))
         })
         .await?;
         Ok(PasskeyOffer {
@@ -214,14 +210,14 @@ impl Keeper {
     ) -> Result<PasskeyCall, Error> {
         let user = self.wallet_user(&bearer);
         let challenge: [u8; 32] = bytes(self.random.as_ref());
-        let (now, life) = (self.now(), self.policy.wallet.challenge_life);
+        let (now, life) = (self.now(), self.policy.challenge_life);
         let step = self.step_row(step);
-        self.write(move |keeper, tx| {
-            keeper.hold_user(tx, user)?;
-            let Some(passkey) = keeper.rows.peek::<Passkey>(tx, &keeper.passkey_row(user))? else {
+        self.write(move |hub, tx| {
+            hub.hold_user(tx, user)?;
+            let Some(passkey) = hub.rows.peek::<Passkey>(tx, &hub.passkey_row(user))? else {
                 return Err(Refusal::from(PasskeyRefusal::NotEnrolled).into());
             };
-            keeper.keep_challenge_for(tx, now, user, (&challenge, step))?;
+            hub.keep_challenge_for(tx, now, user, (&challenge, step))?;
             Ok(PasskeyCall {
                 challenge,
                 credential: passkey.credential.id().to_vec(),
@@ -250,7 +246,7 @@ impl Keeper {
         user: RowId,
         (challenge, step): (&[u8; 32], RowId),
     ) -> TxResult<()> {
-        let policy = &self.policy.wallet;
+        let policy = &self.policy;
         self.spend_call(tx, now, (user, "passkey challenges"), policy.challenges)?;
         let expires = now.plus(policy.challenge_life);
         let place = Place::at(self.call_row(user, challenge))
@@ -301,14 +297,14 @@ impl Keeper {
         });
         let row = self.call_row(user, &challenge);
         let verdict = self
-            .write(move |keeper, tx| {
-                keeper.hold_user(tx, user)?;
-                let verdict = keeper.settle_passkey(tx, now, user, row, passkey.as_ref())?;
+            .write(move |hub, tx| {
+                hub.hold_user(tx, user)?;
+                let verdict = hub.settle_passkey(tx, now, user, row, passkey.as_ref())?;
                 let outcome = if verdict.is_ok() { "done" } else { "refused" };
                 let event = Self::wallet_event(&caller, now, "passkey.enrol", user);
-                keeper.record(tx, event.outcome(outcome))?;
+                hub.record(tx, event.outcome(outcome))?;
                 if verdict.is_ok() {
-                    keeper.tell_holder(tx, now, &caller, user, "passkey_enrolled")?;
+                    hub.tell_holder(tx, now, &caller, user, "passkey_enrolled")?;
                 }
                 Ok(verdict)
             })
@@ -329,9 +325,7 @@ impl Keeper {
         let found = self.rows.get::<Enrolment>(tx, &row)?;
         match found.as_ref().map(|found| found.state) {
             Some(State::Active { .. }) => return Ok(Err(PasskeyRefusal::Enrolled.into())),
-            Some(State::Pending { started })
-                if now < started.plus(self.policy.wallet.enrolment_life) =>
-            {
+            Some(State::Pending { started }) if now < started.plus(self.policy.enrolment_life) => {
                 return Ok(Err(StepUpRefusal::Enrolling.into()));
             }
             _ => {}
@@ -407,7 +401,7 @@ impl Keeper {
         };
         let attempt = self.random_u64();
         let mut attempts = self.attempts(tx, wish.user)?;
-        match attempts.reserve(now, self.policy.wallet.refusals, attempt) {
+        match attempts.reserve(now, self.policy.refusals, attempt) {
             Reserve::Wait => return Ok(Begin::Wait),
             Reserve::Limited { until } => {
                 return Ok(Begin::Refused(Refusal::Limited { until }));

@@ -60,13 +60,23 @@ const ID: &str = "8bfd90a9-949b-42e6-aae4-1690ce339721";
 
 async fn import(server: &Server, key: ImportedKey) -> Key {
     let id = key.id.0.to_string();
-    server.kit.keeper.import_key("admin", key).await.unwrap();
+    server
+        .kit
+        .services
+        .guarded_keys
+        .import_key("admin", key)
+        .await
+        .unwrap();
     server.key(&id)
 }
 
 async fn import_contact(server: &Server, contact: ImportedContact) {
-    let keeper = &server.kit.keeper;
-    keeper.import_contact("admin", contact).await.unwrap();
+    let services = &server.kit.services;
+    services
+        .guarded_keys
+        .import_contact("admin", contact)
+        .await
+        .unwrap();
 }
 
 async fn an_imported_pin_opens_the_key_and_is_hashed_anew(backing: Backing) {
@@ -110,7 +120,7 @@ async fn an_imported_contact_is_found_by_its_hash(backing: Backing) {
     import_contact(&server, phone(true, 0, None)).await;
     assert!(key.state().await.recoverable);
     assert_eq!(key.reset("a@b.co").await.status, 404);
-    let opens = server.kit.keeper.now().plus(days(30));
+    let opens = server.kit.services.now().plus(days(30));
     let answer = key.step(PHONE, "5678").await;
     assert_eq!(
         (answer.status.as_u16(), answer.member("delay")),
@@ -188,7 +198,7 @@ async fn removing_one_imported_contact_leaves_the_other_its_way(backing: Backing
 
 async fn imported_counters_are_kept(backing: Backing) {
     let server = Server::over(&backing).await;
-    let now = server.kit.keeper.now();
+    let now = server.kit.services.now();
     let first = now.minus(days(2));
     let mut key = original(ID, PIN_SALT, PINS[0].1);
     (key.failed, key.first_failure) = (7, Some(first));
@@ -207,7 +217,7 @@ async fn imported_counters_are_kept(backing: Backing) {
     // A full count, and one whose window is over.
     let id = "8bfd90a9-949b-42e6-aae4-1690ce339722";
     let mut key = original(id, PIN_SALT, PINS[0].1);
-    let now = server.kit.keeper.now();
+    let now = server.kit.services.now();
     (key.failed, key.first_failure) = (250, Some(now.minus(days(1))));
     let key = import(&server, key).await;
     let answer = key.fetch("1234").await;
@@ -243,15 +253,19 @@ async fn imported_counters_are_kept(backing: Backing) {
 
 async fn a_key_is_imported_once(backing: Backing) {
     let server = Server::over(&backing).await;
-    let keeper = &server.kit.keeper;
+    let services = &server.kit.services;
     let key = import(&server, original(ID, PIN_SALT, PINS[0].1)).await;
-    let again = keeper
+    let again = services
+        .guarded_keys
         .import_key("admin", original(ID, PIN_SALT, PINS[1].1))
         .await;
     assert!(matches!(again, Err(Error::Refused(Refusal::Conflict))));
     assert_eq!(key.fetch("1234").await.status, 200);
-    assert_eq!(keeper.count_keys().await.unwrap(), 1);
+    assert_eq!(services.guarded_keys.count_keys().await.unwrap(), 1);
     import_contact(&server, phone(true, 0, None)).await;
-    let again = keeper.import_contact("admin", phone(false, 0, None)).await;
+    let again = services
+        .guarded_keys
+        .import_contact("admin", phone(false, 0, None))
+        .await;
     assert!(matches!(again, Err(Error::Refused(Refusal::Conflict))));
 }

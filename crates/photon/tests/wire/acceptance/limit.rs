@@ -136,7 +136,7 @@ async fn what_is_no_try_is_not_counted(backing: Backing) {
     assert_eq!(key.state().await.failed_guesses, 0);
 }
 
-/// A restart is another keeper over the same rows: nothing that counts may be in a process's memory.
+/// A restart is another services over the same rows: nothing that counts may be in a process's memory.
 async fn a_restart_gives_nothing_back(backing: Backing) {
     let server = Server::over(&backing).await;
     let key = server.create("1234").await;

@@ -79,7 +79,7 @@ async fn no_secret_is_in_any_log_line() {
     server.kit.run_jobs().await;
     // And the same through the layers that log requests, with what clients send.
     let router = web::observe::layer(
-        setting::routes(server.kit.keeper.clone()),
+        setting::routes(server.kit.services.clone()),
         Arc::new(Counter),
     );
     let client = Client::new(router);

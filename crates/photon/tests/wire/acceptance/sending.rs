@@ -23,7 +23,7 @@ async fn a_refused_send_changes_nothing_and_keeps_the_old_code(backing: Backing)
     key.add("1234", user).await;
     key.add("1234", user).await;
     let code = key.code(user);
-    let until = server.kit.keeper.now().plus(domain::time::hours(1));
+    let until = server.kit.services.now().plus(domain::time::hours(1));
     let before = (key.state().await, server.kit.courier.letters().len());
     for _ in 0..5 {
         let answer = key.add("1234", user).await;
@@ -87,7 +87,10 @@ async fn fifty_new_keys_at_once_pass_a_budget_of_ten_exactly(backing: Backing) {
     .await;
     tally.only(&[201, 429]);
     assert_eq!(tally.of(201), 10);
-    assert_eq!(server.kit.keeper.count_keys().await.unwrap(), 10);
+    assert_eq!(
+        server.kit.services.guarded_keys.count_keys().await.unwrap(),
+        10
+    );
 }
 
 async fn forty_new_users_at_once_are_twenty(backing: Backing) {

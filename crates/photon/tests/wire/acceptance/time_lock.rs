@@ -42,7 +42,7 @@ async fn ready(backing: &Backing) -> (Server, Key) {
 }
 
 fn now(server: &Server) -> Timestamp {
-    server.kit.keeper.now()
+    server.kit.services.now()
 }
 
 /// The answer says 423 and names `until`.

@@ -4,27 +4,34 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::keeper::{Caller, Keeper};
+use super::Proofs;
+use crate::core::Core;
+use crate::core::caller::Caller;
+use crate::core::layer::Layer as _;
+use crate::core::message::{Channel, Message, MessageKind};
+use crate::core::port::store::Kind;
 use crate::core::port::store::{Page, Tx, TxResult};
-use crate::core::rows::{Place, Record};
+use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Place;
 use crate::core::time::{Timestamp, hours};
-use crate::letter::message::{Channel, Message, MessageKind};
 use crate::letter::outbox::Posting;
 use crate::limit::rate::{Rate, RateLog};
 
 use super::account::Account;
 use super::policy::Offer;
-use super::{Way, WayKind};
+use super::way::{Way, WayKind};
 
 /// Takes the place of a letter that is not sent, so that the work is the same.
 #[derive(Debug, Serialize, Deserialize)]
-struct Decoy {}
+pub(crate) struct Decoy {}
 
 impl Record for Decoy {
-    const KIND: &'static str = "decoy";
+    const KIND: Kind = "decoy";
+    const WHEN_DUE: WhenDue = WhenDue::Removed;
+    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
-impl Keeper {
+impl Proofs {
     /// Tells every address of the account, and `also`, what was changed.
     pub(crate) fn tell(
         &self,
@@ -72,25 +79,8 @@ impl Keeper {
 
     /// The anti-phishing code for a letter, if letters of this kind carry one.
     pub(crate) fn phrase_for(&self, kind: WayKind, phrase: Option<&str>) -> Option<String> {
-        let shown = self.policy.person.phrase == Offer::On && kind == WayKind::Email;
+        let shown = self.policy.phrase == Offer::On && kind == WayKind::Email;
         phrase.filter(|_| shown).map(str::to_owned)
-    }
-
-    /// The anti-phishing code of the account that an e-mail address belongs to, whatever surface writes.
-    /// An address that is nobody's costs the same two looks.
-    pub(crate) fn phrase_of_address(
-        &self,
-        tx: &mut dyn Tx,
-        address: &str,
-    ) -> TxResult<Option<String>> {
-        if self.policy.person.phrase == Offer::Off {
-            return Ok(None);
-        }
-        let way = Way::email(address);
-        let owner = self.owner_of_address(tx, &way)?;
-        let at = owner.unwrap_or_else(|| self.identity_row(&way));
-        let account = self.rows.peek::<Account>(tx, &at)?;
-        Ok(account.and_then(|account| account.value.phrase))
     }
 
     /// Sends a notice in place of a letter that must not leave, or nothing; the same work as the letter.
@@ -107,7 +97,7 @@ impl Keeper {
             return self.post(tx, now, Posting::notice(message));
         }
         if letter.channel == Channel::Email {
-            self.phrase_of_address(tx, &letter.to)?;
+            phrase_of_address(self.core(), tx, self.policy.phrase, &letter.to)?;
         }
         let place = Place::at(nobody).due(now);
         self.rows.create(tx, self.tenant(), place, Decoy {})?;
@@ -144,6 +134,25 @@ impl Keeper {
         self.rows.put(tx, &mut log)?;
         Ok(first)
     }
+}
+
+/// Returns the anti-phishing code of the account that an e-mail address belongs to, whatever surface writes.
+///
+/// An address that belongs to nobody costs the same two reads.
+pub(crate) fn phrase_of_address(
+    core: &Core,
+    tx: &mut dyn Tx,
+    shown: Offer,
+    address: &str,
+) -> TxResult<Option<String>> {
+    if shown == Offer::Off {
+        return Ok(None);
+    }
+    let way = Way::email(address);
+    let owner = core.owner_of_address(tx, &way)?;
+    let at = owner.unwrap_or_else(|| core.identity_row(&way));
+    let account = core.rows.peek::<Account>(tx, &at)?;
+    Ok(account.and_then(|account| account.value.phrase))
 }
 
 /// What a notice is about.

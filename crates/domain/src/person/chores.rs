@@ -1,0 +1,46 @@
+//! What this room does without a request.
+
+use super::People;
+use super::account::Class;
+use super::policy::PersonPolicy;
+use crate::core::port::store::{Kind, RowId, Tx, TxResult};
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::limit::lockout::Drawn;
+use crate::proof::account::Account;
+use crate::trail::jobs::Chores;
+use crate::trail::rollback::Lost;
+
+impl Chores for People {
+    /// An account's lockouts keep one try; its recovery codes, and the codes of its app up to now, are ended.
+    fn after_rollback(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        lost: Lost,
+        (kind, id): (Kind, RowId),
+    ) -> TxResult<bool> {
+        if kind != Account::KIND {
+            return Ok(false);
+        }
+        let Some(mut account) = self.rows.get::<Account>(tx, &id)? else {
+            return Ok(true);
+        };
+        let mut drawn: Vec<Drawn> = Vec::new();
+        for way in account.ways() {
+            drawn.extend(self.login_lockouts(way, "").into_iter().skip(1));
+        }
+        for class in Class::ALL {
+            let rows = self.class_rows(&account, class);
+            drawn.extend(rows.into_iter().map(|row| (row, PersonPolicy::CODES)));
+        }
+        for drawn in drawn {
+            self.burn_lockout(tx, now, lost, drawn)?;
+        }
+        if let Some(authenticator) = &mut account.authenticator {
+            authenticator.end_codes(now);
+            self.rows.put(tx, &mut account)?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,45 @@
+//! The keys that sign clients' access tokens.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::Tenants;
+use super::access_token::CLIENT_TOKENS;
+use crate::core::error::Error;
+use crate::proof::signing::{Issuer, Ring};
+
+impl Tenants {
+    /// The keys that verify clients' tokens now.
+    pub async fn token_keys(&self) -> Result<Arc<Ring>, Error> {
+        self.signing_ring(CLIENT_TOKENS).await
+    }
+
+    /// Makes a new signing key. What is signed with the one before stays valid for its life. Returns its id.
+    pub async fn rotate_token_key(&self, surface: &'static str) -> Result<String, Error> {
+        self.rotate_signing_key(surface, CLIENT_TOKENS).await
+    }
+
+    /// Takes over a signing key in PKCS#8 form, for tests with published vectors.
+    pub async fn adopt_token_key(
+        &self,
+        surface: &'static str,
+        pkcs8: Zeroizing<Vec<u8>>,
+    ) -> Result<String, Error> {
+        self.adopt_signing_key(surface, CLIENT_TOKENS, pkcs8).await
+    }
+
+    /// Signs `claims` with the newest key of `issuer`, as the token endpoint does.
+    pub async fn sign_claims(&self, issuer: Issuer, claims: &[u8]) -> Result<String, Error> {
+        self.sign_token(issuer, claims).await
+    }
+
+    /// The claims of a token that a key of `issuer` signed; `None` for any other token.
+    pub async fn verify_claims(
+        &self,
+        issuer: Issuer,
+        token: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.verify_token(issuer, token).await
+    }
+}

@@ -1,0 +1,28 @@
+//! What this room does without a request.
+
+use super::Vaults;
+use super::account::Login;
+use crate::core::port::store::{Kind, RowId, Tx, TxResult};
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::trail::jobs::Chores;
+use crate::trail::rollback::Lost;
+
+impl Chores for Vaults {
+    /// The budget of a login name keeps one try, or begins with one.
+    fn after_rollback(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        lost: Lost,
+        (kind, id): (Kind, RowId),
+    ) -> TxResult<bool> {
+        if kind != Login::KIND {
+            return Ok(false);
+        }
+        let limits = self.policy.failures_from_anywhere;
+        let place = self.login_budget_place(now, &id, &limits);
+        self.burn_budget(tx, now, lost, place, &limits)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,67 @@
+//! The service of this room.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::core::Core;
+use crate::core::layer::Layer;
+use crate::core::record::RecordKind;
+use crate::letter::{Decides, Letters};
+use crate::proof::Proofs;
+
+use super::policy::VaultPolicy;
+
+/// Accounts with an encrypted vault.
+pub struct Vaults {
+    proofs: Arc<Proofs>,
+    /// Whether the rows that every login needs were looked after.
+    pub(crate) logins_ready: tokio::sync::OnceCell<()>,
+    pub(crate) policy: VaultPolicy,
+}
+
+impl Vaults {
+    pub(crate) fn new(proofs: Arc<Proofs>, policy: VaultPolicy) -> Self {
+        Self {
+            proofs,
+            logins_ready: tokio::sync::OnceCell::new(),
+            policy,
+        }
+    }
+}
+
+impl Deref for Vaults {
+    type Target = Arc<Proofs>;
+
+    fn deref(&self) -> &Arc<Proofs> {
+        &self.proofs
+    }
+}
+
+impl Layer for Vaults {
+    fn core(&self) -> &Core {
+        self.proofs.core()
+    }
+}
+
+impl Decides for Vaults {
+    fn letters(&self) -> &Arc<Letters> {
+        self
+    }
+}
+
+/// The kinds of rows of this room.
+pub(crate) const KINDS: &[RecordKind] = &[
+    RecordKind::of::<super::account::Account>(),
+    RecordKind::of::<super::account::Login>(),
+    RecordKind::of::<super::approval::Approval>(),
+    RecordKind::of::<super::approval::ApprovalLink>(),
+    RecordKind::of::<super::entry::Entry>(),
+    RecordKind::of::<super::entry::Guest>(),
+    RecordKind::of::<super::joining::Application>(),
+    RecordKind::of::<super::login::Handshake>(),
+    RecordKind::of::<super::number::Numbered>(),
+    RecordKind::of::<super::reading::NoticeLog>(),
+    RecordKind::of::<super::session::Session>(),
+    RecordKind::of::<super::slot::Identified>(),
+    RecordKind::of::<super::web_pass::WebPass>(),
+];

@@ -1,0 +1,26 @@
+//! What this room does without a request.
+
+use super::Wallets;
+use super::user::User;
+use crate::core::port::store::{Kind, RowId, Tx, TxResult};
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::trail::jobs::Chores;
+use crate::trail::rollback::Lost;
+
+impl Chores for Wallets {
+    /// The refusals of a step-up that the older database may have forgotten are counted.
+    fn after_rollback(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        _lost: Lost,
+        (kind, id): (Kind, RowId),
+    ) -> TxResult<bool> {
+        if kind != User::KIND {
+            return Ok(false);
+        }
+        self.burn_attempts(tx, now, id)?;
+        Ok(true)
+    }
+}
