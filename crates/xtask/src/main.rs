@@ -1,10 +1,12 @@
 //! The rules of the house that a compiler does not keep: `cargo run -p xtask -- tidy`, `… measure` and `… licences`.
 
+mod exception;
 mod finding;
 mod golden;
 mod licence;
 mod manifest;
 mod measure;
+mod name;
 mod readme;
 mod route;
 mod size;
@@ -51,6 +53,7 @@ fn tidy(tree: &Tree) -> Vec<Finding> {
     let checks = [
         manifest::check,
         word::check,
+        name::check,
         size::check,
         golden::check,
         readme::check,

@@ -18,8 +18,8 @@ pub(crate) struct Function {
 impl Source {
     pub(crate) fn new(text: &str) -> Self {
         let mut code = text.as_bytes().to_vec();
-        for hidden in hidden(text.as_bytes()) {
-            for byte in &mut code[hidden] {
+        for (_, range) in hidden(text.as_bytes()) {
+            for byte in &mut code[range] {
                 if *byte != b'\n' {
                     *byte = b' ';
                 }
@@ -164,38 +164,65 @@ fn close(code: &str, open: usize) -> Option<usize> {
     None
 }
 
+/// What is not code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    Comment,
+    /// The inside of a string.
+    Literal,
+    /// The inside of a character.
+    Character,
+}
+
+/// Every comment and every literal: its line, which of the two, and its text.
+pub(crate) fn hidden_texts(text: &str) -> Vec<(usize, Hidden, &str)> {
+    let mut line = 1;
+    let mut seen = 0;
+    let hidden = hidden(text.as_bytes()).into_iter();
+    hidden
+        .map(|(kind, range)| {
+            line += text[seen..range.start].matches('\n').count();
+            seen = range.start;
+            let inside = text[range].trim_start_matches('#').trim_end_matches('#');
+            let raw = inside
+                .strip_prefix('"')
+                .and_then(|inside| inside.strip_suffix('"'));
+            (line, kind, raw.unwrap_or(inside))
+        })
+        .collect()
+}
+
 /// The ranges that are not code: comments whole, and the insides of string and character literals.
-fn hidden(text: &[u8]) -> Vec<Range<usize>> {
+fn hidden(text: &[u8]) -> Vec<(Hidden, Range<usize>)> {
     let mut ranges = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
-        let end = if rest.starts_with(b"//") {
-            at + line_length(rest)
+        let (kind, inside, length) = if rest.starts_with(b"//") {
+            let length = line_length(rest);
+            (Hidden::Comment, 0..length, length)
         } else if rest.starts_with(b"/*") {
-            at + block_length(rest)
+            let length = block_length(rest);
+            (Hidden::Comment, 0..length, length)
         } else if let Some(raw) = raw_string_length(text, at) {
-            ranges.push(at + 2..at + raw);
-            at += raw;
-            continue;
+            (Hidden::Literal, 2..raw, raw)
         } else if rest[0] == b'"' {
             let length = quoted_length(rest, b'"');
-            ranges.push(at + 1..(at + length).saturating_sub(1).max(at + 1));
-            at += length;
-            continue;
+            (Hidden::Literal, 1..length.saturating_sub(1).max(1), length)
         } else if rest[0] == b'\'' {
             let length = character_length(rest);
-            if length > 1 {
-                ranges.push(at + 1..at + length - 1);
-            }
-            at += length;
-            continue;
+            (
+                Hidden::Character,
+                1..length.saturating_sub(1).max(1),
+                length,
+            )
         } else {
-            at += 1;
-            continue;
+            (Hidden::Character, 0..0, 1)
         };
-        ranges.push(at..end);
-        at = end;
+        if !inside.is_empty() {
+            ranges.push((kind, at + inside.start..at + inside.end));
+        }
+        at += length;
     }
     ranges
 }
