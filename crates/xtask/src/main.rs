@@ -11,6 +11,7 @@ mod readme;
 mod route;
 mod size;
 mod source;
+mod spelling;
 mod tracked;
 mod tree;
 mod word;
@@ -53,6 +54,7 @@ fn tidy(tree: &Tree) -> Vec<Finding> {
     let checks = [
         manifest::check,
         word::check,
+        spelling::check,
         name::check,
         size::check,
         golden::check,
