@@ -8,6 +8,7 @@ mod manifest;
 mod measure;
 mod name;
 mod readme;
+mod room;
 mod route;
 mod size;
 mod source;
@@ -56,6 +57,7 @@ fn tidy(tree: &Tree) -> Vec<Finding> {
         word::check,
         spelling::check,
         name::check,
+        room::check,
         size::check,
         golden::check,
         readme::check,
