@@ -1,16 +1,58 @@
 //! How long a file and a function may grow.
 
+use crate::exception::{Broken, Exceptions};
 use crate::finding::Finding;
 use crate::source::Source;
 use crate::tree::{Tree, has_extension};
 
-const FILE_LINES: usize = 600;
-const FUNCTION_LINES: usize = 100;
+const FILE_LINES: usize = 500;
+const FUNCTION_LINES: usize = 70;
+
+const FILE_RULE: &str = "file size";
+const FUNCTION_RULE: &str = "function size";
+const HERE: &str = "crates/xtask/src/size.rs";
+
+/// Files that were longer when the limit came: crate, name, lines.
+const LONG_FILES: &Exceptions = &[
+    ("config/duo.rs", 510),
+    ("domain/client.rs", 579),
+    ("domain/contact.rs", 553),
+    ("domain/entry.rs", 538),
+    ("domain/login.rs", 544),
+    ("domain/recovery.rs", 551),
+    ("store/postgres.rs", 509),
+];
+
+/// Functions that were longer when the limit came: crate, name, lines.
+const LONG_FUNCTIONS: &Exceptions = &[
+    ("admin/routes", 81),
+    ("cis/routes", 100),
+    ("domain/change_password", 83),
+    ("domain/reseal_page", 74),
+    ("domain/spend_token_sends", 72),
+    ("domain/verify_audit", 79),
+    ("store/attempt", 84),
+];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    product_files(tree)
-        .flat_map(|(path, text)| check_file(path, &Source::new(text).without_tests()))
-        .collect()
+    let Sizes { files, functions } = too_long(tree);
+    let mut findings = files.except(LONG_FILES, FILE_RULE, HERE);
+    findings.extend(functions.except(LONG_FUNCTIONS, FUNCTION_RULE, HERE));
+    findings
+}
+
+#[derive(Default)]
+struct Sizes {
+    files: Broken,
+    functions: Broken,
+}
+
+fn too_long(tree: &Tree) -> Sizes {
+    let mut sizes = Sizes::default();
+    for (path, text) in product_files(tree) {
+        sizes.add(path, &Source::new(text).without_tests());
+    }
+    sizes
 }
 
 /// The Rust files that go into the product: not the tests, which may be as long as the cases they hold.
@@ -25,25 +67,30 @@ pub(crate) fn product_files(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn check_file(path: &str, product: &Source) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let lines = product.code().lines().count();
-    if lines > FILE_LINES {
-        let what = format!("{lines} lines, {FILE_LINES} are allowed");
-        let remedy = "split it by verb and keep the noun as folder";
-        findings.push(Finding::new(path, "file size", what, remedy));
-    }
-    for function in product.functions() {
-        if function.lines > FUNCTION_LINES {
-            let what = format!(
-                "`{}` has {} lines, {FUNCTION_LINES} are allowed",
-                function.name, function.lines
-            );
-            let remedy = "name its steps and give each a function";
-            findings.push(Finding::new(path, "function size", what, remedy).at(function.line));
+impl Sizes {
+    fn add(&mut self, path: &str, product: &Source) {
+        let mut folders = path.split('/');
+        let (owner, file) = (folders.nth(1), folders.next_back());
+        let (owner, file) = (owner.unwrap_or_default(), file.unwrap_or_default());
+        let lines = product.code().lines().count();
+        if lines > FILE_LINES {
+            let what = format!("{lines} lines, {FILE_LINES} are allowed");
+            let remedy = "split it by verb and keep the noun as folder";
+            let finding = Finding::new(path, FILE_RULE, what, remedy);
+            self.files
+                .measure(&format!("{owner}/{file}"), lines, finding);
+        }
+        for function in product.functions() {
+            let (name, lines) = (function.name, function.lines);
+            if lines > FUNCTION_LINES {
+                let what = format!("`{name}` has {lines} lines, {FUNCTION_LINES} are allowed");
+                let remedy = "name its steps and give each a function";
+                let finding = Finding::new(path, FUNCTION_RULE, what, remedy).at(function.line);
+                self.functions
+                    .measure(&format!("{owner}/{name}"), lines, finding);
+            }
         }
     }
-    findings
 }
 
 #[cfg(test)]
@@ -51,8 +98,10 @@ mod tests {
     use super::*;
 
     fn findings(path: &str, text: &str) -> Vec<String> {
-        let tree = Tree::of(&[(path, text)]);
-        check(&tree).iter().map(ToString::to_string).collect()
+        let Sizes { files, functions } = too_long(&Tree::of(&[(path, text)]));
+        let mut found = files.except(&[], FILE_RULE, HERE);
+        found.extend(functions.except(&[], FUNCTION_RULE, HERE));
+        found.iter().map(ToString::to_string).collect()
     }
 
     fn function(lines: usize) -> String {
@@ -61,16 +110,29 @@ mod tests {
 
     #[test]
     fn the_limits_themselves_are_allowed() {
-        assert!(findings("crates/web/src/a.rs", &"// x\n".repeat(600)).is_empty());
-        assert!(findings("crates/web/src/a.rs", &function(100)).is_empty());
+        assert!(findings("crates/web/src/a.rs", &"// x\n".repeat(500)).is_empty());
+        assert!(findings("crates/web/src/a.rs", &function(70)).is_empty());
     }
 
     #[test]
     fn one_line_more_is_not() {
-        let found = findings("crates/web/src/a.rs", &"// x\n".repeat(601));
-        assert!(found[0].starts_with("crates/web/src/a.rs: file size: 601 lines"));
-        let found = findings("crates/web/src/a.rs", &format!("\n{}", function(101)));
-        assert!(found[0].starts_with("crates/web/src/a.rs:2: function size: `long` has 101"));
+        let found = findings("crates/web/src/a.rs", &"// x\n".repeat(501));
+        assert!(found[0].starts_with("crates/web/src/a.rs: file size: 501 lines"));
+        let found = findings("crates/web/src/a.rs", &format!("\n{}", function(71)));
+        assert!(found[0].starts_with("crates/web/src/a.rs:2: function size: `long` has 71"));
+    }
+
+    #[test]
+    fn an_exception_is_for_one_name_in_one_crate() {
+        let found = |path: &str| {
+            let sizes = too_long(&Tree::of(&[(path, &function(71))]));
+            let found = sizes
+                .functions
+                .except(&[("web/long", 71)], FUNCTION_RULE, HERE);
+            found.len()
+        };
+        assert_eq!(found("crates/web/src/a.rs"), 0);
+        assert_eq!(found("crates/duo/src/a.rs"), 2, "too long, and not needed");
     }
 
     #[test]
