@@ -1,6 +1,5 @@
 //! `/healthz` and `/readyz`, on each listener for people and load balancers.
 
-
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
