@@ -94,18 +94,18 @@ at("key-form").addEventListener("submit", (event) => {
     const remove = make("button", "Delete this key", { type: "button", class: "danger" });
     let asked = false;
     remove.addEventListener("click", () => {
-      if (!asked) { asked = true; remove.textContent = "Delete it for good?"; return; }
-      attempt(async () => { await call("DELETE", path); at("key-state").replaceChildren(); tell("The key is deleted."); await refresh(); });
+      if (!asked) { asked = true; remove.textContent = "Delete this key for good?"; return; }
+      attempt(async () => { await call("DELETE", path); at("key-state").replaceChildren(); tell("The key was deleted."); await refresh(); });
     });
     at("key-state").append(remove);
   });
 });
 
 at("verify").addEventListener("click", () => attempt(async () => {
-  at("verdict").textContent = "Walking the chain…";
+  at("verdict").textContent = "Verifying…";
   const verdict = await call("POST", "/admin/v1/audit/verify");
   at("verdict").textContent = verdict.findings.length === 0
-    ? "Everything holds: " + verdict.events + " events in " + verdict.links + " links."
+    ? "No findings: " + verdict.events + " events in " + verdict.links + " links."
     : verdict.findings.join(" · ");
 }));
 
