@@ -10,18 +10,18 @@ use crate::{Target, encode};
 
 #[derive(Subcommand)]
 pub enum AccountCommand {
-    /// State of an account: masked addresses, second steps, locks. No secrets.
+    /// Show an account: masked addresses, second steps, locks. Shows no secrets.
     Show {
-        /// Id of the account: the subject of its tokens.
+        /// Id of the account: the claim `sub` of its tokens.
         account_id: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Forget the wrong codes of a class of operations.
+    /// Clear the count of wrong codes of one class of operations.
     Unlock {
         /// Id of the account.
         account_id: String,
-        /// `login` (with the wrong passwords), `password-recovery` or `signed-in`.
+        /// The class: `login` (also clears wrong passwords), `password-recovery` or `signed-in`.
         #[arg(long)]
         class: String,
         #[command(flatten)]
@@ -34,18 +34,18 @@ pub enum AccountCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Erase an account with its sessions, for good. Its addresses are free again; a wallet of it stays
+    /// Erase an account and its sessions permanently. Its addresses become free. Its wallet stays
     /// (`keyward admin duo erase self ACCOUNT_ID`).
     Erase {
         /// Id of the account.
         account_id: String,
-        /// Really.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
         target: Target,
     },
-    /// Sign people's tokens with new keys from now on. Nobody is logged out.
+    /// Sign accounts' tokens with new keys from now on. Nobody is logged out.
     RotateKeys {
         #[command(flatten)]
         target: Target,
@@ -78,9 +78,7 @@ pub(crate) async fn run(command: AccountCommand) -> Result<ExitCode, String> {
             target,
         } => {
             if !yes && !target.json {
-                return Err(
-                    "this erases the account for good; say --yes when you mean it".to_owned(),
-                );
+                return Err("this erases the account permanently; add --yes to confirm".to_owned());
             }
             let path = path(&account_id, "");
             show(&target, &target.connect()?.delete(&path).await?)

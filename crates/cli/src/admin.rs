@@ -13,21 +13,21 @@ use crate::{Target, account, encode, readable, tenancy};
 
 #[derive(Subcommand)]
 pub enum AdminCommand {
-    /// How the server is.
+    /// Show the state of the server.
     Status(Common),
     /// PIN-guarded keys of the Photon surface.
     #[command(subcommand)]
     Photon(PhotonCommand),
-    /// Users of the Duo surface: their devices and faces.
+    /// Users of the Duo surface, their devices, faces and passkeys.
     #[command(subcommand)]
     Duo(DuoCommand),
     /// Accounts of the Enceeper surface.
     #[command(subcommand)]
     Enceeper(EnceeperCommand),
-    /// People's accounts of the profile surface.
+    /// Accounts of the profile surface.
     #[command(subcommand)]
     Account(account::AccountCommand),
-    /// Tenants: each with applications, clients, roles and people of its own.
+    /// Tenants: each has its own applications, clients, roles and people.
     #[command(subcommand)]
     Tenant(tenancy::TenantCommand),
     /// Applications of a tenant.
@@ -42,16 +42,16 @@ pub enum AdminCommand {
     /// People of a tenant.
     #[command(subcommand)]
     User(tenancy::UserCommand),
-    /// The keys that sign clients' tokens.
+    /// The keys that sign tokens of clients.
     #[command(subcommand)]
     SigningKey(tenancy::SigningKeyCommand),
-    /// Take over data of other servers.
+    /// Import data from other servers.
     #[command(subcommand)]
     Import(ImportCommand),
     /// The audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Messages to people.
+    /// Messages that the server sends.
     #[command(subcommand)]
     Messages(MessagesCommand),
 }
@@ -64,18 +64,18 @@ pub struct Common {
 
 #[derive(Subcommand)]
 pub enum PhotonCommand {
-    /// State of a key: counters, locks, contacts. No secrets, no addresses.
+    /// Show a key: counters, locks, contacts. Shows no secrets and no addresses.
     Show {
         /// Id of the key.
         key_id: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Delete a key with its users. It cannot be brought back.
+    /// Delete a key and its users. This cannot be undone.
     Delete {
         /// Id of the key.
         key_id: String,
-        /// Do it without asking.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -85,9 +85,9 @@ pub enum PhotonCommand {
 
 #[derive(Subcommand)]
 pub enum ImportCommand {
-    /// The tables of the original Photon key server, as JSON lines (a `DynamoDB` export, or plain).
+    /// Import the tables of an original Photon key server, as JSON lines (a `DynamoDB` export, or plain).
     Photon {
-        /// The file; `-` reads standard input.
+        /// The file to import; `-` reads standard input.
         file: PathBuf,
         #[command(flatten)]
         target: Target,
@@ -96,11 +96,11 @@ pub enum ImportCommand {
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    /// Walk the whole chain: finds a changed, moved, removed or cut-off row. Exit status 1 when it does.
+    /// Verify the whole chain. Finds changed, moved, removed and cut-off rows; exits with status 1 if there are any.
     Verify(Common),
-    /// The newest events, newest first.
+    /// Show the newest events, newest first.
     List {
-        /// Only of this alias or id.
+        /// Only events about this alias or id.
         #[arg(long)]
         subject: Option<String>,
         #[arg(long, default_value_t = 50)]
@@ -112,13 +112,13 @@ pub enum AuditCommand {
 
 #[derive(Subcommand)]
 pub enum MessagesCommand {
-    /// Show a message in words, without sending it.
+    /// Show the text of a message, without sending it.
     Preview {
-        /// The operation, for example `recovery_started`.
+        /// The operation of the message, for example `recovery_started`.
         operation: String,
         #[arg(long, default_value = "en")]
         language: String,
-        /// EMAIL or SMS.
+        /// `EMAIL` or `SMS`.
         #[arg(long, default_value = "EMAIL")]
         channel: String,
         #[command(flatten)]
@@ -176,7 +176,7 @@ async fn photon(command: PhotonCommand) -> Result<ExitCode, String> {
             target,
         } => {
             if !yes && !target.json {
-                return Err("this deletes the key for good; say --yes when you mean it".to_owned());
+                return Err("this deletes the key permanently; add --yes to confirm".to_owned());
             }
             let path = format!("/admin/v1/guarded-keys/{}", encode(&key_id));
             show(&target, &target.connect()?.delete(&path).await?)
@@ -184,7 +184,7 @@ async fn photon(command: PhotonCommand) -> Result<ExitCode, String> {
     }
 }
 
-/// Lines sent in one call.
+/// How many lines one call sends.
 const LINES: usize = 1000;
 
 async fn import(file: &std::path::Path, target: &Target) -> Result<ExitCode, String> {
@@ -213,7 +213,7 @@ async fn import(file: &std::path::Path, target: &Target) -> Result<ExitCode, Str
     })
 }
 
-/// Adds the counts of one call, with line numbers of the whole file.
+/// Adds the counts of one call; converts its line numbers to those of the whole file.
 fn add(all: &mut Value, done: &Value, before: usize) {
     for name in ["keys", "users", "skipped"] {
         let sum = all[name].as_u64().unwrap_or(0) + done[name].as_u64().unwrap_or(0);

@@ -10,15 +10,15 @@ use crate::{Target, encode};
 
 #[derive(Subcommand)]
 pub enum DevCommand {
-    /// The newest message, or only its code.
+    /// Show the newest message, or only its code.
     Mailbox {
-        /// Only messages to this address.
+        /// Show only messages to this address.
         #[arg(long, value_name = "ADDRESS")]
         to: Option<String>,
-        /// Only the code of the newest message that has one.
+        /// Show only the code of the newest message that contains one.
         #[arg(long)]
         code: bool,
-        /// All messages, not only the newest.
+        /// Show all messages, not only the newest.
         #[arg(long)]
         all: bool,
         #[command(flatten)]
@@ -31,9 +31,9 @@ pub enum DevCommand {
 
 #[derive(Subcommand)]
 pub enum ClockCommand {
-    /// Move the clock forward; returns when everything that became due has happened.
+    /// Move the clock forward. Returns after everything that became due was done.
     Advance {
-        /// How far: 30d, 24h, 15m, 3600s.
+        /// How far, for example 30d, 24h, 15m or 3600s.
         span: String,
         #[command(flatten)]
         target: Target,
@@ -81,7 +81,7 @@ async fn mailbox(
             .iter()
             .rev()
             .find_map(|message| message["oneTimeToken"].as_str());
-        let newest = newest.ok_or("no message with a code yet")?;
+        let newest = newest.ok_or("no message contains a code yet")?;
         return if target.json {
             print(&json!({ "code": newest }).to_string())
         } else {
@@ -111,10 +111,10 @@ async fn mailbox(
     ))
 }
 
-/// Outside development mode a server has none of these paths.
+/// A server that is not in development mode does not have these paths.
 fn explained(error: String) -> String {
     if error.ends_with("(404)") {
-        "this server is not in development mode: only `keyward serve --dev` has a mailbox and a clock that moves".to_owned()
+        "this server is not in development mode: only `keyward serve --dev` has a mailbox and a movable clock".to_owned()
     } else {
         error
     }

@@ -9,46 +9,46 @@ use crate::{Target, encode};
 
 #[derive(Subcommand)]
 pub enum DuoCommand {
-    /// Users, newest first, a hundred at a time.
+    /// List users, newest first, a hundred at a time.
     Users {
-        /// Only users behind this one: issuer and subject.
+        /// Continue after this user: issuer and subject.
         #[arg(long, num_args = 2, value_names = ["ISSUER", "SUBJECT"])]
         after: Option<Vec<String>>,
         #[command(flatten)]
         target: Target,
     },
-    /// Devices and keys of a user.
+    /// List the devices and keys of a user.
     Devices {
         issuer: String,
         subject: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Switch a device off.
+    /// Deactivate a device.
     Deactivate {
-        /// 130 hex digits.
+        /// The device's public key: 130 hex digits.
         device_key: String,
-        /// Do it without asking.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
         target: Target,
     },
-    /// Forget a user's enrolled face. Whoever has the next token may enrol another.
+    /// Remove a user's enrolled face or passkey. After that, whoever has a valid token of the user may enrol a new one.
     RemoveFace {
         issuer: String,
         subject: String,
-        /// Do it without asking.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
         target: Target,
     },
-    /// Erase a user with devices, face, keys and keyshares. It cannot be brought back.
+    /// Erase a user with devices, face, keys and keyshares. This cannot be undone.
     Erase {
         issuer: String,
         subject: String,
-        /// Do it without asking.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -84,7 +84,7 @@ pub(crate) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
             yes,
             target,
         } => {
-            meant(yes, &target, "this switches the device off")?;
+            meant(yes, &target, "this deactivates the device")?;
             let path = "/admin/v1/wallets/devices/deactivate";
             let body = json!({ "device_key": device_key });
             let answer = target.connect()?.post(path, &body).await?;
@@ -96,7 +96,11 @@ pub(crate) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
             yes,
             target,
         } => {
-            meant(yes, &target, "this lets the next token enrol another face")?;
+            meant(
+                yes,
+                &target,
+                "this lets anybody with a valid token of the user enrol a new face or passkey",
+            )?;
             let path = "/admin/v1/wallets/enrolment/remove";
             let body = json!({ "issuer": issuer, "subject": subject });
             let answer = target.connect()?.post(path, &body).await?;
@@ -108,7 +112,7 @@ pub(crate) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
             yes,
             target,
         } => {
-            meant(yes, &target, "this erases the user for good")?;
+            meant(yes, &target, "this erases the user permanently")?;
             let body = json!({ "issuer": issuer, "subject": subject });
             let answer = target
                 .connect()?
@@ -124,6 +128,6 @@ fn meant(yes: bool, target: &Target, what: &str) -> Result<(), String> {
     if yes || target.json {
         Ok(())
     } else {
-        Err(format!("{what}; say --yes when you mean it"))
+        Err(format!("{what}; add --yes to confirm"))
     }
 }

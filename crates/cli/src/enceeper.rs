@@ -9,27 +9,27 @@ use crate::{Target, encode};
 
 #[derive(Subcommand)]
 pub enum EnceeperCommand {
-    /// State of an account: plan, counts, fingerprint of its public key. Nothing of what is in it.
+    /// Show an account: plan, counts, fingerprint of its public key. Shows nothing of its content.
     Show {
         /// E-mail address of the account.
         email: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Give an account a plan of the configuration. It counts at once.
+    /// Assign a plan from the configuration to an account. It applies at once.
     Plan {
         /// E-mail address of the account.
         email: String,
-        /// Name of the plan; without one the account has the default plan again.
+        /// Name of the plan. If you leave it out, the account gets the default plan.
         plan: Option<String>,
         #[command(flatten)]
         target: Target,
     },
-    /// Delete an account with everything of it. It cannot be brought back.
+    /// Delete an account and all its data. This cannot be undone.
     Delete {
         /// E-mail address of the account.
         email: String,
-        /// Do it without asking.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -58,9 +58,7 @@ pub(crate) async fn run(command: EnceeperCommand) -> Result<ExitCode, String> {
         }
         EnceeperCommand::Delete { email, yes, target } => {
             if !yes && !target.json {
-                return Err(
-                    "this deletes the account for good; say --yes when you mean it".to_owned(),
-                );
+                return Err("this deletes the account permanently; add --yes to confirm".to_owned());
             }
             let deleted = target.connect()?.delete(&path(&email)).await?;
             crate::admin::show(&target, &deleted)

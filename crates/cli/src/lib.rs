@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use admin::{AdminCommand, run as admin};
 pub use dev::{DevCommand, run as dev};
 
-/// How the server is found.
+/// How to find the server.
 #[derive(Args, Clone)]
 pub struct Target {
     /// Data directory of a server on this machine.
@@ -29,18 +29,18 @@ pub struct Target {
         global = true
     )]
     data: PathBuf,
-    /// Admin address of any server, with --token-file.
+    /// Admin address of a server on another machine; use it with --token-file.
     #[arg(long, value_name = "URL", requires = "token_file", global = true)]
     server: Option<String>,
-    /// File that holds the server's admin token.
+    /// File that contains the server's admin token.
     #[arg(long, value_name = "F", global = true)]
     token_file: Option<PathBuf>,
-    /// Answer as JSON, and never ask anything.
+    /// Print JSON. Commands then need no --yes.
     #[arg(long, global = true)]
     pub json: bool,
 }
 
-/// A server that answers.
+/// A connection to a running server.
 pub struct Server {
     client: Client,
     base: String,
@@ -103,7 +103,7 @@ impl Server {
             .bearer_auth(&self.token)
     }
 
-    /// The body of a success; of anything else its message.
+    /// Returns the body of a successful answer, or the message of an error.
     async fn send(&self, request: RequestBuilder) -> Result<Value, String> {
         let answer = request.send().await.map_err(|error| {
             format!(
@@ -130,7 +130,7 @@ impl Server {
     }
 }
 
-/// An error with everything that it was caused by, in one line.
+/// An error with all its causes, in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -154,7 +154,7 @@ pub fn encode(text: &str) -> String {
         .collect()
 }
 
-/// An answer as an operator reads it: `name: value` lines, nested ones indented.
+/// Formats an answer for people: `name: value` lines, nested ones indented.
 pub(crate) fn readable(value: &Value, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     match value {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::admin::show;
 use crate::{Target, encode};
 
-/// Where something lives.
+/// Which tenant and application a command is about.
 #[derive(Args)]
 pub struct InTenant {
     /// Id of the tenant.
@@ -46,28 +46,28 @@ impl InApp {
 
 #[derive(Subcommand)]
 pub enum TenantCommand {
-    /// Make a tenant. Prints its management client and that client's secret, this once.
+    /// Create a tenant. Prints its management client and the client's secret, which is never shown again.
     Create {
         #[arg(long)]
         name: String,
         #[command(flatten)]
         target: Target,
     },
-    /// All tenants.
+    /// List all tenants.
     List {
         #[command(flatten)]
         target: Target,
     },
-    /// Delete a tenant with everything in it. It cannot be brought back, not from a backup of the database either.
+    /// Delete a tenant and everything in it. Only a backup from before contains it.
     Delete {
         tenant_id: String,
-        /// Do it without asking.
+        /// Confirm the command; required unless --json is given.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
         target: Target,
     },
-    /// Make one more management client.
+    /// Create another management client. Prints its secret, which is never shown again.
     AddManager {
         tenant_id: String,
         #[arg(long, default_value = "Management")]
@@ -79,19 +79,19 @@ pub enum TenantCommand {
 
 #[derive(Subcommand)]
 pub enum AppCommand {
-    /// Make an application with a client that has full access to it. Prints the secret, this once.
+    /// Create an application and a client with full access to it. Prints the secret, which is never shown again.
     Create {
         #[arg(long)]
         name: String,
         #[arg(long)]
         description: Option<String>,
-        /// Accept only challenges that this server made.
+        /// Accept only challenges that this server created.
         #[arg(long)]
         require_server_challenge: bool,
         #[command(flatten)]
         within: InTenant,
     },
-    /// The tenant's applications.
+    /// List the tenant's applications.
     List {
         #[command(flatten)]
         within: InTenant,
@@ -118,10 +118,10 @@ pub enum AppCommand {
 pub struct ClientForm {
     #[arg(long)]
     name: Option<String>,
-    /// Id of a role; may be repeated. None at all: full access to the application.
+    /// Id of a role; may be repeated. Without any role the client has full access to the application.
     #[arg(long = "role", value_name = "ROLE_ID")]
     roles: Vec<String>,
-    /// Seconds that a token lives.
+    /// Lifetime of a token in seconds.
     #[arg(long)]
     token_ttl: Option<u32>,
 }
@@ -138,51 +138,51 @@ impl ClientForm {
 
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Make a client. Prints its secret, this once.
+    /// Create a client. Prints its secret, which is never shown again.
     Create {
         #[command(flatten)]
         form: ClientForm,
         #[command(flatten)]
         inside: InApp,
     },
-    /// The application's clients.
+    /// List the application's clients.
     List {
         #[command(flatten)]
         inside: InApp,
     },
-    /// Change a client; what is left out stays.
+    /// Change a client. What you leave out stays as it is.
     Update {
         client_id: String,
         #[command(flatten)]
         form: ClientForm,
-        /// Take all roles away: full access to the application.
+        /// Remove all roles. The client then has full access to the application.
         #[arg(long, conflicts_with = "roles")]
         no_roles: bool,
         #[command(flatten)]
         inside: InApp,
     },
-    /// Make a client's tokens and secrets worth nothing.
+    /// Disable a client: its tokens and secrets are refused.
     Disable {
         client_id: String,
         #[command(flatten)]
         inside: InApp,
     },
-    /// Undo `disable`.
+    /// Enable a disabled client.
     Enable {
         client_id: String,
         #[command(flatten)]
         inside: InApp,
     },
-    /// Give a client a new secret, printed this once; the ones before work for a while longer.
+    /// Create a new secret for a client. Prints it once; the previous ones stay valid for some time.
     RotateSecret {
         client_id: String,
-        /// How long the secrets before still work.
+        /// Seconds for which the previous secrets stay valid.
         #[arg(long, default_value_t = 86_400)]
         overlap_seconds: u64,
         #[command(flatten)]
         inside: InApp,
     },
-    /// Delete a client; its tokens are worth nothing from then on.
+    /// Delete a client. Its tokens are refused from then on.
     Delete {
         client_id: String,
         #[command(flatten)]
@@ -196,7 +196,7 @@ pub struct RoleForm {
     name: Option<String>,
     #[arg(long)]
     description: Option<String>,
-    /// For example `devices:execute`; may be repeated.
+    /// A permission, for example `devices:execute`; may be repeated.
     #[arg(long = "permission", value_name = "SUBJECT:VERB")]
     permissions: Vec<String>,
 }
@@ -209,30 +209,30 @@ impl RoleForm {
 
 #[derive(Subcommand)]
 pub enum RoleCommand {
-    /// Make a role.
+    /// Create a role.
     Create {
         #[command(flatten)]
         form: RoleForm,
         #[command(flatten)]
         within: InTenant,
     },
-    /// The tenant's roles.
+    /// List the tenant's roles.
     List {
         #[command(flatten)]
         within: InTenant,
     },
-    /// Change a role, and the rights of its clients with it, at once. Permissions are replaced when any is given.
+    /// Change a role. The rights of its clients change at once. If you give any permission, it replaces all previous ones.
     Update {
         role_id: String,
         #[command(flatten)]
         form: RoleForm,
-        /// Take all permissions away.
+        /// Remove all permissions.
         #[arg(long, conflicts_with = "permissions")]
         no_permissions: bool,
         #[command(flatten)]
         within: InTenant,
     },
-    /// Delete a role that no client has.
+    /// Delete a role that no client uses.
     Delete {
         role_id: String,
         #[command(flatten)]
@@ -242,7 +242,7 @@ pub enum RoleCommand {
 
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// Make a person, a member of the application.
+    /// Create a person who is a member of the application.
     Create {
         #[arg(long, required_unless_present = "phone")]
         email: Option<String>,
@@ -255,19 +255,19 @@ pub enum UserCommand {
         #[command(flatten)]
         inside: InApp,
     },
-    /// A member of the application.
+    /// Show a member of the application.
     Show {
         user_id: String,
         #[command(flatten)]
         inside: InApp,
     },
-    /// Let a person of the tenant into one more application.
+    /// Add a person of the tenant to another application.
     Admit {
         user_id: String,
         #[command(flatten)]
         inside: InApp,
     },
-    /// Take a person out of the application, device keys included.
+    /// Remove a person from the application, with the person's device keys there.
     Expel {
         user_id: String,
         #[command(flatten)]
@@ -283,7 +283,7 @@ pub enum UserCommand {
 
 #[derive(Subcommand)]
 pub enum SigningKeyCommand {
-    /// Sign clients' tokens with a new key from now on; live tokens stay good.
+    /// Sign tokens of clients with a new key from now on. Tokens that were issued before stay valid until they expire.
     Rotate {
         #[command(flatten)]
         target: Target,
@@ -309,7 +309,8 @@ pub(crate) async fn tenant(command: TenantCommand) -> Result<ExitCode, String> {
         } => {
             if !yes && !target.json {
                 return Err(
-                    "this shreds the tenant for good; say --yes when you mean it".to_owned(),
+                    "this deletes the tenant and all its data permanently; add --yes to confirm"
+                        .to_owned(),
                 );
             }
             let path = format!("/admin/v1/tenants/{}", encode(&tenant_id));
