@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Core;
 use super::error::Error;
 use super::port::store::{Job, Tx, TxResult};
+use super::verdict::Verdict;
 
 /// One layer, or a service at the top of them.
 pub(crate) trait Layer: Send + Sync + Sized + 'static {
@@ -37,6 +38,15 @@ pub(crate) trait Layer: Send + Sync + Sized + 'static {
             self.core().store.read(job).await?;
             take(&result)
         }
+    }
+
+    /// Runs `work` on a consistent view of what is committed, and answers with its verdict.
+    fn find<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnMut(&Self, &mut dyn Tx) -> TxResult<Verdict<T>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let read = self.read(work);
+        async move { read.await?.answer() }
     }
 }
 

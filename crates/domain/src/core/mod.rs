@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod error;
+pub mod id;
 pub(crate) mod layer;
 pub mod message;
 pub mod port;
@@ -9,6 +10,7 @@ pub mod record;
 pub mod rows;
 pub mod secret;
 pub mod time;
+pub mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
 use crate::core::error::Error;
+use crate::core::id::{Id, Names};
 use crate::core::port::random::bytes;
 use crate::core::port::roots::{Root, Roots};
 use crate::core::port::store::{Kind, Page, Row, RowId, Stop, Tx, TxResult};
@@ -38,9 +39,9 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn at(id: RowId) -> Self {
+    pub fn at(id: impl Into<RowId>) -> Self {
         Self {
-            id,
+            id: id.into(),
             owner: None,
             rank: 0,
             due: None,
@@ -48,9 +49,9 @@ impl Place {
     }
 
     #[must_use]
-    pub fn of(self, owner: RowId) -> Self {
+    pub fn of(self, owner: impl Into<RowId>) -> Self {
         Self {
-            owner: Some(owner),
+            owner: Some(owner.into()),
             ..self
         }
     }
@@ -76,6 +77,13 @@ pub struct Stored<R> {
     pub place: Place,
     scope: Scope,
     version: u64,
+}
+
+impl<R: Record> Stored<R> {
+    /// The typed id of this record.
+    pub fn key(&self) -> Id<R> {
+        Id::new(self.place.id)
+    }
 }
 
 impl<R> Stored<R> {
@@ -131,6 +139,16 @@ impl Rows {
             data_keys: Mutex::default(),
             recent_keys: Mutex::default(),
         })
+    }
+
+    /// The id of the record of kind `R` that a name leads to: the blind index of the name.
+    pub fn named<R: Record>(&self, parts: &[&[u8]]) -> Id<R> {
+        Id::new(self.id(R::KIND, parts))
+    }
+
+    /// A random id for a new record.
+    pub fn fresh<R: Record>(&self) -> Id<R> {
+        Id::new(self.random_id())
     }
 
     /// The blind index of a name within a kind: stable, and meaningless without the index key.
@@ -224,16 +242,16 @@ impl Rows {
     }
 
     /// Loads a record and holds its row until the transaction ends.
-    pub fn get<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<Option<Stored<R>>> {
-        match tx.get(R::KIND, id)? {
+    pub fn get<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<Option<Stored<R>>> {
+        match tx.get(R::KIND, &id.named())? {
             Some(row) => Ok(Some(self.open_in(tx, &row)?)),
             None => Ok(None),
         }
     }
 
     /// Loads a record without holding its row.
-    pub fn peek<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<Option<Stored<R>>> {
-        match tx.peek(R::KIND, id)? {
+    pub fn peek<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<Option<Stored<R>>> {
+        match tx.peek(R::KIND, &id.named())? {
             Some(row) => Ok(Some(self.open_in(tx, &row)?)),
             None => Ok(None),
         }
@@ -243,9 +261,9 @@ impl Rows {
     pub async fn read<R: Record>(
         &self,
         store: &dyn Store,
-        id: RowId,
+        id: impl Names<R>,
     ) -> Result<Option<Stored<R>>, Error> {
-        let Some(row) = store.row(R::KIND, id).await? else {
+        let Some(row) = store.row(R::KIND, id.named()).await? else {
             return Ok(None);
         };
         let scope = scope_of(&row)?;
@@ -295,16 +313,17 @@ impl Rows {
         }
     }
 
-    pub fn remove<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<bool> {
-        tx.remove(R::KIND, id)
+    pub fn remove<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<bool> {
+        tx.remove(R::KIND, &id.named())
     }
 
     /// Takes a record: loads it and removes it. Of parallel takers exactly one gets it.
-    pub fn take<R: Record>(&self, tx: &mut dyn Tx, id: &RowId) -> TxResult<Option<Stored<R>>> {
+    pub fn take<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<Option<Stored<R>>> {
+        let id = id.named();
         let Some(stored) = self.get::<R>(tx, id)? else {
             return Ok(None);
         };
-        Ok(tx.remove(R::KIND, id)?.then_some(stored))
+        Ok(tx.remove(R::KIND, &id)?.then_some(stored))
     }
 
     pub fn children<R: Record>(

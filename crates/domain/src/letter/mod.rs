@@ -13,6 +13,7 @@ use crate::core::port::store::{Tx, TxResult};
 use crate::core::port::{Composer, Courier};
 use crate::core::record::RecordKind;
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
 use crate::trail::Trail;
 
 use self::alert::Listener;
@@ -58,8 +59,22 @@ impl Layer for Letters {
 pub(crate) trait Decides: Layer {
     fn letters(&self) -> &Arc<Letters>;
 
-    /// Runs `work` in one transaction, lets the messages go that it queued, and then looks at its verdict: a
-    /// refusal in it is a decision that is saved.
+    /// Runs `work` in one transaction, hands over the messages that it queued, and answers with its verdict.
+    /// Both verdicts are saved.
+    fn decide<T: Send + 'static>(
+        self: &Arc<Self>,
+        now: Timestamp,
+        work: impl FnMut(&Self, &mut dyn Tx) -> TxResult<Verdict<T>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let written = self.write(work);
+        async move {
+            let verdict = written.await?;
+            self.letters().posted(now).await;
+            verdict.answer()
+        }
+    }
+
+    /// As [`Decides::decide`], with the verdict as a `Result`.
     fn decided<T: Send + 'static>(
         self: &Arc<Self>,
         now: Timestamp,

@@ -1,0 +1,86 @@
+//! What a transaction decided.
+
+use super::error::{Error, Refusal};
+use super::port::store::Stop;
+
+/// What a transaction decided. Both are saved: a refusal may have counted a wrong guess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict<T> {
+    Done(T),
+    Refused(Refusal),
+}
+
+impl<T> Verdict<T> {
+    /// The answer to the caller, once the transaction is durable.
+    pub(crate) fn answer(self) -> Result<T, Error> {
+        match self {
+            Self::Done(value) => Ok(value),
+            Self::Refused(refusal) => Err(Error::Refused(refusal)),
+        }
+    }
+
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Verdict<U> {
+        match self {
+            Self::Done(value) => Verdict::Done(change(value)),
+            Self::Refused(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    pub(crate) const fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+}
+
+impl<T> From<Refusal> for Verdict<T> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<T> From<Result<T, Refusal>> for Verdict<T> {
+    fn from(decided: Result<T, Refusal>) -> Self {
+        match decided {
+            Ok(value) => Self::Done(value),
+            Err(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+/// Stops a transaction with a refusal and rolls back what it wrote.
+///
+/// Never after a try was reserved or counted: that would give the try back. What settles a try refuses with
+/// [`Verdict::Refused`], and an attempt treats a rolled-back settlement as a bug.
+pub(crate) const fn undo(refusal: Refusal) -> Stop {
+    Stop::Failed(Error::Refused(refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_answered_as_one() {
+        let verdict: Verdict<()> = Refusal::Blocked.into();
+        assert!(!verdict.is_done());
+        assert!(matches!(
+            verdict.answer(),
+            Err(Error::Refused(Refusal::Blocked))
+        ));
+    }
+
+    #[test]
+    fn what_was_done_is_handed_on_and_changed() {
+        assert_eq!(Verdict::Done(2).map(|number| number + 1), Verdict::Done(3));
+        assert!(matches!(Verdict::Done(3).answer(), Ok(3)));
+    }
+
+    #[test]
+    fn a_pure_decision_becomes_a_verdict() {
+        assert_eq!(Verdict::from(Ok::<_, Refusal>(1)), Verdict::Done(1));
+        assert_eq!(
+            Verdict::<u8>::from(Err(Refusal::Expired)),
+            Verdict::Refused(Refusal::Expired)
+        );
+    }
+}
