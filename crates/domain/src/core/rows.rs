@@ -242,7 +242,11 @@ impl Rows {
     }
 
     /// Loads a record and holds its row until the transaction ends.
-    pub fn get<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<Option<Stored<R>>> {
+    pub fn get<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        id: impl Names<R>,
+    ) -> TxResult<Option<Stored<R>>> {
         match tx.get(R::KIND, &id.named())? {
             Some(row) => Ok(Some(self.open_in(tx, &row)?)),
             None => Ok(None),
@@ -250,7 +254,11 @@ impl Rows {
     }
 
     /// Loads a record without holding its row.
-    pub fn peek<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<Option<Stored<R>>> {
+    pub fn peek<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        id: impl Names<R>,
+    ) -> TxResult<Option<Stored<R>>> {
         match tx.peek(R::KIND, &id.named())? {
             Some(row) => Ok(Some(self.open_in(tx, &row)?)),
             None => Ok(None),
@@ -318,7 +326,11 @@ impl Rows {
     }
 
     /// Takes a record: loads it and removes it. Of parallel takers exactly one gets it.
-    pub fn take<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<Option<Stored<R>>> {
+    pub fn take<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        id: impl Names<R>,
+    ) -> TxResult<Option<Stored<R>>> {
         let id = id.named();
         let Some(stored) = self.get::<R>(tx, id)? else {
             return Ok(None);
