@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use config::Config;
 use terminal::print;
 
-/// Keeps people's key material and gives it back only to them.
+/// Stores people's key material and returns it only to its owners.
 #[derive(Parser)]
 #[command(name = "keyward", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -18,23 +18,23 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the server. Needs no configuration: SQLite in ./keyward-data, 127.0.0.1:8080.
     Serve(node::ServeArgs),
-    /// Check configuration, keys, database and providers, and list what is unsafe.
+    /// Check configuration, root keys, database and providers, and list what is unsafe.
     Doctor(operate::DoctorArgs),
-    /// Bring the database schema up to date.
+    /// Migrate the database schema to this release.
     Migrate(operate::MigrateArgs),
-    /// Write everything in the database, as it is at one moment, to a file. Servers may run.
+    /// Back up the whole database, as it is at one moment, to a file. Servers may run.
     Backup(operate::BackupArgs),
-    /// Read a backup into an empty database.
+    /// Restore a backup into an empty database.
     Restore(operate::RestoreArgs),
     /// Move a database from one engine to another.
     #[command(subcommand)]
     Db(operate::DbCommand),
-    /// The root keys: which versions there are, and new ones.
+    /// Show and rotate root keys.
     #[command(subcommand)]
     Keys(operate::KeysCommand),
     /// Print the OpenAPI description of a surface (photon, admin, …).
     Openapi {
-        /// The surface.
+        /// Name of the surface.
         surface: String,
     },
     /// Print a configuration file with every key, its meaning and its default.
@@ -44,9 +44,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Attack a running installation, and say whether its limits hold. What it makes it removes.
+    /// Attack a running installation, and report whether its limits hold. Removes everything that it creates.
     Torture(torture::TortureArgs),
-    /// Look after a running server.
+    /// Administer a running server.
     #[command(subcommand)]
     Admin(cli::AdminCommand),
     /// Tools of development mode (`keyward serve --dev`).

@@ -1,5 +1,4 @@
-//! The one executable: `serve` and the tools around it. Reads configuration, builds the adapters, plugs
-//! them together. No rule lives here.
+//! The executable `keyward`. It runs one of the programs, by its arguments, and contains no rules.
 
 mod command;
 
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("keyward: the runtime does not start: {error}");
+            eprintln!("keyward: cannot start the runtime: {error}");
             return ExitCode::FAILURE;
         }
     };

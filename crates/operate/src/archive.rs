@@ -15,7 +15,7 @@ use store::transfer::{
 
 use crate::{Database, Progress, identity, is_empty, say};
 
-/// Writes what is in the database at one moment, while it is in use.
+/// Writes the state of the database at one moment to a file, while servers may use the database.
 pub(crate) async fn backup(
     database: &Database,
     to: &Path,
@@ -25,12 +25,12 @@ pub(crate) async fn backup(
     let found = marks(store.as_ref()).await.map_err(|error| cause(&error))?;
     if let Some(copy) = found.unfinished {
         return Err(format!(
-            "a copy into this database is not at its end ({copy})"
+            "a copy into this database is not complete ({copy})"
         ));
     }
     let Some(of) = identity(store.as_ref()).await? else {
         return Err(
-            "no server ever worked with this database: there is nothing to keep".to_owned(),
+            "no server has ever used this database: there is nothing to back up".to_owned(),
         );
     };
     let header = json!({
@@ -47,13 +47,13 @@ pub(crate) async fn backup(
         "file": to, "rows": rows, "sha256": sum, "seconds": seconds, "database": of, "kinds": info.digest.kinds,
     });
     let text = format!(
-        "{}: {rows} rows in {seconds:.1} s, sha256 {sum}\nThe key file is not in it: keep a copy of that apart.",
+        "{}: {rows} rows in {seconds:.1} s, sha256 {sum}\nThe key file is not in the backup: keep a copy of it in another place.",
         to.display()
     );
     say(as_json, &value, &text)
 }
 
-/// Reads a backup into an empty database. The server then looks whether it is the newest.
+/// Restores a backup into an empty database. A server that starts on it checks whether it is the newest.
 pub(crate) async fn restore(
     database: &Database,
     from: &Path,
@@ -74,7 +74,7 @@ pub(crate) async fn restore(
     let resumed = run.await.map_err(|error| cause(&error))?.is_some();
     if !resumed && !is_empty(&plain).await? {
         return Err(format!(
-            "{} is not empty: a restore replaces nothing. Move it away first, of SQLite with the files -wal and -shm \
+            "{} is not empty: a restore overwrites nothing. Move it away first; for SQLite, also the files -wal and -shm \
              beside it if there are any",
             database.name()
         ));
@@ -84,7 +84,7 @@ pub(crate) async fn restore(
         .await
         .map_err(|error| cause(&error))?;
     if there != archive.info.digest {
-        return Err("what was written is not what is in the backup: run it again".to_owned());
+        return Err("the restored database differs from the backup: run this again".to_owned());
     }
     unset_mark(plain.as_ref(), Mark::Unfinished)
         .await

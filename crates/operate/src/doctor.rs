@@ -29,10 +29,10 @@ pub struct DoctorArgs {
 pub struct MigrateArgs {
     #[command(flatten)]
     place: Place,
-    /// Only say what would be done.
+    /// Only show what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Take away what only older releases need: when no server of one runs any more.
+    /// Also apply steps that older releases cannot work with. Use it only when no server of an older release runs.
     #[arg(long)]
     contract: bool,
     #[arg(long)]
@@ -46,7 +46,7 @@ struct Finding {
     what: String,
 }
 
-/// Checks everything; exit status 1 when there is a problem.
+/// Checks everything. The exit status is 1 if there is a problem.
 pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, String> {
     let loaded = &arguments.place.load()?;
     let mut found = Vec::new();
@@ -55,7 +55,7 @@ pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, String> {
         Some(file) => note("ok", format!("configuration {} is valid", file.display())),
         None => note(
             "ok",
-            "no configuration file: everything is at its default".to_owned(),
+            "no configuration file: all settings have their defaults".to_owned(),
         ),
     }
     for finding in database_and_keys(loaded).await? {
@@ -108,7 +108,7 @@ pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, String> {
     })
 }
 
-/// The keys, the database, and whether they fit.
+/// Checks the root keys and the database, and whether they belong together.
 async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
     let mut found = Vec::new();
     let mut note = |level, what: String| found.push(Finding { level, what });
@@ -139,14 +139,14 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
                     note("problem", why);
                 }
             }
-            Ok(plan) => note("problem", format!("{name} needs keyward migrate: {plan}")),
+            Ok(plan) => note("problem", format!("{name} needs `keyward migrate`: {plan}")),
             Err(error) => note("problem", format!("{name}: {}", cause(&error))),
         },
         // SQLite is for one process: a running server answers for it.
         Err(_) if Running::read(&loaded.data).is_ok() => match running_is_ready(loaded).await {
             Ok(()) => note(
                 "ok",
-                "a server is running on this data, and can write".to_owned(),
+                "a server is running with this data and can write".to_owned(),
             ),
             Err(error) => note("problem", format!("the running server: {error}")),
         },
@@ -155,7 +155,7 @@ async fn database_and_keys(loaded: &Loaded) -> Result<Vec<Finding>, String> {
     Ok(found)
 }
 
-/// Whether a server would begin to work with this database.
+/// Checks whether a server would accept this database.
 async fn fits(
     loaded: &Loaded,
     store: &Arc<dyn Backend>,
@@ -195,7 +195,7 @@ async fn fits(
     match standing.map_err(|error| cause(&error))? {
         Standing::Current => Ok(()),
         Standing::Burning => {
-            Err("a rollback was accepted, and is not at its end: start a server".to_owned())
+            Err("an older database was accepted, and is not completely limited to one try yet: start a server".to_owned())
         }
         Standing::Older { why } => Err(admission::older(&path, &why)),
     }
@@ -215,7 +215,7 @@ async fn running_is_ready(loaded: &Loaded) -> Result<(), String> {
     }
 }
 
-/// Brings the schema up to date, or says what that would do.
+/// Migrates the schema, or shows what that would do.
 pub async fn migrate(arguments: &MigrateArgs) -> Result<ExitCode, String> {
     let extent = if arguments.contract {
         Extent::All
@@ -260,7 +260,7 @@ pub async fn migrate(arguments: &MigrateArgs) -> Result<ExitCode, String> {
     let mut text = format!("{name} {verb} {done}");
     if later > 0 {
         text.push_str(&format!(
-            "\n{later} more with --contract, when no server of an older release runs any more"
+            "\n{later} more with --contract; use it only when no server of an older release runs"
         ));
     }
     print(&text)

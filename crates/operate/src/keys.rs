@@ -1,4 +1,4 @@
-//! `keyward keys`: the root keys, where they are kept. Nothing here touches the database or a running server.
+//! `keyward keys`: shows and rotates the root keys in the key file. Nothing here uses the database or a running server.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,12 +14,12 @@ use terminal::print;
 
 #[derive(Subcommand)]
 pub enum KeysCommand {
-    /// Say which versions of each root key there are. Shows no key.
+    /// List the versions of each root key. Shows no key.
     Show(ShowArgs),
-    /// Seal with a new version of a root key, from the next start on.
+    /// Add a new version of a root key. A server uses it after its next start.
     ///
-    /// What older versions sealed stays readable, and a running server seals it anew; `keyward admin status`
-    /// says how far it is. Several nodes: see "Key rotation" on the operators' page.
+    /// What older versions have sealed stays readable, and the running servers seal it again; `keyward admin status`
+    /// shows the progress. For several nodes, see "Key rotation" in docs/operators.md.
     Rotate(RotateArgs),
 }
 
@@ -33,29 +33,30 @@ pub struct ShowArgs {
 
 #[derive(Args)]
 pub struct RotateArgs {
-    /// Which root.
+    /// Which root key.
     root: RootName,
     #[command(flatten)]
     place: Place,
-    /// The key file, if it is not the configured one: such as a copy of what `[keys] env` holds.
+    /// The key file, if it is not the configured one, for example a copy of the content of `[keys] env`.
     #[arg(long, value_name = "F")]
     file: Option<PathBuf>,
-    /// Only add the version, so that every node knows it before one seals with it. Without this, the version
-    /// that was prepared is used.
+    /// Only add the version, so that every node knows it before any node seals with it. Without this switch, the
+    /// prepared version is put into use.
     #[arg(long)]
     prepare: bool,
     #[arg(long)]
     json: bool,
 }
 
-/// The roots that can have a second version.
+/// The root keys that can have more than one version.
 #[derive(Clone, Copy, ValueEnum)]
 enum RootName {
-    /// Wraps the data keys that all rows are sealed with.
+    /// Wraps the data keys that seal all rows.
     Data,
     /// Seals what only a recovery may open.
     Recovery,
-    /// Peppers PINs, passwords and codes; those of before are peppered anew when they are next proved.
+    /// Peppers the hashes of PINs, passwords and codes. The hash of a PIN or password gets the new version when
+    /// somebody next enters it correctly.
     Pepper,
 }
 
@@ -136,8 +137,10 @@ fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
         )
     } else {
         let then = match root {
-            Root::Pepper => "what was proved before is peppered anew when it is next proved",
-            _ => "`keyward admin status` says when nothing older is left",
+            Root::Pepper => {
+                "a PIN or password gets the new pepper when it is next entered correctly"
+            }
+            _ => "`keyward admin status` shows when everything is sealed with it",
         };
         format!(
             "From its next start on, a server that is given {place} uses version {version} of root {name}; {then}. \

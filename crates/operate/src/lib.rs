@@ -1,4 +1,4 @@
-//! The programs that work on an installation's keys and database: doctor, migrate, keys, backup, restore, move.
+//! The commands that work with an installation's root keys and database: doctor, migrate, keys, backup, restore, move.
 
 mod archive;
 mod doctor;
@@ -24,9 +24,9 @@ use terminal::print;
 pub use doctor::{DoctorArgs, MigrateArgs, doctor, migrate};
 pub use keys::{KeysCommand, keys};
 
-/// A whole database may take this long.
+/// Time limit for a whole database.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
-/// One page of it, this long.
+/// Time limit for one page of it.
 const PAGE_PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Args)]
@@ -53,12 +53,12 @@ pub struct RestoreArgs {
 
 #[derive(Subcommand)]
 pub enum DbCommand {
-    /// Copy a database into another, and make that the one to work with.
+    /// Move a database to another one, for example from SQLite to PostgreSQL.
     ///
-    /// Copies while servers run, then stops the old database for the last changes, and compares both.
-    /// An interrupted move is taken up by the same command.
+    /// Copies while servers run, then stops the use of the old database for the last changes, and compares both.
+    /// To continue an interrupted move, run the same command again.
     Move(MoveArgs),
-    /// Let servers work again with a database that was moved away.
+    /// Let servers use a database again that was moved away.
     Release(ReleaseArgs),
 }
 
@@ -67,16 +67,16 @@ pub struct MoveArgs {
     /// `sqlite:PATH` of the database file, or `postgres://…`.
     #[arg(long, value_name = "DATABASE")]
     from: Option<String>,
-    /// File that holds it, for a URL with a password in it.
+    /// File that contains it; use this if the URL contains a password.
     #[arg(long, value_name = "F", conflicts_with = "from")]
     from_file: Option<PathBuf>,
     /// `sqlite:PATH` of the database file, or `postgres://…`: an empty one.
     #[arg(long, value_name = "DATABASE")]
     to: Option<String>,
-    /// File that holds it, for a URL with a password in it.
+    /// File that contains it; use this if the URL contains a password.
     #[arg(long, value_name = "F", conflicts_with = "to")]
     to_file: Option<PathBuf>,
-    /// PostgreSQL: certificate authority of the servers, PEM.
+    /// PostgreSQL: certificate authority of the servers, a PEM file.
     #[arg(long, value_name = "F")]
     ca_file: Option<PathBuf>,
     #[arg(long)]
@@ -88,10 +88,10 @@ pub struct ReleaseArgs {
     /// `sqlite:PATH` of the database file, or `postgres://…`.
     #[arg(long, value_name = "DATABASE")]
     database: Option<String>,
-    /// File that holds it, for a URL with a password in it.
+    /// File that contains it; use this if the URL contains a password.
     #[arg(long, value_name = "F", conflicts_with = "database")]
     database_file: Option<PathBuf>,
-    /// PostgreSQL: certificate authority of the servers, PEM.
+    /// PostgreSQL: certificate authority of the servers, a PEM file.
     #[arg(long, value_name = "F")]
     ca_file: Option<PathBuf>,
 }
@@ -125,7 +125,7 @@ pub async fn db(command: DbCommand) -> Result<ExitCode, String> {
     }
 }
 
-/// A database by its name.
+/// A database, by its engine and place.
 enum Database {
     Sqlite(PathBuf),
     Postgres {
@@ -135,7 +135,7 @@ enum Database {
 }
 
 impl Database {
-    /// The one that the configuration names.
+    /// The database that the configuration names.
     fn configured(loaded: &config::Loaded) -> Result<Self, String> {
         let storage = &loaded.config.storage;
         Ok(match storage.postgres()? {
@@ -176,7 +176,7 @@ impl Database {
         Err(format!("--{flag} is sqlite:PATH or postgres://…"))
     }
 
-    /// For people: without a password.
+    /// Its name for people, without a password.
     fn name(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("SQLite {}", path.display()),
@@ -189,7 +189,7 @@ impl Database {
         }
     }
 
-    /// Refuses a path into a folder that is not there: it is more likely mistyped than meant.
+    /// Refuses a path in a folder that does not exist, because it is probably mistyped.
     fn has_folder(&self) -> Result<(), String> {
         let folder = match self {
             Self::Sqlite(path) => path.parent(),
@@ -197,7 +197,7 @@ impl Database {
         };
         match folder {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                Err(format!("there is no folder {}", folder.display()))
+                Err(format!("the folder {} does not exist", folder.display()))
             }
             _ => Ok(()),
         }
@@ -210,7 +210,7 @@ impl Database {
         }
     }
 
-    /// For reading, also while servers work with it. With the number of rows there are about.
+    /// Opens it for reading, also while servers use it. Also returns the approximate number of rows.
     async fn look(&self) -> Result<(Arc<dyn Store>, u64), String> {
         let sum = |kinds: &[(String, u64)]| kinds.iter().map(|(_, count)| count).sum();
         match self {
@@ -229,7 +229,7 @@ impl Database {
         }
     }
 
-    /// For writing: of SQLite, as the only process.
+    /// Opens it for writing. No other process may then use a SQLite database.
     async fn own(&self, migrations: Migrations) -> Result<Arc<dyn Backend>, String> {
         match self {
             Self::Sqlite(path) if migrations == Migrations::Require && !path.exists() => {
@@ -268,20 +268,20 @@ fn postgres(
     PostgresStore::connect(url.expose(), options).map_err(|error| cause(&error))
 }
 
-/// Which database it is, by the mark of its keys; `None` for one that no server ever worked with.
+/// The id of the database, from its check of the root keys; `None` if no server has ever used it.
 async fn identity(store: &dyn Store) -> Result<Option<String>, String> {
     let check = compose::stored_check(store).await;
     let check = check.map_err(|error| cause(&error))?;
     Ok(check.map(|check| check.split(' ').next().unwrap_or_default().to_owned()))
 }
 
-/// Whether there is no row but marks in it.
+/// Whether the database contains no rows, apart from marks.
 async fn is_empty(store: &Arc<dyn Store>) -> Result<bool, String> {
     let first = StoreSource::new(Arc::clone(store)).next().await;
     Ok(first.map_err(|error| cause(&error))?.is_none())
 }
 
-/// Says on standard error how far a copy is, about once a second, and how long it will take.
+/// Reports the progress of a copy and the time left on standard error, about once a second.
 struct Progress {
     total: u64,
     watch: std::time::Instant,

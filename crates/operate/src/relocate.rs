@@ -1,11 +1,11 @@
 //! `keyward db move`: from one engine to the other, and back.
 //!
-//! 1. Copy while servers work with the old database: most of it, and how long it takes is said meanwhile.
-//! 2. Stop the old one. Of SQLite this process takes the claim, so its server must have ended; PostgreSQL
-//!    gets a mark that every running server sees within a second, and refuses from then on.
-//! 3. Copy what changed since, which is little.
-//! 4. Compare both: the count of each kind, and one hash over every column and every sealed body.
-//! 5. Take the mark off the new one. The old one keeps its mark: no server works with it by mistake.
+//! 1. Copy most of the data while servers use the old database, and report the time left.
+//! 2. Stop the use of the old database. This process takes the lock of a SQLite file, so its server must have
+//!    ended. PostgreSQL gets a mark; every running server sees it within a second and then refuses requests.
+//! 3. Copy the few rows that have changed since.
+//! 4. Compare both: the number of rows of each kind, and one hash over every column and every sealed body.
+//! 5. Remove the mark from the new database. The old one keeps its mark, so that no server uses it by mistake.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use store::{Backend, Migrations};
 
 use crate::{Database, Progress, identity, is_empty, say};
 
-/// A server that has not seen the mark yet ends its last transaction: a look's life, and a call's deadline.
+/// How long to wait until every server has seen the mark and ended its last transaction: the time for which one
+/// check counts, and the deadline of a call.
 const STOPPING: Duration = Duration::from_secs(LOOKED_FOR.as_secs() + 6);
 
 pub(crate) async fn relocate(
@@ -30,7 +31,7 @@ pub(crate) async fn relocate(
 ) -> Result<ExitCode, String> {
     let (source, rows) = from.look().await?;
     let Some(of) = identity(source.as_ref()).await? else {
-        return Err(format!("no server ever worked with {}", from.name()));
+        return Err(format!("no server has ever used {}", from.name()));
     };
     to.has_folder()?;
     let target = to.own(Migrations::Apply).await?;
@@ -44,7 +45,7 @@ pub(crate) async fn relocate(
     let first = copy(&source, &target, &mut progress).await?;
     let online = progress.elapsed();
     eprintln!(
-        "copied {} rows in {:.1} s while servers may work; now the last changes",
+        "copied {} rows in {:.1} s while servers may run; now the last changes",
         first.seen(),
         online.as_secs_f64()
     );
@@ -52,7 +53,7 @@ pub(crate) async fn relocate(
     let mut pause = Progress::of(first.seen());
     let old = stop(from, to).await.map_err(|error| {
         format!(
-            "{} is in use: {error}. Stop its server and run this again: with what is copied now, about {:.0} s",
+            "{} is in use: {error}. Stop its server and run this again. The rest will take at most about {:.0} s",
             from.name(),
             online.as_secs_f64().max(1.0)
         )
@@ -67,7 +68,7 @@ pub(crate) async fn relocate(
     );
     if ours != theirs {
         return Err(
-            "the two databases are not equal: is a server still at work? Run this again".to_owned(),
+            "the two databases differ. Is a server still running? Run this again".to_owned(),
         );
     }
     for mark in [Mark::Moved, Mark::Unfinished] {
@@ -93,7 +94,8 @@ pub(crate) async fn relocate(
     say(as_json, &value, &text)
 }
 
-/// Only an empty database is filled, or one that this move was begun with, or the one it once came from.
+/// Checks the target: it must be empty, or the target of this interrupted move, or the database from which the
+/// source once came.
 async fn admit(
     source: &Arc<dyn Store>,
     target: &Arc<dyn Store>,
@@ -109,13 +111,13 @@ async fn admit(
         .map_err(|error| cause(&error))?;
     if let Some(copy) = here.unfinished {
         return Err(format!(
-            "the database to move is itself a copy that is not at its end ({copy})"
+            "the database to move is itself an incomplete copy ({copy})"
         ));
     }
     let begun = there.unfinished.as_deref() == Some(told);
     if let (Some(where_to), false) = (&here.moved, begun) {
         return Err(format!(
-            "this database was moved away already ({where_to}): it is not the newest"
+            "this database was already moved away ({where_to}): it is not the newest"
         ));
     }
     if begun {
@@ -128,7 +130,7 @@ async fn admit(
         return Ok(());
     }
     Err(format!(
-        "{} is not empty: a move replaces nothing",
+        "{} is not empty: a move overwrites nothing",
         to.name()
     ))
 }
@@ -140,12 +142,12 @@ async fn stop(from: &Database, to: &Database) -> Result<Arc<dyn Backend>, String
         .map_err(|error| cause(&error))?;
     if matches!(from, Database::Postgres { .. }) {
         eprintln!(
-            "waiting {} s until every server has stopped working with the old database",
+            "waiting {} s until every server has stopped using the old database",
             STOPPING.as_secs()
         );
         #[expect(
             clippy::disallowed_methods,
-            reason = "nothing tells when the last server has seen the mark"
+            reason = "there is no signal when the last server has seen the mark"
         )]
         tokio::time::sleep(STOPPING).await;
     }
@@ -163,14 +165,14 @@ async fn copy(
         .map_err(|error| cause(&error))
 }
 
-/// Takes the mark of a move off again.
+/// Removes the mark of a move.
 pub(crate) async fn release(database: &Database) -> Result<ExitCode, String> {
     let store = database.own(Migrations::Require).await?;
     unset_mark(store.as_ref(), Mark::Moved)
         .await
         .map_err(|error| cause(&error))?;
     terminal::print(&format!(
-        "{} may be worked with again. If the other one was used since, the servers' anchors tell that this is older.",
+        "{} may be used again. If the other database was used meanwhile, the servers detect with their anchors that this one is older.",
         database.name()
     ))
 }
