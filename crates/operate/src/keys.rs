@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use compose::{configured_keys, key_path};
-use config::Place;
+use config::{Loaded, Place};
 use domain::error::chain;
 use domain::port::roots::Root;
 use outside::{KeyFile, SystemRandom};
 use serde_json::json;
-use terminal::print;
+use terminal::Output;
 
 #[derive(Subcommand)]
 pub enum KeysCommand {
@@ -27,8 +27,8 @@ pub enum KeysCommand {
 pub struct ShowArgs {
     #[command(flatten)]
     place: Place,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Args)]
@@ -44,8 +44,8 @@ pub struct RotateArgs {
     /// prepared version is put into use.
     #[arg(long)]
     prepare: bool,
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// The root keys that can have more than one version.
@@ -79,41 +79,27 @@ pub fn keys(command: &KeysCommand) -> Result<ExitCode, String> {
 
 fn show(arguments: &ShowArgs) -> Result<ExitCode, String> {
     let loaded = arguments.place.load()?;
-    let (keys, kept) = configured_keys(&loaded)?;
+    let (keys, place) = configured_keys(&loaded)?;
+    let database = keys.database().to_string();
     let states = Root::ALL.map(|root| (root.name(), keys.state(root)));
-    if arguments.json {
-        let roots = states.map(|(name, (version, prepared))| {
-            json!({ "root": name, "version": version, "prepared": prepared })
-        });
-        let value = json!({
-            "place": kept, "database": keys.database().to_string(),
-            "created": keys.created().rfc3339(), "roots": roots,
-        });
-        return print(&value.to_string());
-    }
-    let mut text = format!("{kept}: the root keys of database {}", keys.database());
+    let roots = states.map(|(name, (version, prepared))| {
+        json!({ "root": name, "version": version, "prepared": prepared })
+    });
+    let value = json!({
+        "place": place, "database": database, "created": keys.created().rfc3339(), "roots": roots,
+    });
+    let mut text = format!("{place}: the root keys of database {database}");
     for (name, (version, prepared)) in states {
         text.push_str(&format!("\n  {name:9} version {version}"));
         if let Some(prepared) = prepared {
             text.push_str(&format!(", version {prepared} prepared"));
         }
     }
-    print(&text)
+    arguments.output.print(&value, &text)
 }
 
 fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
-    let loaded = arguments.place.load()?;
-    let path = match (&arguments.file, loaded.config.keys.kind.as_str()) {
-        (Some(file), _) => file.clone(),
-        (None, "env") => {
-            return Err(format!(
-                "[keys] kind is env: write what {} holds into a file of mode 0600, rotate with --file, and \
-                 put its content back",
-                loaded.config.keys.env
-            ));
-        }
-        (None, _) => key_path(&loaded),
-    };
+    let path = file_to_rotate(arguments, &arguments.place.load()?)?;
     let root = arguments.root.root();
     let mut keys = KeyFile::load(&path).map_err(|error| chain(&error))?;
     let version = if arguments.prepare {
@@ -122,18 +108,15 @@ fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
         keys.rotate(root, &SystemRandom)
     };
     let version = version.map_err(|error| chain(&error))?;
-    let (name, place) = (root.name(), path.display());
-    if arguments.json {
-        let value = json!({
-            "place": place.to_string(), "root": name, "version": version, "prepared": arguments.prepare,
-        });
-        return print(&value.to_string());
-    }
+    let (name, place) = (root.name(), path.display().to_string());
+    let value = json!({
+        "place": place, "root": name, "version": version, "prepared": arguments.prepare,
+    });
     let text = if arguments.prepare {
         format!(
-            "Version {version} of root {name} is prepared in {place}. Keep this file as safe as the one before. \
-             Give it to every node and restart them one by one; then run `keyward keys rotate {name}`, and do \
-             both again."
+            "Version {version} of root key {name} is prepared in {place}. Keep this file as safe as the one before. \
+             Give it to every node and restart them one by one; then run `keyward keys rotate {name}`, give the file \
+             to every node and restart them again."
         )
     } else {
         let then = match root {
@@ -143,9 +126,24 @@ fn rotate(arguments: &RotateArgs) -> Result<ExitCode, String> {
             _ => "`keyward admin status` shows when everything is sealed with it",
         };
         format!(
-            "From its next start on, a server that is given {place} uses version {version} of root {name}; {then}. \
-             Keep this file, and every copy of it, as safe as the one before: older copies are refused then."
+            "A server that gets {place} uses version {version} of root key {name} after its next start; {then}. \
+             Keep this file, and every copy of it, as safe as the one before: servers refuse older copies then."
         )
     };
-    print(&text)
+    arguments.output.print(&value, &text)
+}
+
+fn file_to_rotate(arguments: &RotateArgs, loaded: &Loaded) -> Result<PathBuf, String> {
+    if let Some(file) = &arguments.file {
+        return Ok(file.clone());
+    }
+    let keys = &loaded.config.keys;
+    if keys.kind == "env" {
+        return Err(format!(
+            "[keys] kind is env: write the content of {} into a file of mode 0600, rotate that with --file, and put \
+             its content back",
+            keys.env
+        ));
+    }
+    Ok(key_path(loaded))
 }

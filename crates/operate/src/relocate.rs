@@ -7,34 +7,97 @@
 //! 4. Compare both: the number of rows of each kind, and one hash over every column and every sealed body.
 //! 5. Remove the mark from the new database. The old one keeps its mark, so that no server uses it by mistake.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compose::LOOKED_FOR;
-use compose::cause;
+use clap::{Args, Subcommand};
+use compose::{LOOKED_FOR, cause};
 use domain::port::Store;
 use serde_json::json;
-use store::transfer::{Changes, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark};
+use store::transfer::{
+    Changes, Digest, Mark, StoreSource, digest, marks, set_mark, sync, unset_mark,
+};
 use store::{Backend, Migrations};
+use terminal::{Output, print};
 
-use crate::{Database, Progress, identity, is_empty, say};
+use crate::database::{Database, identity, is_empty};
+use crate::progress::Progress;
+
+#[derive(Subcommand)]
+pub enum DbCommand {
+    /// Move a database to another one, for example from SQLite to PostgreSQL.
+    ///
+    /// Copies while servers run, then stops the use of the old database for the last changes, and compares both.
+    /// To continue an interrupted move, run the same command again.
+    Move(MoveArgs),
+    /// Let servers use a database again that was moved away.
+    Release(ReleaseArgs),
+}
+
+#[derive(Args)]
+pub struct MoveArgs {
+    /// `sqlite:PATH` of the database file, or `postgres://…`.
+    #[arg(long, value_name = "DATABASE")]
+    from: Option<String>,
+    /// File that contains it; use this if the URL contains a password.
+    #[arg(long, value_name = "F", conflicts_with = "from")]
+    from_file: Option<PathBuf>,
+    /// `sqlite:PATH` of the database file, or `postgres://…`: an empty one.
+    #[arg(long, value_name = "DATABASE")]
+    to: Option<String>,
+    /// File that contains it; use this if the URL contains a password.
+    #[arg(long, value_name = "F", conflicts_with = "to")]
+    to_file: Option<PathBuf>,
+    /// PostgreSQL: certificate authority of the servers, a PEM file.
+    #[arg(long, value_name = "F")]
+    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub struct ReleaseArgs {
+    /// `sqlite:PATH` of the database file, or `postgres://…`.
+    #[arg(long, value_name = "DATABASE")]
+    database: Option<String>,
+    /// File that contains it; use this if the URL contains a password.
+    #[arg(long, value_name = "F", conflicts_with = "database")]
+    database_file: Option<PathBuf>,
+    /// PostgreSQL: certificate authority of the servers, a PEM file.
+    #[arg(long, value_name = "F")]
+    ca_file: Option<PathBuf>,
+}
+
+pub async fn db(command: DbCommand) -> Result<ExitCode, String> {
+    match command {
+        DbCommand::Move(arguments) => {
+            let ca = arguments.ca_file.as_deref();
+            let from = Database::named("from", arguments.from, arguments.from_file.as_deref(), ca)?;
+            let to = Database::named("to", arguments.to, arguments.to_file.as_deref(), ca)?;
+            relocate(&from, &to, &arguments.output).await
+        }
+        DbCommand::Release(arguments) => {
+            let ca = arguments.ca_file.as_deref();
+            let file = arguments.database_file.as_deref();
+            let database = Database::named("database", arguments.database, file, ca)?;
+            release(&database).await
+        }
+    }
+}
 
 /// How long to wait until every server has seen the mark and ended its last transaction: the time for which one
 /// check counts, and the deadline of a call.
 const STOPPING: Duration = Duration::from_secs(LOOKED_FOR.as_secs() + 6);
 
-pub(crate) async fn relocate(
-    from: &Database,
-    to: &Database,
-    as_json: bool,
-) -> Result<ExitCode, String> {
-    let (source, rows) = from.look().await?;
+async fn relocate(from: &Database, to: &Database, output: &Output) -> Result<ExitCode, String> {
+    let (source, rows) = from.open_to_read().await?;
     let Some(of) = identity(source.as_ref()).await? else {
         return Err(format!("no server has ever used {}", from.name()));
     };
     to.has_folder()?;
-    let target = to.own(Migrations::Apply).await?;
+    let target = to.open_to_write(Migrations::Apply).await?;
     let target = target as Arc<dyn Store>;
     let told = format!("move of {of}");
     admit(&source, &target, &of, &told, to).await?;
@@ -43,55 +106,54 @@ pub(crate) async fn relocate(
         .map_err(|error| cause(&error))?;
     let mut progress = Progress::of(rows);
     let first = copy(&source, &target, &mut progress).await?;
-    let online = progress.elapsed();
+    let online = progress.elapsed().as_secs_f64();
     eprintln!(
-        "copied {} rows in {:.1} s while servers may run; now the last changes",
-        first.seen(),
-        online.as_secs_f64()
+        "copied {} rows in {online:.1} s, while servers may run; now the last changes",
+        first.seen()
     );
     drop(source);
-    let mut pause = Progress::of(first.seen());
+    let mut progress = Progress::of(first.seen());
     let old = stop(from, to).await.map_err(|error| {
+        let name = from.name();
+        let again = online.max(1.0);
         format!(
-            "{} is in use: {error}. Stop its server and run this again. The rest will take at most about {:.0} s",
-            from.name(),
-            online.as_secs_f64().max(1.0)
+            "{name} is in use: {error}. Stop its server and run this again. The rest will take at most about {again:.0} s"
         )
     })?;
-    let source = Arc::clone(&old) as Arc<dyn Store>;
-    let last = copy(&source, &target, &mut pause).await?;
-    let ours = digest(&mut StoreSource::new(Arc::clone(&source))).await;
-    let theirs = digest(&mut StoreSource::new(Arc::clone(&target))).await;
-    let (ours, theirs) = (
-        ours.map_err(|error| cause(&error))?,
-        theirs.map_err(|error| cause(&error))?,
-    );
-    if ours != theirs {
-        return Err(
-            "the two databases differ. Is a server still running? Run this again".to_owned(),
-        );
-    }
+    let source = old as Arc<dyn Store>;
+    let last = copy(&source, &target, &mut progress).await?;
+    let moved = compare(&source, &target).await?;
     for mark in [Mark::Moved, Mark::Unfinished] {
         unset_mark(target.as_ref(), mark)
             .await
             .map_err(|error| cause(&error))?;
     }
-    let stopped = pause.elapsed().as_secs_f64();
-    let sum = hex::encode(ours.sha256);
+    let stopped = progress.elapsed().as_secs_f64();
+    let (rows, sum) = (moved.rows(), hex::encode(moved.sha256));
     let value = json!({
-        "from": from.name(), "to": to.name(), "rows": ours.rows(), "kinds": ours.kinds, "sha256": sum,
-        "online_seconds": online.as_secs_f64(), "stopped_seconds": stopped, "changed_while_stopped": last.changed(),
+        "from": from.name(), "to": to.name(), "rows": rows, "kinds": moved.kinds, "sha256": sum,
+        "online_seconds": online, "stopped_seconds": stopped, "changed_while_stopped": last.changed(),
     });
     let text = format!(
-        "{} rows moved from {} to {}, equal by count and by content (sha256 {sum})\n\
-         {:.1} s beside running servers, {stopped:.1} s with them stopped. Set [storage] url and start them; keep the \
-         key file and the anchor.",
-        ours.rows(),
+        "{rows} rows moved from {} to {}, equal by count and by content (sha256 {sum})\n\
+         {online:.1} s beside running servers, {stopped:.1} s with them stopped. Set [storage] url and start them; keep \
+         the key file and the anchor.",
         from.name(),
-        to.name(),
-        online.as_secs_f64()
+        to.name()
     );
-    say(as_json, &value, &text)
+    output.print(&value, &text)
+}
+
+/// The digest that both databases have.
+async fn compare(source: &Arc<dyn Store>, target: &Arc<dyn Store>) -> Result<Digest, String> {
+    let old = digest(&mut StoreSource::new(Arc::clone(source))).await;
+    let new = digest(&mut StoreSource::new(Arc::clone(target))).await;
+    let old = old.map_err(|error| cause(&error))?;
+    if old == new.map_err(|error| cause(&error))? {
+        Ok(old)
+    } else {
+        Err("the two databases differ. Is a server still running? Run this again".to_owned())
+    }
 }
 
 /// Checks the target: it must be empty, or the target of this interrupted move, or the database from which the
@@ -130,13 +192,14 @@ async fn admit(
         return Ok(());
     }
     Err(format!(
-        "{} is not empty: a move overwrites nothing",
+        "{} is not empty: a move replaces nothing",
         to.name()
     ))
 }
 
+/// Makes sure that no server works with the old database any more, and opens it to write.
 async fn stop(from: &Database, to: &Database) -> Result<Arc<dyn Backend>, String> {
-    let old = from.own(Migrations::Require).await?;
+    let old = from.open_to_write(Migrations::Require).await?;
     set_mark(old.as_ref(), Mark::Moved, &format!("to {}", to.name()))
         .await
         .map_err(|error| cause(&error))?;
@@ -166,13 +229,14 @@ async fn copy(
 }
 
 /// Removes the mark of a move.
-pub(crate) async fn release(database: &Database) -> Result<ExitCode, String> {
-    let store = database.own(Migrations::Require).await?;
+async fn release(database: &Database) -> Result<ExitCode, String> {
+    let store = database.open_to_write(Migrations::Require).await?;
     unset_mark(store.as_ref(), Mark::Moved)
         .await
         .map_err(|error| cause(&error))?;
-    terminal::print(&format!(
-        "{} may be used again. If the other database was used meanwhile, the servers detect with their anchors that this one is older.",
+    print(&format!(
+        "{} may be used again. If the other database was used meanwhile, the servers detect with their anchors that this \
+         one is older.",
         database.name()
     ))
 }

@@ -3,5 +3,5 @@
 mod output;
 mod signal;
 
-pub use output::print;
+pub use output::{Output, print};
 pub use signal::StopSignals;
