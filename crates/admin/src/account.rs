@@ -55,13 +55,13 @@ pub(crate) struct Rotated {
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(id) = account_id(&path) else {
         return error::invalid("accountId: not a UUID");
     };
-    match admin.services.people.person_state(id).await {
+    match admin.services.people.person_state(&operator, id).await {
         Ok(state) => web::json::reply(StatusCode::OK, &state),
         Err(error) => error::answer(&error, admin.services.now()),
     }
@@ -74,7 +74,7 @@ pub(crate) async fn show(
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn unlock(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
     headers: HeaderMap,
     body: Body,
@@ -99,7 +99,7 @@ pub(crate) async fn unlock(
     match admin
         .services
         .people
-        .unlock_account("admin", id, class)
+        .unlock_account(&operator, id, class)
         .await
     {
         Ok(()) => web::json::reply(
@@ -119,13 +119,13 @@ pub(crate) async fn unlock(
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn erase(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(id) = account_id(&path) else {
         return error::invalid("accountId: not a UUID");
     };
-    match admin.services.people.erase_person("admin", id).await {
+    match admin.services.people.erase_person(&operator, id).await {
         Ok(()) => web::json::reply(
             StatusCode::OK,
             &Erased {
@@ -143,7 +143,7 @@ pub(crate) async fn erase(
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn end_sessions(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(id) = account_id(&path) else {
@@ -152,7 +152,7 @@ pub(crate) async fn end_sessions(
     match admin
         .services
         .people
-        .end_account_sessions("admin", id)
+        .end_account_sessions(&operator, id)
         .await
     {
         Ok(ended) => web::json::reply(StatusCode::OK, &Ended { ended }),
@@ -163,8 +163,11 @@ pub(crate) async fn end_sessions(
 /// Signs people's tokens with new keys from now on; nobody is logged out.
 #[utoipa::path(post, operation_id = "rotateAccountSigningKeys", path = "/admin/v1/accounts/signing-keys/rotate", tag = "accounts", responses(
     (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin.services.people.rotate_person_keys("admin").await {
+pub(crate) async fn rotate(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+) -> Response {
+    match admin.services.people.rotate_person_keys(&operator).await {
         Ok(kids) => web::json::reply(StatusCode::OK, &Rotated { kids }),
         Err(error) => error::answer(&error, admin.services.now()),
     }

@@ -37,7 +37,7 @@ pub(crate) struct Verdict {
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn events(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     uri: Uri,
 ) -> Response {
     let Ok(pairs) = web::query::pairs(&uri) else {
@@ -57,7 +57,7 @@ pub(crate) async fn events(
     match admin
         .services
         .operators
-        .audit_events(value("subject"), limit)
+        .audit_events(&operator, value("subject"), limit)
         .await
     {
         Ok(events) => web::json::reply(StatusCode::OK, &Events { events }),
@@ -68,11 +68,14 @@ pub(crate) async fn events(
 /// Walks the whole chain: finds a changed, moved, removed or cut-off row.
 #[utoipa::path(post, operation_id = "verifyAudit", path = "/admin/v1/audit/verify", tag = "audit", responses(
     (status = 200, body = Verdict), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn verify(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
+pub(crate) async fn verify(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+) -> Response {
     match admin
         .services
         .operators
-        .verify_audit((admin.anchor)())
+        .verify_audit(&operator, (admin.anchor)())
         .await
     {
         Ok(verdict) => web::json::reply(StatusCode::OK, &verdict),

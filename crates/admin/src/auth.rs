@@ -1,28 +1,26 @@
-//! Who may use the admin API: the holder of this run's token. The proof is a value that every handler asks for.
+//! Who may use the admin API: whoever shows a token that the server accepts from an operator.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
-use domain::secret::SecretText;
+use domain::operator;
 use http::request::Parts;
 use web::auth::Bearer;
 
 use crate::{Admin, error};
 
-/// An operator: can only be made by the check of the token.
-pub(crate) struct Operator(());
+/// The operator who calls. Every handler asks for it, and hands it to the use case.
+pub(crate) struct Operator(pub(crate) operator::Operator);
 
 impl FromRequestParts<Arc<Admin>> for Operator {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Response> {
-        match web::auth::bearer(&parts.headers) {
-            // Compared in constant time.
-            Bearer::Token(token) if SecretText::new(token.to_owned()) == admin.token => {
-                Ok(Self(()))
-            }
-            _ => Err(error::unauthorized()),
-        }
+        let operator = match web::auth::bearer(&parts.headers) {
+            Bearer::Token(token) => admin.services.operators.authenticate(token).ok(),
+            _ => None,
+        };
+        operator.map(Self).ok_or_else(error::unauthorized)
     }
 }

@@ -50,13 +50,13 @@ pub(crate) struct Deleted {
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(id) = key_id(&path) else {
         return error::invalid("keyId: not a UUID");
     };
-    match admin.services.guarded_keys.key_state(id).await {
+    match admin.services.guarded_keys.key_state(&operator, id).await {
         Ok(state) => web::json::reply(StatusCode::OK, &state),
         Err(error) => error::answer(&error, admin.services.now()),
     }
@@ -69,13 +69,13 @@ pub(crate) async fn show(
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn delete(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(id) = key_id(&path) else {
         return error::invalid("keyId: not a UUID");
     };
-    match admin.services.guarded_keys.delete_key("admin", id).await {
+    match admin.services.guarded_keys.delete_key(&operator, id).await {
         Ok(()) => web::json::reply(StatusCode::OK, &Deleted { deleted: true }),
         Err(error) => error::answer(&error, admin.services.now()),
     }

@@ -54,7 +54,7 @@ enum Item {
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn take_over(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -70,13 +70,13 @@ pub(crate) async fn take_over(
             Ok(Item::Key(key)) => admin
                 .services
                 .guarded_keys
-                .import_key(SURFACE, key)
+                .import_key(&operator, SURFACE, key)
                 .await
                 .map(|()| done.keys += 1),
             Ok(Item::User(user)) => admin
                 .services
                 .guarded_keys
-                .import_contact(SURFACE, user)
+                .import_contact(&operator, SURFACE, user)
                 .await
                 .map(|()| done.users += 1),
             Err(why) => {

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use axum::Router;
 use domain::Services;
 use domain::audit::Checkpoint;
-use domain::secret::SecretText;
 use web::methods::only;
 
 pub use error::{not_found, panicked};
@@ -220,8 +219,6 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 /// What the admin API works with.
 pub struct Admin {
     pub services: Services,
-    /// The bearer token of this run.
-    pub token: SecretText,
     pub version: &'static str,
     /// Reads the checkpoint that is kept outside the database.
     pub anchor: Box<dyn Fn() -> Option<Checkpoint> + Send + Sync>,

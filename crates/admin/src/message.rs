@@ -42,7 +42,7 @@ pub(crate) struct Words {
     (status = 200, body = Words), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(crate) async fn preview(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -75,7 +75,10 @@ pub(crate) async fn preview(
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into(),
     };
-    let words = admin.services.operators.preview(&message);
+    let words = match admin.services.operators.preview(&operator, &message) {
+        Ok(words) => words,
+        Err(error) => return error::answer(&error, admin.services.now()),
+    };
     web::json::reply(
         StatusCode::OK,
         &Words {

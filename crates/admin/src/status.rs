@@ -67,13 +67,16 @@ impl From<RootState> for RootKey {
 /// Version, counts, what waits.
 #[utoipa::path(get, operation_id = "showStatus", path = "/admin/v1/status", tag = "server", responses(
     (status = 200, body = Status), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn show(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
+pub(crate) async fn show(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+) -> Response {
     let services = &admin.services;
     let counted = async {
         Ok::<_, domain::Error>((
-            services.guarded_keys.count_keys().await?,
-            services.people.count_accounts().await?,
-            services.operators.waiting_letters().await?,
+            services.guarded_keys.count_keys(&operator).await?,
+            services.people.count_accounts(&operator).await?,
+            services.upkeep.waiting_messages().await?,
             services.upkeep.root_states().await?,
         ))
     };

@@ -53,7 +53,7 @@ pub(crate) struct AccountDeleted {
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(name) = name(&path) else {
@@ -61,7 +61,11 @@ pub(crate) async fn show(
     };
     answer(
         &admin,
-        admin.services.vaults.vault_account_state(name).await,
+        admin
+            .services
+            .vaults
+            .vault_account_state(&operator, name)
+            .await,
     )
 }
 
@@ -73,7 +77,7 @@ pub(crate) async fn show(
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn set_plan(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
     headers: HeaderMap,
     body: Body,
@@ -95,7 +99,7 @@ pub(crate) async fn set_plan(
         admin
             .services
             .vaults
-            .set_vault_plan("admin", name, plan)
+            .set_vault_plan(&operator, name, plan)
             .await,
     )
 }
@@ -107,7 +111,7 @@ pub(crate) async fn set_plan(
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn delete(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(name) = name(&path) else {
@@ -116,7 +120,7 @@ pub(crate) async fn delete(
     let deleted = admin
         .services
         .vaults
-        .delete_vault_account("admin", name)
+        .delete_vault_account(&operator, name)
         .await;
     answer(&admin, deleted.map(|()| AccountDeleted { deleted: true }))
 }

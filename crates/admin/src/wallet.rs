@@ -76,12 +76,20 @@ pub(crate) struct Changed {
            ("subject" = Option<String>, Query)), responses(
     (status = 200, body = Users), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn users(State(admin): State<Arc<Admin>>, _: Operator, uri: Uri) -> Response {
+pub(crate) async fn users(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+    uri: Uri,
+) -> Response {
     let after = match named(&uri) {
         Ok(after) => after,
         Err(why) => return error::invalid(why),
     };
-    let found = admin.services.wallets.wallet_users(after, PAGE).await;
+    let found = admin
+        .services
+        .wallets
+        .wallet_users(&operator, after, PAGE)
+        .await;
     reply(found.map(|users| Users { users }), admin.services.now())
 }
 
@@ -90,7 +98,11 @@ pub(crate) async fn users(State(admin): State<Arc<Admin>>, _: Operator, uri: Uri
     params(("issuer" = String, Query), ("subject" = String, Query)), responses(
     (status = 200, body = Belongings), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn belongings(State(admin): State<Arc<Admin>>, _: Operator, uri: Uri) -> Response {
+pub(crate) async fn belongings(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+    uri: Uri,
+) -> Response {
     let (issuer, subject) = match named(&uri) {
         Ok(Some(who)) => who,
         Ok(None) => return error::invalid("issuer and subject are needed"),
@@ -99,7 +111,7 @@ pub(crate) async fn belongings(State(admin): State<Arc<Admin>>, _: Operator, uri
     let found = admin
         .services
         .wallets
-        .wallet_belongings(&issuer, &subject)
+        .wallet_belongings(&operator, &issuer, &subject)
         .await;
     let view = |(devices, keys): (Vec<DeviceState>, Vec<WalletKeyState>)| Belongings {
         devices: devices.into_iter().map(device).collect(),
@@ -114,7 +126,7 @@ pub(crate) async fn belongings(State(admin): State<Arc<Admin>>, _: Operator, uri
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn deactivate(
     State(admin): State<Arc<Admin>>,
-    _: Operator,
+    Operator(operator): Operator,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -128,7 +140,7 @@ pub(crate) async fn deactivate(
     let done = admin
         .services
         .wallets
-        .deactivate_device(caller(), device)
+        .deactivate_device(&operator, caller(), device)
         .await;
     reply(done.map(changed), admin.services.now())
 }
@@ -139,7 +151,7 @@ pub(crate) async fn deactivate(
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn remove_enrolment(
     State(admin): State<Arc<Admin>>,
-    _: Operator,
+    Operator(operator): Operator,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -150,7 +162,7 @@ pub(crate) async fn remove_enrolment(
     let services = &admin.services;
     let done = services
         .wallets
-        .remove_enrolment(caller(), &who.issuer, &who.subject);
+        .remove_enrolment(&operator, caller(), &who.issuer, &who.subject);
     reply(done.await.map(changed), services.now())
 }
 
@@ -160,7 +172,7 @@ pub(crate) async fn remove_enrolment(
     (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn erase(
     State(admin): State<Arc<Admin>>,
-    _: Operator,
+    Operator(operator): Operator,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -171,7 +183,7 @@ pub(crate) async fn erase(
     let services = &admin.services;
     let done: Result<ErasedUser, Error> = services
         .wallets
-        .erase_user(caller(), &who.issuer, &who.subject)
+        .erase_user(&operator, caller(), &who.issuer, &who.subject)
         .await;
     reply(done, services.now())
 }

@@ -41,7 +41,7 @@ pub use crate::wallet::step_up;
 
 pub use crate::guarded_key::GuardedKeys;
 pub use crate::person::People;
-pub use crate::proof::operator::Operators;
+pub use crate::proof::operator::{self, Operators};
 pub use crate::tenant::Tenants;
 pub use crate::trail::jobs::Upkeep;
 pub use crate::vault::Vaults;

@@ -9,11 +9,16 @@ use axum::routing::get;
 use compose::{Composition, MAILBOX, anchor};
 use config::Loaded;
 use domain::Services;
+use domain::operator::Right;
 use domain::secret::SecretText;
 use http::header;
 
 use crate::metrics::Metrics;
 use crate::{description, dev};
+
+/// The name under which the audit trail knows whoever holds the token that the running server leaves in its data
+/// directory.
+const LOCAL_OPERATOR: &str = "local";
 
 /// Everything on the admin listener. `token`: what a caller must send.
 pub(crate) fn routes(
@@ -23,9 +28,12 @@ pub(crate) fn routes(
     metrics: &Arc<Metrics>,
 ) -> Router {
     let anchor = anchor::path(loaded);
+    composition
+        .services
+        .operators
+        .accept_token(token.clone(), LOCAL_OPERATOR, &Right::ALL);
     let admin = Arc::new(Admin {
         services: composition.services.clone(),
-        token: token.clone(),
         version: env!("CARGO_PKG_VERSION"),
         anchor: Box::new(move || anchor::read(&anchor).ok().flatten()),
     });

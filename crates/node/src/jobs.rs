@@ -55,7 +55,7 @@ async fn keep_house(services: Services, metrics: Arc<Metrics>, stop: Cancellatio
     loop {
         let is_last = stop.is_cancelled();
         note("housekeeping", services.upkeep.keep_house().await, &metrics);
-        if let Ok(waiting) = services.operators.waiting_letters().await {
+        if let Ok(waiting) = services.upkeep.waiting_messages().await {
             #[expect(clippy::cast_precision_loss, reason = "a gauge of messages")]
             metrics.waiting_letters.set(waiting as f64);
         }

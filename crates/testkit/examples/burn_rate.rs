@@ -30,7 +30,12 @@ async fn measure(name: &str, backing: Backing, subjects: u128) {
                 first_failure: None,
             };
             let services = kit.services.clone();
-            tokio::spawn(async move { services.guarded_keys.import_key("test", key).await })
+            tokio::spawn(async move {
+                services
+                    .guarded_keys
+                    .import_key(&testkit::kit::operator(&services), "test", key)
+                    .await
+            })
         });
         for added in added.collect::<Vec<_>>() {
             added.await.unwrap().unwrap();

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use crypto::password::Cost;
+use domain::operator::{Operator, Right};
 use domain::policy::Policy;
 use domain::port::{Composer, Store};
+use domain::secret::SecretText;
 use domain::{Caller, Error, Ports, Services};
 use store::SqliteStore;
 
@@ -65,6 +67,11 @@ impl Kit {
     /// A client of the routes that a front makes over this kit's services.
     pub fn client(&self, routes: impl FnOnce(Services) -> Router) -> Client {
         Client::new(routes(self.services.clone()))
+    }
+
+    /// An operator with every right.
+    pub fn operator(&self) -> Operator {
+        operator(&self.services)
     }
 
     /// Runs everything that is due, once.
@@ -155,6 +162,8 @@ impl KitBuilder {
         };
         let services = Services::new(ports, self.policy).expect("fixed roots serve every purpose");
         services.prepare().await?;
+        let token = SecretText::new(OPERATOR_TOKEN.to_owned());
+        services.operators.accept_token(token, "test", &Right::ALL);
         Ok(Kit {
             services,
             store,
@@ -172,6 +181,15 @@ pub fn policy() -> Policy {
     policy.hash.cost = Cost::CHEAPEST;
     policy.wallet.issuers = vec![TestIssuer::rules()];
     policy
+}
+
+/// The token of the operator that every kit accepts.
+const OPERATOR_TOKEN: &str = "the token of the kit's operator";
+
+/// An operator with every right, of the services of a kit.
+pub fn operator(services: &Services) -> Operator {
+    let operator = services.operators.authenticate(OPERATOR_TOKEN);
+    operator.expect("the kit accepts this token")
 }
 
 /// Somebody on the local network who reads English.

@@ -47,7 +47,7 @@ impl<N: Need> FromRequest<Arc<Admin>> for Within<N> {
 
     async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        Operator::from_request_parts(&mut parts, admin).await?;
+        let Operator(operator) = Operator::from_request_parts(&mut parts, admin).await?;
         let Ok(RawPath(path)) = RawPath::from_request_parts(&mut parts, admin).await;
         let path = path.map_err(|_| error::invalid("the path is not UTF-8"))?;
         let answer = |error: Error| error::answer(&error, admin.services.now());
@@ -63,7 +63,7 @@ impl<N: Need> FromRequest<Arc<Admin>> for Within<N> {
         let grant = admin
             .services
             .tenants
-            .operator_grant(tenant, application)
+            .grant_to_operator(&operator, tenant, application)
             .await
             .map_err(answer)?;
         Ok(Self {

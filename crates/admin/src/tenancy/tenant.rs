@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::path::RawPath;
 
-use super::{SURFACE, parse, unknown};
+use super::{parse, unknown};
 use crate::Admin;
 use crate::auth::Operator;
 use crate::error::{self, ErrorBody};
@@ -66,7 +66,7 @@ pub(crate) struct Rotated {
     (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -74,7 +74,7 @@ pub(crate) async fn create(
         Ok(named) => named,
         Err(response) => return response,
     };
-    match admin.services.tenants.create_tenant(SURFACE, name).await {
+    match admin.services.tenants.create_tenant(&operator, name).await {
         Ok(new) => web::json::reply(
             StatusCode::CREATED,
             &NewManager {
@@ -90,8 +90,11 @@ pub(crate) async fn create(
 /// All tenants, oldest first.
 #[utoipa::path(get, operation_id = "listTenants", path = "/admin/v1/tenants", tag = "tenants", responses(
     (status = 200, body = Tenants), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn list(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin.services.tenants.list_tenants().await {
+pub(crate) async fn list(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+) -> Response {
+    match admin.services.tenants.list_tenants(&operator).await {
         Ok(tenants) => web::json::reply(StatusCode::OK, &Tenants { tenants }),
         Err(error) => error::answer(&error, admin.services.now()),
     }
@@ -104,13 +107,18 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, _operator: Operator) -
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn delete(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
 ) -> Response {
     let Some(tenant) = tenant(&path) else {
         return unknown(&admin);
     };
-    match admin.services.tenants.delete_tenant(SURFACE, tenant).await {
+    match admin
+        .services
+        .tenants
+        .delete_tenant(&operator, tenant)
+        .await
+    {
         Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
         Err(error) => error::answer(&error, admin.services.now()),
     }
@@ -123,7 +131,7 @@ pub(crate) async fn delete(
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn add_manager(
     State(admin): State<Arc<Admin>>,
-    _operator: Operator,
+    Operator(operator): Operator,
     path: RawPath,
     headers: HeaderMap,
     body: Body,
@@ -138,7 +146,7 @@ pub(crate) async fn add_manager(
     match admin
         .services
         .tenants
-        .add_manager(SURFACE, tenant, name)
+        .add_manager(&operator, tenant, name)
         .await
     {
         Ok(new) => web::json::reply(
@@ -156,8 +164,11 @@ pub(crate) async fn add_manager(
 /// Signs clients' tokens with a new key from now on; live tokens stay good.
 #[utoipa::path(post, operation_id = "rotateSigningKeys", path = "/admin/v1/signing-keys/rotate", tag = "tenants", responses(
     (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, _operator: Operator) -> Response {
-    match admin.services.tenants.rotate_token_key(SURFACE).await {
+pub(crate) async fn rotate(
+    State(admin): State<Arc<Admin>>,
+    Operator(operator): Operator,
+) -> Response {
+    match admin.services.tenants.rotate_token_key(&operator).await {
         Ok(kid) => web::json::reply(StatusCode::OK, &Rotated { kid }),
         Err(error) => error::answer(&error, admin.services.now()),
     }

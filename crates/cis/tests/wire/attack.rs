@@ -192,7 +192,11 @@ async fn a_deleted_or_disabled_client_ends_at_once() {
             disabled: Some(disabled),
             ..ClientChange::default()
         };
-        let grant = services.tenants.operator_grant(tenant, None).await.unwrap();
+        let grant = services
+            .tenants
+            .grant_to_operator(&testkit::kit::operator(&services), tenant, None)
+            .await
+            .unwrap();
         services
             .tenants
             .change_client("test", grant, id, client, change)
@@ -219,7 +223,7 @@ async fn a_deleted_or_disabled_client_ends_at_once() {
     );
     services
         .tenants
-        .delete_tenant("test", tenant)
+        .delete_tenant(&testkit::kit::operator(&services), tenant)
         .await
         .unwrap();
     assert_eq!(
@@ -292,7 +296,11 @@ async fn secrets_overlap_while_they_are_rotated() {
         ApplicationId::parse(&app.id).unwrap(),
     );
     let client = ClientId::parse(&app.client).unwrap();
-    let grant = services.tenants.operator_grant(tenant, None).await.unwrap();
+    let grant = services
+        .tenants
+        .grant_to_operator(&testkit::kit::operator(&services), tenant, None)
+        .await
+        .unwrap();
     let overlap = Duration::from_secs(600);
     let new = services
         .tenants
@@ -331,7 +339,7 @@ async fn signing_keys_rotate_without_breaking_a_live_token() {
         .kit
         .services
         .tenants
-        .rotate_token_key("test")
+        .rotate_token_key(&testkit::kit::operator(&world.kit.services))
         .await
         .unwrap();
     assert_eq!(published().await, 2);
@@ -564,7 +572,7 @@ async fn every_check_is_in_the_trail_and_no_secret_is() {
         .kit
         .services
         .operators
-        .audit_events(None, 100)
+        .audit_events(&testkit::kit::operator(&world.kit.services), None, 100)
         .await
         .unwrap();
     let found = |action: &str, outcome: &str| {
@@ -594,7 +602,7 @@ async fn every_check_is_in_the_trail_and_no_secret_is() {
         .kit
         .services
         .operators
-        .verify_audit(None)
+        .verify_audit(&testkit::kit::operator(&world.kit.services), None)
         .await
         .unwrap();
     assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);

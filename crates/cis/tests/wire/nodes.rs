@@ -298,7 +298,13 @@ async fn a_new_signing_key_is_known_everywhere_at_once(backing: Backing) {
     let list = keys(&pair.user);
     assert_eq!(pair.two.get(&list, &pair.app.token).await.status, 200);
     for _ in 0..2 {
-        let rotated = pair.one.kit.services.tenants.rotate_token_key("test").await;
+        let rotated = pair
+            .one
+            .kit
+            .services
+            .tenants
+            .rotate_token_key(&testkit::kit::operator(&pair.one.kit.services))
+            .await;
         rotated.expect("the key rotates");
         let token = pair.one.token(&pair.app.client, &pair.app.secret, "").await;
         assert_eq!(pair.two.get(&list, &token).await.status, 200);

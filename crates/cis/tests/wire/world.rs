@@ -52,7 +52,12 @@ impl World {
 
     pub(crate) async fn sign_with_the_test_key(&self) {
         let key = SIGNING_KEY.to_vec().into();
-        let adopted = self.kit.services.tenants.adopt_token_key("test", key).await;
+        let adopted = self
+            .kit
+            .services
+            .tenants
+            .adopt_token_key(&testkit::kit::operator(&self.kit.services), key)
+            .await;
         adopted.expect("the test key is sound");
     }
 
@@ -61,7 +66,7 @@ impl World {
             .kit
             .services
             .tenants
-            .create_tenant("test", name.to_owned())
+            .create_tenant(&testkit::kit::operator(&self.kit.services), name.to_owned())
             .await;
         let NewTenant {
             tenant,

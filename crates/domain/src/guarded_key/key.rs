@@ -19,6 +19,7 @@ use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::Share;
+use crate::proof::operator::{Operator, Right};
 use crate::trail::audit::Event;
 
 /// Names a guarded key. 122 random bits that its owner keeps secret; never logged.
@@ -208,7 +209,12 @@ impl GuardedKeys {
     }
 
     /// What an operator may know of a key.
-    pub async fn key_state(self: &Arc<Self>, id: KeyId) -> Result<KeyState, Error> {
+    pub async fn key_state(
+        self: &Arc<Self>,
+        operator: &Operator,
+        id: KeyId,
+    ) -> Result<KeyState, Error> {
+        operator.may(Right::Read)?;
         let row = self.key_row(id);
         let now = self.now();
         self.read(move |hub, tx| {
@@ -233,11 +239,9 @@ impl GuardedKeys {
     }
 
     /// Removes a key with its contacts and counters. For operators; audited.
-    pub async fn delete_key(
-        self: &Arc<Self>,
-        surface: &'static str,
-        id: KeyId,
-    ) -> Result<(), Error> {
+    pub async fn delete_key(self: &Arc<Self>, operator: &Operator, id: KeyId) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
         let row = self.key_row(id);
         let now = self.now();
         self.write(move |hub, tx| {
@@ -248,14 +252,17 @@ impl GuardedKeys {
             hub.remove_contacts(tx, row)?;
             hub.record(
                 tx,
-                Event::new(surface, now, "key.delete", row.alias()).fact("by", "operator"),
+                operator
+                    .event(now, "key.delete", row.alias())
+                    .fact("by", "operator"),
             )
         })
         .await
     }
 
     /// How many keys there are.
-    pub async fn count_keys(self: &Arc<Self>) -> Result<u64, Error> {
+    pub async fn count_keys(self: &Arc<Self>, operator: &Operator) -> Result<u64, Error> {
+        operator.may(Right::Read)?;
         self.read(|_, tx| tx.count(GuardedKey::KIND)).await
     }
 }

@@ -18,6 +18,7 @@ use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::{Address, Contact};
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::Share;
+use crate::proof::operator::{Operator, Right};
 use crate::trail::audit::Event;
 
 /// A key as another server kept it.
@@ -44,9 +45,12 @@ impl GuardedKeys {
     /// Which contacts belong to it shows only when they appear, so its recovery envelope is made now.
     pub async fn import_key(
         self: &Arc<Self>,
+        operator: &Operator,
         surface: &'static str,
         key: ImportedKey,
     ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.key_row(key.id);
         let recovery_envelope =
@@ -72,7 +76,8 @@ impl GuardedKeys {
             };
             hub.rows.create(tx, hub.tenant(), Place::at(row), guarded)?;
             hub.import_budget(tx, row, key.failed, key.first_failure.unwrap_or(now))?;
-            hub.record(tx, Event::new(surface, now, "key.import", row.alias()))
+            let event = Event::new(surface, now, "key.import", row.alias());
+            hub.record(tx, event.fact("operator", operator.clone()))
         })
         .await
     }
@@ -80,9 +85,12 @@ impl GuardedKeys {
     /// Takes over one contact. `Conflict` when it is here already.
     pub async fn import_contact(
         self: &Arc<Self>,
+        operator: &Operator,
         surface: &'static str,
         contact: ImportedContact,
     ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.hashed_contact_row(&contact.hash);
         self.write(move |hub, tx| {
@@ -110,7 +118,8 @@ impl GuardedKeys {
                 contact.failed,
                 contact.first_failure.unwrap_or(now),
             )?;
-            hub.record(tx, Event::new(surface, now, "contact.import", row.alias()))
+            let event = Event::new(surface, now, "contact.import", row.alias());
+            hub.record(tx, event.fact("operator", operator.clone()))
         })
         .await
     }

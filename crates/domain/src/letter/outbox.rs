@@ -247,11 +247,6 @@ impl Letters {
         self.sending.composer.compose(message)
     }
 
-    /// How many letters wait.
-    pub(crate) async fn waiting_letters(self: &Arc<Self>) -> Result<u64, Error> {
-        self.read(|_, tx| tx.count(Waiting::KIND)).await
-    }
-
     /// Claims what is due, the oldest letter of each address.
     fn claim(&self, tx: &mut dyn Tx, now: Timestamp) -> TxResult<Vec<Stored<Waiting>>> {
         let mut claimed: Vec<Stored<Waiting>> = Vec::new();
@@ -408,6 +403,10 @@ fn back_off(tries: u32, kind: MessageKind) -> Duration {
 
 #[async_trait]
 impl Chores for Letters {
+    async fn waiting(self: Arc<Self>) -> Result<u64, Error> {
+        self.read(|_, tx| tx.count(Waiting::KIND)).await
+    }
+
     async fn deliver(self: Arc<Self>) -> Result<usize, Error> {
         let now = self.now();
         self.dispatch(now).await

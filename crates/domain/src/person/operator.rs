@@ -10,7 +10,7 @@ use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::limit::lockout::Lockout;
 use crate::person::People;
-use crate::trail::audit::Event;
+use crate::proof::operator::{Operator, Right};
 
 use super::Way;
 use super::account::Class;
@@ -54,7 +54,12 @@ pub struct LockState {
 
 impl People {
     /// The state of an account.
-    pub async fn person_state(self: &Arc<Self>, id: AccountId) -> Result<AccountState, Error> {
+    pub async fn person_state(
+        self: &Arc<Self>,
+        operator: &Operator,
+        id: AccountId,
+    ) -> Result<AccountState, Error> {
+        operator.may(Right::Read)?;
         self.read(move |hub, tx| {
             let row = hub.account_row(id.0);
             let account = hub
@@ -78,10 +83,12 @@ impl People {
     /// Forgets the wrong codes of a class, and with the login its wrong passwords.
     pub async fn unlock_account(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         id: AccountId,
         class: Class,
     ) -> Result<(), Error> {
+        operator.may(Right::Support)?;
+        let operator = operator.clone();
         let now = self.now();
         self.write(move |hub, tx| {
             let account = hub.account_of(tx, id)?;
@@ -91,7 +98,7 @@ impl People {
             if class == Class::Login {
                 hub.unlock_login(tx, &account)?;
             }
-            let event = Event::new(surface, now, "account.unlock", id.0.to_string());
+            let event = operator.event(now, "account.unlock", id.0.to_string());
             hub.record(tx, event.fact("class", class.name()))
         })
         .await
@@ -100,14 +107,16 @@ impl People {
     /// Ends all sessions of an account.
     pub async fn end_account_sessions(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         id: AccountId,
     ) -> Result<u64, Error> {
+        operator.may(Right::Support)?;
+        let operator = operator.clone();
         let now = self.now();
         self.write(move |hub, tx| {
             let account = hub.account_of(tx, id)?;
             let ended = session::end_sessions(tx, account.id(), None)?;
-            let event = Event::new(surface, now, "account.end_sessions", id.0.to_string());
+            let event = operator.event(now, "account.end_sessions", id.0.to_string());
             hub.record(tx, event.fact("ended", ended.to_string()))?;
             Ok(ended)
         })
@@ -119,9 +128,11 @@ impl People {
     /// surfaces, a wallet above all, is not the account's and stays.
     pub async fn erase_person(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         id: AccountId,
     ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
         let now = self.now();
         self.write(move |hub, tx| {
             let account = hub.account_of(tx, id)?;
@@ -136,14 +147,15 @@ impl People {
             }
             let ended = session::end_sessions(tx, account.id(), None)?;
             hub.rows.remove::<Account>(tx, &account.id())?;
-            let event = Event::new(surface, now, "account.erase", id.0.to_string());
+            let event = operator.event(now, "account.erase", id.0.to_string());
             hub.record(tx, event.fact("ended", ended.to_string()))
         })
         .await
     }
 
     /// How many accounts there are.
-    pub async fn count_accounts(self: &Arc<Self>) -> Result<u64, Error> {
+    pub async fn count_accounts(self: &Arc<Self>, operator: &Operator) -> Result<u64, Error> {
+        operator.may(Right::Read)?;
         use crate::core::record::Record;
         self.read(|_, tx| tx.count(Account::KIND)).await
     }

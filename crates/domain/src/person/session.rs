@@ -15,6 +15,7 @@ use crate::core::port::random::bytes;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::proof::operator::{Operator, Right};
 use crate::proof::session::{
     ACCESS, Opened, REFRESH, REFRESH_TYPE, RefreshClaims, Session, SignedIn, Tokens, Used,
     fingerprint,
@@ -151,15 +152,16 @@ impl People {
     /// Makes new signing keys; what is signed with the ones before stays valid for its life.
     pub async fn rotate_person_keys(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
     ) -> Result<Vec<String>, Error> {
+        operator.may(Right::Keys)?;
         let policy = &self.policy.sessions;
         let margin = Duration::from_secs(600);
         let access = self
-            .rotate_signing_key_for(surface, ACCESS, policy.access + margin)
+            .rotate_signing_key_for(operator, ACCESS, policy.access + margin)
             .await?;
         let refresh = self
-            .rotate_signing_key_for(surface, REFRESH, policy.absolute + margin)
+            .rotate_signing_key_for(operator, REFRESH, policy.absolute + margin)
             .await?;
         Ok(vec![access, refresh])
     }

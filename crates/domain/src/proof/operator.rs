@@ -1,19 +1,86 @@
-//! What only an operator of the server may see.
+//! Operators: who they are, what they may do, and what belongs to no concept.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Proofs;
 use crate::core::Core;
-use crate::core::error::Error;
+use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer;
 use crate::core::message::Message;
 use crate::core::port::courier::Words;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
 use crate::trail::audit::{Checkpoint, Event, Verdict};
 
-/// The service for what only an operator may do.
+/// The surface that operators act on, as the audit trail names it.
+const SURFACE: &str = "admin";
+
+/// What an operator may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// See states and counts, read the audit trail.
+    Read,
+    /// Unlock accounts and end sessions.
+    Support,
+    /// Manage tenants, clients and plans; import, delete and erase.
+    Manage,
+    /// Rotate signing keys.
+    Keys,
+}
+
+impl Right {
+    pub const ALL: [Self; 4] = [Self::Read, Self::Support, Self::Manage, Self::Keys];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Support => "support",
+            Self::Manage => "manage",
+            Self::Keys => "keys",
+        }
+    }
+}
+
+/// Somebody who runs the server. Only [`Operators::authenticate`] makes one, out of a checked token.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    name: Arc<str>,
+    rights: BTreeSet<Right>,
+}
+
+impl Operator {
+    /// The name by which the audit trail knows this operator.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Refuses an operator who lacks `right`.
+    pub(crate) fn may(&self, right: Right) -> Result<(), Refusal> {
+        if self.rights.contains(&right) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden { need: right.name() })
+        }
+    }
+
+    /// The event of something that this operator did to `subject`.
+    pub(crate) fn event(&self, now: Timestamp, action: &str, subject: String) -> Event {
+        Event::new(SURFACE, now, action, subject).fact("operator", self.name())
+    }
+}
+
+/// A token that makes its holder an operator.
+struct Accepted {
+    token: SecretText,
+    operator: Operator,
+}
+
+/// The service for what belongs to no concept: tokens of operators, the audit trail, messages.
 pub struct Operators {
     proofs: Arc<Proofs>,
+    accepted: Mutex<Vec<Accepted>>,
 }
 
 impl Deref for Operators {
@@ -32,30 +99,99 @@ impl Layer for Operators {
 
 impl Operators {
     pub(crate) fn new(proofs: Arc<Proofs>) -> Self {
-        Self { proofs }
+        Self {
+            proofs,
+            accepted: Mutex::default(),
+        }
     }
 
-    /// The newest `limit` linked events, newest first, of one subject or of all.
+    /// From now on, whoever holds `token` is the operator called `name`, with `rights`, as long as this process
+    /// runs.
+    pub fn accept_token(&self, token: SecretText, name: &str, rights: &[Right]) {
+        let operator = Operator {
+            name: name.into(),
+            rights: rights.iter().copied().collect(),
+        };
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.push(Accepted { token, operator });
+    }
+
+    /// The operator whose token this is, or `BadProof`. Every accepted token is compared, each in constant time.
+    pub fn authenticate(&self, token: &str) -> Result<Operator, Refusal> {
+        let token = SecretText::new(token.to_owned());
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for known in accepted.iter() {
+            if known.token == token {
+                found = Some(known.operator.clone());
+            }
+        }
+        found.ok_or(Refusal::BadProof { left: None })
+    }
+
+    /// The newest `limit` linked audit events, newest first, of one subject or of all.
     pub async fn audit_events(
         &self,
+        operator: &Operator,
         subject: Option<String>,
         limit: usize,
     ) -> Result<Vec<Event>, Error> {
+        operator.may(Right::Read)?;
         self.proofs.audit_events(subject, limit).await
     }
 
     /// Walks the whole audit chain and says what does not hold; `anchor` is the newest checkpoint kept outside.
-    pub async fn verify_audit(&self, anchor: Option<Checkpoint>) -> Result<Verdict, Error> {
+    pub async fn verify_audit(
+        &self,
+        operator: &Operator,
+        anchor: Option<Checkpoint>,
+    ) -> Result<Verdict, Error> {
+        operator.may(Right::Read)?;
         self.proofs.verify_audit(anchor).await
     }
 
     /// Puts a message into words without sending it.
-    pub fn preview(&self, message: &Message) -> Words {
-        self.proofs.preview(message)
+    pub fn preview(&self, operator: &Operator, message: &Message) -> Result<Words, Error> {
+        operator.may(Right::Read)?;
+        Ok(self.proofs.preview(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operator(rights: &[Right]) -> Operator {
+        Operator {
+            name: "anna".into(),
+            rights: rights.iter().copied().collect(),
+        }
     }
 
-    /// How many messages wait.
-    pub async fn waiting_letters(&self) -> Result<u64, Error> {
-        self.proofs.waiting_letters().await
+    #[test]
+    fn an_operator_may_what_its_rights_say_and_nothing_else() {
+        for held in Right::ALL {
+            let operator = operator(&[held]);
+            for wanted in Right::ALL {
+                let need = wanted.name();
+                let expected = if held == wanted {
+                    Ok(())
+                } else {
+                    Err(Refusal::Forbidden { need })
+                };
+                assert_eq!(operator.may(wanted), expected, "{held:?} {wanted:?}");
+            }
+        }
+        assert!(operator(&[]).may(Right::Read).is_err());
+    }
+
+    #[test]
+    fn an_event_names_the_operator() {
+        let event = operator(&[]).event(Timestamp::from_millis(0), "key.delete", "k".to_owned());
+        assert_eq!(
+            event.facts.get("operator").map(String::as_str),
+            Some("anna")
+        );
+        assert_eq!(event.surface, "admin");
     }
 }

@@ -29,7 +29,7 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::{Timestamp, days};
 use crate::proof::Proofs;
-use crate::trail::audit::Event;
+use crate::proof::operator::Operator;
 
 /// A purpose that tokens are signed for, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -216,43 +216,43 @@ impl Proofs {
     /// Makes a new signing key; the ones before verify for [`OVERLAP`] longer. Gives the new key's id.
     pub(crate) async fn rotate_signing_key(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         issuer: Issuer,
     ) -> Result<String, Error> {
-        self.rotate_signing_key_for(surface, issuer, OVERLAP).await
+        self.rotate_signing_key_for(operator, issuer, OVERLAP).await
     }
 
     /// As [`Proofs::rotate_signing_key`], for tokens that live up to `overlap`.
     pub(crate) async fn rotate_signing_key_for(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         issuer: Issuer,
         overlap: Duration,
     ) -> Result<String, Error> {
         let pkcs8 = generate(issuer).await?;
-        self.replace_signing_key(surface, issuer, pkcs8, overlap)
+        self.replace_signing_key(operator, issuer, pkcs8, overlap)
             .await
     }
 
     /// As [`Proofs::rotate_signing_key`], with a private key (PKCS#8) that was made elsewhere.
     pub(crate) async fn adopt_signing_key(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         issuer: Issuer,
         pkcs8: Zeroizing<Vec<u8>>,
     ) -> Result<String, Error> {
-        self.replace_signing_key(surface, issuer, pkcs8, OVERLAP)
+        self.replace_signing_key(operator, issuer, pkcs8, OVERLAP)
             .await
     }
 
     async fn replace_signing_key(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         issuer: Issuer,
         pkcs8: Zeroizing<Vec<u8>>,
         overlap: Duration,
     ) -> Result<String, Error> {
-        let now = self.now();
+        let (now, operator) = (self.now(), operator.clone());
         SigningKey::from_pkcs8(issuer.algorithm, &pkcs8).map_err(|_| crate::Refusal::Invalid {
             field: "pkcs8",
             why: "not a private key of this algorithm",
@@ -268,10 +268,7 @@ impl Proofs {
                     }
                 }
                 let kid = hub.add_signing_key(tx, now, issuer, &pkcs8)?;
-                hub.record(
-                    tx,
-                    Event::new(surface, now, "signing_key.rotate", kid.clone()),
-                )?;
+                hub.record(tx, operator.event(now, "signing_key.rotate", kid.clone()))?;
                 Ok(kid)
             })
             .await?;

@@ -24,6 +24,7 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::limit::rate::Rate;
+use crate::proof::operator::{Operator, Right};
 use crate::proof::signing::Issuer;
 use crate::tenant::Tenants;
 use crate::tenant::permission::{
@@ -181,12 +182,15 @@ impl Tenants {
         Ok(Grant::check(standing)?)
     }
 
-    /// A grant for the operator of the server, whose own proof the admin API has checked.
-    pub async fn operator_grant<N: Need>(
+    /// A grant for an operator of the server in any tenant and application.
+    pub async fn grant_to_operator<N: Need>(
         self: &Arc<Self>,
+        operator: &Operator,
         tenant: TenantId,
         application: Option<ApplicationId>,
     ) -> Result<Grant<N>, Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.name().to_owned();
         self.ensure_default_tenant().await?;
         self.read(move |hub, tx| {
             let Some(record) = hub.rows.peek::<Tenant>(tx, &tenant.0)? else {
@@ -206,6 +210,7 @@ impl Tenants {
                 application,
                 application_name: found.value.name,
                 client: OPERATOR,
+                operator: Some(operator.clone()),
                 manager: N::WANTED == Wanted::Management,
                 server_challenges_only: found.value.server_challenges_only,
                 rights: Rights::of(every.iter().map(String::as_str), application),

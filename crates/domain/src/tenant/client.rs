@@ -223,6 +223,7 @@ impl Client {
             application: self.application,
             application_name: self.application_name.clone(),
             client: id,
+            operator: None,
             manager: self.manager,
             server_challenges_only: self.server_challenges_only,
             rights: own & carried,

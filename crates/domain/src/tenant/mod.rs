@@ -46,7 +46,7 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Scope};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::trail::audit::Event;
+use crate::proof::operator::{Operator, Right};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {
@@ -138,20 +138,21 @@ impl Tenants {
     /// Makes a tenant with its data key, its management application and that application's client.
     pub async fn create_tenant(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         name: String,
     ) -> Result<NewTenant, Error> {
+        operator.may(Right::Manage)?;
         check_text("name", &name)?;
         let tenant = TenantId(self.rows.random_id());
         self.rows
             .ensure_scope(self.store.as_ref(), tenant.scope())
             .await?;
-        self.found_tenant(surface, tenant, name).await
+        self.found_tenant(operator.clone(), tenant, name).await
     }
 
     async fn found_tenant(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: Operator,
         tenant: TenantId,
         name: String,
     ) -> Result<NewTenant, Error> {
@@ -177,7 +178,7 @@ impl Tenants {
                 .of(hub.tenants_row())
                 .ranked(now.millis());
             hub.rows.create(tx, hub.tenant(), place, record)?;
-            let event = Event::new(surface, now, "tenant.create", tenant.to_string());
+            let event = operator.event(now, "tenant.create", tenant.to_string());
             hub.record(tx, event.fact("client", new.client.to_string()))?;
             Ok(NewTenant {
                 tenant,
@@ -232,10 +233,12 @@ impl Tenants {
     /// One more client of the management application, for an operator who lost the first.
     pub async fn add_manager(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         tenant: TenantId,
         name: String,
     ) -> Result<NewSecret, Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
         check_text("name", &name)?;
         self.ensure_default_tenant().await?;
         let now = self.now();
@@ -249,7 +252,7 @@ impl Tenants {
                 ..ClientForm::default()
             };
             let new = hub.add_client(tx, now, &application, form)?;
-            let event = Event::new(surface, now, "client.create", new.client.to_string());
+            let event = operator.event(now, "client.create", new.client.to_string());
             hub.record(tx, event.fact("tenant", tenant.to_string()))?;
             Ok(new)
         })
@@ -257,7 +260,11 @@ impl Tenants {
     }
 
     /// All tenants, oldest first.
-    pub async fn list_tenants(self: &Arc<Self>) -> Result<Vec<TenantView>, Error> {
+    pub async fn list_tenants(
+        self: &Arc<Self>,
+        operator: &Operator,
+    ) -> Result<Vec<TenantView>, Error> {
+        operator.may(Right::Read)?;
         self.ensure_default_tenant().await?;
         self.read(|hub, tx| {
             let tenants = hub

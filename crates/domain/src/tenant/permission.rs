@@ -240,6 +240,8 @@ pub struct Standing {
     pub application: ApplicationId,
     pub application_name: String,
     pub client: ClientId,
+    /// The operator's name, if an operator calls.
+    pub operator: Option<String>,
     pub manager: bool,
     pub server_challenges_only: bool,
     pub rights: Rights,
@@ -289,10 +291,9 @@ impl<N: Need> Grant<N> {
 
     /// The caller as the audit trail names it.
     pub(crate) fn actor(&self) -> String {
-        if self.standing.client == OPERATOR {
-            "operator".to_owned()
-        } else {
-            self.standing.client.to_string()
+        match &self.standing.operator {
+            Some(name) => format!("operator {name}"),
+            None => self.standing.client.to_string(),
         }
     }
 
@@ -322,6 +323,7 @@ mod tests {
             application: OWN,
             application_name: String::new(),
             client: ClientId(RowId([3; 16])),
+            operator: None,
             manager,
             server_challenges_only: false,
             rights: Rights::of(permissions.iter().map(String::as_str), OWN),

@@ -16,9 +16,9 @@ use crate::core::layer::Layer as _;
 use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::proof::operator::{Operator, Right};
 use crate::tenant::Tenants;
 use crate::tenant::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
-use crate::trail::audit::Event;
 
 /// An application whose memberships are still to be removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,9 +44,11 @@ impl Tenants {
     /// its rows, here or in a backup of this database, can never be read again.
     pub async fn delete_tenant(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         tenant: TenantId,
     ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
         let now = self.now();
         let own = TenantId(self.tenant().0);
         if tenant == own {
@@ -71,10 +73,7 @@ impl Tenants {
                 tx.remove(Role::KIND, &role.id)?;
             }
             hub.rows.shred(tx, tenant.scope())?;
-            hub.record(
-                tx,
-                Event::new(surface, now, "tenant.delete", tenant.to_string()),
-            )
+            hub.record(tx, operator.event(now, "tenant.delete", tenant.to_string()))
         })
         .await?;
         self.work.notify_one();

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::Tenants;
 use super::access_token::CLIENT_TOKENS;
 use crate::core::error::Error;
+use crate::proof::operator::{Operator, Right};
 use crate::proof::signing::{Issuer, Ring};
 
 impl Tenants {
@@ -16,17 +17,19 @@ impl Tenants {
     }
 
     /// Makes a new signing key. What is signed with the one before stays valid for its life. Returns its id.
-    pub async fn rotate_token_key(&self, surface: &'static str) -> Result<String, Error> {
-        self.rotate_signing_key(surface, CLIENT_TOKENS).await
+    pub async fn rotate_token_key(&self, operator: &Operator) -> Result<String, Error> {
+        operator.may(Right::Keys)?;
+        self.rotate_signing_key(operator, CLIENT_TOKENS).await
     }
 
     /// Takes over a signing key in PKCS#8 form, for tests with published vectors.
     pub async fn adopt_token_key(
         &self,
-        surface: &'static str,
+        operator: &Operator,
         pkcs8: Zeroizing<Vec<u8>>,
     ) -> Result<String, Error> {
-        self.adopt_signing_key(surface, CLIENT_TOKENS, pkcs8).await
+        operator.may(Right::Keys)?;
+        self.adopt_signing_key(operator, CLIENT_TOKENS, pkcs8).await
     }
 
     /// Signs `claims` with the newest key of `issuer`, as the token endpoint does.

@@ -27,6 +27,11 @@ pub(crate) trait Chores: Send + Sync {
         Ok(false)
     }
 
+    /// How many messages wait in this room.
+    async fn waiting(self: Arc<Self>) -> Result<u64, Error> {
+        Ok(0)
+    }
+
     /// Hands over the messages that are due. How many were accepted.
     async fn deliver(self: Arc<Self>) -> Result<usize, Error> {
         Ok(0)
@@ -124,6 +129,15 @@ impl Upkeep {
             accepted += Arc::clone(room).deliver().await?;
         }
         Ok(accepted)
+    }
+
+    /// How many messages wait.
+    pub async fn waiting_messages(&self) -> Result<u64, Error> {
+        let mut waiting = 0;
+        for room in &self.rooms {
+            waiting += Arc::clone(room).waiting().await?;
+        }
+        Ok(waiting)
     }
 
     /// Links the audit events that wait. How many were linked.

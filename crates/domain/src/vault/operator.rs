@@ -13,7 +13,7 @@ use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
-use crate::trail::audit::Event;
+use crate::proof::operator::{Operator, Right};
 use crate::vault::Vaults;
 
 /// An account without anything secret.
@@ -35,8 +35,10 @@ pub struct AccountState {
 impl Vaults {
     pub async fn vault_account_state(
         self: &Arc<Self>,
+        operator: &Operator,
         name: LoginName,
     ) -> Result<AccountState, Error> {
+        operator.may(Right::Read)?;
         self.read(move |hub, tx| {
             let id = hub.find_account(tx, &name)?;
             let account = match id {
@@ -54,10 +56,12 @@ impl Vaults {
     /// Gives an account a plan of the configuration, or the default again. Counts at once.
     pub async fn set_vault_plan(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         name: LoginName,
         plan: Option<String>,
     ) -> Result<AccountState, Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
         if plan
             .as_ref()
             .is_some_and(|plan| !self.policy.plans.by_name.contains_key(plan))
@@ -73,7 +77,8 @@ impl Vaults {
             let mut account = hub.held_by_name(tx, &name)?;
             account.plan.clone_from(&plan);
             hub.rows.put(tx, &mut account)?;
-            let event = Event::new(surface, now, "account.plan", account.id().alias())
+            let event = operator
+                .event(now, "account.plan", account.id().alias())
                 .fact("by", "operator");
             hub.record(tx, event.fact("plan", plan.clone().unwrap_or_default()))?;
             hub.account_state(tx, &account)
@@ -84,14 +89,16 @@ impl Vaults {
     /// Removes an account as its owner would.
     pub async fn delete_vault_account(
         self: &Arc<Self>,
-        surface: &'static str,
+        operator: &Operator,
         name: LoginName,
     ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
         let now = self.now();
         self.write(move |hub, tx| {
             let account = hub.held_by_name(tx, &name)?;
             hub.erase_account(tx, &account)?;
-            let event = Event::new(surface, now, "account.delete", account.id().alias());
+            let event = operator.event(now, "account.delete", account.id().alias());
             hub.record(tx, event.fact("by", "operator"))
         })
         .await

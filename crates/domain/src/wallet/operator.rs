@@ -14,6 +14,7 @@ use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
+use crate::proof::operator::{Operator, Right};
 use crate::wallet::Wallets;
 use crate::wallet::decision::DECISIONS;
 use crate::wallet::device::{CHALLENGES, Device};
@@ -49,9 +50,11 @@ impl Wallets {
     /// Users, newest first, behind the one named.
     pub async fn wallet_users(
         self: &Arc<Self>,
+        operator: &Operator,
         after: Option<(String, String)>,
         limit: usize,
     ) -> Result<Vec<WalletUserState>, Error> {
+        operator.may(Right::Read)?;
         self.read(move |hub, tx| {
             let after = match &after {
                 None => None,
@@ -93,9 +96,11 @@ impl Wallets {
     /// A user's devices and keys.
     pub async fn wallet_belongings(
         self: &Arc<Self>,
+        operator: &Operator,
         issuer: &str,
         subject: &str,
     ) -> Result<(Vec<DeviceState>, Vec<WalletKeyState>), Error> {
+        operator.may(Right::Read)?;
         let user = self.wallet_user_of(issuer, subject);
         self.known_user(user).await?;
         self.read(move |hub, tx| Ok((hub.devices_in(tx, user)?, hub.wallet_keys_in(tx, user)?)))
@@ -105,9 +110,12 @@ impl Wallets {
     /// Switches a device off. Registering it again takes what a new device takes.
     pub async fn deactivate_device(
         self: &Arc<Self>,
+        operator: &Operator,
         caller: Caller,
         device: DeviceId,
     ) -> Result<(), Error> {
+        operator.may(Right::Support)?;
+        let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.device_row(&device);
         let found = self.rows.read::<Device>(self.store.as_ref(), row).await?;
@@ -124,7 +132,8 @@ impl Wallets {
             hub.rows.put(tx, &mut device)?;
             let event = Self::wallet_event(&caller, now, "device.deactivate", user)
                 .fact("device", row.alias())
-                .fact("by", "operator");
+                .fact("by", "operator")
+                .fact("operator", operator.clone());
             hub.record(tx, event)?;
             hub.tell_holder(tx, now, &caller, user, "device_removed")
         })
@@ -137,10 +146,13 @@ impl Wallets {
     /// owner's again, or whoever's has the token: only an operator decides that.
     pub async fn remove_enrolment(
         self: &Arc<Self>,
+        operator: &Operator,
         caller: Caller,
         issuer: &str,
         subject: &str,
     ) -> Result<(), Error> {
+        operator.may(Right::Support)?;
+        let operator = operator.name().to_owned();
         let now = self.now();
         let user = self.wallet_user_of(issuer, subject);
         let enrolment = self
@@ -149,8 +161,9 @@ impl Wallets {
                 let Some(enrolment) = hub.forget_enrolment(tx, user)? else {
                     return Err(Refusal::UnknownSubject.into());
                 };
-                let event =
-                    Self::wallet_event(&caller, now, "person.remove", user).fact("by", "operator");
+                let event = Self::wallet_event(&caller, now, "person.remove", user)
+                    .fact("by", "operator")
+                    .fact("operator", operator.clone());
                 hub.record(tx, event)?;
                 hub.tell_holder(tx, now, &caller, user, "person_removed")?;
                 Ok(enrolment.value)
@@ -164,10 +177,13 @@ impl Wallets {
     /// Erases a user with devices, enrolment, keys, shares and decisions. The audit trail keeps its hashes.
     pub async fn erase_user(
         self: &Arc<Self>,
+        operator: &Operator,
         caller: Caller,
         issuer: &str,
         subject: &str,
     ) -> Result<ErasedUser, Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.name().to_owned();
         let now = self.now();
         let user = self.wallet_user_of(issuer, subject);
         let (erased, enrolment) = self
@@ -190,8 +206,9 @@ impl Wallets {
                 tx.remove_children(Attempts::KIND, &user)?;
                 let enrolment = hub.forget_enrolment(tx, user)?;
                 hub.rows.remove::<User>(tx, &user)?;
-                let event =
-                    Self::wallet_event(&caller, now, "user.erase", user).fact("by", "operator");
+                let event = Self::wallet_event(&caller, now, "user.erase", user)
+                    .fact("by", "operator")
+                    .fact("operator", operator.clone());
                 hub.record(tx, event)?;
                 Ok((erased, enrolment.map(|found| found.value)))
             })

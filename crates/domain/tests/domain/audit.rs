@@ -40,7 +40,7 @@ async fn events(kit: &Kit) -> Vec<Event> {
     let mut events = kit
         .services
         .operators
-        .audit_events(None, 10_000)
+        .audit_events(&testkit::kit::operator(&kit.services), None, 10_000)
         .await
         .unwrap();
     events.reverse();
@@ -98,7 +98,9 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
     then(&kit, owner.remove("1234", MAIL)).await.unwrap();
     then(
         &kit,
-        kit.services.guarded_keys.delete_key("test", owner.key),
+        kit.services
+            .guarded_keys
+            .delete_key(&testkit::kit::operator(&kit.services), owner.key),
     )
     .await
     .unwrap();
@@ -146,7 +148,12 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
         .filter(|event| event.action == "message.sent")
         .count();
     assert_eq!(sent, courier.letters().len());
-    let verdict = kit.services.operators.verify_audit(None).await.unwrap();
+    let verdict = kit
+        .services
+        .operators
+        .verify_audit(&testkit::kit::operator(&kit.services), None)
+        .await
+        .unwrap();
     assert_eq!((verdict.events, verdict.waiting), (found.len() as u64, 0));
     assert!(verdict.findings.is_empty());
 }
@@ -162,7 +169,7 @@ async fn import(kit: &Kit) {
     };
     kit.services
         .guarded_keys
-        .import_key("test", key)
+        .import_key(&testkit::kit::operator(&kit.services), "test", key)
         .await
         .unwrap();
     let contact = ImportedContact {
@@ -173,7 +180,7 @@ async fn import(kit: &Kit) {
     };
     kit.services
         .guarded_keys
-        .import_contact("test", contact)
+        .import_contact(&testkit::kit::operator(&kit.services), "test", contact)
         .await
         .unwrap();
 }
@@ -265,7 +272,7 @@ async fn findings(kit: &Kit, anchor: Option<&Checkpoint>) -> Vec<String> {
     let verdict: Verdict = kit
         .services
         .operators
-        .verify_audit(anchor.cloned())
+        .verify_audit(&testkit::kit::operator(&kit.services), anchor.cloned())
         .await
         .unwrap();
     verdict.findings
@@ -502,7 +509,12 @@ async fn two_nodes_link_one_chain(backing: Backing) {
         linked += kit.services.upkeep.link_audit().await.unwrap();
         assert_eq!(linked, 2);
     }
-    let verdict = other.services.operators.verify_audit(None).await.unwrap();
+    let verdict = other
+        .services
+        .operators
+        .verify_audit(&testkit::kit::operator(&other.services), None)
+        .await
+        .unwrap();
     assert_eq!((verdict.events, verdict.waiting), (25, 0));
     assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
 }
@@ -516,7 +528,11 @@ async fn a_database_that_is_away_is_no_finding(backing: Backing) {
         .await;
     for reads in 0..8 {
         store.refuse_reads_after(reads);
-        let verdict = kit.services.operators.verify_audit(None).await;
+        let verdict = kit
+            .services
+            .operators
+            .verify_audit(&testkit::kit::operator(&kit.services), None)
+            .await;
         assert!(
             matches!(verdict, Err(Error::Unavailable(_))),
             "after {reads}: {verdict:?}"

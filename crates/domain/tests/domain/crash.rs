@@ -25,7 +25,7 @@ async fn failed(owner: &Owner) -> u32 {
     let state = owner
         .services
         .guarded_keys
-        .key_state(owner.key)
+        .key_state(&testkit::kit::operator(&owner.services), owner.key)
         .await
         .unwrap();
     state.failed_guesses
@@ -189,17 +189,17 @@ async fn a_letter_is_queued_with_its_cause_or_not_at_all(backing: Backing) {
             Outcome::Unavailable
         );
         store.give_back();
-        assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
+        assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 0);
         let state = kit
             .services
             .guarded_keys
-            .key_state(owner.key)
+            .key_state(&testkit::kit::operator(&kit.services), owner.key)
             .await
             .unwrap();
         assert!(state.contacts.is_empty());
     }
     owner.add("1234", "a@b.co").await.unwrap();
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 1);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 1);
 }
 
 /// A caller who goes away after the reservation does not leave it to expire as a failure.

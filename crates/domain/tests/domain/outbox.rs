@@ -52,7 +52,7 @@ async fn audited(kit: &Kit, operation: &str) -> Vec<String> {
     let events = kit
         .services
         .operators
-        .audit_events(None, 10_000)
+        .audit_events(&testkit::kit::operator(&kit.services), None, 10_000)
         .await
         .unwrap()
         .into_iter();
@@ -89,7 +89,7 @@ async fn letters_to_one_address_keep_their_order(backing: Backing) {
     kit.clock.advance(Duration::from_mins(5));
     kit.run_jobs().await;
     assert_eq!(kit.courier.operations_to(MAIL), order);
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 0);
 }
 
 async fn a_letter_that_rests_holds_up_nobody_else(backing: Backing) {
@@ -107,7 +107,7 @@ async fn a_letter_that_rests_holds_up_nobody_else(backing: Backing) {
     }
     assert_eq!(kit.courier.operations_to(PHONE), ["pin_changed"; 3]);
     assert_eq!(kit.courier.operations_to(MAIL), [""; 0]);
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 3);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 3);
 }
 
 async fn later_is_tried_again_ever_more_slowly(backing: Backing) {
@@ -185,7 +185,7 @@ async fn two_dispatchers_send_each_letter_once(backing: Backing) {
             .unwrap();
         owner.change("1234", "1234").await.unwrap();
     }
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 24);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 24);
     let jobs = [&kit, &other, &kit, &other].map(|kit| {
         let services = kit.services.clone();
         tokio::spawn(async move { services.upkeep.deliver().await.unwrap() })
@@ -217,7 +217,7 @@ async fn a_code_is_given_up_when_it_is_over_and_a_notice_after_two_weeks(backing
         kit.run_jobs().await;
     }
     assert_eq!(audited(&kit, "reset_pin").await, ["expired"]);
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 1);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 1);
     while kit.services.now() < begin.plus(days(14)) {
         assert_eq!(audited(&kit, "contact_removed").await, [""; 0]);
         kit.clock.advance(Duration::from_hours(12));
@@ -226,7 +226,7 @@ async fn a_code_is_given_up_when_it_is_over_and_a_notice_after_two_weeks(backing
     kit.clock.advance(Duration::from_hours(1));
     kit.run_jobs().await;
     assert_eq!(audited(&kit, "contact_removed").await, ["expired"]);
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 0);
     assert!(kit.courier.letters().is_empty());
 }
 
@@ -239,7 +239,7 @@ async fn a_code_that_is_over_is_not_sent_any_more(backing: Backing) {
     kit.run_jobs().await;
     assert_eq!(tried(&kit, MAIL), ["pin_changed"]);
     assert_eq!(audited(&kit, "reset_pin").await, ["expired"]);
-    assert_eq!(kit.services.operators.waiting_letters().await.unwrap(), 0);
+    assert_eq!(kit.services.upkeep.waiting_messages().await.unwrap(), 0);
 }
 
 async fn a_refused_letter_is_given_up_at_once(backing: Backing) {

@@ -98,7 +98,7 @@ fn holds(file: &[u8], text: &[u8]) -> bool {
 async fn no_secret_is_readable_in_any_file_of_the_database() {
     let backing = Backing::file();
     let (kit, _owners, secrets) = busy(&backing).await;
-    assert!(kit.services.operators.waiting_letters().await.unwrap() > 0);
+    assert!(kit.services.upkeep.waiting_messages().await.unwrap() > 0);
     let copy = backing.copy();
     let folder = copy.path().unwrap().parent().unwrap();
     let mut files = Vec::new();

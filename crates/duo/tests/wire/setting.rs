@@ -171,12 +171,15 @@ pub(crate) fn operator<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
         let done = match text.split_once(' ') {
             Some(("deactivate", key)) => {
                 let device = DeviceId::parse(key).map_err(|error| error.to_string())?;
-                services.wallets.deactivate_device(caller, device).await
+                services
+                    .wallets
+                    .deactivate_device(&testkit::kit::operator(&services), caller, device)
+                    .await
             }
             Some(("remove-face", subject)) => {
                 services
                     .wallets
-                    .remove_enrolment(caller, ISSUER, subject)
+                    .remove_enrolment(&testkit::kit::operator(&services), caller, ISSUER, subject)
                     .await
             }
             Some(("issuer", "away")) => {

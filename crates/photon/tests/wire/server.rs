@@ -141,7 +141,7 @@ impl Key {
             .kit
             .services
             .guarded_keys
-            .key_state(id)
+            .key_state(&testkit::kit::operator(&self.server.kit.services), id)
             .await
             .unwrap()
     }

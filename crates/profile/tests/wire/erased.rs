@@ -47,7 +47,11 @@ async fn nothing_of_it_works_and_its_addresses_are_free() {
         .account_at(Way::email(ANNA))
         .await
         .unwrap();
-    kit.services.people.erase_person("admin", id).await.unwrap();
+    kit.services
+        .people
+        .erase_person(&testkit::kit::operator(&kit.services), id)
+        .await
+        .unwrap();
 
     is(&anna.details(&access).await, "UNAUTHORIZED");
     is(
@@ -63,7 +67,11 @@ async fn nothing_of_it_works_and_its_addresses_are_free() {
         let login = json!({ "userKey": key, "password": PASSWORD });
         is(&anna.post("login", login).await, "BAD_CREDENTIALS");
     }
-    let gone = kit.services.people.erase_person("admin", id).await;
+    let gone = kit
+        .services
+        .people
+        .erase_person(&testkit::kit::operator(&kit.services), id)
+        .await;
     assert!(
         matches!(gone, Err(Error::Refused(Refusal::UnknownSubject))),
         "{gone:?}"

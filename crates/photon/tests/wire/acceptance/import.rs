@@ -64,7 +64,7 @@ async fn import(server: &Server, key: ImportedKey) -> Key {
         .kit
         .services
         .guarded_keys
-        .import_key("admin", key)
+        .import_key(&testkit::kit::operator(&server.kit.services), "admin", key)
         .await
         .unwrap();
     server.key(&id)
@@ -74,7 +74,7 @@ async fn import_contact(server: &Server, contact: ImportedContact) {
     let services = &server.kit.services;
     services
         .guarded_keys
-        .import_contact("admin", contact)
+        .import_contact(&testkit::kit::operator(&services), "admin", contact)
         .await
         .unwrap();
 }
@@ -257,15 +257,30 @@ async fn a_key_is_imported_once(backing: Backing) {
     let key = import(&server, original(ID, PIN_SALT, PINS[0].1)).await;
     let again = services
         .guarded_keys
-        .import_key("admin", original(ID, PIN_SALT, PINS[1].1))
+        .import_key(
+            &testkit::kit::operator(&services),
+            "admin",
+            original(ID, PIN_SALT, PINS[1].1),
+        )
         .await;
     assert!(matches!(again, Err(Error::Refused(Refusal::Conflict))));
     assert_eq!(key.fetch("1234").await.status, 200);
-    assert_eq!(services.guarded_keys.count_keys().await.unwrap(), 1);
+    assert_eq!(
+        services
+            .guarded_keys
+            .count_keys(&testkit::kit::operator(&services))
+            .await
+            .unwrap(),
+        1
+    );
     import_contact(&server, phone(true, 0, None)).await;
     let again = services
         .guarded_keys
-        .import_contact("admin", phone(false, 0, None))
+        .import_contact(
+            &testkit::kit::operator(&services),
+            "admin",
+            phone(false, 0, None),
+        )
         .await;
     assert!(matches!(again, Err(Error::Refused(Refusal::Conflict))));
 }

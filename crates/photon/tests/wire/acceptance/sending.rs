@@ -88,7 +88,13 @@ async fn fifty_new_keys_at_once_pass_a_budget_of_ten_exactly(backing: Backing) {
     tally.only(&[201, 429]);
     assert_eq!(tally.of(201), 10);
     assert_eq!(
-        server.kit.services.guarded_keys.count_keys().await.unwrap(),
+        server
+            .kit
+            .services
+            .guarded_keys
+            .count_keys(&testkit::kit::operator(&server.kit.services))
+            .await
+            .unwrap(),
         10
     );
 }
