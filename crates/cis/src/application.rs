@@ -1,26 +1,20 @@
 //! Applications (§8).
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
 use domain::permission::Manage;
 use domain::tenant::{ApplicationChange, ApplicationForm, ApplicationView, ClientForm, NewSecret};
-use domain::{Refusal, Tenants};
 use http::StatusCode;
 
-use crate::SURFACE;
-use crate::call::{Call, Malformed};
+use crate::call::{Body, Granted, Path};
 use crate::client;
-use crate::error::{self, APPLICATION};
-use crate::fields::Fields;
+use crate::error::{self, APPLICATION, Failure, Reply};
+use crate::fields::{Fields, Form};
 use crate::value::{NAME, SHORT};
 use crate::wire::{
-    Application, Applications, ChangeApplication, CreateApplication, DeviceKeySettings,
-    OneApplication,
+    Application, ApplicationPath, Applications, ChangeApplication, CreateApplication,
+    DeviceKeySettings, OneApplication,
 };
-
-type App = State<Arc<Tenants>>;
+use crate::{SURFACE, Tenants};
 
 /// What the original knows beside and this server does not need: may be sent, and is ignored.
 const IGNORED: &[&str] = &[
@@ -46,154 +40,161 @@ const IGNORED: &[&str] = &[
     "client_group_id",
 ];
 
-/// Makes an application with its first client, whose secret is shown this once.
+/// Makes an application with its first client, whose secret is shown only in this answer.
 #[utoipa::path(post, path = "/cis/v1/applications", operation_id = "createApplication", tag = "administration",
     request_body = CreateApplication,
     responses((status = 201, description = "The application", body = OneApplication)))]
-pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
-    let parsed = async {
-        let (grant, fields) = call.fields().await?;
-        Ok::<_, Malformed>((grant, form(fields)?))
-    };
-    let (grant, form) = match parsed.await {
-        Ok(parsed) => parsed,
-        Err(Malformed(response)) => return *response,
-    };
-    match keeper.create_application(SURFACE, grant, form).await {
-        Ok((view, new)) => {
-            let result = render(view, Some(new));
-            error::json(StatusCode::CREATED, &OneApplication { result })
-        }
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
-    }
+pub(crate) async fn create(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Body(form): Body<CreateApplication>,
+) -> Reply {
+    let created = tenants
+        .create_application(SURFACE, grant, form.into())
+        .await;
+    let (view, new) = created.map_err(error::of(&tenants, APPLICATION))?;
+    let result = render(view, Some(new));
+    Ok(error::json(StatusCode::CREATED, &OneApplication { result }))
 }
 
 /// All applications of the tenant, oldest first.
 #[utoipa::path(get, path = "/cis/v1/applications", operation_id = "getApplications", tag = "administration",
     responses((status = 200, description = "The applications", body = Applications)))]
-pub(crate) async fn list(State(keeper): App, call: Call<Manage>) -> Response {
-    match keeper.list_applications(call.grant).await {
-        Ok(views) => {
-            let result = views.into_iter().map(|view| render(view, None)).collect();
-            error::json(StatusCode::OK, &Applications { result })
-        }
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
-    }
+pub(crate) async fn list(State(tenants): State<Tenants>, Granted(grant): Granted<Manage>) -> Reply {
+    let views = tenants.list_applications(grant).await;
+    let views = views.map_err(error::of(&tenants, APPLICATION))?;
+    let result = views.into_iter().map(|view| render(view, None)).collect();
+    Ok(error::json(StatusCode::OK, &Applications { result }))
 }
 
 /// One application.
 #[utoipa::path(get, path = "/cis/v1/applications/{app_id}", operation_id = "getApplication", tag = "administration",
-    params(("app_id" = String, Path)),
+    params(ApplicationPath),
     responses((status = 200, description = "The application", body = OneApplication)))]
-pub(crate) async fn read(State(keeper): App, call: Call<Manage>) -> Response {
-    let Some(id) = call.application() else {
-        return unknown(&keeper);
-    };
-    match keeper.read_application(call.grant, id).await {
-        Ok(view) => error::json(
-            StatusCode::OK,
-            &OneApplication {
-                result: render(view, None),
-            },
-        ),
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
-    }
+pub(crate) async fn read(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(ApplicationPath { app_id }): Path<ApplicationPath>,
+) -> Reply {
+    let id = app_id.ok_or(Failure::Unknown(APPLICATION))?;
+    let view = tenants.read_application(grant, id).await;
+    let result = render(view.map_err(error::of(&tenants, APPLICATION))?, None);
+    Ok(error::json(StatusCode::OK, &OneApplication { result }))
 }
 
 /// Changes an application. What is not sent stays.
 #[utoipa::path(put, path = "/cis/v1/applications/{app_id}", operation_id = "updateApplication",
-    tag = "administration", request_body = ChangeApplication, params(("app_id" = String, Path)),
+    tag = "administration", request_body = ChangeApplication, params(ApplicationPath),
     responses((status = 200, description = "The application", body = OneApplication)))]
-pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
-    let id = call.application();
-    let parsed = async {
-        let (grant, fields) = call.fields().await?;
-        Ok::<_, Malformed>((grant, change_of(fields)?))
-    };
-    let (grant, change) = match parsed.await {
-        Ok(parsed) => parsed,
-        Err(Malformed(response)) => return *response,
-    };
-    let Some(id) = id else {
-        return unknown(&keeper);
-    };
-    match keeper.change_application(SURFACE, grant, id, change).await {
-        Ok(view) => error::json(
-            StatusCode::OK,
-            &OneApplication {
-                result: render(view, None),
-            },
-        ),
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
-    }
+pub(crate) async fn change(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(ApplicationPath { app_id }): Path<ApplicationPath>,
+    Body(change): Body<ChangeApplication>,
+) -> Reply {
+    let id = app_id.ok_or(Failure::Unknown(APPLICATION))?;
+    let view = tenants
+        .change_application(SURFACE, grant, id, change.into())
+        .await;
+    let result = render(view.map_err(error::of(&tenants, APPLICATION))?, None);
+    Ok(error::json(StatusCode::OK, &OneApplication { result }))
 }
 
 /// Deletes an application with its clients, memberships and device keys.
 #[utoipa::path(delete, path = "/cis/v1/applications/{app_id}", operation_id = "deleteApplication",
-    tag = "administration", params(("app_id" = String, Path)),
+    tag = "administration", params(ApplicationPath),
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete(State(keeper): App, call: Call<Manage>) -> Response {
-    let Some(id) = call.application() else {
-        return unknown(&keeper);
-    };
-    match keeper.delete_application(SURFACE, call.grant, id).await {
-        Ok(()) => error::empty(StatusCode::NO_CONTENT),
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
+pub(crate) async fn delete(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(ApplicationPath { app_id }): Path<ApplicationPath>,
+) -> Reply {
+    let id = app_id.ok_or(Failure::Unknown(APPLICATION))?;
+    let deleted = tenants.delete_application(SURFACE, grant, id).await;
+    deleted.map_err(error::of(&tenants, APPLICATION))?;
+    Ok(error::empty(StatusCode::NO_CONTENT))
+}
+
+impl Form for CreateApplication {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required_by("app_name", &NAME);
+        let client_display_name = fields.text_by("client_display_name", &SHORT);
+        let redirect_uris = fields.texts("redirect_uris", 100);
+        let app_description = fields.text_by("app_description", &SHORT);
+        let first_client = fields.inside("first_client", first_client);
+        let device_keys = settings(fields);
+        fields.ignore(IGNORED);
+        Some(Self {
+            app_name: name?,
+            client_display_name,
+            redirect_uris,
+            app_description,
+            first_client,
+            device_keys,
+        })
     }
 }
 
-fn form(mut fields: Fields) -> Result<ApplicationForm, Malformed> {
-    let name = fields.required_by("app_name", &NAME).unwrap_or_default();
-    let display_name = fields.text_by("client_display_name", &SHORT);
-    let redirect_uris = fields.texts("redirect_uris", 100).unwrap_or_default();
-    let description = fields.text_by("app_description", &SHORT);
-    let first_client = fields.inside("first_client", |inner| {
-        let name = inner
-            .text_by("name", &NAME)
-            .unwrap_or_else(|| ClientForm::default().name);
-        let redirect_uris = inner.texts("redirect_uris", 100).unwrap_or_default();
-        let roles = client::roles(inner).unwrap_or_default();
-        let token_life = client::token_life(inner).unwrap_or(ClientForm::default().token_life);
-        ClientForm {
-            name,
-            redirect_uris,
-            roles,
-            token_life,
-            ..ClientForm::default()
+impl From<CreateApplication> for ApplicationForm {
+    fn from(form: CreateApplication) -> Self {
+        Self {
+            name: form.app_name,
+            display_name: form.client_display_name,
+            description: form.app_description,
+            redirect_uris: form.redirect_uris.unwrap_or_default(),
+            server_challenges_only: form
+                .device_keys
+                .is_some_and(|settings| settings.require_server_challenge),
+            first_client: form.first_client.unwrap_or_default(),
         }
+    }
+}
+
+impl Form for ChangeApplication {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let change = Self {
+            app_name: fields.text_by("app_name", &NAME),
+            app_description: fields.text_by("app_description", &SHORT),
+            device_keys: settings(fields),
+        };
+        fields.ignore(&["client_display_name", "redirect_uris"]);
+        fields.ignore(IGNORED);
+        Some(change)
+    }
+}
+
+impl From<ChangeApplication> for ApplicationChange {
+    fn from(change: ChangeApplication) -> Self {
+        Self {
+            name: change.app_name,
+            description: change.app_description,
+            server_challenges_only: change
+                .device_keys
+                .map(|settings| settings.require_server_challenge),
+        }
+    }
+}
+
+fn first_client(fields: &mut Fields) -> ClientForm {
+    let default = ClientForm::default();
+    ClientForm {
+        name: fields.text_by("name", &NAME).unwrap_or(default.name),
+        redirect_uris: fields.texts("redirect_uris", 100).unwrap_or_default(),
+        roles: client::roles(fields).unwrap_or_default(),
+        token_life: client::token_life(fields).unwrap_or(default.token_life),
+        ..ClientForm::default()
+    }
+}
+
+fn settings(fields: &mut Fields) -> Option<DeviceKeySettings> {
+    let require = fields.inside("device_keys", |inner| {
+        inner.flag("require_server_challenge")
     });
-    let server_challenges_only = settings(&mut fields).unwrap_or(false);
-    fields.ignore(IGNORED);
-    fields.finish()?;
-    let first_client = first_client.unwrap_or_default();
-    Ok(ApplicationForm {
-        name,
-        display_name,
-        description,
-        redirect_uris,
-        server_challenges_only,
-        first_client,
-    })
-}
-
-fn change_of(mut fields: Fields) -> Result<ApplicationChange, Malformed> {
-    let change = ApplicationChange {
-        name: fields.text_by("app_name", &NAME),
-        description: fields.text_by("app_description", &SHORT),
-        server_challenges_only: settings(&mut fields),
-    };
-    fields.ignore(&["client_display_name", "redirect_uris"]);
-    fields.ignore(IGNORED);
-    fields.finish()?;
-    Ok(change)
-}
-
-fn settings(fields: &mut Fields) -> Option<bool> {
-    fields
-        .inside("device_keys", |inner| {
-            inner.flag("require_server_challenge")
-        })
+    require
         .flatten()
+        .map(|require_server_challenge| DeviceKeySettings {
+            require_server_challenge,
+        })
 }
 
 fn render(view: ApplicationView, new: Option<NewSecret>) -> Application {
@@ -212,8 +213,4 @@ fn render(view: ApplicationView, new: Option<NewSecret>) -> Application {
         created_at: view.created.rfc3339(),
         updated_at: view.updated.rfc3339(),
     }
-}
-
-fn unknown(keeper: &Tenants) -> Response {
-    error::answer(&Refusal::UnknownSubject.into(), APPLICATION, keeper.now())
 }

@@ -1,26 +1,22 @@
 //! Clients of an application (§8).
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::permission::Manage;
 use domain::signing::{Algorithm, PublicNumbers};
 use domain::tenant::{AssertionKey, ClientChange, ClientForm, RoleId};
-use domain::{Refusal, Tenants};
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::SURFACE;
-use crate::call::{Call, Malformed};
-use crate::error::{self, APPLICATION, CLIENT};
-use crate::fields::Fields;
+use crate::call::{Body, Granted, Path};
+use crate::error::{self, APPLICATION, CLIENT, Failure, Reply};
+use crate::fields::{Fields, Form};
 use crate::value::{NAME, SHORT};
-use crate::wire::{ChangeClient, Client, CreateClient, HIDDEN};
-
-type App = State<Arc<Tenants>>;
+use crate::wire::{
+    ApplicationPath, ChangeClient, Client, ClientPath, CreateClient, HIDDEN, TokenExpiration,
+};
+use crate::{SURFACE, Tenants};
 
 /// What the original knows beside and this server does not need: may be sent, and is ignored.
 const IGNORED: &[&str] = &[
@@ -39,121 +35,138 @@ const IGNORED: &[&str] = &[
     "fapi_version_compliancy",
 ];
 
-/// Makes a client; its secret is shown this once.
+/// Makes a client. Its secret is shown only in this answer.
 #[utoipa::path(post, path = "/cis/v1/applications/{app_id}/clients", operation_id = "createClient",
-    tag = "administration", request_body = CreateClient, params(("app_id" = String, Path)),
+    tag = "administration", request_body = CreateClient, params(ApplicationPath),
     responses((status = 201, description = "The client", body = Client)))]
-pub(crate) async fn create(State(keeper): App, call: Call<Manage>) -> Response {
-    let application = call.application();
-    let parsed = async {
-        let (grant, mut fields) = call.fields().await?;
-        fields.demand("name");
-        fields.demand("redirect_uris");
-        Ok::<_, Malformed>((grant, form(change_of(fields)?)))
-    };
-    let (grant, form) = match parsed.await {
-        Ok(parsed) => parsed,
-        Err(Malformed(response)) => return *response,
-    };
-    let Some(application) = application else {
-        return unknown(&keeper);
-    };
-    match keeper
-        .create_client(SURFACE, grant, application, form)
-        .await
-    {
-        Ok(new) => error::json(
-            StatusCode::CREATED,
-            &Client::of(new.view, new.secret.expose()),
-        ),
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
-    }
+pub(crate) async fn create(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(ApplicationPath { app_id }): Path<ApplicationPath>,
+    Body(form): Body<CreateClient>,
+) -> Reply {
+    let application = app_id.ok_or(Failure::Unknown(CLIENT))?;
+    let new = tenants
+        .create_client(SURFACE, grant, application, form.into())
+        .await;
+    let new = new.map_err(error::of(&tenants, APPLICATION))?;
+    let client = Client::of(new.view, new.secret.expose());
+    Ok(error::json(StatusCode::CREATED, &client))
 }
 
 /// One client, without its secret.
 #[utoipa::path(get, path = "/cis/v1/applications/{app_id}/clients/{client_id}", operation_id = "getClient",
-    tag = "administration", params(("app_id" = String, Path), ("client_id" = String, Path)),
+    tag = "administration", params(ClientPath),
     responses((status = 200, description = "The client", body = Client)))]
-pub(crate) async fn read(State(keeper): App, call: Call<Manage>) -> Response {
-    let (Some(application), Some(id)) = (call.application(), call.client()) else {
-        return unknown(&keeper);
-    };
-    match keeper.read_client(call.grant, application, id).await {
-        Ok(view) => error::json(StatusCode::OK, &Client::of(view, HIDDEN)),
-        Err(error) => error::answer(&error, CLIENT, keeper.now()),
-    }
+pub(crate) async fn read(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(path): Path<ClientPath>,
+) -> Reply {
+    let application = path.app_id.ok_or(Failure::Unknown(CLIENT))?;
+    let id = path.client_id.ok_or(Failure::Unknown(CLIENT))?;
+    let view = tenants.read_client(grant, application, id).await;
+    let view = view.map_err(error::of(&tenants, CLIENT))?;
+    Ok(error::json(StatusCode::OK, &Client::of(view, HIDDEN)))
 }
 
 /// Changes a client. What is not sent stays.
 #[utoipa::path(put, path = "/cis/v1/applications/{app_id}/clients/{client_id}", operation_id = "updateClient",
     tag = "administration", request_body = ChangeClient,
-    params(("app_id" = String, Path), ("client_id" = String, Path)),
+    params(ClientPath),
     responses((status = 200, description = "The client", body = Client)))]
-pub(crate) async fn change(State(keeper): App, call: Call<Manage>) -> Response {
-    let (application, id) = (call.application(), call.client());
-    let parsed = async {
-        let (grant, fields) = call.fields().await?;
-        Ok::<_, Malformed>((grant, change_of(fields)?))
-    };
-    let (grant, change) = match parsed.await {
-        Ok(parsed) => parsed,
-        Err(Malformed(response)) => return *response,
-    };
-    let (Some(application), Some(id)) = (application, id) else {
-        return unknown(&keeper);
-    };
-    match keeper
-        .change_client(SURFACE, grant, application, id, change)
-        .await
-    {
-        Ok(view) => error::json(StatusCode::OK, &Client::of(view, HIDDEN)),
-        Err(error) => error::answer(&error, CLIENT, keeper.now()),
-    }
+pub(crate) async fn change(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(path): Path<ClientPath>,
+    Body(change): Body<ChangeClient>,
+) -> Reply {
+    let application = path.app_id.ok_or(Failure::Unknown(CLIENT))?;
+    let id = path.client_id.ok_or(Failure::Unknown(CLIENT))?;
+    let view = tenants
+        .change_client(SURFACE, grant, application, id, change.into())
+        .await;
+    let view = view.map_err(error::of(&tenants, CLIENT))?;
+    Ok(error::json(StatusCode::OK, &Client::of(view, HIDDEN)))
 }
 
 /// Deletes a client; its tokens are worth nothing from then on.
 #[utoipa::path(delete, path = "/cis/v1/applications/{app_id}/clients/{client_id}", operation_id = "deleteClient",
-    tag = "administration", params(("app_id" = String, Path), ("client_id" = String, Path)),
+    tag = "administration", params(ClientPath),
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete(State(keeper): App, call: Call<Manage>) -> Response {
-    let (Some(application), Some(id)) = (call.application(), call.client()) else {
-        return unknown(&keeper);
-    };
-    match keeper
-        .delete_client(SURFACE, call.grant, application, id)
-        .await
-    {
-        Ok(()) => error::empty(StatusCode::NO_CONTENT),
-        Err(error) => error::answer(&error, CLIENT, keeper.now()),
+pub(crate) async fn delete(
+    State(tenants): State<Tenants>,
+    Granted(grant): Granted<Manage>,
+    Path(path): Path<ClientPath>,
+) -> Reply {
+    let application = path.app_id.ok_or(Failure::Unknown(CLIENT))?;
+    let id = path.client_id.ok_or(Failure::Unknown(CLIENT))?;
+    let deleted = tenants.delete_client(SURFACE, grant, application, id).await;
+    deleted.map_err(error::of(&tenants, CLIENT))?;
+    Ok(error::empty(StatusCode::NO_CONTENT))
+}
+
+impl Form for ChangeClient {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let change = Self {
+            name: fields.text_by("name", &NAME),
+            description: fields.text_by("description", &SHORT),
+            redirect_uris: fields.texts("redirect_uris", 100),
+            role_ids: roles(fields),
+            token_expiration: token_life(fields)
+                .map(|access_token_ttl| TokenExpiration { access_token_ttl }),
+            resources: fields.texts("resources", 100),
+            authentication_configuration: keys(fields),
+        };
+        fields.ignore(IGNORED);
+        Some(change)
     }
 }
 
-fn change_of(mut fields: Fields) -> Result<ClientChange, Malformed> {
-    let change = ClientChange {
-        name: fields.text_by("name", &NAME),
-        description: fields.text_by("description", &SHORT),
-        redirect_uris: fields.texts("redirect_uris", 100),
-        roles: roles(&mut fields),
-        token_life: token_life(&mut fields),
-        resources: fields.texts("resources", 100),
-        keys: keys(&mut fields),
-        disabled: None,
-    };
-    fields.ignore(IGNORED);
-    fields.finish()?;
-    Ok(change)
+impl From<ChangeClient> for ClientChange {
+    fn from(change: ChangeClient) -> Self {
+        Self {
+            name: change.name,
+            description: change.description,
+            redirect_uris: change.redirect_uris,
+            roles: change.role_ids,
+            token_life: change.token_expiration.map(|life| life.access_token_ttl),
+            resources: change.resources,
+            keys: change.authentication_configuration,
+            disabled: None,
+        }
+    }
 }
 
-fn form(change: ClientChange) -> ClientForm {
-    let default = ClientForm::default();
-    ClientForm {
-        name: change.name.unwrap_or(default.name),
-        description: change.description,
-        redirect_uris: change.redirect_uris.unwrap_or_default(),
-        roles: change.roles.unwrap_or_default(),
-        token_life: change.token_life.unwrap_or(default.token_life),
-        resources: change.resources.unwrap_or_default(),
-        keys: change.keys.unwrap_or_default(),
+impl Form for CreateClient {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.demand("name");
+        fields.demand("redirect_uris");
+        let form = ChangeClient::read(fields)?;
+        Some(Self {
+            name: form.name?,
+            redirect_uris: form.redirect_uris?,
+            description: form.description,
+            role_ids: form.role_ids,
+            token_expiration: form.token_expiration,
+            resources: form.resources,
+            authentication_configuration: form.authentication_configuration,
+        })
+    }
+}
+
+impl From<CreateClient> for ClientForm {
+    fn from(form: CreateClient) -> Self {
+        let token_life = form.token_expiration.map(|life| life.access_token_ttl);
+        Self {
+            name: form.name,
+            description: form.description,
+            redirect_uris: form.redirect_uris,
+            roles: form.role_ids.unwrap_or_default(),
+            token_life: token_life.unwrap_or(Self::default().token_life),
+            resources: form.resources.unwrap_or_default(),
+            keys: form.authentication_configuration.unwrap_or_default(),
+        }
     }
 }
 
@@ -213,8 +226,4 @@ fn assertion_key(jwk: &Value) -> Option<AssertionKey> {
     };
     let algorithm = Algorithm::named(text("alg").unwrap_or(default))?;
     AssertionKey::new(text("kid").map(str::to_owned), algorithm, &numbers)
-}
-
-fn unknown(keeper: &Tenants) -> Response {
-    error::answer(&Refusal::UnknownSubject.into(), CLIENT, keeper.now())
 }

@@ -1,15 +1,58 @@
 //! Refusals and failures in this wire's words (§2.3, §2.4).
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use web::body::BodyError;
+use web::failure;
 
+use crate::Tenants;
 use crate::wire::{ErrorList, ErrorText};
 
+/// What a handler gives.
+pub(crate) type Reply = Result<Response, Failure>;
+
+/// A call that gave no success.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// §2.4, 3: no token, or one that is worth nothing.
+    Unauthorized(Offered),
+    /// Everything that is wrong with the request.
+    Invalid(Vec<String>),
+    TooLarge,
+    TooSlow,
+    MediaType,
+    /// The path names something by an id of another form, which nothing can have.
+    Unknown(Missing),
+    /// A use case gave no success.
+    UseCase {
+        error: Error,
+        missing: Missing,
+        now: Timestamp,
+    },
+}
+
+impl Failure {
+    /// The request has one problem.
+    pub(crate) fn malformed(problem: &str) -> Self {
+        Self::Invalid(vec![problem.to_owned()])
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Broken => Self::malformed("body could not be read"),
+        }
+    }
+}
+
 /// What a 404 says was not found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Missing(pub(crate) &'static str);
 
 pub(crate) const USER: Missing = Missing("User not found");
@@ -18,23 +61,52 @@ pub(crate) const CLIENT: Missing = Missing("Client not found");
 pub(crate) const ROLE: Missing = Missing("Role not found");
 pub(crate) const USER_OR_APPLICATION: Missing = Missing("User or application not found");
 
-/// The answer to a use case that gave no success.
-pub(crate) fn answer(error: &Error, missing: Missing, now: Timestamp) -> Response {
+/// For `map_err`: turns the error of a use case into a failure. `missing` is what a 404 says was not found.
+pub(crate) fn of(tenants: &Tenants, missing: Missing) -> impl FnOnce(Error) -> Failure {
+    move |error| Failure::UseCase {
+        error,
+        missing,
+        now: tenants.now(),
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unauthorized(offered) => unauthorized(offered),
+            Self::Invalid(problems) => invalid(problems),
+            Self::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "Request entity too large"),
+            Self::TooSlow => text(StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+            Self::MediaType => text(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Content-Type must be application/json",
+            ),
+            Self::Unknown(missing) => text(StatusCode::NOT_FOUND, missing.0),
+            Self::UseCase {
+                error,
+                missing,
+                now,
+            } => answer(&error, missing, now),
+        }
+    }
+}
+
+fn answer(error: &Error, missing: Missing, now: Timestamp) -> Response {
     match error {
         Error::Refused(refusal) => refused(refusal, missing, now),
-        Error::Busy { seconds } => retry(
+        Error::Busy { seconds } => failure::retry_after(
             text(StatusCode::SERVICE_UNAVAILABLE, "Busy, try again"),
             *seconds,
         ),
         Error::Unavailable(_) => {
-            log(error);
-            retry(
+            failure::log(error.code(), &domain::error::chain(error));
+            failure::retry_after(
                 text(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
                 1,
             )
         }
         Error::Bug(_) => {
-            log(error);
+            failure::log(error.code(), &domain::error::chain(error));
             panicked()
         }
     }
@@ -51,25 +123,25 @@ fn refused(refusal: &Refusal, missing: Missing, now: Timestamp) -> Response {
         }
         Refusal::Exhausted { until }
         | Refusal::Limited { until }
-        | Refusal::TimeLocked { until } => retry(
+        | Refusal::TimeLocked { until } => failure::retry_after(
             text(StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             until.retry_after(now),
         ),
         Refusal::Conflict | Refusal::Replayed => text(StatusCode::CONFLICT, "Already exists"),
-        Refusal::TooLarge { .. } => too_large(),
+        Refusal::TooLarge { .. } => text(StatusCode::PAYLOAD_TOO_LARGE, "Request entity too large"),
         Refusal::Invalid { field, why } => invalid(vec![format!("{field} {why}")]),
     }
 }
 
 /// Whether a request came with something that was meant as a token.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
     Nothing,
     Token,
 }
 
 /// §2.4, 3
-pub(crate) fn unauthorized(offered: Offered) -> Response {
+fn unauthorized(offered: Offered) -> Response {
     let mut response = text(StatusCode::UNAUTHORIZED, "Invalid token");
     let challenge = match offered {
         Offered::Nothing => "Bearer realm=\"cis\"",
@@ -99,7 +171,7 @@ pub(crate) fn offered(headers: &HeaderMap) -> Offered {
 }
 
 /// §2.3: a list for 400, a text for every other status.
-pub(crate) fn invalid(messages: Vec<String>) -> Response {
+fn invalid(messages: Vec<String>) -> Response {
     let status = StatusCode::BAD_REQUEST;
     json(
         status,
@@ -107,21 +179,6 @@ pub(crate) fn invalid(messages: Vec<String>) -> Response {
             message: messages,
             error_code: status.as_u16(),
         },
-    )
-}
-
-pub(crate) fn too_large() -> Response {
-    text(StatusCode::PAYLOAD_TOO_LARGE, "Request entity too large")
-}
-
-pub(crate) fn too_slow() -> Response {
-    text(StatusCode::REQUEST_TIMEOUT, "Request timeout")
-}
-
-pub(crate) fn unsupported_media() -> Response {
-    text(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "Content-Type must be application/json",
     )
 }
 
@@ -136,13 +193,10 @@ pub fn not_found() -> Response {
 
 /// The answer when a handler takes too long.
 pub fn late() -> Response {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Service busy");
-    let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    failure::retry_after(text(StatusCode::SERVICE_UNAVAILABLE, "Service busy"), 1)
 }
 
-/// The answer when a handler panicked: a bug, told in this wire's shape.
+/// The answer when a handler panicked.
 pub fn panicked() -> Response {
     text(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -179,17 +233,15 @@ fn text(status: StatusCode, message: &str) -> Response {
     )
 }
 
-pub(crate) fn retry(mut response: Response, seconds: u64) -> Response {
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub(crate) fn log(error: &Error) {
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "a call failed"
-    );
+    /// The total mapping, so that a change of one arm is seen in a review.
+    #[tokio::test]
+    async fn every_error_has_its_answer() {
+        let now = testkit::refusals::now();
+        let table = testkit::refusals::table(|error| answer(error, USER, now)).await;
+        testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &table);
+    }
 }

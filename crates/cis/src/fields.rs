@@ -1,10 +1,24 @@
-//! The members of a body, taken out one by one; what is wrong is collected, and what is left over is
-//! unknown (§2.2).
+//! The members of a body, taken out one by one. Every problem is collected, and a member that is left over is unknown
+//! (§2.2).
 
 use serde_json::{Map, Value};
 
-use crate::call::Malformed;
-use crate::error;
+use crate::error::Failure;
+
+/// A body that is read member by member, so that one answer tells all its problems.
+pub(crate) trait Form: Sized {
+    /// Takes the members and notes what is wrong with them. `None` only if a problem was noted.
+    fn read(fields: &mut Fields) -> Option<Self>;
+}
+
+/// A body without members.
+pub(crate) struct Nothing;
+
+impl Form for Nothing {
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self)
+    }
+}
 
 /// Members not taken yet, and what was wrong with those that were.
 #[derive(Default)]
@@ -155,13 +169,13 @@ impl Fields {
         None
     }
 
-    /// The end: everything that was wrong, and everything that should not be there.
-    pub(crate) fn finish(self) -> Result<(), Malformed> {
+    /// Reads the whole body. What is wrong with it, and what should not be there, is the failure.
+    pub(crate) fn read<T: Form>(mut self) -> Result<T, Failure> {
+        let form = T::read(&mut self);
         let problems = self.into_problems();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Malformed::of(error::invalid(problems)))
+        match form {
+            Some(form) if problems.is_empty() => Ok(form),
+            _ => Err(Failure::Invalid(problems)),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Device keys for back ends, wire-compatible with the Transmit Security CIS API: access tokens for
 //! clients, users and their device keys, and the tenant's administration.
 //!
-//! One request, one use case: a call is authorised for what its handler needs (`call::Call`), the
-//! handler parses, calls the keeper with the grant, and renders.
+//! One request, one use case: a handler receives the proof of what its caller may do and typed values, calls the use
+//! case, and renders what it gave.
 
 mod application;
 mod call;
@@ -21,7 +21,6 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::Tenants;
 use web::methods::only;
 
 pub use error::{late, not_found, panicked};
@@ -111,8 +110,11 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 /// The name of this surface in the audit trail.
 pub(crate) const SURFACE: &str = "cis";
 
+/// The state of every handler.
+pub(crate) type Tenants = Arc<domain::Tenants>;
+
 /// The routes of [`ROUTES`], answering exactly the methods named there.
-pub fn routes(keeper: Arc<Tenants>) -> Router {
+pub fn routes(tenants: Arc<domain::Tenants>) -> Router {
     let on_405 = error::method_not_allowed;
     let keys = "/cis/v1/users/{user_id}/device-keys";
     let key = |rest: &str| format!("{keys}/{{key_id}}{rest}");
@@ -210,7 +212,7 @@ pub fn routes(keeper: Arc<Tenants>) -> Router {
             "/cis/v1/client-roles/{role_id}",
             only(on_405).put(role::change).delete(role::delete).build(),
         )
-        .with_state(keeper)
+        .with_state(tenants)
 }
 
 /// Whether an unknown path is answered in this surface's shape.

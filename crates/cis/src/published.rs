@@ -1,39 +1,30 @@
 //! What anybody may read: the signing keys and where things are (§2.1).
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
-use domain::Tenants;
 use http::StatusCode;
 
-use crate::error::{self, APPLICATION};
+use crate::Tenants;
+use crate::error::{self, APPLICATION, Reply};
 use crate::wire::{Discovery, Jwk, JwkSet};
 
 /// The keys that tokens are signed with, and those that still verify.
 #[utoipa::path(get, path = "/cis/oidc/jwks", operation_id = "getJwks", tag = "tokens", security(()),
     responses((status = 200, description = "The keys", body = JwkSet)))]
-pub(crate) async fn jwks(State(keeper): State<Arc<Tenants>>) -> Response {
-    match keeper.token_keys().await {
-        Ok(ring) => {
-            let keys = ring
-                .public(keeper.now())
-                .into_iter()
-                .filter_map(Jwk::of)
-                .collect();
-            error::json(StatusCode::OK, &JwkSet { keys })
-        }
-        Err(error) => error::answer(&error, APPLICATION, keeper.now()),
-    }
+pub(crate) async fn jwks(State(tenants): State<Tenants>) -> Reply {
+    let ring = tenants.token_keys().await;
+    let ring = ring.map_err(error::of(&tenants, APPLICATION))?;
+    let published = ring.public(tenants.now());
+    let keys = published.into_iter().filter_map(Jwk::of).collect();
+    Ok(error::json(StatusCode::OK, &JwkSet { keys }))
 }
 
 /// OpenID Connect discovery, as far as client tokens go.
 #[utoipa::path(get, path = "/cis/oidc/.well-known/openid-configuration", operation_id = "getDiscovery",
     tag = "tokens", security(()), responses((status = 200, description = "Where things are", body = Discovery)))]
-pub(crate) async fn discovery(State(keeper): State<Arc<Tenants>>) -> Response {
-    let base = keeper.public_url();
+pub(crate) async fn discovery(State(tenants): State<Tenants>) -> Reply {
+    let base = tenants.public_url();
     let discovery = Discovery {
-        issuer: keeper.token_issuer().to_owned(),
+        issuer: tenants.token_issuer().to_owned(),
         token_endpoint: format!("{base}/oidc/token"),
         jwks_uri: format!("{base}/cis/oidc/jwks"),
         grant_types_supported: ["client_credentials"],
@@ -65,5 +56,5 @@ pub(crate) async fn discovery(State(keeper): State<Arc<Tenants>>) -> Response {
             "nbf",
         ],
     };
-    error::json(StatusCode::OK, &discovery)
+    Ok(error::json(StatusCode::OK, &discovery))
 }

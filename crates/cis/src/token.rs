@@ -1,19 +1,18 @@
 //! The token endpoint (§3).
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::access_token::{ClientProof, IssuedToken, TokenRequest};
 use domain::secret::SecretText;
-use domain::{Caller, Error, Refusal, Tenants, Timestamp};
+use domain::{Caller, Error, Refusal, Timestamp};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use web::ClientAddr;
 use web::body::BodyError;
+use web::failure;
 
-use crate::SURFACE;
-use crate::error::{self, APPLICATION};
+use crate::error::{self, APPLICATION, Failure};
 use crate::wire::{CLAIMS, TokenAnswer, TokenError, TokenForm31};
+use crate::{SURFACE, Tenants};
 
 /// Largest request body in bytes.
 const BODY: usize = 16_384;
@@ -31,7 +30,10 @@ const OIDC_WORDS: [&str; 5] = ["openid", "offline_access", "email", "phone", "pr
     (status = 401, description = "Not a client, or not its secret", body = TokenError),
     (status = 413, description = "Body too large", body = TokenError),
     (status = 429, description = "Too many failures", body = TokenError)))]
-pub(crate) async fn issue(State(keeper): State<Arc<Tenants>>, request: Request) -> Response {
+pub(crate) async fn issue(
+    State(tenants): State<Tenants>,
+    request: Request,
+) -> Result<Response, TokenFailure> {
     let (parts, body) = request.into_parts();
     let network = ClientAddr::of(&parts.extensions).network();
     let caller = Caller {
@@ -39,30 +41,23 @@ pub(crate) async fn issue(State(keeper): State<Arc<Tenants>>, request: Request) 
         network,
         language: "en".to_owned(),
     };
-    let method = if parts.headers.contains_key(header::AUTHORIZATION) {
-        Method::Header
-    } else {
-        Method::Body
-    };
-    let bytes = match web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await {
-        Ok(bytes) => bytes,
-        Err(BodyError::TooLarge) => return Problem::TooLarge.answer(method),
-        Err(BodyError::TooSlow) => return error::too_slow(),
-        Err(BodyError::Broken) => return Problem::Malformed.answer(method),
-    };
-    let wanted = match parse(
+    let method = Method::of(&parts.headers);
+    let read = web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await;
+    let bytes = read.map_err(|error| match error {
+        BodyError::TooLarge => TokenFailure::Problem(Problem::TooLarge, method),
+        BodyError::TooSlow => TokenFailure::Other(Failure::TooSlow),
+        BodyError::Broken => TokenFailure::Problem(Problem::Malformed, method),
+    })?;
+    let wanted = parse(
         &parts.headers,
         &bytes,
-        keeper.public_url(),
-        keeper.token_issuer(),
-    ) {
-        Ok(wanted) => wanted,
-        Err(problem) => return problem.answer(method),
-    };
-    match keeper.issue_access_token(caller, &CLAIMS, wanted).await {
-        Ok(issued) => success(&issued),
-        Err(error) => failure(&error, method, keeper.now()),
-    }
+        tenants.public_url(),
+        tenants.token_issuer(),
+    );
+    let wanted = wanted.map_err(|problem| TokenFailure::Problem(problem, method))?;
+    let token = tenants.issue_access_token(caller, &CLAIMS, wanted).await;
+    let token = token.map_err(|error| TokenFailure::of(error, method, tenants.now()))?;
+    Ok(success(&token))
 }
 
 fn success(issued: &IssuedToken) -> Response {
@@ -75,31 +70,70 @@ fn success(issued: &IssuedToken) -> Response {
     not_cached(error::json(StatusCode::OK, &answer))
 }
 
-/// This endpoint's own cases first (§3.5), then the front's.
-fn failure(failure: &Error, method: Method, now: Timestamp) -> Response {
-    match failure {
-        Error::Refused(Refusal::BadProof { .. }) => Problem::Client.answer(method),
-        Error::Refused(Refusal::Invalid { field: "scope", .. }) => Problem::Scope.answer(method),
-        Error::Refused(Refusal::Invalid {
-            field: "resource", ..
-        }) => Problem::Target.answer(method),
-        Error::Refused(Refusal::Limited { until }) => {
-            error::retry(Problem::TooOften.answer(method), until.retry_after(now))
+/// A call of this endpoint that gave no token.
+pub(crate) enum TokenFailure {
+    Problem(Problem, Method),
+    /// Too many failures: another try after so many seconds.
+    TooOften(u64, Method),
+    /// What is answered as everywhere in this front.
+    Other(Failure),
+}
+
+impl TokenFailure {
+    /// This endpoint's own cases first (§3.5), then the front's.
+    fn of(error: Error, method: Method, now: Timestamp) -> Self {
+        match error {
+            Error::Refused(Refusal::BadProof { .. }) => Self::Problem(Problem::Client, method),
+            Error::Refused(Refusal::Invalid { field: "scope", .. }) => {
+                Self::Problem(Problem::Scope, method)
+            }
+            Error::Refused(Refusal::Invalid {
+                field: "resource", ..
+            }) => Self::Problem(Problem::Target, method),
+            Error::Refused(Refusal::Limited { until }) => {
+                Self::TooOften(until.retry_after(now), method)
+            }
+            error => Self::Other(Failure::UseCase {
+                error,
+                missing: APPLICATION,
+                now,
+            }),
         }
-        other => error::answer(other, APPLICATION, now),
+    }
+}
+
+impl IntoResponse for TokenFailure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Problem(problem, method) => problem.answer(method),
+            Self::TooOften(seconds, method) => {
+                failure::retry_after(Problem::TooOften.answer(method), seconds)
+            }
+            Self::Other(failure) => failure.into_response(),
+        }
     }
 }
 
 /// How the client says who it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Method {
+pub(crate) enum Method {
     Header,
     Body,
 }
 
+impl Method {
+    fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(header::AUTHORIZATION) {
+            Self::Header
+        } else {
+            Self::Body
+        }
+    }
+}
+
 /// §3.5
 #[derive(Clone, Copy)]
-enum Problem {
+pub(crate) enum Problem {
     Malformed,
     Repeated,
     TwoMethods,
@@ -169,16 +203,6 @@ fn not_cached(mut response: Response) -> Response {
     response
 }
 
-/// The parameters of the form; one that is empty counts as left out (RFC 6749 §3.2).
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.swap_remove(at).1)
-    }
-}
-
 fn parse(
     headers: &HeaderMap,
     bytes: &[u8],
@@ -194,24 +218,20 @@ fn parse(
     if names.windows(2).any(|two| two[0] == two[1]) {
         return Err(Problem::Repeated);
     }
-    let mut form = Form(
-        pairs
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect(),
-    );
-    match form.take("grant_type").as_deref() {
-        None => return Err(Problem::Malformed),
-        Some("client_credentials") => {}
-        Some(_) => return Err(Problem::GrantType),
+    // A parameter that is empty counts as left out (RFC 6749 §3.2).
+    let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+    let given = given.map(|(name, value)| (name, value.into())).collect();
+    let form: TokenForm31 = web::json::typed(given).map_err(|_| Problem::Malformed)?;
+    if form.grant_type != "client_credentials" {
+        return Err(Problem::GrantType);
     }
-    let resource = form.take("resource");
-    let scope = form.take("scope").unwrap_or_default();
+    let scope = form.scope.as_deref().unwrap_or_default();
     let words = scope
         .split(' ')
         .filter(|word| !word.is_empty() && !OIDC_WORDS.contains(word));
     let scope = words.map(str::to_owned).collect();
-    let (client, proof) = authentication(headers, &mut form, base, issuer)?;
+    let resource = form.resource.clone();
+    let (client, proof) = authentication(headers, form, base, issuer)?;
     Ok(TokenRequest {
         client,
         proof,
@@ -222,28 +242,25 @@ fn parse(
 
 fn authentication(
     headers: &HeaderMap,
-    form: &mut Form,
+    form: TokenForm31,
     base: &str,
     issuer: &str,
 ) -> Result<(Option<String>, ClientProof), Problem> {
-    let named = form.take("client_id");
-    let secret = form.take("client_secret");
-    let assertion = form.take("client_assertion");
-    let kind = form.take("client_assertion_type");
-    let header = headers.contains_key(header::AUTHORIZATION);
-    match (header, secret, assertion) {
-        (true, None, None) => {
+    let (named, kind) = (form.client_id, form.client_assertion_type);
+    let method = Method::of(headers);
+    match (method, form.client_secret, form.client_assertion) {
+        (Method::Header, None, None) => {
             let (user, password) = basic(headers).ok_or(Problem::Client)?;
             match named {
                 Some(named) if named != user => Err(Problem::TwoMethods),
                 _ => Ok((Some(user), ClientProof::Secret(password))),
             }
         }
-        (false, Some(secret), None) => {
+        (Method::Body, Some(secret), None) => {
             let client = named.ok_or(Problem::Client)?;
-            Ok((Some(client), ClientProof::Secret(SecretText::new(secret))))
+            Ok((Some(client), ClientProof::Secret(secret)))
         }
-        (false, None, Some(token)) if kind.as_deref() == Some(ASSERTION) => {
+        (Method::Body, None, Some(token)) if kind.as_deref() == Some(ASSERTION) => {
             let audiences = vec![
                 format!("{base}/oidc/token"),
                 format!("{base}/cis/oidc/token"),
@@ -251,8 +268,8 @@ fn authentication(
             ];
             Ok((named, ClientProof::Assertion { token, audiences }))
         }
-        (false, None, Some(_)) => Err(Problem::Malformed),
-        (false, None, None) => Err(Problem::Client),
+        (Method::Body, None, Some(_)) => Err(Problem::Malformed),
+        (Method::Body, None, None) => Err(Problem::Client),
         _ => Err(Problem::TwoMethods),
     }
 }

@@ -2,14 +2,19 @@
 
 #![expect(clippy::struct_field_names, reason = "the names are the wire's")]
 
+mod path;
 mod token;
 
-use domain::device_key::{DeviceKeyView, PushTarget, Status};
-use domain::tenant::{ClientView, MemberView, RoleView};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use domain::device_key::{DeviceKeyView, KeyName, PublicKey, PushTarget, Status};
+use domain::permission::Permission;
+use domain::tenant::{AssertionKey, ClientForm, ClientView, MemberView, RoleId, RoleView};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub(crate) use path::{
+    ApplicationPath, ClientPath, EmailPath, KeyPath, MembershipPath, RolePath, UserPath,
+};
 pub(crate) use token::{CLAIMS, Discovery, Jwk, JwkSet, TokenAnswer, TokenError, TokenForm31};
 
 use crate::value::stored;
@@ -29,14 +34,8 @@ pub(crate) struct ErrorList {
     pub(crate) error_code: u16,
 }
 
-/// §2.5
-#[derive(Serialize)]
-pub(crate) struct Envelope<T> {
-    pub(crate) result: T,
-}
-
 /// §6
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PushConfig {
     /// 32 to 255 characters.
     pub(crate) device_token: String,
@@ -49,40 +48,36 @@ pub(crate) struct PushConfig {
 
 /// §6.1
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §6 field by field"
-)]
 pub(crate) struct RegisterKey {
-    #[schema(pattern = "^[A-Za-z0-9._~:@+=-]{1,128}$")]
-    pub(crate) key_id: String,
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._~:@+=-]{1,128}$")]
+    pub(crate) key_id: KeyName,
     /// SPKI or PKCS#1 of an RSA key of 2048 to 4096 bits, or a P-256 key, in base64 or PEM.
-    pub(crate) public_key: String,
+    #[schema(value_type = String)]
+    pub(crate) public_key: PublicKey,
     pub(crate) display_name: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) custom_data: Option<Value>,
-    pub(crate) push_config: Option<PushConfig>,
+    pub(crate) custom_data: Option<String>,
+    #[schema(value_type = Option<PushConfig>)]
+    pub(crate) push_config: Option<PushTarget>,
 }
 
 /// §6.4
 #[derive(ToSchema)]
 #[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §6 field by field"
+    clippy::option_option,
+    reason = "absent stays, null removes, and anything else replaces"
 )]
 pub(crate) struct ChangeKey {
-    pub(crate) display_name: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) display_name: Option<Option<String>>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) custom_data: Option<Value>,
-    pub(crate) push_config: Option<PushConfig>,
+    pub(crate) custom_data: Option<Option<String>>,
+    #[schema(value_type = Option<PushConfig>)]
+    pub(crate) push_config: Option<Option<PushTarget>>,
 }
 
 /// §6.6
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §6 field by field"
-)]
 pub(crate) struct Validate {
     /// The text that the device signed, 1 to 4096 bytes.
     pub(crate) challenge: String,
@@ -166,10 +161,6 @@ pub(crate) struct OneChallenge {
 
 /// §7.1
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §7.1 field by field"
-)]
 pub(crate) struct CreateUser {
     /// This or `phone_number`.
     pub(crate) email: Option<String>,
@@ -178,103 +169,109 @@ pub(crate) struct CreateUser {
     pub(crate) external_user_id: Option<String>,
     pub(crate) external_account_id: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) name: Option<Value>,
+    pub(crate) name: Option<Map<String, Value>>,
     pub(crate) birthday: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) address: Option<Value>,
+    pub(crate) address: Option<Map<String, Value>>,
     pub(crate) picture: Option<String>,
     pub(crate) language: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) custom_data: Option<Value>,
+    pub(crate) custom_data: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) custom_app_data: Option<Value>,
+    pub(crate) custom_app_data: Option<String>,
     pub(crate) secondary_emails: Option<Vec<String>>,
     pub(crate) secondary_phone_numbers: Option<Vec<String>>,
 }
 
 /// §7.1; the members that are not named here are given back as they were sent.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what `user` renders")]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct User {
-    pub(crate) user_id: String,
-    pub(crate) status: String,
+    user_id: String,
+    status: &'static str,
     /// Milliseconds since 1970.
-    pub(crate) created_at: i64,
-    pub(crate) updated_at: i64,
-    pub(crate) app_name: String,
-    #[schema(value_type = Option<Object>)]
-    pub(crate) email: Option<Value>,
-    #[schema(value_type = Option<Object>)]
-    pub(crate) phone_number: Option<Value>,
-    pub(crate) username: Option<String>,
-    pub(crate) external_user_id: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    app_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<UserEmail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_number: Option<UserPhone>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_user_id: Option<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    attributes: Map<String, Value>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    application_attributes: Map<String, Value>,
 }
 
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what `user` renders")]
+#[derive(Serialize, ToSchema)]
+struct UserEmail {
+    value: String,
+    /// Always `false`: this server verifies no addresses of these users.
+    email_verified: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+struct UserPhone {
+    value: String,
+    /// Always `false`: this server verifies no addresses of these users.
+    phone_number_verified: bool,
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct OneUser {
     pub(crate) result: User,
 }
 
-/// The user object.
-pub(crate) fn user(view: MemberView) -> Value {
-    let mut user = serde_json::json!({
-        "user_id": view.user.as_str(),
-        "status": "Active",
-        "created_at": view.created.millis(),
-        "updated_at": view.updated.millis(),
-        "app_name": view.application_name,
-    });
-    let Some(members) = user.as_object_mut() else {
-        return user;
-    };
-    let mut set = |name: &str, value: Option<Value>| {
-        value.map(|value| members.insert(name.to_owned(), value));
-    };
-    let verified =
-        |name: &str, value: String, flag: &str| serde_json::json!({ name: value, flag: false });
-    set(
-        "email",
-        view.email
-            .map(|email| verified("value", email, "email_verified")),
-    );
-    set(
-        "phone_number",
-        view.phone
-            .map(|phone| verified("value", phone, "phone_number_verified")),
-    );
-    set("username", view.username.map(Value::from));
-    set("external_user_id", view.external_id.map(Value::from));
-    for kept in [view.attributes, view.application_attributes] {
-        if let Value::Object(kept) = stored(&kept) {
-            members.extend(kept);
-        }
+impl From<MemberView> for OneUser {
+    fn from(view: MemberView) -> Self {
+        let members = |text: &str| match stored(text) {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        let email = view.email.map(|value| UserEmail {
+            value,
+            email_verified: false,
+        });
+        let phone_number = view.phone.map(|value| UserPhone {
+            value,
+            phone_number_verified: false,
+        });
+        let result = User {
+            user_id: view.user.as_str().to_owned(),
+            status: "Active",
+            created_at: view.created.millis(),
+            updated_at: view.updated.millis(),
+            app_name: view.application_name,
+            email,
+            phone_number,
+            username: view.username,
+            external_user_id: view.external_id,
+            attributes: members(&view.attributes),
+            application_attributes: members(&view.application_attributes),
+        };
+        Self { result }
     }
-    user
 }
 
 /// §8
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §8 field by field"
-)]
 pub(crate) struct CreateApplication {
     pub(crate) app_name: String,
     pub(crate) client_display_name: Option<String>,
     pub(crate) redirect_uris: Option<Vec<String>>,
     pub(crate) app_description: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) first_client: Option<Value>,
+    pub(crate) first_client: Option<ClientForm>,
     pub(crate) device_keys: Option<DeviceKeySettings>,
 }
 
 /// §8
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §8 field by field"
-)]
 pub(crate) struct ChangeApplication {
     pub(crate) app_name: Option<String>,
     pub(crate) app_description: Option<String>,
@@ -322,37 +319,31 @@ pub(crate) struct Applications {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §8 field by field"
-)]
 pub(crate) struct CreateClient {
     pub(crate) name: String,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) description: Option<String>,
-    pub(crate) role_ids: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) role_ids: Option<Vec<RoleId>>,
     pub(crate) token_expiration: Option<TokenExpiration>,
     pub(crate) resources: Option<Vec<String>>,
     /// `{"jwks": {"keys": […]}}`: the public keys whose holder may sign assertions.
     #[schema(value_type = Option<Object>)]
-    pub(crate) authentication_configuration: Option<Value>,
+    pub(crate) authentication_configuration: Option<Vec<AssertionKey>>,
 }
 
 /// §8
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §8 field by field"
-)]
 pub(crate) struct ChangeClient {
     pub(crate) name: Option<String>,
     pub(crate) redirect_uris: Option<Vec<String>>,
     pub(crate) description: Option<String>,
-    pub(crate) role_ids: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) role_ids: Option<Vec<RoleId>>,
     pub(crate) token_expiration: Option<TokenExpiration>,
     pub(crate) resources: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) authentication_configuration: Option<Value>,
+    pub(crate) authentication_configuration: Option<Vec<AssertionKey>>,
 }
 
 /// §3.2
@@ -407,13 +398,10 @@ impl Client {
 
 /// §8
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §8 field by field"
-)]
 pub(crate) struct ClientRoleForm {
     pub(crate) role_name: Option<String>,
-    pub(crate) permissions: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) permissions: Option<Vec<Permission>>,
     pub(crate) description: Option<String>,
 }
 

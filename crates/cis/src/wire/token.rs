@@ -3,10 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_token::{TokenFacts, TokenForm};
+use domain::secret::SecretText;
 use domain::signing::{PublicNumbers, PublicSigningKey};
 use domain::tenant::{ApplicationId, ClientId, TenantId};
 use domain::{Error, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// §3.5
@@ -19,20 +20,22 @@ pub(crate) struct TokenError {
 }
 
 /// §3.1
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the form; parsing follows §3.1 field by field"
-)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct TokenForm31 {
     #[schema(example = "client_credentials")]
     pub(crate) grant_type: String,
     pub(crate) client_id: Option<String>,
-    pub(crate) client_secret: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) client_secret: Option<SecretText>,
     pub(crate) client_assertion_type: Option<String>,
     pub(crate) client_assertion: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) scope: Option<String>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(text: D) -> Result<Option<SecretText>, D::Error> {
+    Ok(Option::<String>::deserialize(text)?.map(SecretText::new))
 }
 
 /// §3.2
