@@ -117,19 +117,25 @@ fn refused(refusal: &Refusal, missing: Missing, now: Timestamp) -> Response {
         Refusal::UnknownSubject => text(StatusCode::NOT_FOUND, missing.0),
         // The user is there, and has no key of that name.
         Refusal::WrongState => text(StatusCode::NOT_FOUND, "Device key not found"),
-        Refusal::BadProof { .. } | Refusal::Expired => unauthorized(Offered::Token),
-        Refusal::Forbidden { .. } | Refusal::Blocked | Refusal::Unmet(_) | Refusal::StepUp(_) => {
-            text(StatusCode::FORBIDDEN, "Insufficient permissions")
-        }
-        Refusal::Exhausted { until }
-        | Refusal::Limited { until }
-        | Refusal::TimeLocked { until } => failure::retry_after(
+        Refusal::BadProof { .. } => unauthorized(Offered::Token),
+        Refusal::Forbidden { .. } => text(StatusCode::FORBIDDEN, "Insufficient permissions"),
+        Refusal::Limited { until } => failure::retry_after(
             text(StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             until.retry_after(now),
         ),
-        Refusal::Conflict | Refusal::Replayed => text(StatusCode::CONFLICT, "Already exists"),
-        Refusal::TooLarge { .. } => text(StatusCode::PAYLOAD_TOO_LARGE, "Request entity too large"),
+        Refusal::Conflict => text(StatusCode::CONFLICT, "Already exists"),
         Refusal::Invalid { field, why } => invalid(vec![format!("{field} {why}")]),
+        Refusal::Exhausted { .. }
+        | Refusal::TimeLocked { .. }
+        | Refusal::Expired
+        | Refusal::Replayed
+        | Refusal::Blocked
+        | Refusal::TooLarge { .. }
+        | Refusal::Unmet(_)
+        | Refusal::StepUp(_) => {
+            failure::log_unexpected(refusal);
+            panicked()
+        }
     }
 }
 
