@@ -9,30 +9,19 @@ use utoipa::{Modify, OpenApi};
 
 use crate::wire::{ErrorList, ErrorText};
 
+/// What the description says of the whole. [`crate::surface`] adds the operations.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "CIS device keys", version = "1",
         description = "Device keys for back ends: clients with permissions, users, and signatures of devices."),
-    paths(
-        crate::token::issue, crate::published::jwks, crate::published::discovery,
-        crate::device_key::register, crate::device_key::list, crate::device_key::read,
-        crate::device_key::change, crate::device_key::delete, crate::device_key::validate,
-        crate::device_key::block, crate::device_key::unblock, crate::device_key::challenge,
-        crate::device_key::mine,
-        crate::user::create, crate::user::read, crate::user::read_by_email, crate::user::expel,
-        crate::user::delete, crate::user::admit,
-        crate::application::create, crate::application::list, crate::application::read,
-        crate::application::change, crate::application::delete,
-        crate::client::create, crate::client::read, crate::client::change, crate::client::delete,
-        crate::role::create, crate::role::list, crate::role::change, crate::role::delete),
     components(schemas(ErrorText, ErrorList)),
     tags((name = "device keys", description = "Public keys of devices, and checks of their signatures"),
         (name = "tokens", description = "Access tokens of clients"),
         (name = "users", description = "The people that keys belong to"),
         (name = "administration", description = "With a token of a management application")),
-    modifiers(&Schemes, &Refusals)
+    modifiers(&Schemes)
 )]
-struct Description;
+pub(crate) struct About;
 
 /// §2.3: what every call with a token may be refused with.
 const REFUSALS: [(&str, &str); 10] = [
@@ -60,18 +49,6 @@ impl Modify for Schemes {
             .add_security_scheme("ClientAccessToken", scheme);
         let nothing: [&str; 0] = [];
         openapi.security = Some(vec![SecurityRequirement::new("ClientAccessToken", nothing)]);
-    }
-}
-
-struct Refusals;
-
-impl Modify for Refusals {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        for (path, item) in &mut openapi.paths.paths {
-            if path.starts_with("/cis/v1/") {
-                operations(item).for_each(add_refusals);
-            }
-        }
     }
 }
 
@@ -110,5 +87,11 @@ fn add_refusals(operation: &mut Operation) {
 
 /// The description as JSON.
 pub fn openapi() -> serde_json::Value {
-    serde_json::to_value(Description::openapi()).unwrap_or_default()
+    let (_, mut description) = crate::surface().into_parts();
+    for (path, item) in &mut description.paths.paths {
+        if path.starts_with("/cis/v1/") {
+            operations(item).for_each(add_refusals);
+        }
+    }
+    serde_json::to_value(description).unwrap_or_default()
 }

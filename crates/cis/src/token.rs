@@ -60,6 +60,17 @@ pub(crate) async fn issue(
     Ok(success(&token))
 }
 
+/// The token endpoint at the path that older clients know.
+#[utoipa::path(post, path = "/cis/oidc/token", operation_id = "getTokenBelowCis", tag = "tokens", security(()),
+    request_body(content = TokenForm31, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 200, description = "The token", body = TokenAnswer)))]
+pub(crate) async fn issue_below_cis(
+    tenants: State<Tenants>,
+    request: Request,
+) -> Result<Response, TokenFailure> {
+    issue(tenants, request).await
+}
+
 fn success(issued: &IssuedToken) -> Response {
     let answer = TokenAnswer {
         access_token: issued.text.expose().to_owned(),
