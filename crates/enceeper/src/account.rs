@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::account::{Edit, Profile};
-use domain::vault::login::LoginProof;
+use domain::vault::{Edit, LoginProof, Profile};
 use domain::{Error, Refusal};
 
 use crate::call::Call;

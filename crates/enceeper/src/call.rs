@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
 use domain::Caller;
-use domain::vault::{Document, LoginName, Member};
+use domain::vault::{Document, LoginName, VaultMember};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 use web::body::BodyError;
@@ -29,7 +29,7 @@ pub(crate) struct Call {
     headers: HeaderMap,
     body: axum::body::Body,
     pub(crate) caller: Caller,
-    member: Option<Member>,
+    member: Option<VaultMember>,
 }
 
 impl FromRequest<Arc<Front>> for Call {
@@ -46,7 +46,7 @@ impl FromRequest<Arc<Front>> for Call {
         let Some(caller) = parts.extensions.remove::<Caller>() else {
             return Err(front.refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error"));
         };
-        let member = parts.extensions.remove::<Member>();
+        let member = parts.extensions.remove::<VaultMember>();
         Ok(Self {
             path,
             headers: parts.headers,
@@ -64,7 +64,7 @@ impl Call {
     }
 
     /// The member that the gate let in.
-    pub(crate) fn member(&self) -> Result<Member, Fault> {
+    pub(crate) fn member(&self) -> Result<VaultMember, Fault> {
         // Without one the gate would have answered.
         let missing = || domain::Error::bug("a call for members came without one");
         self.member.clone().ok_or_else(|| Fault::Domain(missing()))

@@ -11,7 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::quota::Meter;
-use domain::vault::session::Standing;
+use domain::vault::VaultStanding;
 use domain::{Caller, Error};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use web::ClientAddr;
@@ -128,13 +128,15 @@ async fn with_token(
     let token = token(request.headers());
     let entrance = front.vaults.enter(caller, token.as_deref()).await?;
     let refusal = match entrance.standing {
-        Standing::Member(member) => {
+        VaultStanding::Member(member) => {
             request.extensions_mut().insert(*member);
             None
         }
-        Standing::Absent => Some(front.refuse(StatusCode::UNAUTHORIZED, error::NO_TOKEN)),
-        Standing::Unknown => Some(front.refuse(StatusCode::FORBIDDEN, error::TOKEN_EXPIRED)),
-        Standing::Superseded => Some(front.refuse(StatusCode::BAD_REQUEST, error::NEW_PASSWORD)),
+        VaultStanding::Absent => Some(front.refuse(StatusCode::UNAUTHORIZED, error::NO_TOKEN)),
+        VaultStanding::Unknown => Some(front.refuse(StatusCode::FORBIDDEN, error::TOKEN_EXPIRED)),
+        VaultStanding::Superseded => {
+            Some(front.refuse(StatusCode::BAD_REQUEST, error::NEW_PASSWORD))
+        }
     };
     Ok((entrance.meter, refusal))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::entry::{EntryEdit, NewEntry, SLOT_BYTES};
+use domain::vault::{EntryEdit, NewEntry, SLOT_BYTES};
 
 use crate::call::Call;
 use crate::error::{Fault, Noun};

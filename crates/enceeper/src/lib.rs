@@ -21,9 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use domain::Vaults;
-use domain::vault::Letter;
-use domain::vault::account::Names;
-use domain::vault::joining::JoiningLetters;
+use domain::vault::{MessageTemplate, Names, RegistrationMessages};
 use web::methods::only;
 
 pub use error::{late, not_found, panicked};
@@ -87,21 +85,21 @@ pub(crate) static NAMES: Names = Names {
 };
 
 /// Sheet 7.
-pub(crate) static JOINING: JoiningLetters = JoiningLetters {
-    confirm: Letter {
+pub(crate) static JOINING: RegistrationMessages = RegistrationMessages {
+    confirm: MessageTemplate {
         operation: "ENCEEPER_CONFIRM",
         page: "/user/confirm/",
     },
-    taken: Letter {
+    taken: MessageTemplate {
         operation: "ENCEEPER_ALREADY_REGISTERED",
         page: "",
     },
 };
-pub(crate) static SLOT_USED: Letter = Letter {
+pub(crate) static SLOT_USED: MessageTemplate = MessageTemplate {
     operation: "ENCEEPER_SLOT_USED",
     page: "",
 };
-pub(crate) static SLOT_APPROVAL: Letter = Letter {
+pub(crate) static SLOT_APPROVAL: MessageTemplate = MessageTemplate {
     operation: "ENCEEPER_SLOT_APPROVAL",
     page: "/user/slots/approve/",
 };

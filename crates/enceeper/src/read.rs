@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::reading::{Approved, Opened, Reading};
+use domain::vault::{Approved, Reading, SlotAnswer};
 
 use crate::call::Call;
 use crate::error::{self, Noun};
@@ -51,17 +51,17 @@ pub(crate) async fn check(State(front): State<Arc<Front>>, call: Call) -> Respon
     front.answer(Noun::Slot, outcome.await)
 }
 
-impl From<Opened> for SlotRead {
-    fn from(opened: Opened) -> Self {
+impl From<SlotAnswer> for SlotRead {
+    fn from(opened: SlotAnswer) -> Self {
         match opened {
-            Opened::Now(Reading { slot, meta, value }) => Self {
+            SlotAnswer::Now(Reading { slot, meta, value }) => Self {
                 reference: None,
                 ttl: None,
                 slot: Some(slot),
                 meta: Some(meta),
                 value: Some(value),
             },
-            Opened::Asked { reference, seconds } => Self {
+            SlotAnswer::Asked { reference, seconds } => Self {
                 reference: Some(reference),
                 ttl: Some(seconds),
                 slot: None,

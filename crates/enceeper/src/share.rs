@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::share::ShareFault;
+use domain::vault::ShareFault;
 use http::StatusCode;
 
 use crate::call::Call;

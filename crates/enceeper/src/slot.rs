@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::entry::Notify;
-use domain::vault::slot::{SlotEdit, SlotNumber};
+use domain::vault::{Notify, SlotEdit, SlotNumber};
 
 use crate::call::{Call, Fields};
 use crate::error::{Fault, Noun};

@@ -1,9 +1,8 @@
 //! Requests and answers as they are on the wire.
 
-use domain::vault::entry::{EntryView, Notify, RequestView, SlotView, Vault};
-use domain::vault::login::Welcome;
-use domain::vault::reading::Reading;
-use domain::vault::{Document, Plan};
+use domain::vault::{
+    Document, EntryView, Notify, Plan, Reading, RequestView, SlotView, Vault, Welcome,
+};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use utoipa::ToSchema;

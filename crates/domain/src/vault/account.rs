@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::document::Document;
 use super::entry::Entry;
 use super::login::Handshake;
-use super::session::{Member, Session};
+use super::session::{VaultMember, VaultSession};
 use super::web_pass::WebPass;
-use super::{Letter, LoginName};
+use super::{LoginName, MessageTemplate};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -32,7 +32,7 @@ const DOCUMENT_DEPTH: usize = 32;
 
 /// The record of an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Account {
+pub(crate) struct VaultAccount {
     pub(crate) name: String,
     /// As the client gave it, credential included.
     pub(crate) document: Document,
@@ -47,7 +47,7 @@ pub(crate) struct Account {
     pub(crate) created: Timestamp,
 }
 
-impl Record for Account {
+impl Record for VaultAccount {
     const KIND: Kind = "vault_account";
     const WHEN_DUE: WhenDue = WhenDue::Stays;
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
@@ -55,13 +55,13 @@ impl Record for Account {
 
 /// What a login name leads to. Its row id is the blind index of the normalised name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Login {
+pub(crate) struct VaultLogin {
     pub(crate) account: [u8; 16],
     pub(crate) credential: Credential,
     pub(crate) generation: u64,
 }
 
-impl Record for Login {
+impl Record for VaultLogin {
     const KIND: Kind = "vault_login";
     const WHEN_DUE: WhenDue = WhenDue::Stays;
     const ON_ROLLBACK: OnRollback = OnRollback::Limited;
@@ -181,7 +181,7 @@ fn public_key(document: &Document) -> Result<&str, Refusal> {
     })
 }
 
-impl Account {
+impl VaultAccount {
     /// The key under which others share with this account.
     pub(crate) fn public_key(&self) -> String {
         public_key(&self.document).unwrap_or_default().to_owned()
@@ -199,7 +199,8 @@ pub enum Edit {
 
 impl Vaults {
     pub(crate) fn login_row(&self, name: &LoginName) -> RowId {
-        self.rows.id(Login::KIND, &[name.normalised().as_bytes()])
+        self.rows
+            .id(VaultLogin::KIND, &[name.normalised().as_bytes()])
     }
 
     /// Makes an account in the running transaction, or says that the name is taken.
@@ -212,12 +213,12 @@ impl Vaults {
         profile: Profile,
     ) -> TxResult<Result<RowId, Refusal>> {
         let login = self.login_row(name);
-        if self.rows.get::<Login>(tx, &login)?.is_some() {
+        if self.rows.get::<VaultLogin>(tx, &login)?.is_some() {
             return Ok(Err(Refusal::Conflict));
         }
         let id = self.rows.random_id();
         let scope = Scope(id);
-        let account = Account {
+        let account = VaultAccount {
             name: name.as_str().to_owned(),
             document: profile.document,
             generation: 1,
@@ -228,7 +229,7 @@ impl Vaults {
             created: now,
         };
         self.rows.create(tx, scope, Place::at(id), account)?;
-        let record = Login {
+        let record = VaultLogin {
             account: id.0,
             credential: profile.credential,
             generation: 1,
@@ -242,7 +243,7 @@ impl Vaults {
     pub async fn edit_account(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         edit: Edit,
         names: &'static Names,
     ) -> Result<(), Error> {
@@ -252,7 +253,7 @@ impl Vaults {
             let document = apply(&account.document, edit.clone())?;
             let profile = Profile::check(document, names)?;
             let login_row = hub.login_row_of(&account)?;
-            let Some(mut login) = hub.rows.get::<Login>(tx, &login_row)? else {
+            let Some(mut login) = hub.rows.get::<VaultLogin>(tx, &login_row)? else {
                 return Err(Error::bug("an account has no login").into());
             };
             let renewed = login.credential != profile.credential;
@@ -283,7 +284,7 @@ impl Vaults {
     pub async fn delete_account(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
     ) -> Result<(), Error> {
         let now = self.now();
         self.write(move |hub, tx| {
@@ -303,16 +304,20 @@ impl Vaults {
         .await
     }
 
-    pub(super) fn erase_account(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<()> {
+    pub(super) fn erase_account(
+        &self,
+        tx: &mut dyn Tx,
+        account: &Stored<VaultAccount>,
+    ) -> TxResult<()> {
         let id = account.id();
         let login = self.login_row_of(account)?;
         self.leave_everything(tx, &id)?;
-        for kind in [Session::KIND, WebPass::KIND] {
+        for kind in [VaultSession::KIND, WebPass::KIND] {
             tx.remove_children(kind, &id)?;
         }
         tx.remove_children(Handshake::KIND, &login)?;
-        self.rows.remove::<Login>(tx, &login)?;
-        self.rows.remove::<Account>(tx, &id)?;
+        self.rows.remove::<VaultLogin>(tx, &login)?;
+        self.rows.remove::<VaultAccount>(tx, &id)?;
         self.rows.shred(tx, account.scope())
     }
 
@@ -343,16 +348,16 @@ impl Vaults {
     pub(super) fn hold_account(
         &self,
         tx: &mut dyn Tx,
-        member: &Member,
-    ) -> TxResult<Stored<Account>> {
-        match self.rows.get::<Account>(tx, &member.account)? {
+        member: &VaultMember,
+    ) -> TxResult<Stored<VaultAccount>> {
+        match self.rows.get::<VaultAccount>(tx, &member.account)? {
             Some(account) if account.generation == member.generation => Ok(account),
             Some(_) => Err(Refusal::Replayed.into()),
             None => Err(Refusal::Expired.into()),
         }
     }
 
-    pub(super) fn login_row_of(&self, account: &Account) -> Result<RowId, Error> {
+    pub(super) fn login_row_of(&self, account: &VaultAccount) -> Result<RowId, Error> {
         let name = LoginName::parse(&account.name);
         Ok(self.login_row(&name.ok_or_else(|| Error::bug("an account's name is no login name"))?))
     }
@@ -363,7 +368,7 @@ impl Vaults {
         tx: &mut dyn Tx,
         name: &LoginName,
     ) -> TxResult<Option<RowId>> {
-        let login = self.rows.peek::<Login>(tx, &self.login_row(name))?;
+        let login = self.rows.peek::<VaultLogin>(tx, &self.login_row(name))?;
         Ok(login.map(|login| RowId(login.account)))
     }
 
@@ -373,8 +378,8 @@ impl Vaults {
         tx: &mut dyn Tx,
         now: Timestamp,
         surface: &str,
-        account: &Account,
-        (letter, link): (&Letter, Option<String>),
+        account: &VaultAccount,
+        (letter, link): (&MessageTemplate, Option<String>),
         facts: Vec<(&str, String)>,
     ) -> TxResult<()> {
         let message = Message {
@@ -396,7 +401,7 @@ impl Vaults {
     }
 
     /// The address of a page for the token in a letter.
-    pub(super) fn page_link(&self, letter: &Letter, token: &str) -> String {
+    pub(super) fn page_link(&self, letter: &MessageTemplate, token: &str) -> String {
         format!("{}{}{token}", self.policy.base_url, letter.page)
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Letter;
+use super::MessageTemplate;
 use super::account::shown;
 use super::entry::Entry;
-use super::reading::{Opened, use_facts};
+use super::reading::{SlotAnswer, use_facts};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -27,7 +27,7 @@ const LINK_DIGITS: usize = 64;
 
 /// What an owner decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Decision {
+pub enum ApprovalDecision {
     Approve,
     Deny,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Approval {
     pub(super) entry: [u8; 16],
     pub(super) slot: u64,
     pub(super) identifier: String,
-    pub(super) decision: Option<Decision>,
+    pub(super) decision: Option<ApprovalDecision>,
     pub(super) expires: Timestamp,
 }
 
@@ -53,7 +53,7 @@ impl Record for Approval {
 pub(crate) struct ApprovalLink {
     approval: [u8; 16],
     entry: [u8; 16],
-    shown: Question,
+    shown: ApprovalQuestion,
 }
 
 impl Record for ApprovalLink {
@@ -64,7 +64,7 @@ impl Record for ApprovalLink {
 
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub struct ApprovalQuestion {
     pub entry: u64,
     pub slot: u64,
     pub asked: Timestamp,
@@ -80,8 +80,8 @@ impl Vaults {
         caller: Caller,
         (entry, slot): (RowId, u64),
         identifier: String,
-        letter: &'static Letter,
-    ) -> Result<Opened, Error> {
+        letter: &'static MessageTemplate,
+    ) -> Result<SlotAnswer, Error> {
         let now = self.now();
         let reference = self
             .write(move |hub, tx| {
@@ -102,7 +102,7 @@ impl Vaults {
             })
             .await?;
         self.posted(now).await;
-        Ok(Opened::Asked {
+        Ok(SlotAnswer::Asked {
             reference,
             seconds: self.policy.approval_life.as_secs(),
         })
@@ -114,7 +114,7 @@ impl Vaults {
         now: Timestamp,
         caller: &Caller,
         (entry, slot, identifier): (&Stored<Entry>, u64, &str),
-        (reference, letter): (&str, &Letter),
+        (reference, letter): (&str, &MessageTemplate),
     ) -> TxResult<()> {
         let row = self.bearer_row(Approval::KIND, reference);
         let owner = self.slot_row(slot);
@@ -139,7 +139,7 @@ impl Vaults {
             return Ok(());
         }
         let token = self.fresh_bearer::<32>();
-        let shown = Question {
+        let shown = ApprovalQuestion {
             entry: entry.number,
             slot,
             asked: now,
@@ -183,7 +183,10 @@ impl Vaults {
     }
 
     /// Step 2.
-    pub async fn pending_approval(self: &Arc<Self>, token: String) -> Result<Question, Error> {
+    pub async fn pending_approval(
+        self: &Arc<Self>,
+        token: String,
+    ) -> Result<ApprovalQuestion, Error> {
         if !has_form(&token, LINK_DIGITS) {
             return Err(Refusal::UnknownSubject.into());
         }
@@ -203,8 +206,8 @@ impl Vaults {
         self: &Arc<Self>,
         caller: Caller,
         token: String,
-        decision: Decision,
-    ) -> Result<Question, Error> {
+        decision: ApprovalDecision,
+    ) -> Result<ApprovalQuestion, Error> {
         if !has_form(&token, LINK_DIGITS) {
             return Err(Refusal::UnknownSubject.into());
         }
@@ -229,8 +232,8 @@ impl Vaults {
             approval.decision = Some(decision);
             hub.rows.put(tx, &mut approval)?;
             let action = match decision {
-                Decision::Approve => "slot.approve",
-                Decision::Deny => "slot.deny",
+                ApprovalDecision::Approve => "slot.approve",
+                ApprovalDecision::Deny => "slot.deny",
             };
             hub.record_entry(tx, (now, &caller, action), link.shown.slot)?;
             Ok(link.value.shown)

@@ -1,7 +1,7 @@
 //! What this room does without a request.
 
 use super::Vaults;
-use super::account::Login;
+use super::account::VaultLogin;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
@@ -17,7 +17,7 @@ impl Chores for Vaults {
         lost: Lost,
         (kind, id): (Kind, RowId),
     ) -> TxResult<bool> {
-        if kind != Login::KIND {
+        if kind != VaultLogin::KIND {
             return Ok(false);
         }
         let limits = self.policy.failures_from_anywhere;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::account::VaultAccount;
 use super::number::Numbered;
-use super::session::Member;
+use super::session::VaultMember;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -35,7 +35,7 @@ pub(crate) struct Entry {
     /// The owner's own slot.
     pub(crate) own: String,
     /// By number, ascending.
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Vec<VaultSlot>,
     pub(crate) requests: Vec<Request>,
     pub(crate) last_number: u64,
     pub(crate) created: Timestamp,
@@ -50,7 +50,7 @@ impl Record for Entry {
 
 /// A copy of the entry's key, wrapped for one reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Slot {
+pub(crate) struct VaultSlot {
     pub(crate) number: u64,
     pub(crate) value: String,
     pub(crate) notify: Notify,
@@ -196,7 +196,7 @@ impl Entry {
             updated: self.created,
         };
         let slots = std::iter::once(own)
-            .chain(self.slots.iter().map(Slot::owners_view))
+            .chain(self.slots.iter().map(VaultSlot::owners_view))
             .collect();
         self.view(None, slots)
     }
@@ -241,7 +241,7 @@ impl Entry {
     }
 }
 
-impl Slot {
+impl VaultSlot {
     pub(super) fn is_of(&self, receiver: &RowId) -> bool {
         matches!(&self.reader, Reader::Account { account, .. } if *account == receiver.0)
     }
@@ -277,7 +277,7 @@ impl Vaults {
     pub(super) fn own_entry(
         &self,
         tx: &mut dyn Tx,
-        member: &Member,
+        member: &VaultMember,
         number: u64,
     ) -> TxResult<Stored<Entry>> {
         let entry = self.rows.get::<Entry>(tx, &self.entry_row(number))?;
@@ -289,7 +289,7 @@ impl Vaults {
     pub async fn create_entry(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         new: NewEntry,
     ) -> Result<EntryView, Error> {
         let now = self.now();
@@ -332,7 +332,7 @@ impl Vaults {
     pub async fn edit_entry(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         number: u64,
         edit: EntryEdit,
     ) -> Result<EntryView, Error> {
@@ -364,7 +364,7 @@ impl Vaults {
     pub async fn delete_entry(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         number: u64,
     ) -> Result<(), Error> {
         let now = self.now();
@@ -377,7 +377,7 @@ impl Vaults {
     }
 
     /// Everything the member sees. A request is new to its receiver until this has shown it once.
-    pub async fn list_vault(self: &Arc<Self>, member: Member) -> Result<Vault, Error> {
+    pub async fn list_vault(self: &Arc<Self>, member: VaultMember) -> Result<Vault, Error> {
         let id = member.account;
         let (vault, fresh) = self.read(move |hub, tx| hub.vault_of(tx, &id)).await?;
         if !fresh.is_empty() {
@@ -450,7 +450,7 @@ impl Vaults {
 
     fn sender_of(&self, tx: &mut dyn Tx, entry: &Stored<Entry>) -> TxResult<Option<Sender>> {
         let owner = entry.place.owner.unwrap_or(entry.id());
-        let account = self.rows.peek::<Account>(tx, &owner)?;
+        let account = self.rows.peek::<VaultAccount>(tx, &owner)?;
         Ok(account.map(|account| Sender {
             name: account.name.clone(),
             public_key: account.public_key(),
@@ -534,7 +534,7 @@ impl Vaults {
     }
 }
 
-fn fits(entry: &Entry, member: &Member) -> Result<(), Refusal> {
+fn fits(entry: &Entry, member: &VaultMember) -> Result<(), Refusal> {
     if entry.bytes() > member.plan.entry_bytes {
         return Err(Refusal::Forbidden {
             need: "key_size_bytes",

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Account, Credential, Login, Profile, shown};
+use super::account::{Credential, Profile, VaultAccount, VaultLogin, shown};
 use super::document::Document;
-use super::{Letter, LoginName};
+use super::{LoginName, MessageTemplate};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -35,7 +35,7 @@ const TOKEN_DIGITS: usize = 64;
 
 /// The record of an application, found by the keyed hash of its token; its owner is the name's row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Application {
+pub(crate) struct VaultApplication {
     pub(super) name: String,
     pub(super) document: Document,
     pub(super) credential: Credential,
@@ -45,7 +45,7 @@ pub(crate) struct Application {
     pub(super) expires: Timestamp,
 }
 
-impl Record for Application {
+impl Record for VaultApplication {
     const KIND: Kind = "vault_application";
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
@@ -70,9 +70,9 @@ pub enum Confirmed {
 
 /// The letters of joining.
 #[derive(Debug, Clone, Copy)]
-pub struct JoiningLetters {
-    pub confirm: Letter,
-    pub taken: Letter,
+pub struct RegistrationMessages {
+    pub confirm: MessageTemplate,
+    pub taken: MessageTemplate,
 }
 
 impl Vaults {
@@ -82,7 +82,7 @@ impl Vaults {
         caller: Caller,
         name: LoginName,
         profile: Profile,
-        letters: &'static JoiningLetters,
+        letters: &'static RegistrationMessages,
     ) -> Result<(), Error> {
         let now = self.now();
         if !self.policy.confirm_addresses {
@@ -130,7 +130,7 @@ impl Vaults {
         caller: &Caller,
         (name, row): (&LoginName, RowId),
         profile: Profile,
-        letters: &JoiningLetters,
+        letters: &RegistrationMessages,
     ) -> TxResult<&'static str> {
         if !self.spend_letters(
             tx,
@@ -144,9 +144,9 @@ impl Vaults {
         }
         let token = self.fresh_bearer::<32>();
         let expires = now.plus(self.policy.confirm_life);
-        let place = Place::at(self.bearer_row(Application::KIND, &token)).of(row);
+        let place = Place::at(self.bearer_row(VaultApplication::KIND, &token)).of(row);
         let place = place.ranked(now.millis()).due(expires);
-        let application = Application {
+        let application = VaultApplication {
             name: name.as_str().to_owned(),
             document: profile.document,
             credential: profile.credential,
@@ -192,10 +192,10 @@ impl Vaults {
         now: Timestamp,
         caller: &Caller,
         id: RowId,
-        letters: &JoiningLetters,
+        letters: &RegistrationMessages,
     ) -> TxResult<&'static str> {
         let warnings = self.policy.warnings_per_address;
-        if let Some(account) = self.rows.peek::<Account>(tx, &id)?
+        if let Some(account) = self.rows.peek::<VaultAccount>(tx, &id)?
             && self.spend_letters(tx, now, caller, "warnings", id, warnings)?
         {
             let facts = vec![("at", now.rfc3339()), ("network", shown(&caller.network))];
@@ -242,16 +242,16 @@ impl Vaults {
             return Err(unknown());
         }
         let now = self.now();
-        let row = self.bearer_row(Application::KIND, &token);
+        let row = self.bearer_row(VaultApplication::KIND, &token);
         self.read(move |hub, tx| {
-            let application = hub.rows.peek::<Application>(tx, &row)?;
+            let application = hub.rows.peek::<VaultApplication>(tx, &row)?;
             let Some(application) = application.filter(|application| now < application.expires)
             else {
                 return Err(Refusal::UnknownSubject.into());
             };
             let joined = hub
                 .rows
-                .peek::<Login>(tx, &hub.applied_row(&application)?)?
+                .peek::<VaultLogin>(tx, &hub.applied_row(&application)?)?
                 .is_some();
             if joined {
                 Err(Refusal::UnknownSubject.into())
@@ -272,7 +272,7 @@ impl Vaults {
             return Err(Refusal::UnknownSubject.into());
         }
         let now = self.now();
-        let row = self.bearer_row(Application::KIND, &token);
+        let row = self.bearer_row(VaultApplication::KIND, &token);
         let confirmed = self.write(move |hub, tx| hub.confirm_in(tx, now, &caller, row));
         confirmed.await?.map_err(Error::Refused)
     }
@@ -284,7 +284,7 @@ impl Vaults {
         caller: &Caller,
         row: RowId,
     ) -> TxResult<Result<Confirmed, Refusal>> {
-        let Some(application) = self.rows.take::<Application>(tx, &row)? else {
+        let Some(application) = self.rows.take::<VaultApplication>(tx, &row)? else {
             return Ok(Err(Refusal::UnknownSubject));
         };
         if application.expires <= now {
@@ -294,11 +294,11 @@ impl Vaults {
         let name_row = self.applied_row(&application)?;
         let others = self
             .rows
-            .children::<Application>(tx, &name_row, Page::ALL)?;
+            .children::<VaultApplication>(tx, &name_row, Page::ALL)?;
         let rival = others
             .iter()
             .any(|other| now < other.expires && other.credential != application.credential);
-        tx.remove_children(Application::KIND, &name_row)?;
+        tx.remove_children(VaultApplication::KIND, &name_row)?;
         if rival {
             let event =
                 Event::new(caller.surface, now, "account.create", name_row.alias()).by(caller);
@@ -307,7 +307,7 @@ impl Vaults {
         }
         let name = LoginName::parse(&application.name)
             .ok_or_else(|| Error::bug("an application has no login name"))?;
-        let Application {
+        let VaultApplication {
             document,
             credential,
             language,
@@ -328,14 +328,14 @@ impl Vaults {
         Ok(Ok(Confirmed::Joined(applied)))
     }
 
-    fn applied_row(&self, application: &Application) -> Result<RowId, Error> {
+    fn applied_row(&self, application: &VaultApplication) -> Result<RowId, Error> {
         let name = LoginName::parse(&application.name);
         Ok(self.login_row(&name.ok_or_else(|| Error::bug("an application has no login name"))?))
     }
 }
 
 impl Applied {
-    fn of(application: &Application) -> Self {
+    fn of(application: &VaultApplication) -> Self {
         Self {
             name: application.name.clone(),
             language: application.language.clone(),

@@ -17,9 +17,9 @@ use crypto::srp::{self, ClientProof, ClientPublic, ClientPublicError, ServerHand
 use serde::{Deserialize, Serialize};
 
 use super::LoginName;
-use super::account::{Account, Credential, Login};
+use super::account::{Credential, VaultAccount, VaultLogin};
 use super::document::Document;
-use super::joining::Application;
+use super::joining::VaultApplication;
 use super::plan::Plan;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
@@ -132,9 +132,9 @@ impl Vaults {
         ticket.run(|_| srp::prepare()).await?;
         let row = self.decoy_row();
         self.write(move |hub, tx| {
-            if hub.rows.peek::<Login>(tx, &row)?.is_none() {
+            if hub.rows.peek::<VaultLogin>(tx, &row)?.is_none() {
                 let (salt, verifier) = hub.decoy(b"")?;
-                let login = Login {
+                let login = VaultLogin {
                     account: row.0,
                     credential: Credential::of(&salt, &verifier),
                     generation: 1,
@@ -215,19 +215,19 @@ impl Vaults {
         row: RowId,
         decoy: &Credential,
     ) -> TxResult<Found> {
-        let login = self.rows.peek::<Login>(tx, &row)?;
+        let login = self.rows.peek::<VaultLogin>(tx, &row)?;
         let other = if login.is_some() {
             self.absent_row()
         } else {
             self.decoy_row()
         };
-        let stand_in = self.rows.peek::<Login>(tx, &other)?;
+        let stand_in = self.rows.peek::<VaultLogin>(tx, &other)?;
         let newest = Page {
             order: Order::Descending,
             after: None,
             limit: 1,
         };
-        let pending = self.rows.children::<Application>(tx, &row, newest)?;
+        let pending = self.rows.children::<VaultApplication>(tx, &row, newest)?;
         let pending = pending
             .into_iter()
             .next()
@@ -244,7 +244,7 @@ impl Vaults {
         };
         Ok(match (login, pending) {
             (Some(login), _) => {
-                let Login {
+                let VaultLogin {
                     account,
                     credential,
                     generation,
@@ -414,7 +414,7 @@ impl Vaults {
         judged: Option<&String>,
     ) -> TxResult<Result<Welcome, Refusal>> {
         let account = match (judged, handshake.subject) {
-            (Some(_), Subject::Account(id)) => self.rows.get::<Account>(tx, &RowId(id))?,
+            (Some(_), Subject::Account(id)) => self.rows.get::<VaultAccount>(tx, &RowId(id))?,
             _ => None,
         };
         // An account that was removed, or got another password meanwhile, is as a wrong password.
@@ -517,11 +517,11 @@ impl Vaults {
     }
 
     fn decoy_row(&self) -> RowId {
-        self.rows.id(Login::KIND, &[b"decoy", b"present"])
+        self.rows.id(VaultLogin::KIND, &[b"decoy", b"present"])
     }
 
     fn absent_row(&self) -> RowId {
-        self.rows.id(Login::KIND, &[b"decoy", b"absent"])
+        self.rows.id(VaultLogin::KIND, &[b"decoy", b"absent"])
     }
 }
 

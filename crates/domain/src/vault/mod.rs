@@ -28,16 +28,28 @@ pub mod share;
 pub mod slot;
 pub mod web_pass;
 
+pub use account::{Edit, Names, Profile};
 pub use address::LoginName;
+pub use approval::{ApprovalDecision, ApprovalQuestion};
 pub use document::Document;
+pub use entry::{
+    EntryEdit, EntryView, NewEntry, Notify, RequestView, SLOT_BYTES, Sender, SlotView, Vault,
+};
+pub use joining::{Applied, Confirmed, RegistrationMessages};
+pub use login::{LoginChallenge, LoginProof, Welcome};
+pub use operator::VaultAccountState;
 pub use plan::Plan;
+pub use reading::{Approved, Reading, SlotAnswer};
 pub(crate) use service::KINDS;
 pub use service::Vaults;
-pub use session::Member;
+pub use session::{Entrance, VaultMember, VaultStanding};
+pub use share::{ShareFault, ShareOutcome};
+pub use slot::{SlotEdit, SlotNumber};
+pub use web_pass::Overview;
 
 /// A letter as its surface calls it, and the path of the page that takes the token of its link.
 #[derive(Debug, Clone, Copy)]
-pub struct Letter {
+pub struct MessageTemplate {
     pub operation: &'static str,
     /// With a slash at both ends; empty for a letter without a link.
     pub page: &'static str,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::LoginName;
-use super::account::Account;
+use super::account::VaultAccount;
 use super::entry::Entry;
-use super::session::Session;
+use super::session::VaultSession;
 use super::web_pass::fingerprint;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -18,7 +18,7 @@ use crate::vault::Vaults;
 
 /// An account without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AccountState {
+pub struct VaultAccountState {
     /// The keyed hash that the audit trail calls the account by.
     pub alias: String,
     pub name: String,
@@ -37,12 +37,12 @@ impl Vaults {
         self: &Arc<Self>,
         operator: &Operator,
         name: LoginName,
-    ) -> Result<AccountState, Error> {
+    ) -> Result<VaultAccountState, Error> {
         operator.may(Right::Read)?;
         self.read(move |hub, tx| {
             let id = hub.find_account(tx, &name)?;
             let account = match id {
-                Some(id) => hub.rows.peek::<Account>(tx, &id)?,
+                Some(id) => hub.rows.peek::<VaultAccount>(tx, &id)?,
                 None => None,
             };
             let Some(account) = account else {
@@ -59,7 +59,7 @@ impl Vaults {
         operator: &Operator,
         name: LoginName,
         plan: Option<String>,
-    ) -> Result<AccountState, Error> {
+    ) -> Result<VaultAccountState, Error> {
         operator.may(Right::Manage)?;
         let operator = operator.clone();
         if plan
@@ -104,18 +104,22 @@ impl Vaults {
         .await
     }
 
-    fn held_by_name(&self, tx: &mut dyn Tx, name: &LoginName) -> TxResult<Stored<Account>> {
+    fn held_by_name(&self, tx: &mut dyn Tx, name: &LoginName) -> TxResult<Stored<VaultAccount>> {
         let Some(id) = self.find_account(tx, name)? else {
             return Err(Refusal::UnknownSubject.into());
         };
         self.rows
-            .get::<Account>(tx, &id)?
+            .get::<VaultAccount>(tx, &id)?
             .ok_or_else(|| Refusal::UnknownSubject.into())
     }
 
-    fn account_state(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<AccountState> {
+    fn account_state(
+        &self,
+        tx: &mut dyn Tx,
+        account: &Stored<VaultAccount>,
+    ) -> TxResult<VaultAccountState> {
         let id = account.id();
-        Ok(AccountState {
+        Ok(VaultAccountState {
             alias: id.alias(),
             name: account.name.clone(),
             created: account.created.rfc3339_seconds(),
@@ -123,7 +127,8 @@ impl Vaults {
             plan_is_default: account.plan.is_none(),
             password_generation: account.generation,
             entries: tx.count_children(<Entry as crate::core::record::Record>::KIND, &id)?,
-            sessions: tx.count_children(<Session as crate::core::record::Record>::KIND, &id)?,
+            sessions: tx
+                .count_children(<VaultSession as crate::core::record::Record>::KIND, &id)?,
             public_key_fingerprint: fingerprint(&account.public_key()),
         })
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Letter;
-use super::account::{Account, shown};
-use super::approval::{Approval, Decision};
-use super::entry::{Entry, Notify, Reader, Slot};
+use super::MessageTemplate;
+use super::account::{VaultAccount, shown};
+use super::approval::{Approval, ApprovalDecision};
+use super::entry::{Entry, Notify, Reader, VaultSlot};
 use super::slot::Identified;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal, chain};
@@ -36,7 +36,7 @@ pub struct Reading {
 
 /// The answer to an identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened {
+pub enum SlotAnswer {
     Now(Reading),
     /// The owner was asked: come back with this reference.
     Asked {
@@ -69,7 +69,7 @@ impl Record for NoticeLog {
 /// An identifier that leads to an open slot.
 struct Found {
     entry: Stored<Entry>,
-    slot: Slot,
+    slot: VaultSlot,
 }
 
 impl Found {
@@ -89,8 +89,8 @@ impl Vaults {
         self: &Arc<Self>,
         caller: Caller,
         identifier: String,
-        (used, asked): (&'static Letter, &'static Letter),
-    ) -> Result<Opened, Error> {
+        (used, asked): (&'static MessageTemplate, &'static MessageTemplate),
+    ) -> Result<SlotAnswer, Error> {
         let unknown = || Error::Refused(Refusal::UnknownSubject);
         if !has_form(&identifier, TEXT_DIGITS) {
             return Err(unknown());
@@ -109,7 +109,7 @@ impl Vaults {
             .ok_or_else(unknown)?;
         let found = open_slot(entry, pointer.slot, &identifier).ok_or_else(unknown)?;
         match found.slot.notify {
-            Notify::Never => Ok(Opened::Now(found.reading())),
+            Notify::Never => Ok(SlotAnswer::Now(found.reading())),
             Notify::OnUse => {
                 let told = self.tell_owner(caller, &found, used).await;
                 if let Err(error) = told {
@@ -120,7 +120,7 @@ impl Vaults {
                         "an owner was not told of a slot's use"
                     );
                 }
-                Ok(Opened::Now(found.reading()))
+                Ok(SlotAnswer::Now(found.reading()))
             }
             Notify::Approve => {
                 self.ask_owner(caller, (found.entry.id(), pointer.slot), identifier, asked)
@@ -150,8 +150,8 @@ impl Vaults {
         let found = open_slot(entry, approval.slot, &approval.identifier).ok_or_else(unknown)?;
         match approval.decision {
             None => Ok(Approved::NotYet),
-            Some(Decision::Approve) => Ok(Approved::Yes(found.reading())),
-            Some(Decision::Deny) => Err(unknown()),
+            Some(ApprovalDecision::Approve) => Ok(Approved::Yes(found.reading())),
+            Some(ApprovalDecision::Deny) => Err(unknown()),
         }
     }
 
@@ -159,7 +159,7 @@ impl Vaults {
         self: &Arc<Self>,
         caller: Caller,
         found: &Found,
-        letter: &'static Letter,
+        letter: &'static MessageTemplate,
     ) -> Result<(), Error> {
         let now = self.now();
         let (entry, slot) = (found.entry.id(), found.slot.number);
@@ -244,9 +244,9 @@ impl Vaults {
         &self,
         tx: &mut dyn Tx,
         entry: &Stored<Entry>,
-    ) -> TxResult<Option<Stored<Account>>> {
+    ) -> TxResult<Option<Stored<VaultAccount>>> {
         let owner = entry.place.owner.unwrap_or(entry.id());
-        self.rows.peek::<Account>(tx, &owner)
+        self.rows.peek::<VaultAccount>(tx, &owner)
     }
 }
 

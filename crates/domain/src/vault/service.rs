@@ -51,17 +51,17 @@ impl Decides for Vaults {
 
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
-    RecordKind::of::<super::account::Account>(),
-    RecordKind::of::<super::account::Login>(),
+    RecordKind::of::<super::account::VaultAccount>(),
+    RecordKind::of::<super::account::VaultLogin>(),
     RecordKind::of::<super::approval::Approval>(),
     RecordKind::of::<super::approval::ApprovalLink>(),
     RecordKind::of::<super::entry::Entry>(),
     RecordKind::of::<super::entry::Guest>(),
-    RecordKind::of::<super::joining::Application>(),
+    RecordKind::of::<super::joining::VaultApplication>(),
     RecordKind::of::<super::login::Handshake>(),
     RecordKind::of::<super::number::Numbered>(),
     RecordKind::of::<super::reading::NoticeLog>(),
-    RecordKind::of::<super::session::Session>(),
+    RecordKind::of::<super::session::VaultSession>(),
     RecordKind::of::<super::slot::Identified>(),
     RecordKind::of::<super::web_pass::WebPass>(),
 ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::account::VaultAccount;
 use super::plan::Plan;
 use crate::core::caller::Caller;
 use crate::core::error::Error;
@@ -21,13 +21,13 @@ const TOKEN_DIGITS: usize = 64;
 
 /// The record of a session, found by the keyed hash of its token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Session {
+pub(crate) struct VaultSession {
     pub(crate) account: [u8; 16],
     pub(crate) generation: u64,
     pub(crate) expires: Timestamp,
 }
 
-impl Record for Session {
+impl Record for VaultSession {
     const KIND: Kind = "vault_session";
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
@@ -35,14 +35,14 @@ impl Record for Session {
 
 /// Somebody with a live session. Only [`Vaults::enter`] makes one.
 #[derive(Debug, Clone)]
-pub struct Member {
+pub struct VaultMember {
     pub(super) account: RowId,
     pub(super) name: String,
     pub(super) generation: u64,
     pub(super) plan: Plan,
 }
 
-impl Member {
+impl VaultMember {
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -50,8 +50,8 @@ impl Member {
 
 /// What a presented token is worth.
 #[derive(Debug, Clone)]
-pub enum Standing {
-    Member(Box<Member>),
+pub enum VaultStanding {
+    Member(Box<VaultMember>),
     /// Nothing was presented.
     Absent,
     /// Unknown, malformed or over.
@@ -64,7 +64,7 @@ pub enum Standing {
 #[derive(Debug, Clone)]
 pub struct Entrance {
     pub meter: Meter,
-    pub standing: Standing,
+    pub standing: VaultStanding,
 }
 
 impl Vaults {
@@ -78,9 +78,9 @@ impl Vaults {
         let Some((session, account)) = self.bearer_account(now, token).await? else {
             let meter = self.count_network(caller, now).await?;
             let standing = if token.is_some() {
-                Standing::Unknown
+                VaultStanding::Unknown
             } else {
-                Standing::Absent
+                VaultStanding::Absent
             };
             return Ok(Entrance { meter, standing });
         };
@@ -91,14 +91,14 @@ impl Vaults {
         let standing = if session.generation == account.generation {
             let generation = account.generation;
             let name = account.value.name;
-            Standing::Member(Box::new(Member {
+            VaultStanding::Member(Box::new(VaultMember {
                 account: account.place.id,
                 name,
                 generation,
                 plan,
             }))
         } else {
-            Standing::Superseded
+            VaultStanding::Superseded
         };
         Ok(Entrance { meter, standing })
     }
@@ -122,21 +122,21 @@ impl Vaults {
         &self,
         now: Timestamp,
         token: Option<&str>,
-    ) -> Result<Option<(Stored<Session>, Stored<Account>)>, Error> {
+    ) -> Result<Option<(Stored<VaultSession>, Stored<VaultAccount>)>, Error> {
         let Some(token) = token.filter(|token| has_form(token, TOKEN_DIGITS)) else {
             return Ok(None);
         };
         let store = self.store.as_ref();
         let session = self
             .rows
-            .read::<Session>(store, self.bearer_row(Session::KIND, token))
+            .read::<VaultSession>(store, self.bearer_row(VaultSession::KIND, token))
             .await?;
         let Some(session) = session.filter(|session| now < session.expires) else {
             return Ok(None);
         };
         let account = self
             .rows
-            .read::<Account>(store, RowId(session.account))
+            .read::<VaultAccount>(store, RowId(session.account))
             .await?;
         Ok(account.map(|account| (session, account)))
     }
@@ -146,14 +146,14 @@ impl Vaults {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        account: &Stored<Account>,
+        account: &Stored<VaultAccount>,
     ) -> TxResult<String> {
         let token = self.fresh_bearer::<32>();
         let expires = now.plus(self.policy.session_life);
-        let place = Place::at(self.bearer_row(Session::KIND, &token))
+        let place = Place::at(self.bearer_row(VaultSession::KIND, &token))
             .of(account.id())
             .due(expires);
-        let session = Session {
+        let session = VaultSession {
             account: account.id().0,
             generation: account.generation,
             expires,

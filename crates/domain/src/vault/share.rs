@@ -10,10 +10,10 @@
 use std::sync::Arc;
 
 use super::LoginName;
-use super::account::Account;
-use super::entry::{Entry, EntryView, Guest, Reader, Request, RequestView, Slot};
+use super::account::VaultAccount;
+use super::entry::{Entry, EntryView, Guest, Reader, Request, RequestView, VaultSlot};
 use super::number::Numbered;
-use super::session::Member;
+use super::session::VaultMember;
 use super::slot::room;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
@@ -30,18 +30,18 @@ pub enum ShareFault {
 }
 
 /// The answer to a request to share: refusals that name which of two things is unknown.
-pub type Shared = Result<RequestView, ShareFault>;
+pub type ShareOutcome = Result<RequestView, ShareFault>;
 
 impl Vaults {
     /// The public key of the account behind a name.
     pub async fn find_receiver(
         self: &Arc<Self>,
-        member: Member,
+        member: VaultMember,
         name: LoginName,
     ) -> Result<String, Error> {
         self.read(move |hub, tx| {
             let account = match hub.find_account(tx, &name)? {
-                Some(id) => hub.rows.peek::<Account>(tx, &id)?,
+                Some(id) => hub.rows.peek::<VaultAccount>(tx, &id)?,
                 None => None,
             };
             let Some(account) = account else {
@@ -57,10 +57,10 @@ impl Vaults {
     pub async fn request_share(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         entry: u64,
         (name, slot): (LoginName, String),
-    ) -> Result<Shared, Error> {
+    ) -> Result<ShareOutcome, Error> {
         let now = self.now();
         self.write(move |hub, tx| {
             let receiver = hub.hold_both(tx, &member, &name)?;
@@ -114,7 +114,7 @@ impl Vaults {
     pub async fn accept_share(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         request: u64,
         slot: String,
     ) -> Result<EntryView, Error> {
@@ -129,7 +129,7 @@ impl Vaults {
             let number = hub.draw_number(now, entry.last_number);
             hub.register_number(tx, entry.scope(), number, entry.id())?;
             entry.last_number = number;
-            entry.slots.push(Slot {
+            entry.slots.push(VaultSlot {
                 number,
                 value: slot.clone(),
                 notify: super::entry::Notify::Never,
@@ -153,7 +153,7 @@ impl Vaults {
     pub async fn end_share(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         request: u64,
     ) -> Result<(), Error> {
         let now = self.now();
@@ -200,24 +200,24 @@ impl Vaults {
     fn hold_both(
         &self,
         tx: &mut dyn Tx,
-        member: &Member,
+        member: &VaultMember,
         name: &LoginName,
-    ) -> TxResult<Option<Stored<Account>>> {
+    ) -> TxResult<Option<Stored<VaultAccount>>> {
         let receiver = self.find_account(tx, name)?;
         let Some(receiver) = receiver.filter(|id| *id > member.account) else {
             let found = match receiver {
-                Some(id) => self.rows.get::<Account>(tx, &id)?,
+                Some(id) => self.rows.get::<VaultAccount>(tx, &id)?,
                 None => None,
             };
             self.hold_account(tx, member)?;
             return Ok(found);
         };
         self.hold_account(tx, member)?;
-        self.rows.get::<Account>(tx, &receiver)
+        self.rows.get::<VaultAccount>(tx, &receiver)
     }
 }
 
-fn sharing(member: &Member) -> Result<(), Refusal> {
+fn sharing(member: &VaultMember) -> Result<(), Refusal> {
     if member.plan.sharing {
         Ok(())
     } else {

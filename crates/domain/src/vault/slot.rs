@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Approval, ApprovalLink};
-use super::entry::{Entry, EntryView, Guest, Notify, Reader, Slot};
+use super::entry::{Entry, EntryView, Guest, Notify, Reader, VaultSlot};
 use super::number::Numbered;
 use super::plan::Plan;
 use super::reading::NoticeLog;
-use super::session::Member;
+use super::session::VaultMember;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -58,7 +58,7 @@ impl Vaults {
     pub async fn create_slot(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         entry: u64,
         (value, notify): (String, Notify),
     ) -> Result<EntryView, Error> {
@@ -81,7 +81,7 @@ impl Vaults {
                 },
             )?;
             entry.last_number = number;
-            entry.slots.push(Slot {
+            entry.slots.push(VaultSlot {
                 number,
                 value: value.clone(),
                 notify,
@@ -101,7 +101,7 @@ impl Vaults {
     pub async fn edit_slot(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         (entry, slot): (u64, SlotNumber),
         edit: SlotEdit,
     ) -> Result<EntryView, Error> {
@@ -141,7 +141,7 @@ impl Vaults {
     pub async fn delete_slot(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
         (entry, slot): (u64, SlotNumber),
     ) -> Result<(), Error> {
         let now = self.now();
@@ -156,7 +156,7 @@ impl Vaults {
                 SlotNumber::Own => return Err(Refusal::UnknownSubject.into()),
             };
             let visible =
-                |slot: &&Slot| slot.number == number && (owner || slot.is_of(&member.account));
+                |slot: &&VaultSlot| slot.number == number && (owner || slot.is_of(&member.account));
             let found = entry
                 .slots
                 .iter()
@@ -176,7 +176,12 @@ impl Vaults {
     }
 
     /// Removes what lies beside the entry for one of its slots.
-    pub(super) fn close_slot(&self, tx: &mut dyn Tx, entry: &RowId, slot: &Slot) -> TxResult<()> {
+    pub(super) fn close_slot(
+        &self,
+        tx: &mut dyn Tx,
+        entry: &RowId,
+        slot: &VaultSlot,
+    ) -> TxResult<()> {
         match &slot.reader {
             Reader::Outside { identifier } => {
                 let row = self.slot_row(slot.number);

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::account::VaultAccount;
 use super::entry::Entry;
 use super::plan::Plan;
-use super::session::{Member, Session};
+use super::session::{VaultMember, VaultSession};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -57,7 +57,7 @@ impl Vaults {
     pub async fn issue_web_pass(
         self: &Arc<Self>,
         caller: Caller,
-        member: Member,
+        member: VaultMember,
     ) -> Result<String, Error> {
         let now = self.now();
         self.write(move |hub, tx| {
@@ -105,7 +105,7 @@ impl Vaults {
                 let Some(pass) = hub.rows.take::<WebPass>(tx, &row)? else {
                     return Ok(None);
                 };
-                let account = hub.rows.peek::<Account>(tx, &RowId(pass.account))?;
+                let account = hub.rows.peek::<VaultAccount>(tx, &RowId(pass.account))?;
                 let Some(account) = account
                     .filter(|account| account.generation == pass.generation && now < pass.expires)
                 else {
@@ -128,12 +128,12 @@ impl Vaults {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        account: &Stored<Account>,
+        account: &Stored<VaultAccount>,
     ) -> TxResult<Overview> {
         let id = account.id();
         let entries = self.rows.children::<Entry>(tx, &id, Page::ALL)?;
-        let sessions = self.rows.children::<Session>(tx, &id, Page::ALL)?;
-        let live = |session: &&Stored<Session>| {
+        let sessions = self.rows.children::<VaultSession>(tx, &id, Page::ALL)?;
+        let live = |session: &&Stored<VaultSession>| {
             now < session.expires && session.generation == account.generation
         };
         Ok(Overview {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::web_pass::Overview;
+use domain::vault::Overview;
 use http::StatusCode;
 use web::page::{escape, html};
 

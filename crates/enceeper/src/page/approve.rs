@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::approval::{Decision, Question};
+use domain::vault::{ApprovalDecision, ApprovalQuestion};
 use http::StatusCode;
 use web::page::{escape, html};
 
@@ -26,8 +26,8 @@ pub(crate) async fn decide(State(front): State<Arc<Front>>, call: Call) -> Respo
     let (token, caller) = (call.segment(3), call.caller.clone());
     let fallback = words(&caller.language);
     let decision = match decision(call).await.as_deref() {
-        Some("approve") => Decision::Approve,
-        Some("deny") => Decision::Deny,
+        Some("approve") => ApprovalDecision::Approve,
+        Some("deny") => ApprovalDecision::Deny,
         _ => return unclear(fallback),
     };
     match front.vaults.decide_approval(caller, token, decision).await {
@@ -36,7 +36,7 @@ pub(crate) async fn decide(State(front): State<Arc<Front>>, call: Call) -> Respo
     }
 }
 
-fn asked(question: &Question) -> String {
+fn asked(question: &ApprovalQuestion) -> String {
     let words = words(&question.language);
     let facts = facts(&[
         (words.approve.key, question.entry.to_string()),
@@ -57,11 +57,11 @@ fn asked(question: &Question) -> String {
     frame(words, words.approve.heading, &body)
 }
 
-fn decided(question: &Question, decision: Decision) -> String {
+fn decided(question: &ApprovalQuestion, decision: ApprovalDecision) -> String {
     let words = words(&question.language);
     let (heading, more) = match decision {
-        Decision::Approve => (words.approve.approved, words.approve.approved_more),
-        Decision::Deny => (words.approve.denied, words.approve.denied_more),
+        ApprovalDecision::Approve => (words.approve.approved, words.approve.approved_more),
+        ApprovalDecision::Deny => (words.approve.denied, words.approve.denied_more),
     };
     frame(words, heading, &format!("<p>{more}</p>"))
 }

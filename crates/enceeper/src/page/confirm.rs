@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::vault::joining::{Applied, Confirmed};
+use domain::vault::{Applied, Confirmed};
 use http::StatusCode;
 use web::page::{escape, html};
 
