@@ -368,15 +368,6 @@ impl Tenants {
         self.admit_person(tx, now, application, &member, &membership)
     }
 
-    /// Undoes [`Tenants::adopt_account`] when the account goes.
-    pub fn release_account(&self, tx: &mut dyn Tx, user: &UserId) -> TxResult<()> {
-        let tenant = TenantId(self.tenant().0);
-        Self::drop_membership(tx, self.membership_row(self.default_application(), user))?;
-        self.rows
-            .remove::<Member>(tx, &self.member_row(tenant, user))?;
-        Ok(())
-    }
-
     fn member_in(
         &self,
         tx: &mut dyn Tx,
