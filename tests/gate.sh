@@ -56,7 +56,13 @@ skip() {
 step format 2 cargo fmt --all --check
 step tidy 5 cargo run --quiet --package xtask -- tidy
 step clippy 40 cargo clippy --workspace --all-targets --quiet -- --deny warnings
-step setup 15 tests/setup.sh && installed=1
+if step setup 15 tests/setup.sh; then
+    installed=1
+    step unused 5 target/tools/bin/cargo-machete
+    step spelling 2 target/venv/bin/typos
+else
+    for name in unused spelling; do skip "$name"; done
+fi
 if step build 40 cargo build --workspace --lib --bins --tests --quiet; then
     built=1
     # Their log says how many tests ran; a run of none is a failure of nextest's own.
