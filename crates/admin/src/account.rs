@@ -3,28 +3,21 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, Unlock};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use domain::person::AccountId;
 use domain::person::account::Class;
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use web::json::Duplicates;
 use web::path::RawPath;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
-
-/// Which wrong codes are forgotten.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Unlock {
-    /// `login`, `password-recovery` or `signed-in`.
-    class: String,
-}
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Unlocked {
@@ -43,7 +36,7 @@ pub(crate) struct Erased {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Rotated {
+pub(crate) struct NewSigningKeys {
     /// Ids of the new keys: of access tokens, of refresh tokens.
     kids: Vec<String>,
 }
@@ -162,13 +155,13 @@ pub(crate) async fn end_sessions(
 
 /// Signs people's tokens with new keys from now on; nobody is logged out.
 #[utoipa::path(post, operation_id = "rotateAccountSigningKeys", path = "/admin/v1/accounts/signing-keys/rotate", tag = "accounts", responses(
-    (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    (status = 200, body = NewSigningKeys), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn rotate(
     State(admin): State<Arc<Admin>>,
     Operator(operator): Operator,
 ) -> Response {
     match admin.services.people.rotate_person_keys(&operator).await {
-        Ok(kids) => web::json::reply(StatusCode::OK, &Rotated { kids }),
+        Ok(kids) => web::json::reply(StatusCode::OK, &NewSigningKeys { kids }),
         Err(error) => error::answer(&error, admin.services.now()),
     }
 }

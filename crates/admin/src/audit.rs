@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, Verdict};
 use axum::extract::State;
 use axum::response::Response;
 use domain::audit::Event;
@@ -11,22 +12,12 @@ use utoipa::ToSchema;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Events {
     #[schema(value_type = Vec<Object>)]
     events: Vec<Event>,
-}
-
-/// What the walk found; `findings` is empty when everything holds.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Verdict {
-    links: u64,
-    events: u64,
-    /// Committed, and not linked yet.
-    waiting: u64,
-    findings: Vec<String>,
 }
 
 /// The newest events, newest first.
@@ -78,7 +69,15 @@ pub(crate) async fn verify(
         .verify_audit(&operator, (admin.anchor)())
         .await
     {
-        Ok(verdict) => web::json::reply(StatusCode::OK, &verdict),
+        Ok(verdict) => {
+            let verdict = Verdict {
+                links: verdict.links,
+                events: verdict.events,
+                waiting: verdict.waiting,
+                findings: verdict.findings,
+            };
+            web::json::reply(StatusCode::OK, &verdict)
+        }
         Err(error) => error::answer(&error, admin.services.now()),
     }
 }

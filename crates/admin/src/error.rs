@@ -1,24 +1,9 @@
 //! Refusals and failures in the admin API's words.
 
+use admin_wire::{ErrorBody, Problem};
 use axum::response::Response;
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// Every answer that is no success.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ErrorBody {
-    error: Problem,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Problem {
-    /// Stable, for programs.
-    code: String,
-    /// For people.
-    message: String,
-}
 
 pub(crate) fn answer(error: &Error, now: Timestamp) -> Response {
     match error {

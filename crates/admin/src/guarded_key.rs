@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use admin_wire::{Contact, ErrorBody, GuardedKey};
 use axum::extract::State;
 use axum::response::Response;
-use domain::custody::KeyId;
+use domain::custody::{ContactState, KeyId, KeyState};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,30 +14,7 @@ use web::path::RawPath;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
-
-/// A key's state, without secrets and addresses.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct GuardedKey {
-    /// The keyed hash by which the audit trail names the key.
-    alias: String,
-    created: String,
-    failed_guesses: u32,
-    failed_in_a_row: u32,
-    exhausted_until: Option<String>,
-    recoverable: bool,
-    imported: bool,
-    contacts: Vec<Contact>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Contact {
-    alias: String,
-    channel: Option<String>,
-    verified: bool,
-    code_outstanding: bool,
-    locked_until: Option<String>,
-}
+use crate::{error, message};
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Deleted {
@@ -57,7 +35,7 @@ pub(crate) async fn show(
         return error::invalid("keyId: not a UUID");
     };
     match admin.services.guarded_keys.key_state(&operator, id).await {
-        Ok(state) => web::json::reply(StatusCode::OK, &state),
+        Ok(state) => web::json::reply(StatusCode::OK, &shown(state)),
         Err(error) => error::answer(&error, admin.services.now()),
     }
 }
@@ -78,6 +56,26 @@ pub(crate) async fn delete(
     match admin.services.guarded_keys.delete_key(&operator, id).await {
         Ok(()) => web::json::reply(StatusCode::OK, &Deleted { deleted: true }),
         Err(error) => error::answer(&error, admin.services.now()),
+    }
+}
+
+fn shown(state: KeyState) -> GuardedKey {
+    let contact = |contact: ContactState| Contact {
+        alias: contact.alias,
+        channel: contact.channel.map(message::channel_shown),
+        verified: contact.verified,
+        code_outstanding: contact.code_outstanding,
+        locked_until: contact.locked_until,
+    };
+    GuardedKey {
+        alias: state.alias,
+        created: state.created,
+        failed_guesses: state.failed_guesses,
+        failed_in_a_row: state.failed_in_a_row,
+        exhausted_until: state.exhausted_until,
+        recoverable: state.recoverable,
+        imported: state.imported,
+        contacts: state.contacts.into_iter().map(contact).collect(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, FailedLine, Imported};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -14,33 +15,14 @@ use base64::engine::general_purpose::STANDARD;
 use domain::custody::{ImportedContact, ImportedKey, KeyId};
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
+use crate::error;
 
 const BODY: usize = 16 * 1024 * 1024;
 const SURFACE: &str = "photon";
-
-/// What became of the lines of one call.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct Imported {
-    keys: u64,
-    users: u64,
-    /// Were here already.
-    skipped: u64,
-    /// Could not be read; by number within the call, from 1.
-    failed: Vec<Failed>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Failed {
-    line: usize,
-    why: String,
-}
 
 enum Item {
     Key(ImportedKey),
@@ -80,7 +62,7 @@ pub(crate) async fn take_over(
                 .await
                 .map(|()| done.users += 1),
             Err(why) => {
-                done.failed.push(Failed { line: at + 1, why });
+                done.failed.push(FailedLine { line: at + 1, why });
                 continue;
             }
         };

@@ -2,33 +2,19 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, Preview};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use domain::message::{Channel, Message, MessageKind};
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use web::json::Duplicates;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
-
-/// Which message to show, with sample values.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Preview {
-    operation: String,
-    #[serde(default)]
-    language: Option<String>,
-    /// `EMAIL` (default) or `SMS`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    channel: Option<Channel>,
-    #[serde(default)]
-    anti_phishing_code: Option<String>,
-}
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Words {
@@ -57,7 +43,7 @@ pub(crate) async fn preview(
     };
     let message = Message {
         surface: "preview".to_owned(),
-        channel: wanted.channel.unwrap_or(Channel::Email),
+        channel: wanted.channel.map_or(Channel::Email, channel_asked),
         to: "somebody@example.com".to_owned(),
         kind: MessageKind::Notice,
         operation: wanted.operation,
@@ -87,4 +73,20 @@ pub(crate) async fn preview(
             html: words.html,
         },
     )
+}
+
+fn channel_asked(channel: admin_wire::Channel) -> Channel {
+    match channel {
+        admin_wire::Channel::Email => Channel::Email,
+        admin_wire::Channel::Sms => Channel::Sms,
+        admin_wire::Channel::Operator => Channel::Operator,
+    }
+}
+
+pub(crate) fn channel_shown(channel: Channel) -> admin_wire::Channel {
+    match channel {
+        Channel::Email => admin_wire::Channel::Email,
+        Channel::Sms => admin_wire::Channel::Sms,
+        Channel::Operator => admin_wire::Channel::Operator,
+    }
 }

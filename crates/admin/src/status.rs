@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use admin_wire::ErrorBody;
 use axum::extract::State;
 use axum::response::Response;
 use domain::resealing::{Progress, RootState};
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {

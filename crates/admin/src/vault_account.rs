@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, PlanChoice};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use domain::Error;
 use domain::vault::LoginName;
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use web::json::Duplicates;
 use web::path::RawPath;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
+use crate::error;
 
 /// An account's outside.
 #[derive(Serialize, ToSchema)]
@@ -31,14 +32,6 @@ pub(crate) struct VaultAccount {
     entries: u64,
     sessions: u64,
     public_key_fingerprint: String,
-}
-
-/// Which plan.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PlanChoice {
-    /// A plan of the configuration; null for the default one.
-    plan: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use admin_wire::{DeviceKey, ErrorBody, WalletUser};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use domain::wallet::{DeviceId, DeviceState, ErasedUser, WalletKeyState, WalletUserState};
 use domain::{Caller, Error, Timestamp};
 use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::json::Duplicates;
 
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
+use crate::error;
 
 /// Users in one answer.
 const PAGE: usize = 100;
@@ -48,21 +49,6 @@ struct KeyView {
     backed_up: Option<String>,
     /// Characters of the current keyshare.
     chars: u64,
-}
-
-/// A user: as its issuer names it.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Who {
-    issuer: String,
-    subject: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Which {
-    /// 130 hex digits.
-    device_key: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -121,7 +107,7 @@ pub(crate) async fn belongings(
 }
 
 /// Switches a device off.
-#[utoipa::path(post, operation_id = "deactivateDevice", path = "/admin/v1/wallets/devices/deactivate", tag = "wallets", request_body = Which, responses(
+#[utoipa::path(post, operation_id = "deactivateDevice", path = "/admin/v1/wallets/devices/deactivate", tag = "wallets", request_body = DeviceKey, responses(
     (status = 200, body = Changed), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn deactivate(
@@ -130,7 +116,7 @@ pub(crate) async fn deactivate(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let which = match parsed::<Which>(body, &headers, "device_key").await {
+    let which = match parsed::<DeviceKey>(body, &headers, "device_key").await {
         Ok(which) => which,
         Err(response) => return response,
     };
@@ -146,7 +132,7 @@ pub(crate) async fn deactivate(
 }
 
 /// Forgets a user's enrolled face.
-#[utoipa::path(post, operation_id = "removeEnrolment", path = "/admin/v1/wallets/enrolment/remove", tag = "wallets", request_body = Who, responses(
+#[utoipa::path(post, operation_id = "removeEnrolment", path = "/admin/v1/wallets/enrolment/remove", tag = "wallets", request_body = WalletUser, responses(
     (status = 200, body = Changed), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn remove_enrolment(
@@ -155,7 +141,7 @@ pub(crate) async fn remove_enrolment(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let who = match parsed::<Who>(body, &headers, "issuer, subject").await {
+    let who = match parsed::<WalletUser>(body, &headers, "issuer, subject").await {
         Ok(who) => who,
         Err(response) => return response,
     };
@@ -167,7 +153,7 @@ pub(crate) async fn remove_enrolment(
 }
 
 /// Erases a user with devices, face, keys, keyshares and decisions.
-#[utoipa::path(post, operation_id = "eraseWalletUser", path = "/admin/v1/wallets/erase", tag = "wallets", request_body = Who, responses(
+#[utoipa::path(post, operation_id = "eraseWalletUser", path = "/admin/v1/wallets/erase", tag = "wallets", request_body = WalletUser, responses(
     (status = 200, description = "What was removed", body = Object), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn erase(
@@ -176,7 +162,7 @@ pub(crate) async fn erase(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let who = match parsed::<Who>(body, &headers, "issuer, subject").await {
+    let who = match parsed::<WalletUser>(body, &headers, "issuer, subject").await {
         Ok(who) => who,
         Err(response) => return response,
     };

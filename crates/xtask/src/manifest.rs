@@ -28,7 +28,7 @@ const TABLE: [(&str, &[&str]); 22] = [
     ("profile", FRONT_MAY),
     ("duo", FRONT_MAY),
     ("cis", FRONT_MAY),
-    ("admin", FRONT_MAY),
+    ("admin", &["admin-wire", "domain", "web"]),
     // Clients of a running server: they know its wires, not its domain and not its storage.
     ("cli", &["admin-wire", "terminal"]),
     ("torture", &["cli", "crypto", "terminal"]),

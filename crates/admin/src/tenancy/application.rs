@@ -2,28 +2,19 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ApplicationRequest, ErrorBody, NewApplication};
 use axum::extract::State;
 use axum::response::Response;
 use domain::permission::Manage;
 use domain::tenant::{ApplicationChange, ApplicationForm, ApplicationView};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tenant::Done;
 use super::{SURFACE, Within, unknown};
 use crate::Admin;
-use crate::error::{self, ErrorBody};
-
-/// An application to make, or what to change of one.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Form {
-    name: Option<String>,
-    description: Option<String>,
-    /// Accept only challenges that this server made.
-    require_server_challenge: Option<bool>,
-}
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Application {
@@ -48,15 +39,6 @@ impl From<ApplicationView> for Application {
     }
 }
 
-/// An application with its first client, whose secret is shown this once.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NewApplication {
-    app_id: String,
-    name: String,
-    client_id: String,
-    client_secret: String,
-}
-
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Applications {
     applications: Vec<Application>,
@@ -64,11 +46,11 @@ pub(crate) struct Applications {
 
 /// Makes an application with a client that has full access to it.
 #[utoipa::path(post, operation_id = "createApplication", path = "/admin/v1/tenants/{tenantId}/applications", tag = "applications",
-    request_body = Form, params(("tenantId" = String, Path)), responses(
+    request_body = ApplicationRequest, params(("tenantId" = String, Path)), responses(
     (status = 201, body = NewApplication), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<ApplicationRequest>().await {
         Ok(parsed) => parsed,
         Err(response) => return response,
     };
@@ -114,14 +96,14 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
 
 /// Changes an application; what is left out stays.
 #[utoipa::path(put, operation_id = "changeApplication", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}", tag = "applications",
-    request_body = Form, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
+    request_body = ApplicationRequest, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 200, body = Application), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
     let Some(id) = call.application() else {
         return unknown(&admin);
     };
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<ApplicationRequest>().await {
         Ok(parsed) => parsed,
         Err(response) => return response,
     };

@@ -3,41 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use admin_wire::{ClientRequest, ErrorBody, SecretRotation};
 use axum::extract::State;
 use axum::response::Response;
 use domain::permission::Manage;
 use domain::tenant::{ClientChange, ClientForm, ClientView, RoleId};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tenant::Done;
 use super::{SURFACE, Within, unknown};
 use crate::Admin;
-use crate::error::{self, ErrorBody};
+use crate::error;
 
 /// How long an older secret works beside its successor, unless told otherwise.
 const OVERLAP_SECONDS: u64 = 86_400;
-
-/// A client to make, or what to change of one.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Form {
-    name: Option<String>,
-    /// None at all: full access to its own application.
-    role_ids: Option<Vec<String>>,
-    /// Seconds that a token lives, 1 to 86,400.
-    token_ttl: Option<u32>,
-    /// Off: its tokens and secrets are worth nothing.
-    disabled: Option<bool>,
-}
-
-/// How long the secrets before the new one still work.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Rotation {
-    overlap_seconds: Option<u64>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Client {
@@ -89,12 +70,12 @@ impl From<domain::tenant::NewSecret> for NewSecret {
 
 /// Makes a client.
 #[utoipa::path(post, operation_id = "createClient", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients", tag = "clients",
-    request_body = Form, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
+    request_body = ClientRequest, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 201, body = NewSecret), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
     let application = call.application();
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<ClientRequest>().await {
         Ok(parsed) => parsed,
         Err(response) => return response,
     };
@@ -148,7 +129,7 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
 
 /// Changes a client; what is left out stays.
 #[utoipa::path(put, operation_id = "changeClient", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}",
-    tag = "clients", request_body = Form,
+    tag = "clients", request_body = ClientRequest,
     params(("tenantId" = String, Path), ("applicationId" = String, Path), ("clientId" = String, Path)), responses(
     (status = 200, body = Client), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -156,7 +137,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
     let (Some(application), Some(id)) = (call.application(), call.client()) else {
         return unknown(&admin);
     };
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<ClientRequest>().await {
         Ok(parsed) => parsed,
         Err(response) => return response,
     };
@@ -198,7 +179,7 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
 
 /// Gives a client a new secret; the ones before work for a while longer.
 #[utoipa::path(post, operation_id = "rotateClientSecret", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/clients/{clientId}/secret",
-    tag = "clients", request_body = Rotation,
+    tag = "clients", request_body = SecretRotation,
     params(("tenantId" = String, Path), ("applicationId" = String, Path), ("clientId" = String, Path)), responses(
     (status = 200, body = NewSecret), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -206,7 +187,7 @@ pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, call: Within<Manage>
     let (Some(application), Some(id)) = (call.application(), call.client()) else {
         return unknown(&admin);
     };
-    let (grant, Rotation { overlap_seconds }) = match call.body().await {
+    let (grant, SecretRotation { overlap_seconds }) = match call.body().await {
         Ok(parsed) => parsed,
         Err(response) => return response,
     };
@@ -222,7 +203,7 @@ pub(crate) async fn rotate(State(admin): State<Arc<Admin>>, call: Within<Manage>
     }
 }
 
-fn change_of(form: Form) -> Result<ClientChange, &'static str> {
+fn change_of(form: ClientRequest) -> Result<ClientChange, &'static str> {
     let roles = match form.role_ids {
         None => None,
         Some(texts) => {

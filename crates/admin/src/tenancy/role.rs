@@ -2,28 +2,19 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, RoleRequest};
 use axum::extract::State;
 use axum::response::Response;
 use domain::permission::{Manage, Permission};
 use domain::tenant::{RoleForm, RoleView};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tenant::Done;
 use super::{SURFACE, Within, unknown};
 use crate::Admin;
-use crate::error::{self, ErrorBody};
-
-/// A role to make, or what to change of one.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Form {
-    name: Option<String>,
-    description: Option<String>,
-    /// Each `subject:verb`, for example `devices:execute`.
-    permissions: Option<Vec<String>>,
-}
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Role {
@@ -50,13 +41,13 @@ pub(crate) struct Roles {
 }
 
 /// Makes a role.
-#[utoipa::path(post, operation_id = "createRole", path = "/admin/v1/tenants/{tenantId}/roles", tag = "roles", request_body = Form,
+#[utoipa::path(post, operation_id = "createRole", path = "/admin/v1/tenants/{tenantId}/roles", tag = "roles", request_body = RoleRequest,
     params(("tenantId" = String, Path)), responses(
     (status = 201, body = Role), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<RoleRequest>().await {
         Ok((grant, form)) => (grant, role_form(form)),
         Err(response) => return response,
     };
@@ -91,7 +82,7 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>, call: Within<Manage>) 
 }
 
 /// Changes a role, and with it the rights of its clients, at once.
-#[utoipa::path(put, operation_id = "changeRole", path = "/admin/v1/tenants/{tenantId}/roles/{roleId}", tag = "roles", request_body = Form,
+#[utoipa::path(put, operation_id = "changeRole", path = "/admin/v1/tenants/{tenantId}/roles/{roleId}", tag = "roles", request_body = RoleRequest,
     params(("tenantId" = String, Path), ("roleId" = String, Path)), responses(
     (status = 200, body = Role), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
@@ -100,7 +91,7 @@ pub(crate) async fn change(State(admin): State<Arc<Admin>>, call: Within<Manage>
     let Some(id) = call.role() else {
         return unknown(&admin);
     };
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<RoleRequest>().await {
         Ok((grant, form)) => (grant, role_form(form)),
         Err(response) => return response,
     };
@@ -139,7 +130,7 @@ pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>
     }
 }
 
-fn role_form(form: Form) -> Result<RoleForm, &'static str> {
+fn role_form(form: RoleRequest) -> Result<RoleForm, &'static str> {
     let permissions = match form.permissions {
         None => None,
         Some(texts) => {

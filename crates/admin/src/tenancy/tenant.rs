@@ -2,35 +2,20 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, Name, NewManager};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use domain::tenant::TenantId;
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use web::path::RawPath;
 
 use super::{parse, unknown};
 use crate::Admin;
 use crate::auth::Operator;
-use crate::error::{self, ErrorBody};
-
-/// A name for what is made.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Named {
-    /// 1 to 255 characters.
-    name: String,
-}
-
-/// A management client; its secret is shown this once.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NewManager {
-    tenant_id: String,
-    client_id: String,
-    client_secret: String,
-}
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Tenants {
@@ -56,12 +41,12 @@ impl Done {
 
 /// The id of the new signing key.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Rotated {
+pub(crate) struct NewSigningKey {
     kid: String,
 }
 
 /// Makes a tenant with a management client.
-#[utoipa::path(post, operation_id = "createTenant", path = "/admin/v1/tenants", tag = "tenants", request_body = Named, responses(
+#[utoipa::path(post, operation_id = "createTenant", path = "/admin/v1/tenants", tag = "tenants", request_body = Name, responses(
     (status = 201, body = NewManager), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(
@@ -70,7 +55,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Named { name } = match parse(&headers, body).await {
+    let Name { name } = match parse(&headers, body).await {
         Ok(named) => named,
         Err(response) => return response,
     };
@@ -125,7 +110,7 @@ pub(crate) async fn delete(
 }
 
 /// Makes one more management client, for a tenant that lost its first.
-#[utoipa::path(post, operation_id = "addManager", path = "/admin/v1/tenants/{tenantId}/managers", tag = "tenants", request_body = Named,
+#[utoipa::path(post, operation_id = "addManager", path = "/admin/v1/tenants/{tenantId}/managers", tag = "tenants", request_body = Name,
     params(("tenantId" = String, Path)), responses(
     (status = 201, body = NewManager), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -139,7 +124,7 @@ pub(crate) async fn add_manager(
     let Some(tenant) = tenant(&path) else {
         return unknown(&admin);
     };
-    let Named { name } = match parse(&headers, body).await {
+    let Name { name } = match parse(&headers, body).await {
         Ok(named) => named,
         Err(response) => return response,
     };
@@ -163,13 +148,13 @@ pub(crate) async fn add_manager(
 
 /// Signs clients' tokens with a new key from now on; live tokens stay good.
 #[utoipa::path(post, operation_id = "rotateSigningKeys", path = "/admin/v1/signing-keys/rotate", tag = "tenants", responses(
-    (status = 200, body = Rotated), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    (status = 200, body = NewSigningKey), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn rotate(
     State(admin): State<Arc<Admin>>,
     Operator(operator): Operator,
 ) -> Response {
     match admin.services.tenants.rotate_token_key(&operator).await {
-        Ok(kid) => web::json::reply(StatusCode::OK, &Rotated { kid }),
+        Ok(kid) => web::json::reply(StatusCode::OK, &NewSigningKey { kid }),
         Err(error) => error::answer(&error, admin.services.now()),
     }
 }

@@ -2,29 +2,19 @@
 
 use std::sync::Arc;
 
+use admin_wire::{ErrorBody, UserRequest};
 use axum::extract::State;
 use axum::response::Response;
 use domain::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
 use domain::tenant::{MemberForm, MemberView};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::tenant::Done;
 use super::{SURFACE, Within, unknown};
 use crate::Admin;
-use crate::error::{self, ErrorBody};
-
-/// A person to make, in one application.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Form {
-    /// This or `phone_number`.
-    email: Option<String>,
-    phone_number: Option<String>,
-    external_user_id: Option<String>,
-    username: Option<String>,
-}
+use crate::error;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct User {
@@ -51,12 +41,12 @@ impl From<MemberView> for User {
 
 /// Makes a person, who becomes a member of the application.
 #[utoipa::path(post, operation_id = "createUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users", tag = "users",
-    request_body = Form, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
+    request_body = UserRequest, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
     (status = 201, body = User), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<CreateUsers>) -> Response {
-    let (grant, form) = match call.body::<Form>().await {
+    let (grant, form) = match call.body::<UserRequest>().await {
         Ok(parsed) => parsed,
         Err(response) => return response,
     };
