@@ -1,4 +1,4 @@
-//! Accounts of people: the codes of a registration, a login and a password recovery, raced.
+//! Races for the codes of a registration, a login and a password recovery of an account.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::random::bytes;
 use crate::spend::expect;
 use crate::table::{Ended, Round, Tried};
 
-/// What is raced.
+/// The single-use values of this module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Registration,
@@ -32,7 +32,7 @@ impl Kind {
     }
 }
 
-/// Somebody who registers, and then has an account.
+/// A person who registers, and then has an account.
 pub(crate) struct Person {
     mail: Mail,
     password: String,
@@ -47,7 +47,7 @@ impl Person {
         })
     }
 
-    /// With an account and a session: its id and its access token.
+    /// Creates an account and a session. Returns the account's id and the access token.
     pub(crate) async fn logged_in(arena: &Arena) -> Result<(Self, String, String), Ended> {
         let mut person = Self::new(arena).await?;
         let proof = person.registering(arena).await?;
@@ -62,7 +62,7 @@ impl Person {
         json!({ "userKey": self.mail.address, "password": self.password })
     }
 
-    /// Begins a registration; what proves the address.
+    /// Starts a registration. Returns the proof of the address.
     async fn registering(&mut self, arena: &Arena) -> Result<Value, Ended> {
         let key = json!({ "userKey": self.mail.address });
         let process = ok(arena, "registration", By::Nobody, &key).await?;
@@ -73,7 +73,7 @@ impl Person {
         Ok(json!({ "processingId": process, "oneTimeToken": code }))
     }
 
-    /// Ends a registration whose address was proved: the account's id.
+    /// Finishes a registration whose address was verified. Returns the account's id.
     async fn settle(&self, arena: &Arena, proof: &Value) -> Result<String, Ended> {
         let body = json!({ "processingId": proof["processingId"], "password": self.password });
         let account = ok(arena, "registration/password", By::Nobody, &body).await?;
@@ -84,7 +84,7 @@ impl Person {
         Ok(id)
     }
 
-    /// Begins a login with a second step; what proves that.
+    /// Starts a login with a second step. Returns the proof of that step.
     async fn logging_in(&mut self, arena: &Arena, session: &str) -> Result<Value, Ended> {
         let mut step = json!({ "destination": "EMAIL" });
         ok(arena, "mfa/enabling", By::Token(session), &step).await?;
@@ -96,7 +96,7 @@ impl Person {
         Ok(step)
     }
 
-    /// Begins a password recovery; what proves the address.
+    /// Starts a password recovery. Returns the proof of the address.
     async fn recovering(&mut self, arena: &Arena) -> Result<Value, Ended> {
         let key = json!({ "userKey": self.mail.address });
         let mut process = ok(arena, "password/recovery", By::Nobody, &key).await?;
@@ -108,7 +108,7 @@ impl Person {
     }
 }
 
-/// Everybody hands in the same code at once; one of them gets what it is for.
+/// Many callers present the same code in parallel; exactly one must succeed.
 pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     let before = arena.sent();
     let seen = match kind {
@@ -149,7 +149,7 @@ async fn spend(arena: &Arc<Arena>, path: &str, proof: Value) -> Result<String, E
     contest(arena, arena.width, &ticket).await
 }
 
-/// The answer to a call that must succeed, or what of the installation's settings is in its way.
+/// Returns the answer to a call that must succeed, or the setting of the installation that prevents it.
 async fn ok(arena: &Arena, path: &str, by: By<'_>, body: &Value) -> Result<Value, Ended> {
     let full = format!("/api/v1/{path}");
     let answer = arena.insist(0, Method::POST, &full, by, Some(body)).await;

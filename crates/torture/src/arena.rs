@@ -1,4 +1,4 @@
-//! The nodes under attack, what was made on them, and how to call them.
+//! The nodes under attack, the objects created on them, and calls to them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,16 +16,16 @@ use crate::TortureArgs;
 use crate::random::{below, bytes};
 use crate::table::Ended;
 
-/// What the admin API calls the issuer of the installation's own accounts.
+/// The admin API's name for the issuer of the installation's own accounts.
 const OWN_ISSUER: &str = "self";
 
-/// How often a call that is put off is made again.
+/// How often a call that was not decided is repeated.
 const PATIENCE: usize = 200;
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long a letter may take.
+/// How often to look for a message before giving up.
 const LETTER_POLLS: usize = 100;
 
-/// What a node answered; 0 when the connection broke.
+/// A node's answer. The status is 0 if the connection broke.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -33,34 +33,34 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Nothing was decided: come back.
+    /// Whether the server decided nothing, so that the caller may repeat the call.
     pub(crate) fn is_put_off(&self) -> bool {
         matches!(self.status, 0 | 503)
     }
 }
 
-/// Who sends it.
+/// The credential with which a call is made.
 #[derive(Clone, Copy)]
 pub(crate) enum By<'a> {
     Nobody,
     Pin(&'a str),
     Token(&'a str),
-    /// A vault's session.
+    /// A session of a vault account.
     Member(&'a str),
 }
 
-/// Something that is removed at the end.
+/// An object that is removed at the end.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Made {
-    /// What the admin API deletes at this path.
+    /// The admin API deletes it at this path.
     Object(String),
-    /// The same, where it may never have come to be.
+    /// The same, for an object that may never have been created.
     Perhaps(String),
-    /// A wallet's user, whose account has this id.
+    /// The wallet user of the account with this id.
     Wallet(String),
 }
 
-/// Where letters can be read.
+/// Where messages can be read.
 enum Letters {
     File(PathBuf),
     /// The mailbox of development mode.
@@ -88,7 +88,7 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Fails unless every node answers and the admin API lets us in.
+    /// Fails unless every node answers and the admin API accepts the token.
     pub(crate) async fn open(arguments: &TortureArgs) -> Result<Self, String> {
         let admin = arguments.target.connect()?;
         admin.get("/admin/v1/status").await?;
@@ -129,7 +129,7 @@ impl Arena {
         Ok(arena)
     }
 
-    /// Nothing new is begun.
+    /// Starts no further trial.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -138,12 +138,12 @@ impl Arena {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Requests so far.
+    /// The number of requests so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// One more that did not go through [`Arena::call`].
+    /// Counts a request that did not go through [`Arena::call`].
     pub(crate) fn count(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
@@ -152,7 +152,7 @@ impl Arena {
         &self.nodes[nth % self.nodes.len()]
     }
 
-    /// One request to the node whose turn it is.
+    /// Sends one request to the next node.
     pub(crate) async fn call(
         &self,
         nth: usize,
@@ -177,7 +177,7 @@ impl Arena {
         Self::answer(request).await
     }
 
-    /// A button of a page.
+    /// Presses a button of a page.
     pub(crate) async fn press(&self, nth: usize, path: &str, decision: &str) -> Answer {
         self.count();
         let request = self.http.post(format!("{}{path}", self.node(nth)));
@@ -198,7 +198,7 @@ impl Arena {
         }
     }
 
-    /// The same again while it is put off.
+    /// Repeats the call while the server decides nothing.
     pub(crate) async fn insist(
         &self,
         nth: usize,
@@ -220,7 +220,7 @@ impl Arena {
         answer
     }
 
-    /// `count` requests that set off together, spread over the nodes.
+    /// Sends `count` requests at the same moment, spread over the nodes.
     pub(crate) async fn race<F>(
         self: &Arc<Self>,
         count: usize,
@@ -246,7 +246,7 @@ impl Arena {
         answers
     }
 
-    /// A fresh guarded key behind `pin`, removed at the end.
+    /// Creates a guarded key behind `pin`, which is removed at the end.
     pub(crate) async fn key(&self, pin: &str) -> Result<String, Ended> {
         let body = json!({ "pin": pin });
         let answer = self
@@ -261,18 +261,18 @@ impl Arena {
             (429, _) => Err(Ended::Skipped(
                 "photon.new_keys_per_network_hour is used up".to_owned(),
             )),
-            (status, _) => Err(Ended::Skipped(format!("no key can be made: {status}"))),
+            (status, _) => Err(Ended::Skipped(format!("no key can be created: {status}"))),
         }
     }
 
-    /// Guesses of a key that the operator's own view has counted.
+    /// The number of failed guesses at a key, as the admin API shows it.
     pub(crate) async fn counted(&self, key: &str) -> Result<u64, Ended> {
         let path = format!("/admin/v1/guarded-keys/{}", encode(key));
         let shown = self.admin.get(&path).await.map_err(Ended::Skipped)?;
         Ok(shown["failed_guesses"].as_u64().unwrap_or_default())
     }
 
-    /// A test tenant, removed at the end.
+    /// Creates a test tenant, which is removed at the end.
     pub(crate) async fn shop(&self) -> Result<Shop, Ended> {
         let name = format!("torture {}", hex::encode(bytes::<8>()));
         let made = |value: Value, field: &str| {
@@ -329,7 +329,7 @@ impl Arena {
         Ok(Shop { token, user })
     }
 
-    /// The newest letter to `to` beyond the first `known`, or why there is none.
+    /// The newest message to `to` after the first `known`, or the reason why there is none.
     pub(crate) async fn letter(&self, to: &str, known: usize) -> Result<Value, Ended> {
         for _ in 0..LETTER_POLLS {
             let mut letters = self.letters_to(to).await?;
@@ -340,15 +340,15 @@ impl Arena {
             }
             pause(PAUSE).await;
         }
-        Err(Ended::Skipped("a letter did not come".to_owned()))
+        Err(Ended::Skipped("a message did not arrive".to_owned()))
     }
 
-    /// All letters to `to`, oldest first.
+    /// All messages to `to`, oldest first.
     pub(crate) async fn letters_to(&self, to: &str) -> Result<Vec<Value>, Ended> {
         let all: Vec<Value> = match &self.letters {
             Letters::Nowhere => {
                 return Err(Ended::Skipped(
-                    "letters cannot be read: --mailbox".to_owned(),
+                    "messages cannot be read: use --mailbox".to_owned(),
                 ));
             }
             Letters::Server => {
@@ -371,17 +371,17 @@ impl Arena {
             .collect())
     }
 
-    /// Whether the admin API knows what is at a path.
+    /// Whether the admin API finds an object at a path.
     pub(crate) async fn operator_sees(&self, path: &str) -> bool {
         self.admin.get(path).await.is_ok()
     }
 
-    /// Remembers what is to be removed.
+    /// Remembers an object to remove at the end.
     pub(crate) async fn made(&self, thing: Made) {
         self.made.lock().await.push(thing);
     }
 
-    /// Removes everything that was made, the newest first; what could not be removed is told at the end.
+    /// Removes everything that was created, the newest first. Fails with a list of what could not be removed.
     pub(crate) async fn clean(&self) -> Result<(), String> {
         let mut left = Vec::new();
         for thing in self.made.lock().await.iter().rev() {
@@ -393,7 +393,7 @@ impl Arena {
             Ok(())
         } else {
             let left = left.join("; ");
-            Err(format!("what was made could not be removed: {left}"))
+            Err(format!("these test objects could not be removed: {left}"))
         }
     }
 
@@ -413,7 +413,7 @@ impl Arena {
     }
 }
 
-/// How many answers had which status.
+/// The number of answers for each status.
 pub(crate) fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -422,23 +422,23 @@ pub(crate) fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
     counts
 }
 
-/// Refuses answers that nobody may get.
+/// Fails if a server has given an answer that must not occur.
 pub(crate) fn only(answers: &[Answer], allowed: &[u16]) -> Result<BTreeMap<u16, usize>, Ended> {
     let counts = tally(answers);
     match counts.keys().find(|status| !allowed.contains(status)) {
         None => Ok(counts),
         Some(status) => Err(Ended::Broken(format!(
-            "an answer {status} among {counts:?}"
+            "unexpected status {status} in {counts:?}"
         ))),
     }
 }
 
-/// An address at a domain that no letter can reach.
+/// An address in a domain that receives no mail.
 pub(crate) fn address() -> String {
     format!("torture-{}@example.com", hex::encode(bytes::<8>()))
 }
 
-/// A PIN that nobody else has.
+/// A random PIN.
 pub(crate) fn pin() -> String {
     format!("{:09}", below(1_000_000_000))
 }

@@ -1,4 +1,4 @@
-//! Many hand in the same thing, which is good once, at the same moment.
+//! Many callers present the same single-use value at the same moment.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use serde_json::Value;
 use crate::arena::{Answer, Arena, By, only, tally};
 use crate::table::Ended;
 
-/// What is handed in, and how it is answered.
+/// The request with a single-use value, and its possible answers.
 #[derive(Clone)]
 pub(crate) struct Ticket {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) holder: Holder,
     pub(crate) content: Content,
-    /// The winner's status.
+    /// The status for the caller who succeeds.
     pub(crate) won: u16,
-    /// Those of all others, beside the ones that put them off.
+    /// The statuses for all others, apart from those that decide nothing.
     pub(crate) lost: &'static [u16],
 }
 
-/// Who hands it in.
+/// How a caller presents it.
 #[derive(Clone)]
 pub(crate) enum Holder {
     Nobody,
@@ -32,14 +32,14 @@ pub(crate) enum Holder {
 pub(crate) enum Content {
     Nothing,
     Json(Value),
-    /// The button of a page.
+    /// With the button of a page.
     Button(&'static str),
 }
 
-/// Answers that decide nothing: a connection that broke, a limit, no room.
+/// Statuses that decide nothing: a broken connection, a limit, a full queue.
 const UNHEARD: [u16; 3] = [0, 429, 503];
 
-/// `width` of them at once; what was counted.
+/// Sends `width` requests in parallel. Returns the count of the answers.
 pub(crate) async fn contest(
     arena: &Arc<Arena>,
     width: usize,
@@ -71,7 +71,7 @@ impl Ticket {
     }
 }
 
-/// Refuses more winners than one, and fewer where everybody was heard.
+/// Fails if more than one caller succeeded, or if none did although all were decided.
 pub(crate) fn one_winner(
     answers: &[Answer],
     won: impl Fn(&Answer) -> bool,
@@ -85,7 +85,7 @@ pub(crate) fn one_winner(
             Err(Ended::Skipped(format!("connections broke: {counts:?}")))
         }
         0 if counts.keys().all(|status| UNHEARD.contains(status)) => {
-            Err(Ended::Skipped(format!("nobody was heard: {counts:?}")))
+            Err(Ended::Skipped(format!("no call was decided: {counts:?}")))
         }
         _ => Err(Ended::Broken(format!("{winners} winners: {counts:?}"))),
     }

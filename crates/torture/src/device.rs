@@ -1,4 +1,4 @@
-//! Challenges for device keys: one signature, sent many times at once.
+//! Challenges for device keys: one signature, sent many times in parallel.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::arena::{Arena, By, Shop, only};
 use crate::contest::one_winner;
 use crate::table::{Ended, Round, Tried};
 
-/// A challenge of the server is good once, however many hand in the right signature.
+/// A challenge of the server works once, however many callers present the correct signature.
 pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let Shop { token, user } = arena.shop().await?;
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-        .map_err(|_| Ended::Skipped("no key pair".to_owned()))?;
+        .map_err(|_| Ended::Skipped("a key pair could not be created".to_owned()))?;
     let point = pair.public_key().as_ref();
     let id = hex::encode(digest(&SHA256, point));
     let keys = format!("/cis/v1/users/{user}/device-keys");
@@ -28,7 +28,7 @@ pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     let answer = arena.insist(0, Method::POST, &keys, by, Some(&form)).await;
     if answer.status != 201 {
         return Err(Ended::Skipped(format!(
-            "the device key was not taken: {}",
+            "the device key was not registered: {}",
             answer.status
         )));
     }
@@ -56,7 +56,7 @@ pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     let again = arena.insist(0, Method::POST, &path, by, Some(&proof)).await;
     if again.body["result"] != json!(false) {
         return Err(Ended::Broken(
-            "a spent challenge was taken again".to_owned(),
+            "a used challenge was accepted again".to_owned(),
         ));
     }
     Ok(Round {

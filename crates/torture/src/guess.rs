@@ -1,4 +1,5 @@
-//! Guessing the PIN of a guarded key: many at once, by those who know it, and by those who hang up.
+//! Guesses at the PIN of a guarded key: wrong ones in parallel, correct ones in parallel, and ones whose sender
+//! hangs up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +14,16 @@ use crate::arena::{Answer, Arena, By, only, pause, pin};
 use crate::random::below;
 use crate::table::{Ended, Round, Tried};
 
-/// Right PINs that a subject's queue holds, and so must all be opened.
+/// How many correct PINs to send in parallel. They fit into the queue of a subject, so all must succeed.
 const HONEST: usize = 64;
-/// Guesses whose sender hangs up.
+/// The number of guesses whose sender hangs up.
 const DROPS: usize = 4;
-/// By when a guess is judged, or a try that nobody settled counts.
+/// The time within which a guess is judged, or an unsettled reservation counts as a failure.
 const SETTLED: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(250);
 
-/// Wrong PINs from everywhere at once: exactly as many are judged as are allowed, and then the right one is refused too.
+/// Sends wrong PINs in parallel. Exactly as many as allowed must be judged, and then the correct PIN must be refused
+/// too.
 pub(crate) async fn brute_force(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let right = pin();
@@ -47,7 +49,7 @@ pub(crate) async fn brute_force(arena: &Arc<Arena>) -> Tried {
         let answer = insist(arena, nth, &key, &right).await;
         if answer.status != 429 {
             return Err(Ended::Broken(format!(
-                "the right PIN got {} from an exhausted key",
+                "the correct PIN got {} although the budget is exhausted",
                 answer.status
             )));
         }
@@ -58,7 +60,7 @@ pub(crate) async fn brute_force(arena: &Arc<Arena>) -> Tried {
     })
 }
 
-/// Guesses on until the key is exhausted; how many of those were judged.
+/// Sends further wrong PINs until the budget is exhausted. Returns how many of them were judged.
 async fn finish(arena: &Arena, key: &str) -> Result<usize, Ended> {
     for judged in 0..=arena.max_failures {
         let answer = insist(arena, judged, key, &pin()).await;
@@ -71,7 +73,7 @@ async fn finish(arena: &Arena, key: &str) -> Result<usize, Ended> {
     Ok(arena.max_failures + 1)
 }
 
-/// Owners at many devices: each is let in, none of them costs a try.
+/// Sends correct PINs in parallel. Each must succeed, and none may cost a try.
 pub(crate) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let right = pin();
@@ -87,7 +89,7 @@ pub(crate) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
         let answer = insist(arena, nth, &key, &pin()).await;
         if answer.status != 404 {
             return Err(Ended::Broken(format!(
-                "after right PINs alone, wrong try {nth} got {}",
+                "after correct PINs only, wrong try {nth} got {}",
                 answer.status
             )));
         }
@@ -95,7 +97,7 @@ pub(crate) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
     let answer = insist(arena, 0, &key, &right).await;
     if answer.status != 200 {
         return Err(Ended::Broken(format!(
-            "the last try was not left: {}",
+            "the last try was refused: {}",
             answer.status
         )));
     }
@@ -105,7 +107,8 @@ pub(crate) async fn honest_burst(arena: &Arc<Arena>) -> Tried {
     })
 }
 
-/// Wrong PINs whose sender hangs up: before the verdict, to have it for nothing, and at any moment.
+/// Sends wrong PINs and closes the connection before the answer or at another moment. Every guess that the server
+/// has received must be counted.
 pub(crate) async fn dropped(arena: &Arc<Arena>) -> Tried {
     let began = arena.sent();
     let key = arena.key(&pin()).await?;
@@ -126,14 +129,14 @@ pub(crate) async fn dropped(arena: &Arc<Arena>) -> Tried {
     }
     if counted < wanted {
         return Err(Ended::Broken(format!(
-            "{DROPS} guesses were read and dropped, and {counted} counted"
+            "{DROPS} guesses were received and their connections closed, but {counted} were counted"
         )));
     }
     let judged = finish(arena, &key).await?;
     let counted = usize::try_from(counted).unwrap_or(usize::MAX);
     if counted + judged > arena.max_failures {
         return Err(Ended::Broken(format!(
-            "{counted} dropped guesses counted, and {judged} more were judged"
+            "{counted} guesses with closed connections were counted, and {judged} more were judged"
         )));
     }
     Ok(Round {
@@ -142,12 +145,12 @@ pub(crate) async fn dropped(arena: &Arc<Arena>) -> Tried {
     })
 }
 
-/// Sends a wrong PIN whole, waits, and hangs up without reading.
+/// Sends a complete wrong PIN, waits, and closes the connection without reading the answer.
 async fn drop_after(arena: &Arena, nth: usize, key: &str, after: Duration) -> Result<(), Ended> {
     let node = arena.node(nth);
     let Some(host) = node.strip_prefix("http://") else {
         return Err(Ended::Skipped(
-            "connections are dropped by hand over http:// only".to_owned(),
+            "this trial works over http:// only".to_owned(),
         ));
     };
     let lost = |error: std::io::Error| Ended::Skipped(format!("{node}: {error}"));

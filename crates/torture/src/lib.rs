@@ -1,7 +1,7 @@
-//! `keyward torture`: an operator's own proof that the limits of a running installation hold.
+//! `keyward torture`: an operator's test that the limits of a running installation hold.
 //!
-//! It is an attacker with an account: a client of the public API on every node, and of the admin API only to make what
-//! it attacks and to remove it again. Nothing here knows how a limit is kept.
+//! It acts as an attacker with an account: it calls the public API on every node. It calls the admin API only to
+//! create what it attacks and to remove it again. Nothing here depends on how a limit is implemented.
 
 mod account;
 mod arena;
@@ -37,24 +37,24 @@ pub struct TortureArgs {
         required = true
     )]
     against: Vec<String>,
-    /// Begin no new round after so many minutes. One round is always made.
+    /// Start no new round after this many minutes. There is always one round.
     #[arg(long, value_name = "N", default_value_t = 1)]
     minutes: u64,
-    /// Requests that set off at the same moment in a race.
+    /// How many requests to send at the same moment in a race.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=1000))]
     width: u16,
-    /// The installation's `photon.max_failures`: more wrong guesses must never be judged.
+    /// The installation's `photon.max_failures`: the number of wrong guesses that may be judged.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(4..=1000))]
     max_failures: u16,
-    /// Where letters can be read: the `mail.path` of an installation whose `mail.kind` is `file`. A server in
-    /// development mode needs none. Without letters, what they are needed for is not tried.
+    /// File from which to read messages: the `mail.path` of an installation whose `mail.kind` is `file`. A server in
+    /// development mode needs no file. Trials that need messages are skipped if none can be read.
     #[arg(long, value_name = "F")]
     mailbox: Option<std::path::PathBuf>,
     #[command(flatten)]
     target: Target,
 }
 
-/// Runs every trial, shows what it found, and says with the exit status whether all held.
+/// Runs every trial and prints the findings. The exit status says whether all limits held.
 pub async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
     let arena = Arc::new(Arena::open(&arguments).await?);
     let until = now() + Duration::from_secs(arguments.minutes.saturating_mul(60));
@@ -87,7 +87,7 @@ pub async fn run(arguments: TortureArgs) -> Result<ExitCode, String> {
     })
 }
 
-/// One of everything.
+/// Runs every trial once.
 async fn rounds(arena: &Arc<Arena>) -> Vec<Finding> {
     let mut findings = vec![
         trial(arena, "brute-force race", guess::brute_force(arena)).await,
@@ -123,7 +123,8 @@ async fn rounds(arena: &Arc<Arena>) -> Vec<Finding> {
     findings
 }
 
-/// A trial begins unless the operator wishes an end; it is never given up halfway, so nothing is forgotten that it made.
+/// Runs a trial, unless the operator has stopped the program. A trial is never interrupted, so that everything that
+/// it creates is removed.
 async fn trial(arena: &Arena, name: &'static str, round: impl Future<Output = Tried>) -> Finding {
     if arena.is_stopped() {
         return table::tried(name, Err(Ended::Skipped("stopped".to_owned())));

@@ -1,5 +1,5 @@
-//! The time lock of a PIN reset, attacked by somebody who has the owner's mailbox but not the PIN: every ordering of
-//! starting, proving, stopping and changing the PIN, one after another and all at once.
+//! Attacks the recovery lock as somebody who has the owner's mailbox but not the PIN: every ordering of
+//! starting, proving and stopping a reset and changing the PIN, one after another and in parallel.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ enum Act {
 
 const ACTS: [Act; 4] = [Act::Start, Act::Verify, Act::Cancel, Act::Change];
 
-/// What the wire's description says about a reset, and nothing more.
+/// A model of a reset, made from the description of the API only.
 #[derive(Default)]
 struct Model {
     code: Option<String>,
@@ -29,7 +29,7 @@ struct Model {
     opens: Option<String>,
 }
 
-/// All 24 orderings, each on a key of its own, every answer compared with the model's.
+/// Tries all 24 orderings, each with a new key, and compares every answer with the model.
 pub(crate) async fn orderings(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let mut done = 0;
@@ -46,7 +46,7 @@ pub(crate) async fn orderings(arena: &Arc<Arena>) -> Tried {
     }
     Ok(Round {
         requests: arena.sent() - before,
-        seen: format!("{done} of 24 orderings, the PIN stayed its owner's"),
+        seen: format!("{done} of 24 orderings; the owner's PIN stayed"),
     })
 }
 
@@ -84,11 +84,13 @@ async fn act_once(
             if code.is_none() {
                 return wanted(answer.status, 404, "a proof without a code");
             }
-            wanted(answer.status, 423, "a right code")?;
+            wanted(answer.status, 423, "a correct code")?;
             let opens = answer.body["delay"].as_str().unwrap_or_default().to_owned();
             match &model.opens {
                 Some(known) if *known != opens => {
-                    return Err(Ended::Broken(format!("the lock moved: {known}, {opens}")));
+                    return Err(Ended::Broken(format!(
+                        "the opening time of the lock changed: {known}, {opens}"
+                    )));
                 }
                 Some(_) => {}
                 None => {
@@ -122,7 +124,7 @@ async fn act_once(
     Ok(())
 }
 
-/// Everything at the same moment: whatever won, the thief's PIN opens nothing.
+/// Does everything at the same moment. Whatever happens first, the thief's PIN must open nothing.
 pub(crate) async fn storm(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let mut owned = Owned::verified(arena).await?;
@@ -175,7 +177,9 @@ pub(crate) async fn storm(arena: &Arc<Arena>) -> Tried {
     only(&answers, &[0, 200, 404, 423, 429, 503])?;
     let proved = answers.iter().filter(|answer| answer.status == 423).count();
     if proved > 1 {
-        return Err(Ended::Broken(format!("one code was taken {proved} times")));
+        return Err(Ended::Broken(format!(
+            "one code was accepted {proved} times"
+        )));
     }
     for (nth, answer) in answers.iter().enumerate() {
         if ACTS[nth % 4] == Act::Verify && answer.status == 200 {
@@ -187,11 +191,11 @@ pub(crate) async fn storm(arena: &Arc<Arena>) -> Tried {
     }
     Ok(Round {
         requests: arena.sent() - before,
-        seen: format!("{} at once, the lock did not open", answers.len()),
+        seen: format!("{} calls in parallel; the lock did not open", answers.len()),
     })
 }
 
-/// The owner's PIN opens the key, the thief's does not.
+/// Checks that the owner's PIN opens the key and the thief's does not.
 async fn owner_keeps_it(arena: &Arena, key: &str, pin: &str) -> Result<(), Ended> {
     let thief = insist(arena, 0, key, THIEF).await.status;
     wanted(thief, 404, "the thief's PIN")?;

@@ -1,4 +1,4 @@
-//! The letters to one address, read in their order.
+//! The messages to one address, read in their order.
 
 use serde_json::Value;
 
@@ -7,25 +7,25 @@ use crate::table::Ended;
 
 pub(crate) struct Mail {
     pub(crate) address: String,
-    /// Letters that were read.
+    /// The number of messages that were read.
     known: usize,
 }
 
 impl Mail {
-    /// A fresh address, if letters can be read at all: asked before anything is made.
+    /// A new address. Fails if messages cannot be read, before anything is created.
     pub(crate) async fn fresh(arena: &Arena) -> Result<Self, Ended> {
         let address = address();
         arena.letters_to(&address).await?;
         Ok(Self { address, known: 0 })
     }
 
-    /// All that came so far counts as read.
+    /// Marks all messages so far as read.
     pub(crate) async fn skip(&mut self, arena: &Arena) -> Result<(), Ended> {
         self.known = arena.letters_to(&self.address).await?.len();
         Ok(())
     }
 
-    /// The code of the next letter that has one.
+    /// The code in the next message that contains one.
     pub(crate) async fn code(&mut self, arena: &Arena) -> Result<String, Ended> {
         let code = self.next(arena, "oneTimeToken").await?;
         Ok(code.as_str().unwrap_or_default().to_owned())
@@ -37,11 +37,13 @@ impl Mail {
         let link = link.as_str().unwrap_or_default();
         match link.find(start) {
             Some(at) => Ok(link[at..].to_owned()),
-            None => Err(Ended::Skipped(format!("a link without {start}: {link}"))),
+            None => Err(Ended::Skipped(format!(
+                "a link that does not begin with {start}: {link}"
+            ))),
         }
     }
 
-    /// A field of the first letter beyond those read that has it.
+    /// The value of a field in the first unread message that has it.
     async fn next(&mut self, arena: &Arena, field: &str) -> Result<Value, Ended> {
         loop {
             arena.letter(&self.address, self.known).await?;

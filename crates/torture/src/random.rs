@@ -1,4 +1,4 @@
-//! Values that must be new in each run: names, addresses, PINs.
+//! Random values, new in each run: names, addresses, PINs.
 
 /// `N` random bytes.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
@@ -7,7 +7,7 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     out
 }
 
-/// A number below `bound`. The bias of the remainder is at most `bound` in 2^64.
+/// A random number below `bound`. The bias of the remainder is at most `bound` in 2^64.
 pub(crate) fn below(bound: u64) -> u64 {
     u64::from_be_bytes(bytes()) % bound
 }

@@ -1,4 +1,4 @@
-//! What comes by letter and is good once: codes and links, raced.
+//! Races for single-use values from messages: codes and links.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::contest::{Content, Holder, Ticket, contest};
 use crate::mail::Mail;
 use crate::table::{Ended, Round, Tried};
 
-/// What is raced.
+/// The single-use values of this module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     VerifyCode,
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-/// A key with an address that letters go to.
+/// A key with an address for messages.
 pub(crate) struct Owned {
     pub(crate) key: String,
     pub(crate) pin: String,
@@ -39,7 +39,7 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
-    /// A fresh key; its address is not verified yet, and the code for it is on its way.
+    /// Creates a key and adds an address. The address is not verified yet; the code for it has been requested.
     pub(crate) async fn new(arena: &Arena) -> Result<Self, Ended> {
         let mail = Mail::fresh(arena).await?;
         let pin = pin();
@@ -68,7 +68,7 @@ impl Owned {
         format!("/v2/key/{}/user/{}", self.key, encode(&self.mail.address))
     }
 
-    /// Starts a reset; the code that came.
+    /// Starts a reset and returns the code from the message.
     pub(crate) async fn start(&mut self, arena: &Arena) -> Result<String, Ended> {
         self.mail.skip(arena).await?;
         let path = format!("{}/reset", self.path());
@@ -83,7 +83,7 @@ impl Owned {
     }
 }
 
-/// Everybody hands in the same thing at once; one of them gets what it is for.
+/// Many callers present the same value in parallel; exactly one must succeed.
 pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     let before = arena.sent();
     let (method, path, content, won) = match kind {
@@ -124,15 +124,15 @@ pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     })
 }
 
-/// The proof of a reset. Its PIN must never open anything before the lock does.
+/// The call that proves a reset. Its PIN must never open anything before the lock opens.
 pub(crate) fn reset(code: &str) -> Value {
     json!({ "code": code, "op": "reset-pin", "newPin": THIEF })
 }
 
-/// The PIN that whoever attacks a lock wants to set.
+/// The PIN that the attacker of a lock wants to set.
 pub(crate) const THIEF: &str = "3141592653";
 
-/// What must work so that there is something to attack. A limit in force is no finding.
+/// Checks the answer to a call that prepares an attack. If a limit prevents it, the trial is skipped.
 pub(crate) fn expect(answer: &Answer, status: u16, what: &str) -> Result<(), Ended> {
     if answer.status == status {
         return Ok(());

@@ -1,15 +1,15 @@
-//! What the trials found, for people and for programs.
+//! Prints the findings of the trials, for people and as JSON.
 
 use serde_json::json;
 use terminal::print;
 
-/// What became of a trial.
+/// The result of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Held,
-    /// What was seen that must never be.
+    /// A limit did not hold; the text says what was seen.
     Broken(String),
-    /// Why it was not tried.
+    /// It was not tried; the text says why.
     Skipped(String),
 }
 
@@ -19,24 +19,24 @@ impl Verdict {
     }
 }
 
-/// All rounds of one trial.
+/// The result of all rounds of one trial.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     pub(crate) trial: &'static str,
     pub(crate) rounds: u64,
     pub(crate) requests: u64,
-    /// What was counted, in the round that is told.
+    /// What was counted, in the round that is reported.
     pub(crate) seen: String,
     pub(crate) verdict: Verdict,
 }
 
-/// One round: how many requests, and what was counted.
+/// The result of one round: the number of requests, and what was counted.
 pub(crate) struct Round {
     pub(crate) requests: u64,
     pub(crate) seen: String,
 }
 
-/// Why a round has no good end.
+/// Why a round did not succeed.
 pub(crate) enum Ended {
     /// A limit did not hold.
     Broken(String),
@@ -61,7 +61,8 @@ pub(crate) fn tried(trial: &'static str, round: Tried) -> Finding {
     }
 }
 
-/// Adds a round to what was found before. What is broken stays broken; what once held is not undone by a skip.
+/// Merges the result of a round into the findings. A broken limit stays broken, and a skipped round does not replace
+/// one that held.
 pub(crate) fn merge(findings: &mut Vec<Finding>, next: Finding) {
     let Some(known) = findings.iter_mut().find(|known| known.trial == next.trial) else {
         findings.push(next);

@@ -1,5 +1,5 @@
-//! Accounts with a vault: the link that confirms one, the proof of its password, the pass to its page, and the link
-//! that approves a reading, raced.
+//! Races for the single-use values of vault accounts: the link that confirms an account, the proof of its password,
+//! the web pass to its page, and the link that approves a read.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::random::bytes;
 use crate::spend::expect;
 use crate::table::{Ended, Round, Tried};
 
-/// What is raced.
+/// The single-use values of this module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Confirmation,
@@ -44,18 +44,18 @@ impl Kind {
 }
 
 const USER: &str = "/api/v1/user";
-/// Calls without a session are counted by network: a round must not use them all up.
+/// Calls without a session count for the network, so one round must not use all of them.
 const MOST: usize = 50;
 
-/// Somebody with an account, or who applied for one.
+/// A person who has an account or has applied for one.
 struct Member {
     mail: Mail,
-    /// What stands for the password (x of SRP-6a).
+    /// The secret derived from the password (x of SRP-6a).
     password: [u8; 64],
 }
 
 impl Member {
-    /// Applies for an account. The link that confirms it is on its way.
+    /// Applies for an account. The message with the confirmation link has been requested.
     async fn apply(arena: &Arena) -> Result<Self, Ended> {
         let member = Self {
             mail: Mail::fresh(arena).await?,
@@ -90,7 +90,7 @@ impl Member {
         format!("/admin/v1/vault-accounts/{}", encode(&self.mail.address))
     }
 
-    /// Without confirmation the account exists at once.
+    /// Creates an account on an installation without confirmation.
     async fn exists(&self, arena: &Arena) -> bool {
         arena.operator_sees(&self.seen_by_operator()).await
     }
@@ -105,7 +105,7 @@ impl Member {
         Ok(member)
     }
 
-    /// The answer to a fresh challenge.
+    /// Requests a challenge and computes the answer.
     async fn proof(&self, arena: &Arena) -> Result<Value, Ended> {
         let body = json!({ "email": self.mail.address });
         let path = format!("{USER}/challenge");
@@ -126,7 +126,7 @@ impl Member {
         Ok(json!({ "srp6a": { "A": public, "M1": proof, "ref": challenge["ref"] } }))
     }
 
-    /// A session.
+    /// Logs in and returns the session's token.
     async fn sign_in(&self, arena: &Arena) -> Result<String, Ended> {
         let (proof, path) = (self.proof(arena).await?, format!("{USER}/login"));
         let answer = arena
@@ -137,7 +137,7 @@ impl Member {
     }
 }
 
-/// Everybody hands in the same thing at once; one of them gets what it is for.
+/// Many callers present the same value in parallel; exactly one must succeed.
 pub(crate) async fn race(arena: &Arc<Arena>, kind: Kind) -> Tried {
     let before = arena.sent();
     let ticket = match kind {
@@ -186,7 +186,7 @@ async fn page_pass(arena: &Arena) -> Result<Ticket, Ended> {
     })
 }
 
-/// A slot whose owner is asked, and somebody who reads it.
+/// Creates a slot that needs approval, and asks to read it.
 async fn approval(arena: &Arena) -> Result<Ticket, Ended> {
     let mut member = Member::join(arena).await?;
     let session = member.sign_in(arena).await?;
@@ -237,7 +237,7 @@ fn text(answer: &Answer, pointer: &str) -> Result<String, Ended> {
         .ok_or_else(|| Ended::Skipped(format!("no {pointer} in the answer")))
 }
 
-/// Numbers of 8192 bits take a while: not where requests are sent from.
+/// Computes on a blocking thread, because numbers of 8192 bits take long.
 async fn work<T: Send + 'static>(
     password: [u8; 64],
     job: impl FnOnce(&ClientHandshake) -> Option<T> + Send + 'static,
@@ -246,5 +246,5 @@ async fn work<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(move || job(&client)).await;
     done.ok()
         .flatten()
-        .ok_or_else(|| Ended::Skipped("a handshake that no client could go on with".to_owned()))
+        .ok_or_else(|| Ended::Skipped("a challenge with which no client could continue".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Challenges for wallets' devices, raced. The identity provider is the installation itself: its own accounts.
+//! Races for challenges of wallet devices. The installation itself is the identity provider, with its own accounts.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::contest::{Content, Holder, Ticket, contest};
 use crate::spend::expect;
 use crate::table::{Ended, Round, Tried};
 
-/// A challenge binds one device, however many hand in the right signature.
+/// A challenge registers one device, however many callers present the correct signature.
 pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     let before = arena.sent();
     let (_, id, session) = Person::logged_in(arena).await?;
@@ -31,7 +31,7 @@ pub(crate) async fn challenge(arena: &Arc<Arena>) -> Tried {
     }
     arena.made(Made::Wallet(id)).await;
     expect(&answer, 201, "registering a wallet's user")?;
-    let unusable = |_| Ended::Skipped("no key pair, or no signature".to_owned());
+    let unusable = |_| Ended::Skipped("a key pair or a signature could not be created".to_owned());
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(unusable)?;
     let device = hex::encode(pair.public_key().as_ref());
     let path = format!("/auth/devices/challenge/{device}");

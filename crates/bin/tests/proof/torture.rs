@@ -80,7 +80,7 @@ fn ways_that_are_off_are_not_tried() {
 #[test]
 fn without_letters_nothing_is_tried_that_needs_one() {
     let house = House::new().flags(&[]);
-    let unread = "letters cannot be read";
+    let unread = "messages cannot be read";
     let expected = [
         ("single use: address code", unread),
         ("single use: reset code", unread),
