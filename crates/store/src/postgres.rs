@@ -1,10 +1,11 @@
 //! PostgreSQL: one primary, any number of servers.
 //!
-//! 1. Take a connection from the pool; a new one goes to whichever host commits writes (`primacy`).
+//! 1. Take a connection from the pool; a new connection goes to the host that commits writes (`primacy`).
 //! 2. Run the closure on a blocking thread (`run`); its statements go over that connection (`rows`).
-//! 3. Send what is left of it with its commit mark and `COMMIT` (`mark`).
-//! 4. A conflict, or a connection lost before that: run it again after a short random wait.
-//! 5. A connection lost after that: ask for the mark before anything else.
+//! 3. Send its last statements together with its commit mark and `COMMIT` (`mark`).
+//! 4. After a conflict, or if the connection was lost before `COMMIT` was sent: run it again after a short random
+//!    wait.
+//! 5. If the connection was lost after that: read the mark before anything else.
 
 mod connect;
 mod deadline;
@@ -44,41 +45,41 @@ use primacy::{PROOF, Primacy};
 use rows::{Access, Locks};
 use run::{Ended, Work, begin_read, begin_write};
 
-/// For how long a readiness write speaks for the next.
+/// For how long the result of one readiness write is used again.
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(3);
-/// How long a primary may take to prove that it still is one.
+/// Time within which a primary must prove that it still is one.
 const PROVED_WITHIN: Duration = Duration::from_secs(2);
-/// What is left for finding out about a lost commit, however late it got lost.
+/// Time reserved for finding out about a lost commit, however late the connection was lost.
 const FATE_WITHIN: Duration = Duration::from_secs(2);
 
-/// How statements get to the server.
+/// How statements are sent to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statements {
-    /// Whole, each time: nothing is left in a session, so any pooler may be between.
+    /// As full text each time. Nothing remains in a session, so any pooler can be used.
     Unnamed,
-    /// By names that the session knows: two fifths less work for the server. Only for direct
-    /// connections and for poolers that keep track of prepared statements: with others, a name may
-    /// mean another program's statement.
+    /// By names that are prepared in the session, which saves two fifths of the server's work. Only for direct
+    /// connections and for poolers that track prepared statements; with other poolers, a name may refer to another
+    /// program's statement.
     Prepared,
 }
 
-/// How to use a PostgreSQL server.
+/// Options for the use of a PostgreSQL server.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
     pub migrations: Migrations,
-    /// Connections.
+    /// Maximum number of connections.
     pub pool_size: usize,
-    /// Calls that may wait for a connection before more are told `Busy`.
+    /// How many calls may wait for a connection; more get `Busy`.
     pub queue: usize,
-    /// How long a call may take with all its attempts.
+    /// Time limit for a call with all its attempts.
     pub deadline: Duration,
-    /// How long the server may take for one statement, waiting for locks included.
+    /// Time limit for one statement in the server, including waiting for locks.
     pub statement_timeout: Duration,
-    /// How long one host may take to accept a connection.
+    /// Time limit for one host to accept a connection.
     pub connect_timeout: Duration,
     pub statements: Statements,
-    /// Certificate authorities to believe instead of the system's.
+    /// Certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -103,18 +104,18 @@ pub struct PostgresStore {
     options: PostgresOptions,
     queue: Semaphore,
     slots: Arc<Slots>,
-    /// Set once the schema was found, or made, to be what this release needs.
+    /// Set once the schema is known to be the one that this release needs.
     schema: OnceCell<()>,
     ready: Mutex<Option<Stopwatch>>,
     gather: Gather,
     primacy: Arc<Primacy>,
-    /// Held by the one that lets the primary prove itself, for all who wait.
+    /// Held by the caller that makes the primary prove itself, for all callers that wait.
     proving: Mutex<()>,
 }
 
 impl PostgresStore {
-    /// Does not connect yet: a server starts while its database is away. The schema is seen to at the
-    /// first connection, or by [`Backend::ensure_schema`].
+    /// Does not connect yet, because a server can start while its database is unreachable. The schema is checked
+    /// at the first connection, or by [`Backend::ensure_schema`].
     pub fn connect(url: &str, options: PostgresOptions) -> Result<Self, Error> {
         let primacy = Arc::default();
         Ok(Self {
@@ -159,7 +160,7 @@ impl PostgresStore {
         }
     }
 
-    /// Runs the closure once and sees to the connection and the slot afterwards.
+    /// Runs the closure once, and returns the connection and the slot afterwards.
     async fn attempt(
         &self,
         line: Line,
@@ -169,7 +170,7 @@ impl PostgresStore {
         deadline: &Deadline,
     ) -> Result<Attempt, Error> {
         let start = Stopwatch::start();
-        // A closure may find that there is nothing to write, so this is for writes too.
+        // Needed for writes too, because a closure may find that there is nothing to write.
         if let Err(fault) = self.assure(&line, deadline).await {
             self.discard_if_lost(line, &fault);
             return Ok(Attempt::Failed(fault, job, locks));
@@ -207,9 +208,9 @@ impl PostgresStore {
                 ..
             },
             ended,
-        ) = work
-            .await
-            .map_err(|error| Failure::because("a transaction died", error).bug())?;
+        ) = work.await.map_err(|error| {
+            Failure::because("a transaction's thread ended without a result", error).bug()
+        })?;
         let fault = match ended {
             Ended::Committed => {
                 self.slots.give_back(slot);
@@ -245,7 +246,7 @@ impl PostgresStore {
         Ok(Attempt::Failed(fault, job, locks))
     }
 
-    /// What became of the transaction that holds `slot`; `None` if nobody can say in time.
+    /// Whether the transaction that holds `slot` was committed; `None` if this cannot be found out in time.
     async fn fate(&self, slot: &mut Slot, deadline: &Deadline) -> Option<Fate> {
         let deadline = Deadline::within(deadline.left().max(FATE_WITHIN));
         let turn = slot.turn();
@@ -263,7 +264,7 @@ impl PostgresStore {
             let error = fault.into_error();
             tracing::warn!(
                 error = domain::error::chain(&error),
-                "a commit is still in doubt"
+                "it is not known yet whether a transaction was committed"
             );
             if !deadline.pause(attempts).await {
                 break;
@@ -286,7 +287,7 @@ impl PostgresStore {
         })
     }
 
-    /// Sees to it that what is read now is the primary's.
+    /// Makes sure that a read at this moment comes from the primary.
     async fn assure(&self, line: &Line, deadline: &Deadline) -> Result<(), Fault> {
         if self.primacy.is_fresh() || self.options.migrations == Migrations::Leave {
             return Ok(());
@@ -304,7 +305,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// A connection to the server that is known to be the primary.
+    /// Returns a connection to the server that is known to be the primary.
     async fn connection(&self, deadline: &Deadline) -> Result<Object, Fault> {
         loop {
             let found = self.pooled(deadline).await?;
@@ -327,17 +328,18 @@ impl PostgresStore {
             .await
             .map_err(|error| match error {
                 PoolError::Backend(error) => match fault::of_error(error) {
-                    // A wrong password today may be a right one when the operator has seen to it.
+                    // A wrong password may become correct when the operator corrects it, so this is not a bug.
                     Fault::Final(Error::Bug(source)) => Fault::Final(Error::Unavailable(source)),
                     fault => fault,
                 },
                 error => Fault::Final(
-                    Failure::because("no connection to PostgreSQL in time", error).unavailable(),
+                    Failure::because("could not connect to PostgreSQL in time", error)
+                        .unavailable(),
                 ),
             })
     }
 
-    /// Closes a connection that failed, and those that idle: they lead to the same server.
+    /// Closes a connection that failed, and the idle ones, because they lead to the same server.
     fn discard(&self, line: Line) {
         self.primacy.doubt();
         drop(Object::take(line.client));
@@ -350,7 +352,7 @@ impl PostgresStore {
         }
     }
 
-    /// Sends one step outside any transaction.
+    /// Runs one statement outside any transaction.
     async fn ask(&self, step: Step, deadline: &Deadline) -> Result<pipeline::Reply, Fault> {
         let line = self.checkout(deadline).await?;
         if matches!(step, Step::Read(..))
@@ -371,7 +373,7 @@ impl PostgresStore {
 }
 
 impl PostgresStore {
-    /// Asks for the rows of all who wait, again and again while there is time.
+    /// Queries the rows for all callers that wait, and repeats this while there is time.
     async fn answer(&self, lead: Lead, deadline: &Deadline) -> Result<Option<Row>, Error> {
         let mut attempts = 0;
         loop {
@@ -408,11 +410,11 @@ impl Store for PostgresStore {
             Turn::Lead(lead) => return self.answer(lead, &deadline).await,
             Turn::Wait(answer) => answer,
         };
-        // A leader answers or hands over within its own deadline.
+        // A leader answers, or another one takes over, within its own deadline.
         match answer.await {
             Ok(Told::Answer(answer)) => answer,
             Ok(Told::Lead(leadership)) => self.answer(leadership.of(kind, id), &deadline).await,
-            Err(_) => Err(Failure::new("a question to PostgreSQL died").bug()),
+            Err(_) => Err(Failure::new("a query to PostgreSQL ended without a result").bug()),
         }
     }
 
@@ -486,7 +488,7 @@ impl Backend for PostgresStore {
     }
 }
 
-/// How one run ended, all told.
+/// How one run ended, including the commit.
 enum Attempt {
     Done(Result<(), Error>),
     Failed(Fault, Job, Locks),

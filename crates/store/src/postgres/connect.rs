@@ -1,4 +1,4 @@
-//! From a URL to a pool: which hosts, how protected, how soon given up.
+//! Creates a connection pool from a URL: which hosts, with which TLS, and with which time limits.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ use crate::schema::Migrations;
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// A pool that connects when it is first asked.
+/// Creates a pool that connects when it is first used.
 pub(super) fn pool(
     url: &str,
     options: &PostgresOptions,
@@ -29,7 +29,7 @@ pub(super) fn pool(
 ) -> Result<Pool, Error> {
     let (url, ssl_mode) = take_setting(url, "sslmode");
     let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-        Failure::because("the PostgreSQL URL cannot be understood", error).unavailable()
+        Failure::because("the PostgreSQL URL is not valid", error).unavailable()
     })?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(Failure::new("the PostgreSQL URL names no host").unavailable());
@@ -40,7 +40,7 @@ pub(super) fn pool(
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);
     }
-    // Only the primary takes writes, and only it tells the present state.
+    // Only the primary accepts writes, and only the primary has the current state.
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     config
         .keepalives(true)
@@ -52,7 +52,7 @@ pub(super) fn pool(
     let dialer = Dialer {
         tls,
         timeout: options.connect_timeout,
-        // Only to look, without writing anything.
+        // For reading only, without writing anything.
         primacy: (options.migrations != Migrations::Leave).then_some(primacy),
         last: AtomicUsize::new(0),
     };
@@ -61,11 +61,11 @@ pub(super) fn pool(
         .max_size(options.pool_size.max(1))
         .runtime(Runtime::Tokio1)
         .build()
-        .map_err(|error| Failure::because("no pool of connections", error).bug())
+        .map_err(|error| Failure::because("the connection pool could not be created", error).bug())
 }
 
-/// `disable`, `prefer` (any certificate), `require`, `verify-ca` and `verify-full` (a certificate
-/// for the host's name). Without one: `prefer` on this machine, `verify-full` to any other.
+/// Accepts `disable`, `prefer` (any certificate), `require`, `verify-ca` and `verify-full` (a certificate for the
+/// host's name). The default is `prefer` for a server on this machine and `verify-full` for any other.
 fn protection(
     asked: Option<&str>,
     config: &Config,
@@ -103,7 +103,7 @@ fn is_here(host: &Host) -> bool {
     }
 }
 
-/// Takes `name=value` out of a URL's query or a list of settings: the driver knows fewer values of
+/// Removes `name=value` from a URL's query or a list of settings, because the driver knows fewer values of
 /// `sslmode` than PostgreSQL's own clients.
 fn take_setting(url: &str, name: &str) -> (String, Option<String>) {
     let start = ['?', '&', ' ']
@@ -124,8 +124,8 @@ fn take_setting(url: &str, name: &str) -> (String, Option<String>) {
     )
 }
 
-/// Tries each host by itself and for a bounded time, so that one that takes connections and then
-/// says nothing does not hide the next. Begins with the one that was last found to be the primary.
+/// Tries each host separately and for a limited time, so that a host that accepts connections but does not answer
+/// does not hide the next one. Starts with the host that was last found to be the primary.
 struct Dialer {
     tls: Option<MakeRustlsConnect>,
     timeout: Duration,
@@ -178,7 +178,7 @@ impl Dialer {
     }
 }
 
-/// The end of a connection shows in the statement that meets it; nothing is lost by not logging it.
+/// Does not log the end of a connection, because the next statement on it reports the error.
 async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
         tracing::debug!(
@@ -312,7 +312,7 @@ mod tests {
             mode("postgres://db.example/d?sslmode=disable").unwrap(),
             SslMode::Disable
         );
-        // A machine without authorities refuses; one with them requires.
+        // A machine without certificate authorities refuses; one with them requires TLS.
         assert!(mode("postgres://db.example/d").map_or(true, |mode| mode == SslMode::Require));
         assert!(mode("postgres://db.example/d?sslmode=maybe").is_err());
     }

@@ -1,14 +1,14 @@
-//! How long a call may still take, and how it waits between two attempts.
+//! The time that a call has left, and the waits between its attempts.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::stopwatch::Stopwatch;
 
-/// The longest wait between two attempts, and the shortest, before chance shortens it.
+/// The longest and the shortest wait between two attempts, before it is shortened randomly.
 const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
-/// How long something may still take.
+/// The moment by which a call must have ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     watch: Stopwatch,
@@ -27,8 +27,8 @@ impl Deadline {
         self.limit.saturating_sub(self.watch.elapsed())
     }
 
-    /// Waits before the next attempt: twice as long each time, and shortened by chance so that those
-    /// who met do not meet again. `false`: there is no time for another.
+    /// Waits before the next attempt: twice as long each time, and shortened randomly so that transactions in
+    /// conflict do not meet again. Returns `false` if there is no time for another attempt.
     #[expect(
         clippy::disallowed_methods,
         reason = "a wait between two attempts on a database"

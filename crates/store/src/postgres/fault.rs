@@ -1,4 +1,4 @@
-//! What PostgreSQL's errors mean: again, elsewhere, later, or a bug.
+//! Classifies PostgreSQL's errors: try again, try another server, try later, or a bug.
 
 use domain::Error;
 use tokio_postgres::error::SqlState;
@@ -6,30 +6,32 @@ use tokio_postgres::error::SqlState;
 use super::pipeline::Broken;
 use crate::failure::Failure;
 
-/// Why an attempt did not end well.
+/// Why an attempt failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Another transaction was in the way: the same connection will do.
+    /// A conflict with another transaction. The same connection can be used again.
     Conflict,
-    /// The connection, or the server behind it, is gone or no longer the primary.
+    /// The connection is lost, or its server is down or no longer the primary.
     Lost(Error),
-    /// Nothing that another attempt would cure.
+    /// Another attempt would not help.
     Final(Error),
 }
 
-/// Raised on purpose by [`super::rows`]: a guarded statement changed nothing.
+/// Caused on purpose by [`super::rows`]: a guarded statement changed nothing.
 const GUARD: SqlState = SqlState::DIVISION_BY_ZERO;
 
 pub(super) fn of(broken: Broken) -> Fault {
     match broken.error {
         Some(error) => of_error(error),
-        None => Fault::Lost(Failure::new("PostgreSQL gave no answer in time").unavailable()),
+        None => Fault::Lost(Failure::new("PostgreSQL did not answer in time").unavailable()),
     }
 }
 
 pub(super) fn of_error(error: tokio_postgres::Error) -> Fault {
     let Some(code) = error.code().cloned() else {
-        return Fault::Lost(Failure::because("no connection to PostgreSQL", error).unavailable());
+        return Fault::Lost(
+            Failure::because("could not connect to PostgreSQL", error).unavailable(),
+        );
     };
     let conflict = [
         GUARD,
@@ -49,7 +51,7 @@ pub(super) fn of_error(error: tokio_postgres::Error) -> Fault {
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         SqlState::TOO_MANY_CONNECTIONS,
         SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
-        // A prepared statement that the session has lost, or whose table was migrated.
+        // A prepared statement that the session no longer has, or whose table was migrated.
         SqlState::INVALID_SQL_STATEMENT_NAME,
         SqlState::FEATURE_NOT_SUPPORTED,
     ];
@@ -57,10 +59,12 @@ pub(super) fn of_error(error: tokio_postgres::Error) -> Fault {
     if lost.contains(&code) || code.code().starts_with("08") {
         return Fault::Lost(Failure::because("PostgreSQL went away", error).unavailable());
     }
-    // 53: out of disk, memory or connections. 57: canceled. 58: input and output. XX is damage.
+    // 53: out of disk, memory or connections. 57: canceled. 58: input or output error. XX means damage.
     let class = code.code().get(..2).unwrap_or_default();
     if ["53", "57", "58"].contains(&class) {
-        return Fault::Final(Failure::because("PostgreSQL cannot work now", error).unavailable());
+        return Fault::Final(
+            Failure::because("PostgreSQL cannot process statements now", error).unavailable(),
+        );
     }
     Fault::Final(Failure::because("PostgreSQL refused a statement", error).bug())
 }

@@ -1,9 +1,9 @@
-//! Single rows that several callers want at once, asked for together.
+//! Combines look-ups of single rows by several callers into one statement.
 //!
-//! Whoever finds fewer than [`LEADERS`] questions on their way leads: it asks for its own row and for those of all who
-//! wait, in one statement. Who comes meanwhile waits; when a question is answered, one of them leads the next. So a row
-//! costs a round trip when the server is idle, and a fraction of one when it is busy. Each answer is of a moment after
-//! its caller asked.
+//! A caller that finds fewer than [`LEADERS`] queries in progress becomes a leader: it queries its own row and the
+//! rows of all waiting callers in one statement. Callers that come meanwhile wait; when a query is answered, one
+//! of them leads the next. So a row costs one round trip when the server is idle, and a fraction of one when it is
+//! busy. Each answer shows a moment after its caller asked.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,9 +17,9 @@ use super::pipeline::{Reply, Step, Value};
 use super::rows::{one, row_of};
 use crate::failure::Failure;
 
-/// Questions on their way at once: while the server works at one, the next is collected.
+/// Queries in progress at the same time: while the server works on one, the next is collected.
 const LEADERS: usize = 2;
-/// Rows in one question.
+/// Maximum number of rows in one query.
 const MOST: usize = 128;
 
 const SOME: &str = "SELECT id, owner, rank, due, version, body, kind FROM sealed_row
@@ -40,10 +40,10 @@ struct Wish {
     told: oneshot::Sender<Told>,
 }
 
-/// What one who waits is told.
+/// The message to a waiting caller.
 pub(super) enum Told {
     Answer(Result<Option<Row>, Error>),
-    /// Ask for your own row and for those of the others.
+    /// Become the leader: query your own row and those of the others.
     Lead(Leadership),
 }
 
@@ -69,7 +69,7 @@ impl Gather {
         Turn::Wait(answer)
     }
 
-    /// Makes one who waits the next leader; those who hung up are passed over.
+    /// Makes a waiting caller the next leader. Callers that have given up are skipped.
     fn hand_over(&self) {
         loop {
             let mut state = self.state();
@@ -86,11 +86,12 @@ impl Gather {
     }
 }
 
-/// One of the [`LEADERS`]. It goes on to the next when it is dropped, also by one who hung up before taking it up.
+/// The right to be one of the [`LEADERS`]. When it is dropped, also by a caller that gave up before using it, the
+/// next caller gets it.
 pub(super) struct Leadership(Option<Gather>);
 
 impl Leadership {
-    /// A question for this row and for those that are waited for.
+    /// Creates a query for this row and for those of the waiting callers.
     pub(super) fn of(self, kind: Kind, id: RowId) -> Lead {
         let mut others = Vec::new();
         if let Some(gather) = &self.0 {
@@ -114,7 +115,7 @@ impl Drop for Leadership {
     }
 }
 
-/// One question. Dropping it, answered or not, lets the next one lead.
+/// One query. When it is dropped, answered or not, the next caller leads.
 pub(super) struct Lead {
     leadership: Leadership,
     own: (Kind, RowId),
@@ -139,7 +140,7 @@ impl Lead {
         )
     }
 
-    /// Tells the others, and gives the row of the leader's own.
+    /// Sends the others their rows, and returns the leader's own row.
     pub(super) fn share(mut self, outcome: Result<Reply, Error>) -> Result<Option<Row>, Error> {
         let others = std::mem::take(&mut self.others);
         let rows = outcome.and_then(|reply| {
@@ -174,7 +175,8 @@ impl Lead {
         Ok(rows.get(&self.own).cloned())
     }
 
-    /// Which of the wishes a row answers: the names of kinds are the program's own, not the database's.
+    /// Finds the request that a row answers. Kinds are compared with those of the program, not taken from the
+    /// database.
     fn named(
         &self,
         others: &[Wish],
@@ -190,13 +192,13 @@ impl Lead {
             .chain([self.own])
             .find(|(wished, id)| *wished == kind && *id == row.id)
             .map(|name| (name, row))
-            .ok_or_else(|| Failure::new("PostgreSQL gave a row that nobody asked for").bug())
+            .ok_or_else(|| Failure::new("PostgreSQL returned a row that was not requested").bug())
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        // Who was not answered, because the leader's caller hung up, is first in the line again.
+        // Callers that got no answer, because the leader gave up, are first in the queue again.
         let unanswered = std::mem::take(&mut self.others);
         if let Some(gather) = &self.leadership.0 {
             let mut state = gather.state();

@@ -1,16 +1,16 @@
-//! Commit marks: how a lost answer to `COMMIT` is found out.
+//! Commit marks: how the store finds out what happened when the answer to `COMMIT` was lost.
 //!
-//! A transaction that writes takes a slot of its own and a turn that the slot never had, and its
-//! last statement before `COMMIT` sets the slot's row to that turn, if it is lower. When the
-//! connection is lost after that was sent, another connection locks the slot's row, which waits for
-//! the lost transaction if that still runs:
+//! A transaction that writes takes a slot for itself, and a turn (a number) that the slot never had. Its last
+//! statement before `COMMIT` sets the slot's row to that turn, if the row has a lower one. If the connection is
+//! lost after that was sent, another connection locks the slot's row. The lock waits for the lost transaction if
+//! that still runs. Then:
 //!
-//! - the row has the turn: it was committed;
-//! - a lower one: it was not, and raising the turn makes sure that it never will be, even if its
-//!   last statements are still on their way.
+//! - if the row has the turn, the transaction was committed;
+//! - if it has a lower one, the transaction was not committed. Raising the turn makes sure that it never will be,
+//!   even if its last statements have not arrived yet.
 //!
-//! The mark is a row like the others. So unlike a transaction number it means the same on a standby
-//! that has become the primary: a commit that did not get there is not there, mark and rows.
+//! The mark is a row like the others. So, unlike a transaction number, it means the same on a standby that has
+//! become the primary: if a commit did not reach the standby, neither its mark nor its rows are there.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -22,7 +22,7 @@ use super::pipeline::{Line, Reply, Step, Value};
 use super::rows::unsigned;
 use super::run::begin_write;
 
-/// Slots that nobody uses now; as many as there were writers at once.
+/// Slots that are free now; there are as many as there were parallel writers.
 #[derive(Debug, Default)]
 pub(super) struct Slots(Mutex<Vec<Slot>>);
 
@@ -30,17 +30,17 @@ pub(super) struct Slots(Mutex<Vec<Slot>>);
 pub(super) struct Slot {
     name: [u8; 16],
     turn: u64,
-    /// Whether the row is known to be there.
+    /// Whether the row is known to exist.
     made: bool,
 }
 
-/// What became of a transaction.
+/// How a transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Committed,
-    /// And never will be.
+    /// It was not committed and never will be.
     NotCommitted,
-    /// The slot's row is gone.
+    /// The slot's row does not exist any more.
     Unknown,
 }
 
@@ -62,8 +62,8 @@ impl Slots {
             .unwrap_or_else(Slot::new)
     }
 
-    /// For the next writer. A slot whose last transaction is in doubt is not given back: its turn is
-    /// the only witness.
+    /// Returns a slot for the next writer. A slot whose last transaction is in doubt must not be returned, because
+    /// its turn is the only evidence.
     pub(super) fn give_back(&self, slot: Slot) {
         self.0
             .lock()
@@ -74,7 +74,7 @@ impl Slots {
 
 impl Slot {
     fn new() -> Self {
-        // Seeded by the system for each process: unique, which is all that a name must be.
+        // The system seeds it for each process. It only has to be unique.
         let half = || RandomState::new().build_hasher().finish();
         let name = (u128::from(half()) << 64) | u128::from(half());
         Self {
@@ -84,13 +84,13 @@ impl Slot {
         }
     }
 
-    /// Goes on to a turn that no transaction had.
+    /// Moves to a turn that no transaction has had.
     pub(super) fn advance(&mut self) {
         self.turn += 1;
     }
 
-    /// Makes the slot's row, outside the transaction that it is to be a witness of. Its turn is lower
-    /// than that of any transaction to come.
+    /// Creates the slot's row, outside the transaction for which it is evidence. Its turn is lower than that of
+    /// every later transaction.
     pub(super) async fn make(&mut self, line: &Line, deadline: &Deadline) -> Result<(), Fault> {
         if self.made {
             return Ok(());
@@ -103,12 +103,12 @@ impl Slot {
         Ok(())
     }
 
-    /// The row was not there: another primary, or a restored backup.
+    /// The row did not exist: this is another primary, or a restored backup.
     pub(super) fn forget(&mut self) {
         self.made = false;
     }
 
-    /// Sets the mark, or divides by zero, and then commits nothing, if the turn is over.
+    /// Sets the mark. If the turn has passed, divides by zero, so that nothing is committed.
     pub(super) fn commit(&self) -> [Step; 2] {
         [
             Step::Change(MARK, vec![self.name(), self.number()]),
@@ -128,8 +128,7 @@ impl Slot {
         self.turn
     }
 
-    /// Finds out what became of the transaction that had `turn`, and ends that turn. If that fails it
-    /// can be asked again.
+    /// Finds out how the transaction with `turn` ended, and ends that turn. If this fails it can be repeated.
     pub(super) async fn fate(
         &mut self,
         turn: u64,

@@ -1,12 +1,12 @@
-//! Whether the server behind a connection still is the primary.
+//! Checks whether the server behind a connection still is the primary.
 //!
-//! A primary that was replaced without noticing (its supervisor hangs, or it was cut off) goes on taking
-//! connections, and answers reads with what was true before. It cannot do one thing: get a commit
-//! confirmed by the synchronous standby, which follows somebody else now. So
+//! A primary that was replaced without noticing (its supervisor hangs, or it was cut off) continues to accept
+//! connections, and answers reads with old data. But it cannot get a commit confirmed by the synchronous standby,
+//! because that now follows another server. So
 //!
-//! - a new connection is used once a write of its own was committed; until then the next host is tried;
-//! - a new server's first connection ends all connections to the one before it;
-//! - a read is made only while the last commit began at most [`PROOF_FOR`] ago.
+//! - a new connection is used only after it has committed a write; otherwise the next host is tried;
+//! - the first connection to a new server ends all connections to the previous one;
+//! - a read is allowed only if the last commit began at most [`PROOF_FOR`] ago.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use tokio_postgres::error::SqlState;
 
 use crate::stopwatch::Stopwatch;
 
-/// For how long a commit speaks for the reads behind it: no read is older than this.
+/// For how long a commit proves that reads are current. No read is older than this.
 const PROOF_FOR: Duration = Duration::from_secs(1);
 
-/// Waits for the synchronous standby as any commit does, and tells one run of a server from another.
+/// Waits for the synchronous standby as every commit does, and identifies one run of a server.
 pub(super) const PROOF: &str = "UPDATE meta SET value = value + 1 WHERE name = 'ready'
      RETURNING pg_postmaster_start_time()::text || ' ' || coalesce(inet_server_port(), 0)::text";
 
@@ -29,14 +29,14 @@ pub(super) struct Primacy(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     server: Option<String>,
-    /// Connections made before are not used any more.
+    /// Connections from before this moment are not used any more.
     since: Option<Stopwatch>,
     proved: Option<Stopwatch>,
 }
 
 impl Primacy {
-    /// Lets a new connection prove itself. Before there is a schema there is nothing to decide, and
-    /// nothing to prove it with.
+    /// Makes a new connection prove itself. Before the schema exists there is nothing to decide, and no table for
+    /// the proof.
     pub(super) async fn admit(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
         let began = Stopwatch::start();
         let rows = match client.query_typed(PROOF, &[]).await {
@@ -63,12 +63,12 @@ impl Primacy {
         self.lock().since.is_none_or(|since| age <= since.elapsed())
     }
 
-    /// A write that began then was committed.
+    /// Records that a write which began at this moment was committed.
     pub(super) fn proved(&self, began: Stopwatch) {
         self.lock().proved = Some(began);
     }
 
-    /// A connection was lost: whatever it led to must prove itself again.
+    /// Records that a connection was lost: its server must prove itself again.
     pub(super) fn doubt(&self) {
         self.lock().proved = None;
     }

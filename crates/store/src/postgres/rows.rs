@@ -1,9 +1,9 @@
 //! The port's transaction over one PostgreSQL connection.
 //!
-//! Changes wait in a buffer and go out with the next question or with the end, so that most
-//! transactions take two round trips: the first question, then the changes with `COMMIT`. Therefore
-//! a change that does not find what it expects must make the transaction fail by itself: a second
-//! row of an id violates the key, and an update or removal that changes no row divides by zero.
+//! Changes wait in a buffer and are sent with the next query or with `COMMIT`, so that most transactions take two
+//! round trips: the first query, then the changes with `COMMIT`. Therefore a change that does not find what it
+//! expects must make the transaction fail by itself: a second row with the same id violates the key, and an update
+//! or removal that changes no row divides by zero.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -33,22 +33,22 @@ pub(super) struct PgTx<'c> {
     begin: Vec<Step>,
     waiting: Vec<Step>,
     wrote: bool,
-    /// Rows that are there and locked by this transaction, so that a change of them is sure to work.
+    /// Rows that exist and are locked by this transaction, so that a change of them cannot fail.
     held: HashSet<(Kind, RowId)>,
     locks: Locks,
     fault: Option<Fault>,
 }
 
-/// The rows that a closure locked in the runs so far. Two transactions that lock the same rows in
-/// different orders block each other; so a rerun locks these first, all in the same order.
+/// The rows that a closure has locked in its runs so far. Two transactions that lock the same rows in different
+/// orders block each other, so a rerun first locks these rows in a fixed order.
 pub(super) type Locks = BTreeSet<(Kind, RowId)>;
 
 const MOST_LOCKS: usize = 256;
 
-/// What is left to do when the closure has returned.
+/// What remains to be done after the closure has returned.
 pub(super) struct Rest {
     pub(super) steps: Vec<Step>,
-    /// Whether the server has heard of this transaction.
+    /// Whether anything of this transaction was sent to the server.
     pub(super) begun: bool,
     pub(super) wrote: bool,
     pub(super) locks: Locks,
@@ -104,7 +104,7 @@ impl<'c> PgTx<'c> {
         }
     }
 
-    /// Sends what waits and `step`; the answer to `step`.
+    /// Sends the waiting changes and `step`. Returns the answer to `step`.
     fn ask(&mut self, step: Step) -> TxResult<Reply> {
         if self.fault.is_some() {
             return Err(Stop::Again);
@@ -118,7 +118,7 @@ impl<'c> PgTx<'c> {
         }
     }
 
-    /// Remembers the failure: what the closure makes of the answer does not matter any more.
+    /// Remembers the failure. What the closure returns does not matter any more.
     fn fail(&mut self, fault: Fault) -> Stop {
         self.fault = Some(fault);
         Stop::Again
@@ -135,7 +135,7 @@ impl<'c> PgTx<'c> {
         Ok(())
     }
 
-    /// A change whose effect the caller need not be told.
+    /// Buffers a change whose effect the caller does not need to know.
     fn later(&mut self, sql: &'static str, values: Vec<Value>) -> TxResult<()> {
         self.writing()?;
         self.waiting.push(Step::Change(sql, values));
@@ -164,7 +164,7 @@ impl<'c> PgTx<'c> {
         Ok(number.map_or(0, unsigned))
     }
 
-    /// Remembers a row that this run locks, for the next.
+    /// Remembers a row that this run locks, for the next run.
     fn note(&mut self, kind: Kind, id: &RowId) {
         if self.locks.len() < MOST_LOCKS {
             self.locks.insert((kind, *id));
@@ -355,7 +355,7 @@ impl PgTx<'_> {
     }
 }
 
-/// The question for one committed row, outside any transaction.
+/// The query for one committed row, outside any transaction.
 pub(super) fn one(kind: Kind, id: &RowId) -> Step {
     Step::Read(PEEK, vec![text(kind), bytes(id)])
 }
@@ -376,7 +376,7 @@ pub(super) fn row_of(columns: &tokio_postgres::Row) -> Result<Row, Fault> {
     read().map_err(|error| Fault::Final(Error::bug(error)))
 }
 
-/// A CHECK of the table keeps ids at sixteen bytes.
+/// A CHECK constraint of the table ensures that ids have sixteen bytes.
 fn id_of(bytes: &[u8]) -> RowId {
     RowId(bytes.try_into().unwrap_or_default())
 }

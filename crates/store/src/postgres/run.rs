@@ -1,4 +1,4 @@
-//! One run of a closure: on a thread where it may block, to its commit.
+//! One run of a closure, on a thread where it may block, up to its commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::pipeline::{Line, Step};
 use super::rows::{Access, Locks, PgTx};
 use crate::failure;
 
-/// How long a closure waits for a row that no run before has locked in order: two transactions may be
-/// waiting for each other. Then it runs again, with that row among those that it locks first.
+/// How long a closure waits for a row that no earlier run has locked in order. Two transactions may be waiting for
+/// each other, so after this time it runs again, and locks that row first.
 pub(super) const LOCK_WITHIN: Duration = Duration::from_millis(50);
 
 /// Everything that one run of a closure needs, on the thread where it may block.
@@ -32,7 +32,7 @@ pub(super) struct Work {
 /// How one run ended, as its thread knows it.
 pub(super) enum Ended {
     Committed,
-    /// Without anything to commit.
+    /// There was nothing to commit.
     Done(Result<(), Error>),
     Failed(Fault),
     /// The connection was lost when `COMMIT` may have been on its way.
@@ -74,7 +74,7 @@ impl Work {
         result
     }
 
-    /// Sends what waits, the mark and `COMMIT` in one go.
+    /// Sends the waiting changes, the mark and `COMMIT` together.
     async fn commit(&mut self, mut steps: Vec<Step>) -> Ended {
         self.slot.advance();
         let mark = steps.len();
@@ -106,7 +106,7 @@ pub(super) fn begin_read(statement: Duration) -> String {
     begin("REPEATABLE READ, READ ONLY", statement)
 }
 
-/// The settings end with the transaction: a pooler gives the session to others.
+/// These settings end with the transaction, because a pooler gives the session to other clients.
 fn begin(level: &str, statement: Duration) -> String {
     format!(
         "BEGIN ISOLATION LEVEL {level}; SET LOCAL statement_timeout = {}; \

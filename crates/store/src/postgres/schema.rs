@@ -1,5 +1,5 @@
-//! PostgreSQL's migrations: one transaction, guarded by the lock of a row, so that of many servers
-//! that start at once one migrates and the others find it done.
+//! PostgreSQL's migrations run in one transaction that locks a row. If many servers start at the same time, one
+//! migrates and the others find nothing left to do.
 
 use domain::Error;
 use tokio_postgres::error::SqlState;
@@ -17,7 +17,7 @@ static MIGRATIONS: [Migration; 1] = [Migration {
     sql: include_str!("../../migrations/postgres/0001_sealed_rows.sql"),
 }];
 
-/// Autocommitted, so that there is a row to lock.
+/// Autocommitted, so that the row exists before it is locked.
 const REMEMBER: &str = "
     CREATE TABLE IF NOT EXISTS migration (
         number   BIGINT NOT NULL PRIMARY KEY,
@@ -31,10 +31,10 @@ const LOCK: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout
     SET LOCAL statement_timeout = 0;
     SELECT name FROM migration_lock WHERE name = 'schema' FOR UPDATE";
 
-/// Slots of servers that have long been gone.
+/// Slots of servers that ended long ago.
 const SWEEP: &str = "DELETE FROM commit_mark WHERE seen < now() - interval '7 days'";
 
-/// Servers that create the same tables at once get in each other's way; the next try finds them.
+/// Servers that create the same tables at the same time conflict; the next attempt finds the tables.
 const TRIES: usize = 5;
 
 pub(super) async fn plan(client: &Client) -> Result<Plan, Error> {
@@ -48,10 +48,10 @@ pub(super) async fn migrate(client: &Client, extent: Extent) -> Result<Plan, Err
     let plan = plan(client).await?;
     if plan.within(extent).steps.is_empty() {
         if let Err(error) = client.batch_execute(SWEEP).await {
-            // They are small: the next start will do.
+            // They are small, so the next start can remove them.
             tracing::warn!(
                 error = domain::error::chain(&error),
-                "old commit marks stay"
+                "old commit marks could not be removed"
             );
         }
         return Ok(plan.within(extent));
@@ -93,7 +93,7 @@ async fn remember(client: &Client) -> Result<(), Error> {
     client.batch_execute(REMEMBER).await.map_err(cannot)
 }
 
-/// In the transaction that holds the lock: another server may have migrated while we waited for it.
+/// Runs in the transaction that holds the lock, because another server may have migrated while this one waited.
 async fn apply_locked(
     client: &Client,
     known: &'static [Migration],

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: which certificates are believed.
+//! TLS to PostgreSQL: which certificates are trusted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::failure::Failure;
 
-/// Believes what `ca_file` signed, or what the system's authorities signed, for the host's name.
+/// Trusts certificates for the host's name that are signed by an authority in `ca_file`, or else by one of the
+/// system's authorities.
 pub(super) fn verifying(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let roots = Arc::new(match ca_file {
@@ -24,12 +25,12 @@ pub(super) fn verifying(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, Err
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
         .map_err(|error| {
-            Failure::because("no usable certificate authority", error).unavailable()
+            Failure::because("there is no usable certificate authority", error).unavailable()
         })?;
     connector(provider, verifier)
 }
 
-/// Encrypts to whoever answers: `sslmode=prefer`, as PostgreSQL's own clients understand it.
+/// Encrypts without checking the certificate: `sslmode=prefer`, as PostgreSQL's own clients do.
 pub(super) fn trusting() -> Result<MakeRustlsConnect, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     connector(Arc::clone(&provider), Arc::new(Anybody(provider)))
@@ -66,7 +67,7 @@ fn from_file(path: &Path) -> Result<RootCertStore, Error> {
             .map_err(|error| unusable(error.into()))?;
     }
     if roots.is_empty() {
-        return Err(unusable("there is no certificate in it".into()));
+        return Err(unusable("the file contains no certificate".into()));
     }
     Ok(roots)
 }
