@@ -1,7 +1,7 @@
-//! SQLite: one file, or one database in memory, for one server process.
+//! SQLite: a database file or an in-memory database, for one server process.
 //!
-//! One thread writes (`writer`), a few connections read beside it (`readers`), and `file` keeps
-//! other processes and other users out.
+//! One thread writes (`writer`), a few connections read at the same time (`readers`), and `file` keeps other
+//! processes and other users out.
 
 mod fault;
 mod file;
@@ -31,9 +31,9 @@ use rows::Access;
 pub use view::SqliteView;
 use writer::Writer;
 
-/// How often a job is run before it is given up.
+/// How often a job may run before it fails.
 const RUNS: usize = 8;
-/// For how long a readiness write speaks for the next.
+/// For how long the result of one readiness write is used again.
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
@@ -41,11 +41,11 @@ const READY_WITHIN: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     pub migrations: Migrations,
-    /// Reading connections.
+    /// Number of reading connections.
     pub readers: usize,
-    /// Transactions that may wait for the writer before callers are told `Busy`.
+    /// How many transactions may wait for the writer; more callers get `Busy`.
     pub queue: usize,
-    /// Pages of 4 KiB that the file may grow to; 0 is no limit.
+    /// Maximum size of the file in pages of 4 KiB; 0 is no limit.
     pub max_pages: u32,
 }
 
@@ -62,7 +62,8 @@ impl Default for SqliteOptions {
 
 /// A SQLite database.
 pub struct SqliteStore {
-    /// Closed before the writer, whose connection must be the last: that one moves the log into the file.
+    /// Closed before the writer. The writer's connection must be the last one, because it moves the log into the
+    /// file.
     readers: Option<Readers>,
     writer: Writer,
     path: Option<PathBuf>,
@@ -70,7 +71,7 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the database file at `path`, or makes one, for this process alone.
+    /// Opens the database file at `path`, or creates it, for this process alone.
     pub fn open(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         let claim = file::claim(&path)?;
@@ -91,7 +92,7 @@ impl SqliteStore {
         })
     }
 
-    /// A new database in memory: the same, without a file and without parallel reading.
+    /// Creates a database in memory: the same, without a file and without parallel reads.
     pub fn in_memory() -> Result<Self, Error> {
         let mut connection = file::memory()?;
         arrange(&mut connection, Migrations::Apply)?;
@@ -104,16 +105,17 @@ impl SqliteStore {
         })
     }
 
-    /// Writes a consistent copy of everything committed so far to the new file `target`, while the
-    /// database is in use.
+    /// Writes a consistent copy of everything committed so far to the new file `target`, while the database is in
+    /// use.
     pub async fn backup_to(&self, target: &Path) -> Result<(), Error> {
         let target = target.to_owned();
         match self.path.clone() {
             Some(path) => {
                 let task = move || copy(&file::reader(&path)?, &target);
                 let task = tokio::task::spawn_blocking(task);
-                task.await
-                    .map_err(|error| Failure::because("the backup died", error).bug())?
+                task.await.map_err(|error| {
+                    Failure::because("the backup's thread ended without a result", error).bug()
+                })?
             }
             None => {
                 self.writer
@@ -162,7 +164,9 @@ impl Store for SqliteStore {
         match tokio::time::timeout(READY_WITHIN, touch).await {
             Ok(result) => result?,
             Err(error) => {
-                return Err(Failure::because("a readiness write hangs", error).unavailable());
+                return Err(
+                    Failure::because("a readiness write did not end in time", error).unavailable(),
+                );
             }
         };
         *last = Some(Stopwatch::start());
@@ -177,7 +181,7 @@ impl Backend for SqliteStore {
     }
 
     async fn ensure_schema(&self) -> Result<(), Error> {
-        // Opening has seen to it.
+        // Opening the database has already done this.
         Ok(())
     }
 
@@ -202,8 +206,9 @@ impl Backend for SqliteStore {
             Some(path) => {
                 let task = move || rows::count_kinds(&file::reader(&path)?);
                 let task = tokio::task::spawn_blocking(task);
-                task.await
-                    .map_err(|error| Failure::because("the count died", error).bug())?
+                task.await.map_err(|error| {
+                    Failure::because("the count's thread ended without a result", error).bug()
+                })?
             }
             None => {
                 self.writer
@@ -237,11 +242,11 @@ fn arrange(connection: &mut Connection, migrations: Migrations) -> Result<(), Er
     Ok(())
 }
 
-/// Copies in one step: it holds back no writer, and no writer makes it begin again.
+/// Copies in one step: it does not block the writer, and the writer does not make it start again.
 fn copy(source: &Connection, target: &Path) -> Result<(), Error> {
     if target.exists() {
         let what = format!(
-            "{} exists already: a backup replaces nothing",
+            "{} exists already: a backup overwrites no file",
             target.display()
         );
         return Err(Failure::new(what).unavailable());
@@ -257,7 +262,7 @@ fn copy(source: &Connection, target: &Path) -> Result<(), Error> {
     match step.map_err(fault::error)? {
         StepResult::Done => {}
         other => {
-            let what = format!("the backup stopped half-way: {other:?}");
+            let what = format!("the backup did not finish: {other:?}");
             return Err(Failure::new(what).unavailable());
         }
     }

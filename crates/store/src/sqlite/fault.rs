@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to the domain.
+//! Classifies SQLite's errors for the domain.
 
 use domain::Error;
 use domain::port::store::Stop;
@@ -6,7 +6,7 @@ use rusqlite::ErrorCode;
 
 use crate::failure::Failure;
 
-/// The disk or the moment is at fault (try again later), or the database or the code is (a bug).
+/// Either the disk or the moment is the cause (try again later), or the database or the code is (a bug).
 pub(super) fn error(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(
@@ -18,7 +18,7 @@ pub(super) fn error(error: rusqlite::Error) -> Error {
             | ErrorCode::ReadOnly
             | ErrorCode::PermissionDenied
             | ErrorCode::OutOfMemory,
-        ) => Failure::because("SQLite cannot work now", error).unavailable(),
+        ) => Failure::because("SQLite cannot process statements now", error).unavailable(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Failure::because("the SQLite file is damaged", error).bug()
         }

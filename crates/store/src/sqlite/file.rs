@@ -1,4 +1,4 @@
-//! The database file: one process at a time, nobody else's eyes, and how it is opened.
+//! The database file: opened by one process at a time, and readable by one user only.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,15 +15,14 @@ use crate::failure::Failure;
 const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The claim to be the only process with this database. Let go by the system when the process ends,
+/// The lock that makes this the only process with the database. The system releases it when the process ends,
 /// however it ends.
 #[derive(Debug)]
 pub(super) struct Claim {
     _file: File,
 }
 
-/// Claims the database at `path`, and makes its folder and its file if there is none, so that only
-/// this user can read them.
+/// Locks the database at `path`. Creates its folder and its file if they do not exist, readable by this user only.
 pub(super) fn claim(path: &Path) -> Result<Claim, Error> {
     refuse_network(path)?;
     if let Some(folder) = path
@@ -60,7 +59,7 @@ pub(super) fn claim(path: &Path) -> Result<Claim, Error> {
     Ok(Claim { _file: file })
 }
 
-/// A log without its database: an empty one made beside it would wipe out what is only in the log.
+/// Detects a log without its database. Creating an empty database would destroy the content of the log.
 fn refuse_left_log(path: &Path) -> Result<(), Error> {
     let is_empty = |file: &Path| fs::metadata(file).map_or(true, |meta| meta.len() == 0);
     let log = beside(path, "-wal");
@@ -76,7 +75,7 @@ fn refuse_left_log(path: &Path) -> Result<(), Error> {
     Err(Failure::new(what).unavailable())
 }
 
-/// A connection that may write. SQLite gives the files beside the database the database's mode.
+/// Opens a connection that may write. SQLite gives its additional files the mode of the database file.
 pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault::error)?;
@@ -86,7 +85,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// A connection that cannot write.
+/// Opens a connection that cannot write.
 pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault::error)?;
@@ -94,7 +93,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// A database that lives and dies with this connection.
+/// Opens a database in memory, which exists as long as this connection.
 pub(super) fn memory() -> Result<Connection, Error> {
     let connection = Connection::open_in_memory().map_err(fault::error)?;
     prepare(&connection).map_err(fault::error)?;
@@ -104,9 +103,9 @@ pub(super) fn memory() -> Result<Connection, Error> {
 fn prepare_file(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A commit is on the disk before it is acknowledged.
+    // A commit must be on the disk before it is acknowledged.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // The writer checkpoints itself, between batches.
+    // The writer makes checkpoints itself, between batches.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "cache_size", -16_384)
@@ -118,11 +117,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // A removed key must not be found in a free page.
+    // A removed key must not remain readable in a free page.
     connection.pragma_update(None, "secure_delete", true)
 }
 
-/// `path` with something behind its name.
+/// Appends a suffix to the name of `path`.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
@@ -133,7 +132,7 @@ pub(super) fn cannot(what: &str, path: &Path, error: std::io::Error) -> Error {
     Failure::because(format!("cannot {what} {}", path.display()), error).unavailable()
 }
 
-/// Locks and shared memory do not hold across the machines of a network file system.
+/// Refuses network file systems, because locks and shared memory do not work across machines.
 fn refuse_network(path: &Path) -> Result<(), Error> {
     const NETWORK: [&str; 9] = [
         "nfs",
@@ -167,7 +166,8 @@ fn refuse_network(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The kind of file system that `folder` lies on: the deepest mount above it, the last of equals.
+/// The type of the file system of `folder`: that of the deepest mount above it, or of the last one if there are
+/// several.
 fn file_system(mounts: &str, folder: &Path) -> Option<String> {
     mounts
         .lines()

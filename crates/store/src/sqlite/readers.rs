@@ -1,4 +1,4 @@
-//! The reading connections of a database file. Each sees the last commit; none waits for the writer.
+//! The reading connections of a database file. Each sees the last commit, and none waits for the writer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
-/// A connection taken from the pool; goes back when dropped, if it is fit for another use.
+/// A connection from the pool. Dropping it returns it to the pool if it can be used again.
 struct Reader {
     connection: Option<Connection>,
     idle: Arc<Mutex<Vec<Connection>>>,
@@ -35,19 +35,18 @@ impl Readers {
         }
     }
 
-    /// A lookup takes some five microseconds: shorter than the way to another thread and back.
+    /// A look-up takes about five microseconds, which is less than a switch to another thread and back.
     pub(super) async fn row(&self, kind: Kind, id: RowId) -> Result<Option<Row>, Error> {
         let mut reader = self.take().await?;
         let row = rows::row(reader.connection(), kind, &id);
         if row.is_err() {
-            // Whatever it was, the next one gets another connection.
+            // After any failure the next caller gets a new connection.
             reader.connection = None;
         }
         row
     }
 
-    /// Runs `job` on one view of the database: here if that is soon done, else on a thread that may
-    /// take its time.
+    /// Runs `job` on one view of the database: on this thread if it is short, otherwise on a blocking thread.
     pub(super) async fn read(&self, mut job: Job) -> Result<(), Error> {
         let reader = self.take().await?;
         if let Some(done) = attempt(reader.connection(), &mut job, Access::Glance) {
@@ -57,8 +56,9 @@ impl Readers {
             attempt(reader.connection(), &mut job, Access::Read)
                 .unwrap_or_else(|| Err(failure::contended()))
         });
-        task.await
-            .map_err(|error| Failure::because("a reading thread died", error).bug())?
+        task.await.map_err(|error| {
+            Failure::because("a reading thread ended without a result", error).bug()
+        })?
     }
 
     async fn take(&self) -> Result<Reader, Error> {
@@ -102,7 +102,7 @@ impl Drop for Reader {
     }
 }
 
-/// `None`: the job wants to read more than a glance.
+/// Returns `None` if the job wants to read more than [`Access::Glance`] allows.
 fn attempt(connection: &Connection, job: &mut Job, access: Access) -> Option<Result<(), Error>> {
     for _ in 0..RUNS {
         if let Err(error) = run(connection, "BEGIN") {

@@ -1,4 +1,4 @@
-//! The port's transaction over one SQLite connection, which is inside a transaction already.
+//! The port's transaction over one SQLite connection, which already is inside a transaction.
 
 use domain::port::store::{AnyRow, Kind, Order, Page, Row, RowId, Stop, Tx, TxResult};
 use domain::{Error, Timestamp};
@@ -13,11 +13,11 @@ use crate::failure;
 pub(super) enum Access {
     Write,
     Read,
-    /// Read only as much as takes some ten microseconds, then stop: the caller is an async task.
+    /// Read only what takes about ten microseconds, then stop, because the caller is an async task.
     Glance,
 }
 
-/// How much a [`Access::Glance`] may read: rows, and pages of long bodies, together.
+/// How much an [`Access::Glance`] may read: the number of rows plus that of pages of long bodies.
 const GLANCE: usize = 64;
 const PAGE_BYTES: usize = 4096;
 
@@ -28,13 +28,13 @@ pub(super) struct SqliteTx<'c> {
     outcome: Outcome,
 }
 
-/// What the methods called so far have told the closure.
+/// What the methods so far have reported to the closure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Fine,
     Again,
     Failed,
-    /// More than a glance: run it where it may take long.
+    /// The job reads too much: run it on a blocking thread.
     TooLong,
 }
 
@@ -48,7 +48,7 @@ impl<'c> SqliteTx<'c> {
         }
     }
 
-    /// The closure's result, unless a method had told it to stop and it went on.
+    /// Returns the closure's result, unless it has continued after a method told it to stop.
     pub(super) fn verdict(&self, result: TxResult<()>) -> TxResult<()> {
         match (self.outcome, result) {
             (Outcome::Again, Ok(())) => Err(Stop::Again),
@@ -113,7 +113,7 @@ impl<'c> SqliteTx<'c> {
     }
 
     fn number(&mut self, sql: &str, params: impl Params) -> TxResult<u64> {
-        // A count walks as many entries as it counts.
+        // A count reads as many index entries as it counts.
         self.spend(GLANCE * PAGE_BYTES)?;
         self.prepare(sql)?
             .query_row(params, |columns| columns.get::<_, i64>(0))
@@ -150,7 +150,7 @@ const ONE: &str =
 const INSERT: &str = "INSERT INTO sealed_row (kind, id, owner, rank, due, version, body)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
 
-/// For a row that stays where it is: touches no index, so it takes less than half the time.
+/// For a row whose indexed columns stay the same. It changes no index, so it takes less than half the time.
 const UPDATE_IN_PLACE: &str = "UPDATE sealed_row SET version = ?6, body = ?7
      WHERE kind = ?1 AND id = ?2 AND version = ?6 - 1
      AND owner IS ?3 AND rank = ?4 AND due IS ?5";
@@ -184,7 +184,7 @@ const SCAN_AFTER: &str = "SELECT id, owner, rank, due, version, body, kind FROM 
      WHERE (kind, id) > (?2, ?3) ORDER BY kind, id LIMIT ?1";
 
 impl Tx for SqliteTx<'_> {
-    // One writer: what is read in a write transaction is held by that alone.
+    // There is only one writer, so nobody else can change what a write transaction has read.
     fn get(&mut self, kind: Kind, id: &RowId) -> TxResult<Option<Row>> {
         self.one(kind, id)
     }
@@ -347,7 +347,7 @@ fn unsigned(number: i64) -> u64 {
 mod tests {
     use super::*;
 
-    /// No statement of a running server may walk the table, or sort what an index has in order.
+    /// No statement of a running server may scan the table, or sort what an index already has in order.
     #[test]
     fn every_statement_uses_an_index() {
         let connection = Connection::open_in_memory().unwrap();

@@ -1,4 +1,4 @@
-//! A look at a database file that another process may be using: for copying it while it is in use.
+//! Reads a database file that another process may be using, to copy it while it is in use.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use super::{file, rows, schema};
 use crate::failure::{self, Failure};
 use crate::schema::SchemaError;
 
-/// Reads a database file, whoever writes it. Every read sees one committed state.
+/// Reads a database file, also while another process writes it. Every read sees one committed state.
 pub struct SqliteView {
     readers: Readers,
     kinds: Vec<(String, u64)>,
 }
 
 impl SqliteView {
-    /// Opens the file at `path`, which must be there and have the schema of this release.
+    /// Opens the file at `path`, which must exist and have the schema of this release.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if !path.is_file() {
             let what = format!("there is no database {}", path.display());
@@ -36,7 +36,7 @@ impl SqliteView {
         })
     }
 
-    /// How many rows there were of each kind when it was opened.
+    /// The number of rows of each kind at the moment when it was opened.
     pub fn kinds(&self) -> &[(String, u64)] {
         &self.kinds
     }

@@ -1,10 +1,10 @@
-//! The one thread that writes: many transactions, one flush.
+//! The thread that writes: many transactions with one flush.
 //!
-//! 1. Take the jobs that wait, up to a bound, in their order.
-//! 2. Run each inside a savepoint of its own, so that it alone is undone if it stops or panics.
-//! 3. Commit once, which flushes the disk once.
-//! 4. Only then answer. If the commit fails, all of the batch are told that it did.
-//! 5. Between batches, move what the log holds into the database file.
+//! 1. Take the waiting jobs, up to a limit, in their order.
+//! 2. Run each in its own savepoint, so that only this job is undone if it stops or panics.
+//! 3. Commit once, which needs one flush to disk.
+//! 4. Only then answer. If the commit fails, every job of the batch gets the failure.
+//! 5. Between batches, move the content of the log into the database file.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -23,30 +23,30 @@ use super::{RUNS, fault};
 use crate::failure::{self, Failure};
 use crate::stopwatch::Stopwatch;
 
-/// Transactions that share a flush.
+/// Maximum number of transactions that share a flush.
 const BATCH: usize = 256;
-/// A batch that takes longer than this lets nobody else in, so that the first is not kept waiting.
+/// After this time a batch takes no further jobs, so that the first one does not wait too long.
 const GATHER: Duration = Duration::from_millis(20);
-/// Pages in the log from which the writer checkpoints.
+/// Number of pages in the log from which the writer makes a checkpoint.
 const CHECKPOINT_PAGES: i64 = 1_000;
-/// Batches between two looks at the log's length.
+/// Number of batches between two checks of the log's length.
 const CHECKPOINT_BATCHES: u32 = 32;
 
-/// What the thread is asked to do.
+/// A task for the thread.
 enum Task {
     Job(Job, Access, oneshot::Sender<Result<(), Error>>),
-    /// Something outside any transaction: a migration, a backup.
+    /// Work outside any transaction: a migration or a backup.
     Alone(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
-/// The way to the writing thread. Dropping it ends the thread once all it has taken is done.
+/// The handle of the writing thread. When it is dropped, the thread ends after its accepted tasks are done.
 pub(super) struct Writer {
     tasks: Option<SyncSender<Task>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread with `connection` to the database at `path`, or in memory without one.
+    /// Starts the thread with `connection` to the database at `path`; without a path the database is in memory.
     pub(super) fn start(
         connection: Connection,
         path: Option<(PathBuf, Claim)>,
@@ -86,7 +86,7 @@ impl Writer {
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Task::Alone(Box::new(move |connection| {
-            // Nobody waits any more: nothing is left to tell.
+            // The caller no longer waits, so no answer is needed.
             let _ = reply.send(act(connection));
         })))?;
         answer.await.map_err(|_| gone())?
@@ -120,7 +120,7 @@ fn gone() -> Error {
     Failure::new("the SQLite writer has stopped").unavailable()
 }
 
-/// A job that ran, with its caller and what to tell them if the batch is committed.
+/// A job that has run, with its caller and the answer if the batch is committed.
 struct Done {
     reply: oneshot::Sender<Result<(), Error>>,
     result: Result<(), Error>,
@@ -151,7 +151,7 @@ impl Desk {
         self.close();
     }
 
-    /// Leaves one whole file behind, which may be copied and moved by itself.
+    /// Leaves one complete file, which can be copied and moved by itself.
     fn close(self) {
         let (Some(connection), Some(_)) = (self.connection, self.path) else {
             return;
@@ -162,12 +162,12 @@ impl Desk {
         if !matches!(emptied, Ok(0)) {
             tracing::warn!(
                 code = "log_left",
-                "the database's log is still in use: keep the files -wal and -shm beside it"
+                "the database's log is still in use: keep the files -wal and -shm together with the database"
             );
         }
     }
 
-    /// Runs `first` and what waits behind it. Gives back a task that cannot be part of a batch.
+    /// Runs `first` and the jobs that wait behind it. Returns a task that cannot be part of a batch.
     fn batch(
         &mut self,
         first: (Job, Access, oneshot::Sender<Result<(), Error>>),
@@ -181,7 +181,7 @@ impl Desk {
         while let Some((mut job, access, reply)) = next.take() {
             let ran = match &fate {
                 Ok(()) => self.run(&mut job, access),
-                // Told the batch's failure below.
+                // They get the batch's failure below.
                 Err(_) => Ran::Undone(Ok(())),
             };
             match ran {
@@ -210,14 +210,14 @@ impl Desk {
                 Ok(()) => result,
                 Err(error) => Err(again(error)),
             };
-            // The caller may have gone; the job is done all the same.
+            // The caller may have given up; the job is done anyway.
             let _ = reply.send(result);
         }
         self.batches += 1;
         held_over
     }
 
-    /// Runs one job in a savepoint, again if it asks for that.
+    /// Runs one job in a savepoint, and again if it asks for a rerun.
     fn run(&mut self, job: &mut Job, access: Access) -> Ran {
         for _ in 0..RUNS {
             if let Err(error) = self.statement("SAVEPOINT job") {
@@ -272,13 +272,13 @@ impl Desk {
     fn alone(&mut self, act: Box<dyn FnOnce(&mut Connection) + Send>) {
         self.restore();
         if let Some(connection) = &mut self.connection {
-            // The panic drops the sender, which tells the caller; the hook has printed it.
+            // The panic drops the sender, so the caller gets an error. The panic hook has printed the panic.
             let _ = catch_unwind(AssertUnwindSafe(|| act(connection)));
         }
         self.restore();
     }
 
-    /// Brings the connection back to where a transaction can begin, by a new one if need be.
+    /// Brings the connection into a state where a transaction can begin, or opens a new connection.
     fn restore(&mut self) {
         if self
             .connection
@@ -299,7 +299,7 @@ impl Desk {
                 Ok(connection) => self.connection = Some(connection),
                 Err(error) => tracing::error!(
                     error = domain::error::chain(&error),
-                    "cannot open the database again"
+                    "the database could not be opened again"
                 ),
             }
         }
@@ -314,8 +314,8 @@ impl Desk {
             .map_err(fault::error)
     }
 
-    /// Moves the log into the database file when it has grown. Nobody waits for this: all callers of
-    /// the last batch are answered.
+    /// Moves the log into the database file if it has grown. No caller waits for this, because all of the last
+    /// batch were answered.
     fn tidy(&mut self) {
         if self.path.is_none() || self.batches < CHECKPOINT_BATCHES {
             return;
@@ -347,13 +347,13 @@ impl Desk {
 
 /// How a job ended.
 enum Ran {
-    /// The transaction goes on: the job is in it, or undone with this error.
+    /// The transaction continues. The job is part of it, or was undone with this error.
     Undone(Result<(), Error>),
-    /// The transaction is gone, and with it the jobs before this one.
+    /// The transaction was rolled back, together with the earlier jobs.
     BatchLost(Error),
 }
 
-/// The batch's failure once more, for each of its callers.
+/// Copies the batch's failure, for each of its callers.
 fn again(error: &Error) -> Error {
     let what = domain::error::chain(error);
     match error {
