@@ -1,4 +1,4 @@
-//! A failure in words for the operator, with the engine's own error behind it.
+//! A failure described for the operator, with the engine's own error as its source.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -48,9 +48,9 @@ impl std::error::Error for Failure {
     }
 }
 
-/// A job did not come to an end in as many runs as it is given.
+/// A job met a conflict in each of the runs that it may have.
 pub(crate) fn contended() -> Error {
-    Failure::new("a transaction met a conflict in each of its runs").unavailable()
+    Failure::new("a transaction had a conflict in each of its runs").unavailable()
 }
 
 /// A job panicked; the panic itself has been printed by the panic hook.
@@ -63,7 +63,7 @@ pub(crate) fn wrote_in_read() -> Error {
     Failure::new("a reading transaction tried to write").bug()
 }
 
-/// A job went on, and said `Ok`, after a method had told it to stop.
+/// A job continued and returned `Ok` after a method had told it to stop.
 pub(crate) fn ignored_stop() -> Error {
     Failure::new("a transaction's closure ignored a failure").bug()
 }

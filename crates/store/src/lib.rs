@@ -1,7 +1,7 @@
 //! The domain's `Store` port on SQLite (a file, or in memory) and on PostgreSQL.
 //!
-//! Both know one table of sealed rows and no concept, and both pass one suite
-//! (`tests/conformance`). What each promises is in `README.md`.
+//! Both have one table of sealed rows, know nothing about its content, and pass the same conformance suite
+//! (`tests/conformance`). `README.md` says what they promise.
 
 mod backend;
 mod failure;

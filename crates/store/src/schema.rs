@@ -1,29 +1,30 @@
-//! Numbered, forward-only migrations: what is applied, what is pending, and what must be refused.
+//! Numbered, forward-only migrations: which are applied, which are pending, and when a database must be refused.
 //!
-//! A step either *expands* the schema, and releases that do not know it go on working beside it, or it *contracts* it:
-//! takes away what an older release needs. A server applies expanding steps when it starts, so nodes of two
-//! releases work side by side; contracting ones wait for `keyward migrate --contract`, when the last old node has
-//! stopped. The database remembers the last contracting step, and releases that do not know that one refuse it.
+//! A step either *expands* the schema, and releases that do not know it continue to work; or it *contracts* the
+//! schema, which means that it removes what an older release needs. A server applies expanding steps when it
+//! starts, so nodes of two releases can work side by side. Contracting steps wait for `keyward migrate
+//! --contract`, after the last old node has stopped. The database stores the last contracting step, and releases
+//! that do not know that step refuse the database.
 
 use std::fmt;
 
 /// Whether opening a database may change its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Migrations {
-    /// Apply what is pending.
+    /// Apply pending steps.
     Apply,
-    /// Apply nothing, and refuse to open while something is pending.
+    /// Apply nothing, and refuse to open while steps are pending.
     Require,
-    /// Apply nothing and open all the same: to look, or to migrate by hand.
+    /// Apply nothing, and open the database anyway: to look at it, or to migrate it with a command.
     Leave,
 }
 
-/// What a step means to releases that do not know it.
+/// What a step means for releases that do not know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// They go on working.
+    /// They continue to work.
     Expand,
-    /// They must have stopped.
+    /// They must not run any more.
     Contract,
 }
 
@@ -54,24 +55,24 @@ pub(crate) struct Migration {
 }
 
 impl Migration {
-    /// Noticed when a released step is edited later: databases would differ in silence.
+    /// Detects that a released step was edited later. Otherwise databases could differ unnoticed.
     pub(crate) fn checksum(&self) -> Vec<u8> {
         crypto::mac::sha256(self.sql.as_bytes()).to_vec()
     }
 }
 
-/// The name of the number, in the table of those about the database itself, that is the last contracting step.
+/// Name of the entry in the table `meta` with the number of the last contracting step.
 pub(crate) const NEEDS: &str = "schema_needs";
 
-/// What the database remembers.
+/// What the database stores about its schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
     pub(crate) applied: Vec<Applied>,
-    /// The step that a release must know; `None` of a database that does not say.
+    /// The step that a release must know; `None` if the database does not say.
     pub(crate) needs: Option<i64>,
 }
 
-/// The number to remember after `left` is applied.
+/// The number to store after `left` was applied.
 pub(crate) fn needs_after(known: &[Migration], left: &[Migration]) -> Option<i64> {
     let last = left.last()?.number;
     let done = known.iter().filter(|step| step.number <= last);
@@ -79,14 +80,14 @@ pub(crate) fn needs_after(known: &[Migration], left: &[Migration]) -> Option<i64
     Some(contracting.map(|step| step.number).max().unwrap_or(0))
 }
 
-/// A step as the database remembers it.
+/// A step as the database stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Applied {
     pub(crate) number: i64,
     pub(crate) checksum: Vec<u8>,
 }
 
-/// What a migration does, or has done.
+/// What a migration will do, or has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The schema's number before; 0 is an empty database.
@@ -106,12 +107,12 @@ pub struct Step {
 }
 
 impl Plan {
-    /// Whether this release can work with the schema: nothing is left to do but contracting.
+    /// Whether this release can work with the schema: only contracting steps are pending.
     pub fn is_current(&self) -> bool {
         self.within(Extent::Expand).steps.is_empty()
     }
 
-    /// The part of it that is done at once.
+    /// The part of the plan within `extent`.
     #[must_use]
     pub fn within(&self, extent: Extent) -> Self {
         let take = |step: &&Step| extent == Extent::All || step.phase == Phase::Expand;
@@ -143,9 +144,9 @@ impl fmt::Display for Plan {
 /// Why this release cannot work with a database as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaError {
-    /// A newer release has been here. Only that release, or a newer one, may use the database.
+    /// A newer release has migrated the database. Only that release or a newer one may use it.
     Newer { found: i64, known: i64 },
-    /// A step was applied with another content than this release knows.
+    /// A step was applied whose content differs from the one that this release knows.
     Edited { number: i64 },
     /// Steps are missing, and this server was told not to apply them.
     Pending { plan: Plan },
@@ -161,7 +162,7 @@ impl fmt::Display for SchemaError {
             ),
             Self::Edited { number } => write!(
                 f,
-                "migration {number:04} was applied with another content than this release has"
+                "migration {number:04} was applied with different content than in this release"
             ),
             Self::Pending { plan } => {
                 write!(
@@ -176,8 +177,8 @@ impl fmt::Display for SchemaError {
 impl std::error::Error for SchemaError {}
 
 impl SchemaError {
-    /// The one that `error` or one of its sources is, if it stays one however long anybody waits: a step that is
-    /// pending may still be applied.
+    /// Finds a `SchemaError` among `error` and its sources, if waiting cannot resolve it. Pending steps may still
+    /// be applied by another server, so they do not count.
     pub fn lasting<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
         std::iter::successors(Some(error), |error| error.source())
             .find_map(|error| error.downcast_ref::<Self>())
@@ -185,8 +186,8 @@ impl SchemaError {
     }
 }
 
-/// What is left to do of `known`, given what the database remembers, in order. Steps of a newer release that do
-/// not contract are none of this one's business.
+/// The steps of `known` that the database has not applied, in order. Expanding steps of a newer release do not
+/// matter to this one.
 pub(crate) fn pending(
     known: &'static [Migration],
     history: &History,
@@ -225,7 +226,7 @@ pub(crate) fn pending(
     ))
 }
 
-/// The part of `left` that is done within `extent`.
+/// The part of `left` that `extent` allows.
 pub(crate) fn within(left: &'static [Migration], extent: Extent) -> &'static [Migration] {
     let stop = left
         .iter()

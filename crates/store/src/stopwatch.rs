@@ -1,8 +1,8 @@
-//! Elapsed time, for batching and waiting only: nothing that is stored or decided comes from here.
+//! Elapsed time, for batching and waiting only. Nothing that is stored or decided depends on it.
 
 use std::time::{Duration, Instant};
 
-/// Runs from its making.
+/// Measures the time since it was created.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 

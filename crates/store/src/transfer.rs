@@ -1,9 +1,9 @@
-//! Moving a whole database: out of one store into another, or into a file and back.
+//! Copies a whole database from one store to another, or to a file and back.
 //!
-//! Rows go over as they are, sealed. [`sync`] makes a store equal to a [`Source`] by walking both in the order
-//! of (kind, id) and changing what differs; so an interrupted copy is taken up by running it again, and a
-//! second run after a first one moves only what has changed meanwhile. [`digest`] proves the end: equal
-//! counts, and one hash over every column and every sealed body.
+//! Rows are copied as they are, sealed. [`sync`] makes a store equal to a [`Source`]: it walks through both in the
+//! order of (kind, id) and changes what differs. So an interrupted copy continues when it is run again, and a
+//! second run copies only what has changed meanwhile. [`digest`] checks the result: equal counts, and one hash
+//! over every column and every sealed body.
 
 mod archive;
 mod mark;
@@ -22,16 +22,16 @@ use crate::failure::Failure;
 pub use archive::{Archive, ArchiveInfo, ArchiveSource, write_archive};
 pub use mark::{Mark, Marks, marks, set_mark, unset_mark};
 
-/// Rows read at a time: with the largest bodies there are, some hundred megabytes.
+/// Rows read at a time. With the largest possible bodies this is about a hundred megabytes.
 const PAGE: usize = 200;
 /// Rows, and bytes, changed in one transaction.
 const BATCH: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
-/// A kind is a short word of this program; whatever is longer is no database of ours.
+/// Maximum length of a kind. A longer one means that this is not a database of this program.
 const KIND_BYTES: usize = 64;
 const KINDS: usize = 1_000;
 
-/// Rows in the order of (kind, id), one after the other.
+/// Returns rows one after the other, in the order of (kind, id).
 #[async_trait]
 pub trait Source: Send {
     async fn next(&mut self) -> Result<Option<AnyRow>, Error>;
@@ -43,12 +43,12 @@ pub struct Changes {
     pub added: u64,
     pub replaced: u64,
     pub removed: u64,
-    /// Rows that were equal already.
+    /// Rows that were already equal.
     pub equal: u64,
 }
 
 impl Changes {
-    /// Rows of the source that were looked at.
+    /// Rows of the source that were compared.
     pub fn seen(&self) -> u64 {
         self.added + self.replaced + self.equal
     }
@@ -58,7 +58,7 @@ impl Changes {
     }
 }
 
-/// What is in a database: how many rows of each kind, and a hash over all of them.
+/// A summary of a database: the number of rows of each kind, and a hash over all rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
     pub kinds: BTreeMap<String, u64>,
@@ -71,7 +71,7 @@ impl Digest {
     }
 }
 
-/// The rows of a store, read in pages: each page is one moment of it.
+/// The rows of a store, read in pages. Each page shows the store at one moment.
 pub struct StoreSource {
     store: Arc<dyn Store>,
     page: std::vec::IntoIter<AnyRow>,
@@ -131,7 +131,7 @@ enum Change {
     Remove(String, RowId),
 }
 
-/// Makes `target` equal to `source`. `progress` is told what was done so far, after each transaction and
+/// Makes `target` equal to `source`. Calls `progress` with the changes so far, after each transaction and after
 /// each thousand equal rows.
 pub async fn sync(
     source: &mut dyn Source,
@@ -188,7 +188,7 @@ pub async fn sync(
     Ok(changes)
 }
 
-/// Reads all of a source.
+/// Computes the digest of a whole source.
 pub async fn digest(source: &mut dyn Source) -> Result<Digest, Error> {
     let mut summer = Summer::default();
     while let Some(row) = source.next().await? {
@@ -284,7 +284,8 @@ fn kind_of(change: &Change) -> &str {
     }
 }
 
-/// The port's kinds live as long as the program; those that come out of a database are few, and kept.
+/// The port's kinds have static lifetime. Those read from a database are few, and are kept for the life of the
+/// program.
 fn interned(kind: &str) -> Result<Kind, Error> {
     static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -292,7 +293,7 @@ fn interned(kind: &str) -> Result<Kind, Error> {
         return Ok(kind);
     }
     if kind.is_empty() || kind.len() > KIND_BYTES || known.len() >= KINDS {
-        let what = "the rows are of kinds that no database of this program has";
+        let what = "the rows have kinds that no database of this program contains";
         return Err(Failure::new(what).unavailable());
     }
     let kept: &'static str = Box::leak(kind.to_owned().into_boxed_str());

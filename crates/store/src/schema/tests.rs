@@ -9,7 +9,7 @@ const fn step(number: i64, name: &'static str, phase: Phase) -> Migration {
     }
 }
 
-/// What a newer release knows; an older one knows the first two.
+/// The steps of a newer release. An older one knows the first two.
 static KNOWN: [Migration; 4] = [
     step(1, "one", Phase::Expand),
     step(2, "two", Phase::Expand),

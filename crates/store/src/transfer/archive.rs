@@ -7,9 +7,9 @@
 //! E rows (8) sha256 (32)                     over all rows as they are written
 //! ```
 //!
-//! Numbers are big-endian. A kind has a length of one byte before it, a body one of four; an owner and a due
-//! time have a byte before them that is 0 when there is none. Bodies are sealed already: the file tells
-//! what a stolen database tells, and opens with the key file only, which is not in it.
+//! Numbers are big-endian. Before a kind is its length in one byte, before a body its length in four bytes. Before
+//! an owner and a due time is a byte that is 0 if there is none. Bodies are sealed: the file reveals no more than
+//! a stolen database, and can only be read with the key file, which it does not contain.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -27,10 +27,10 @@ const MAGIC: &str = "KEYWARD BACKUP 1\n";
 const HEADER_BYTES: u64 = 4_096;
 const ROW: u8 = b'R';
 const END: u8 = b'E';
-/// Larger than any body that the surfaces take.
+/// Larger than any body that the surfaces accept.
 const BODY_BYTES: usize = 256 << 20;
 
-/// What the first line of a backup says about it.
+/// What the beginning of a backup says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveInfo {
     /// JSON, on one line.
@@ -38,14 +38,14 @@ pub struct ArchiveInfo {
     pub digest: Digest,
 }
 
-/// A backup that was read to its end and found whole.
+/// A backup that was read to its end and is complete.
 #[derive(Clone, Debug)]
 pub struct Archive {
     path: PathBuf,
     pub info: ArchiveInfo,
 }
 
-/// Writes everything in `store`, as it is at one moment, to the new file `path`. `header`: one line of JSON.
+/// Writes the content of `store` at one moment to the new file `path`. `header` is one line of JSON.
 pub async fn write_archive(
     store: &dyn Store,
     path: &Path,
@@ -53,7 +53,7 @@ pub async fn write_archive(
 ) -> Result<ArchiveInfo, Error> {
     if path.exists() {
         let what = format!(
-            "{} exists already: a backup replaces nothing",
+            "{} exists already: a backup overwrites no file",
             path.display()
         );
         return Err(Failure::new(what).unavailable());
@@ -71,7 +71,7 @@ pub async fn write_archive(
     };
     let written = store.read(Box::new(job)).await;
     if let Err(error) = written {
-        // What is left of it is of no use; that it stays when this fails is no harm.
+        // The incomplete file is useless. It does no harm if it cannot be removed.
         let _ = std::fs::remove_file(&partial);
         return Err(error);
     }
@@ -82,7 +82,7 @@ pub async fn write_archive(
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .take();
-    let digest = digest.ok_or_else(|| Failure::new("a backup ended without its sum").bug())?;
+    let digest = digest.ok_or_else(|| Failure::new("a backup ended without its checksum").bug())?;
     Ok(ArchiveInfo {
         header: header.to_owned(),
         digest,
@@ -125,7 +125,7 @@ fn write_rows(tx: &mut dyn Tx, path: &Path, header: &str) -> TxResult<Digest> {
 }
 
 impl Archive {
-    /// Reads the backup at `path` to its end: one that was cut off or changed is refused.
+    /// Reads the backup at `path` to its end. Refuses one that was cut off or changed.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let mut reader = Reader::open(path)?;
         let mut summer = Summer::default();
@@ -136,7 +136,7 @@ impl Archive {
         }
         let digest = summer.finish();
         if reader.end != Some((digest.rows(), digest.sha256)) {
-            return Err(broken(path, "its sum is not the one at its end"));
+            return Err(broken(path, "its checksum is wrong"));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -147,7 +147,7 @@ impl Archive {
         })
     }
 
-    /// The rows once more, from the first.
+    /// Reads the rows again, from the first one.
     pub fn rows(&self) -> Result<ArchiveSource, Error> {
         Ok(ArchiveSource(Reader::open(&self.path)?))
     }
@@ -185,7 +185,7 @@ impl Reader {
         if magic.ok().as_deref() != Some(MAGIC.as_bytes()) {
             return Err(broken(
                 path,
-                "it does not begin as a backup of this release does",
+                "it does not begin like a backup of this release",
             ));
         }
         let mut line = Vec::new();
@@ -198,8 +198,8 @@ impl Reader {
                 return Err(broken(path, "its first line is too long"));
             }
         }
-        reader.header =
-            String::from_utf8(line).map_err(|_| broken(path, "its first line is no text"))?;
+        reader.header = String::from_utf8(line)
+            .map_err(|_| broken(path, "its first line is not valid text"))?;
         Ok(reader)
     }
 
@@ -209,15 +209,15 @@ impl Reader {
             END => {
                 self.end = Some((u64::from_be_bytes(self.array()?), self.array()?));
                 if !matches!(self.file.read(&mut [0]), Ok(0)) {
-                    return Err(broken(&self.path, "it goes on behind its end"));
+                    return Err(broken(&self.path, "there is data after its end"));
                 }
                 return Ok(None);
             }
-            _ => return Err(broken(&self.path, "it has something else than rows in it")),
+            _ => return Err(broken(&self.path, "it contains something other than rows")),
         }
         let length = usize::from(self.bytes(1)?[0]);
         let kind = String::from_utf8(self.bytes(length)?);
-        let kind = kind.map_err(|_| broken(&self.path, "a kind is no text"))?;
+        let kind = kind.map_err(|_| broken(&self.path, "a kind is not valid text"))?;
         let id = RowId(self.array()?);
         let owner = if self.is_there()? {
             Some(RowId(self.array()?))
@@ -233,12 +233,12 @@ impl Reader {
         let version = u64::from_be_bytes(self.array()?);
         let length = u32::from_be_bytes(self.array()?) as usize;
         if kind.len() > KIND_BYTES || length > BODY_BYTES {
-            return Err(broken(&self.path, "a row is larger than any"));
+            return Err(broken(&self.path, "a row is larger than allowed"));
         }
         let body = self.bytes(length)?;
         let place = (kind.clone(), id);
         if self.last.as_ref().is_some_and(|last| *last >= place) {
-            return Err(broken(&self.path, "its rows are not in order"));
+            return Err(broken(&self.path, "its rows are not in the right order"));
         }
         self.last = Some(place);
         let row = Row {
@@ -252,12 +252,13 @@ impl Reader {
         Ok(Some(AnyRow { kind, row }))
     }
 
-    /// The byte before what may be missing. One row is written in one way only.
+    /// Reads the byte that says whether a value is present. Other values are refused, so that a row has only one
+    /// encoding.
     fn is_there(&mut self) -> Result<bool, Error> {
         match self.bytes(1)?[0] {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(broken(&self.path, "a row is not as it is written")),
+            _ => Err(broken(&self.path, "a row is not encoded correctly")),
         }
     }
 
@@ -283,7 +284,7 @@ impl Reader {
     }
 }
 
-/// Appends a row in its written form.
+/// Appends a row in its encoded form.
 pub(super) fn encode(row: &AnyRow, out: &mut Vec<u8>) -> Result<(), Error> {
     let AnyRow { kind, row } = row;
     let kind_length = u8::try_from(kind.len())
@@ -293,7 +294,7 @@ pub(super) fn encode(row: &AnyRow, out: &mut Vec<u8>) -> Result<(), Error> {
         .ok()
         .filter(|_| row.body.len() <= BODY_BYTES);
     let (Some(kind_length), Some(body_length)) = (kind_length, body_length) else {
-        return Err(Failure::new("a row is larger than any").bug());
+        return Err(Failure::new("a row is larger than allowed").bug());
     };
     out.push(ROW);
     out.push(kind_length);
@@ -345,7 +346,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 }
 
 fn broken(path: &Path, why: &str) -> Error {
-    let what = format!("{} is no whole backup: {why}", path.display());
+    let what = format!("{} is not a complete backup: {why}", path.display());
     Failure::new(what).unavailable()
 }
 

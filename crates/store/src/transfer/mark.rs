@@ -1,7 +1,7 @@
-//! Marks on a database that no server may work with, or not before it was looked at.
+//! Marks on a database that no server may use, or only after a check.
 //!
-//! They are plain rows: whoever writes to the database can set or remove one, and gains nothing but a
-//! server that does not start. They are never copied.
+//! They are plain rows. Somebody who can write to the database can set or remove a mark, but gains nothing except
+//! that a server does not start. They are never copied.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,18 +11,18 @@ use domain::port::store::{AnyRow, Kind, Row, RowId, Tx};
 
 const KIND: Kind = "server";
 
-/// Why a server must not simply begin to work with a database.
+/// Why a server must not simply use a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// A copy into it is not at its end.
+    /// A copy into it is not complete.
     Unfinished,
-    /// It was moved away: it is not the newest any more.
+    /// It was moved away, so it is no longer the newest.
     Moved,
-    /// It came out of a backup: nothing tells how much it has forgotten.
+    /// It came from a backup, so it may lack recent changes.
     Restored,
 }
 
-/// The marks of a database, each with what it says.
+/// The marks of a database, each with its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     pub unfinished: Option<String>,
@@ -68,7 +68,7 @@ pub async fn marks(store: &dyn Store) -> Result<Marks, Error> {
     Ok(marks)
 }
 
-/// Sets a mark that says `text`, or says it anew.
+/// Sets a mark with this text, or replaces its text.
 pub async fn set_mark(store: &dyn Store, mark: Mark, text: &str) -> Result<(), Error> {
     let body = text.as_bytes().to_vec();
     let job = move |tx: &mut dyn Tx| {
@@ -86,7 +86,7 @@ pub async fn set_mark(store: &dyn Store, mark: Mark, text: &str) -> Result<(), E
     store.write(Box::new(job)).await
 }
 
-/// Removes a mark, if it is there.
+/// Removes a mark, if it exists.
 pub async fn unset_mark(store: &dyn Store, mark: Mark) -> Result<(), Error> {
     let job = move |tx: &mut dyn Tx| tx.remove(KIND, &mark.id()).map(|_| ());
     store.write(Box::new(job)).await
