@@ -184,7 +184,7 @@ fn a_backup_under_load_is_whole_and_restores_into_nothing_only() {
     server.stop();
     house
         .keyward(&["restore", "--from", file])
-        .says(&["not empty", "replaces nothing"]);
+        .says(&["not empty", "overwrites nothing"]);
     // A new machine: the key file, and what came out of the backup. There is no anchor that tells its age.
     let mut other = House::new();
     std::fs::create_dir(other.data()).unwrap();
@@ -279,12 +279,12 @@ fn a_database_moves_to_postgresql_and_back_with_every_count() {
     shift(&sqlite, &database.url).says(&["in use", "Stop its server", "run this again"]);
     assert_eq!(wrong(&server, &target), 404, "the old one goes on");
     let unfinished = House::new().with("KEYWARD_STORAGE__URL", &database.url);
-    unfinished.refused().says(&["not at its end"]);
+    unfinished.refused().says(&["not complete"]);
     server.stop();
     let moved = json(&shift(&sqlite, &database.url));
     assert_eq!(moved["kinds"]["guarded_key"], 2);
     house.refused().says(&["moved away", "db release"]);
-    shift(&sqlite, &database.url).says(&["moved away already"]);
+    shift(&sqlite, &database.url).says(&["already moved away"]);
 
     let house = house.with("KEYWARD_STORAGE__URL", &database.url);
     let server = house.start();
