@@ -1,10 +1,10 @@
-//! Puts messages into words: templates in files, one folder a language.
+//! Writes the texts of messages from templates: files in one folder for each language.
 //!
-//! 1. The catalogue picks the template: the message's language, else English; its operation, else the
-//!    general notice.
-//! 2. The template gives subject and text. What it is given is cleaned before: no control characters,
-//!    times and spans in the language's words, and no run of six digits beside the code.
-//! 3. An e-mail gets the account's anti-phishing code at its end, and an HTML part made from the text.
+//! 1. The catalogue chooses the template: for the message's language, or else English; for its operation, or else
+//!    the general notice.
+//! 2. The template produces subject and text. Its values are cleaned first: no control characters, times and spans
+//!    in the language's words, and no sequence of six digits except the code.
+//! 3. An e-mail also gets the account's anti-phishing code at its end, and an HTML part made from the text.
 
 mod catalog;
 mod html;
@@ -20,12 +20,12 @@ use domain::port::courier::Words;
 use catalog::{Catalog, Fault};
 use values::Values;
 
-/// How the composer is set up.
+/// Settings of the composer.
 #[derive(Debug, Clone)]
 pub struct ComposerOptions {
-    /// What the people who get the messages call the service.
+    /// The name of the service in messages.
     pub product: String,
-    /// A folder whose files take the place of the built-in ones of the same name.
+    /// A folder whose files replace the built-in ones of the same name.
     pub overrides: Option<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ impl Default for ComposerOptions {
     }
 }
 
-/// [`Composer`] out of templates.
+/// A [`Composer`] that uses templates.
 #[derive(Debug)]
 pub struct TemplateComposer {
     catalog: Catalog,
@@ -50,7 +50,7 @@ const LINK: &str = "https://keyward.example/stop/sample";
 const PHISHING: &str = "blue-fox-7";
 
 impl TemplateComposer {
-    /// Reads the built-in templates and the operator's, and renders each of the latter with sample values.
+    /// Reads the built-in templates and the operator's, and renders each of the operator's with sample values.
     pub fn new(options: &ComposerOptions) -> Result<Self, String> {
         let product = values::clean(&options.product);
         let plain = Self {
@@ -70,7 +70,7 @@ impl TemplateComposer {
         Ok(composer)
     }
 
-    /// The words of `operation` with sample values, for an operator who changes a template.
+    /// Renders `operation` with sample values, for an operator who changes a template.
     pub fn preview(
         &self,
         operation: &str,
@@ -94,7 +94,7 @@ impl TemplateComposer {
             .map_err(|fault| fault.to_string())
     }
 
-    /// Every operation that has a template of its own.
+    /// Every operation that has its own template.
     pub fn operations(&self) -> Vec<&str> {
         self.catalog.operations()
     }
@@ -106,7 +106,7 @@ impl TemplateComposer {
 
     fn render(&self, message: &Message, values: &Values) -> Result<Words, Fault> {
         if message.channel == Channel::Operator {
-            // A program reads facts, no words.
+            // A program gets facts, not a text.
             return Ok(Words::default());
         }
         let language = values.language();
@@ -147,7 +147,7 @@ impl TemplateComposer {
         }
     }
 
-    /// Whether an operator's file renders, and says at least what the built-in one says.
+    /// Checks that an operator's file renders and contains at least the values that the built-in one contains.
     fn check(&self, plain: &Self, file: &catalog::Changed) -> Result<(), String> {
         let languages = match &file.language {
             Some(language) => vec![language.as_str()],
@@ -193,8 +193,8 @@ fn sample(operation: &str, language: &str, channel: Channel) -> Message {
     }
 }
 
-/// The code, the link and the anti-phishing code must be in the new text if they were in the old one;
-/// the code exactly once, with no other run of six digits near it.
+/// The code, the link and the anti-phishing code must be in the new text if they were in the old one. The code
+/// must occur exactly once, and no other sequence of six digits may occur.
 fn compare(new: &str, old: &str) -> Result<(), String> {
     for (what, value) in [
         ("code", CODE),
@@ -202,19 +202,20 @@ fn compare(new: &str, old: &str) -> Result<(), String> {
         ("anti_phishing_code", PHISHING),
     ] {
         if old.contains(value) && !new.contains(value) {
-            return Err(format!("it must show {{{{ {what} }}}}"));
+            return Err(format!("it must contain {{{{ {what} }}}}"));
         }
     }
     let runs = values::six_digit_runs(new);
     if runs > usize::from(old.contains(CODE)) {
         return Err(
-            "it must show {{ code }} once at most, and no other six digits in a row".to_owned(),
+            "it must contain {{ code }} at most once, and no other six digits in a row".to_owned(),
         );
     }
     Ok(())
 }
 
-/// Templates may be spaced for their readers: no line ends in spaces, no two empty lines follow each other.
+/// Removes spaces at the ends of lines and repeated empty lines, so that templates may be formatted for
+/// readability.
 fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut empty = 0;

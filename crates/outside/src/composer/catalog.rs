@@ -1,4 +1,4 @@
-//! The template files: built in, and replaced one by one by an operator's.
+//! The template files: the built-in ones, each of which an operator's file can replace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -16,7 +16,7 @@ const ENGLISH: &str = "en";
 const GENERAL: &str = "notice";
 const LAYOUT: &str = "layout.html";
 
-/// A template that could not be read or rendered. Says where; never quotes a value.
+/// An error in a template. It says where, and never quotes a value.
 #[derive(Debug)]
 pub(super) struct Fault(String);
 
@@ -29,14 +29,14 @@ impl fmt::Display for Fault {
 /// An operator's file.
 pub(super) struct Changed {
     pub(super) path: PathBuf,
-    /// None for the layout, which all languages share.
+    /// `None` for the layout, which all languages share.
     pub(super) language: Option<String>,
-    /// None for a part that all operations share.
+    /// `None` for a part that all operations share.
     operation: Option<String>,
 }
 
 impl Changed {
-    /// The operations whose words the file has an influence on.
+    /// The operations whose text depends on this file.
     pub(super) fn operations<'a>(&'a self, composer: &'a TemplateComposer) -> Vec<&'a str> {
         match &self.operation {
             Some(operation) => vec![operation],
@@ -51,7 +51,7 @@ pub(super) struct Catalog {
     names: BTreeSet<String>,
 }
 
-/// One template file, found.
+/// One template file that was found.
 pub(super) struct Template<'a> {
     environment: &'a Environment<'static>,
     name: String,
@@ -65,7 +65,7 @@ impl Catalog {
         Self::new(files.collect())
     }
 
-    /// The built-in files under those of `folder`, and which those are.
+    /// Reads the built-in files and those of `folder`, which replace them. Also returns the files of `folder`.
     pub(super) fn overridden(folder: &Path) -> Result<(Self, Vec<Changed>), String> {
         let mut files: BTreeMap<String, String> = EMBEDDED
             .iter()
@@ -88,7 +88,7 @@ impl Catalog {
             };
             if !fits {
                 return Err(format!(
-                    "{}: no message has a template of that name",
+                    "{}: no message has a template with that name",
                     path.display()
                 ));
             }
@@ -100,7 +100,7 @@ impl Catalog {
                 }
                 _ => None,
             };
-            // A fault names the file by the key under which it is registered.
+            // An error names the file by the key under which it is registered.
             Self::new(BTreeMap::from([(name.clone(), text.clone())]))
                 .map_err(|why| format!("{}: {why}", folder.display()))?;
             files.insert(name, text);
@@ -145,7 +145,7 @@ impl Catalog {
         Ok(Self { environment, names })
     }
 
-    /// The language to answer `wanted` in: itself, itself without its region, or English.
+    /// The language to use for `wanted`: the same, the same without its region, or English.
     pub(super) fn language(&self, wanted: &str) -> &str {
         let wanted = wanted.to_lowercase().replace('_', "-");
         let primary = wanted.split('-').next().unwrap_or_default();
@@ -179,7 +179,7 @@ impl Catalog {
             .collect()
     }
 
-    /// The template of an operation, or the general notice of that language.
+    /// Finds the template of an operation, or the general notice of that language.
     pub(super) fn template(&self, language: &str, operation: &str, kind: &str) -> Template<'_> {
         for (language, operation) in [
             (language, operation),
@@ -244,7 +244,7 @@ fn subject_of(name: &str) -> String {
     format!("{name}#subject")
 }
 
-/// Subject and body of an e-mail's file. The body keeps its line numbers, for the faults.
+/// Splits an e-mail's file into subject and body. The body keeps its line numbers, for error messages.
 fn split(name: &str, text: &str) -> Result<(Option<String>, String), String> {
     let text = text.replace("\r\n", "\n");
     let file = name.rsplit('/').next().unwrap_or(name);
@@ -266,7 +266,7 @@ fn split(name: &str, text: &str) -> Result<(Option<String>, String), String> {
     Ok((Some(subject.to_owned()), format!("\n\n{body}")))
 }
 
-/// Where and what, without the library's excerpts.
+/// Describes an error and its place, without the library's excerpts of the text.
 fn explain(error: &minijinja::Error) -> Fault {
     let name = error
         .name()
@@ -282,7 +282,7 @@ fn explain(error: &minijinja::Error) -> Fault {
     })
 }
 
-/// `language/file` or `layout.html`, with paths, in the order of their names.
+/// The files `language/file` and `layout.html` with their paths, sorted by name.
 fn list(folder: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
     let mut found = BTreeMap::new();
     for (name, path) in entries(folder)? {
@@ -307,7 +307,7 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        // Editors and mounted volumes leave hidden entries behind.
+        // Skips hidden entries, which editors and mounted volumes create.
         if !name.starts_with('.') {
             found.push((name, path));
         }

@@ -1,9 +1,9 @@
-//! The HTML part, made from the text: every language and every override has one without a second template.
+//! The HTML part, made from the text, so that no language and no operator's template needs a second file.
 
 use minijinja::{Value, context};
 
-/// Cuts the text at its empty lines. A block that is only the code, or only the link, is shown as such;
-/// a block of lines that begin with `- ` is a list; everything else is a paragraph.
+/// Splits the text at its empty lines. A block with only the code becomes a large code, one with only the link a
+/// button, lines that begin with `- ` a list, and everything else a paragraph.
 pub(super) fn blocks(text: &str, code: &str, link: &str, button: &str) -> Vec<Value> {
     let web = link.starts_with("https://") || link.starts_with("http://");
     text.split("\n\n")
@@ -23,7 +23,7 @@ pub(super) fn blocks(text: &str, code: &str, link: &str, button: &str) -> Vec<Va
         .collect()
 }
 
-/// The items of a list; a line without a dash goes on with the item before it.
+/// The items of a list. A line without a dash belongs to the previous item.
 fn items(block: &str) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     for line in block.lines() {

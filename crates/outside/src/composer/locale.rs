@@ -3,12 +3,12 @@
 use domain::Timestamp;
 use time::{OffsetDateTime, UtcOffset};
 
-/// What a language calls months and units.
+/// The names of months and units in a language.
 #[derive(Debug)]
 pub(super) struct Locale {
     language: &'static str,
     months: [&'static str; 12],
-    /// One and many.
+    /// Singular and plural.
     day: [&'static str; 2],
     hour: [&'static str; 2],
     minute: [&'static str; 2],
@@ -68,7 +68,7 @@ static LOCALES: [Locale; 2] = [
 ];
 
 impl Locale {
-    /// The words of `language`; English for one that only an operator's templates speak.
+    /// The words of `language`; English for a language that has only an operator's templates.
     pub(super) fn of(language: &str) -> &'static Self {
         LOCALES
             .iter()
@@ -90,7 +90,7 @@ impl Locale {
         count(days, self.day)
     }
 
-    /// In the largest unit that needs no fraction: `30 minutes`, `1 hour`, `90 seconds`.
+    /// Formats a span in the largest unit that needs no fraction: `30 minutes`, `1 hour`, `90 seconds`.
     pub(super) fn span(&self, seconds: u64) -> String {
         for (length, unit) in [(86_400, self.day), (3_600, self.hour), (60, self.minute)] {
             if seconds >= length && seconds.is_multiple_of(length) {

@@ -1,4 +1,4 @@
-//! What templates are given, cleaned: nothing in it can add a header, a line or a second code.
+//! The values for templates. They are cleaned so that none can add a header, a line or a second code.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use minijinja::{Value, context, value::Object};
 
 use super::locale::Locale;
 
-/// A fact is a time, a number or a short name; what is longer came from somebody who writes on others' letters.
+/// Maximum length of a fact. Facts are times, numbers or short names; a longer one may be a text that an attacker
+/// wants to put into a message.
 const LONGEST_FACT: usize = 200;
-/// The only fact that may have lines: the whole text of a general notice.
+/// The only fact that may have several lines: the whole text of a general notice.
 const TEXT: &str = "text";
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Values {
             .map(clean)
             .unwrap_or_default();
         if !code.is_empty() {
-            // Two runs of six digits in one letter, and people type in the wrong one.
+            // With two sequences of six digits in a message, people may enter the wrong one.
             anti_phishing_code = grouped(&anti_phishing_code);
             for value in facts.values_mut() {
                 *value = grouped(value);
@@ -57,7 +58,7 @@ impl Values {
         }
     }
 
-    /// Gives every fact that a template could name a value.
+    /// Adds an empty value for every fact that a template may use.
     pub(super) fn sample_facts(&mut self) {
         let locale = Locale::of(&self.language);
         let at = Timestamp::from_millis(1_605_535_005_840);
@@ -103,7 +104,8 @@ impl Values {
         }
     }
 
-    /// The bare facts, should a template fail after all: a person who waits for a code must get it.
+    /// Used if a template fails in spite of all checks: only the values, because a person who waits for a code
+    /// must get it.
     pub(super) fn plain_words(&self) -> Words {
         let mut lines = vec![self.product.as_str()];
         lines.extend(
@@ -119,7 +121,7 @@ impl Values {
     }
 }
 
-/// Facts by name. One that the message does not have is empty text, so that `{% if facts.until %}` works.
+/// Facts by name. A fact that the message does not have is an empty text, so that `{% if facts.until %}` works.
 #[derive(Debug)]
 struct Facts {
     values: BTreeMap<String, String>,
@@ -136,7 +138,8 @@ impl Object for Facts {
     }
 }
 
-/// A fact as people read it: a time of RFC 3339, seconds as `1800s`, the days in `left`; others stay.
+/// Formats a fact for people: a time of RFC 3339, seconds as `1800s`, the days in `left`. Other facts stay as they
+/// are.
 fn fact(name: &str, value: &str, locale: &Locale) -> String {
     if let Some(at) = Timestamp::parse(value) {
         return locale.time(at);
@@ -159,7 +162,7 @@ fn fact(name: &str, value: &str, locale: &Locale) -> String {
     clean(value).chars().take(LONGEST_FACT).collect()
 }
 
-/// Without what could end a line, hide text or turn its direction round.
+/// Removes characters that could end a line, hide text or reverse its direction.
 pub(super) fn clean(value: &str) -> String {
     let shown: String = value
         .chars()
@@ -173,7 +176,7 @@ fn ends_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Zero-width letters and those that turn the direction of writing.
+/// Zero-width characters, and those that reverse the direction of writing.
 fn hides(c: char) -> bool {
     matches!(
         c,
@@ -181,7 +184,7 @@ fn hides(c: char) -> bool {
     )
 }
 
-/// Splits every run of six or more digits into groups of three.
+/// Splits every sequence of six or more digits into groups of three.
 fn grouped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut run = String::new();
@@ -203,7 +206,7 @@ fn grouped(value: &str) -> String {
     out
 }
 
-/// How many runs of six or more digits there are.
+/// The number of sequences of six or more digits.
 pub(super) fn six_digit_runs(text: &str) -> usize {
     text.split(|c: char| !c.is_ascii_digit())
         .filter(|run| run.len() >= 6)
