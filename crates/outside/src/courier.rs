@@ -1,9 +1,9 @@
-//! Carries letters: for each channel a list of providers, tried in order until one takes the letter.
+//! Sends messages: each channel has a list of providers, which are tried in order until one accepts the message.
 //!
-//! 1. Providers that failed several times in a row rest for a short time and are passed over, unless
-//!    there is nobody else.
-//! 2. The first that accepts ends the search.
-//! 3. Otherwise the letter is refused only if everyone refused it; if anyone said "later", it is later.
+//! 1. A provider that failed several times in a row is skipped for a short time, unless there is no other.
+//! 2. The search ends with the first provider that accepts the message.
+//! 3. If none accepts it, the message is refused only if all providers refused it. If one said "later", it is
+//!    tried again later.
 
 mod breaker;
 mod http;
@@ -32,16 +32,16 @@ use smtp::Smtp;
 use twilio::Twilio;
 use webhook::Webhook;
 
-/// One way out.
+/// One provider.
 #[async_trait]
 trait Provider: Send + Sync {
     async fn carry(&self, letter: &Letter) -> Delivery;
 
-    /// Whether the provider could take a letter, without giving it one.
+    /// Checks whether the provider could accept a message, without sending one.
     async fn probe(&self) -> Result<(), String>;
 }
 
-/// [`Courier`] over the configured providers.
+/// A [`Courier`] that uses the configured providers.
 pub struct OutsideCourier {
     email: Route,
     sms: Route,
@@ -49,13 +49,13 @@ pub struct OutsideCourier {
     clock: Arc<dyn Clock>,
 }
 
-/// What [`OutsideCourier::probe`] found out about one provider.
+/// The result of [`OutsideCourier::probe`] for one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     pub channel: Channel,
     /// Its kind, as in the configuration.
     pub provider: &'static str,
-    /// The reason names hosts and files, no persons and no secrets.
+    /// The reason contains hosts and files, but no addresses of people and no secrets.
     pub outcome: Result<(), String>,
 }
 
@@ -70,7 +70,7 @@ struct Stop {
 }
 
 impl OutsideCourier {
-    /// Checks the options and prepares every provider; nothing is connected yet.
+    /// Checks the options and prepares every provider, without connecting.
     pub fn new(options: CourierOptions, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let breaker = options.breaker;
         let email =
@@ -86,7 +86,7 @@ impl OutsideCourier {
         })
     }
 
-    /// Asks every provider in turn, for `keyward doctor`.
+    /// Checks every provider in turn, for `keyward doctor`.
     pub async fn probe(&self) -> Vec<Probe> {
         let mut found = Vec::new();
         for channel in [Channel::Email, Channel::Sms, Channel::Operator] {
@@ -171,7 +171,7 @@ impl Route {
 
     async fn deliver(&self, letter: &Letter, clock: &dyn Clock) -> Delivery {
         if self.stops.is_empty() {
-            return Delivery::Refused("no provider configured".to_owned());
+            return Delivery::Refused("no provider is configured".to_owned());
         }
         let now = clock.now();
         let all_rest = self.stops.iter().all(|stop| stop.breaker.rests(now));
@@ -179,7 +179,10 @@ impl Route {
         let mut refused = Vec::new();
         for stop in &self.stops {
             if !all_rest && stop.breaker.rests(now) {
-                later.push(format!("{}: resting after failures", stop.kind));
+                later.push(format!(
+                    "{}: skipped for a short time after failures",
+                    stop.kind
+                ));
                 continue;
             }
             match stop.provider.carry(letter).await {

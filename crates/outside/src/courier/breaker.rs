@@ -1,4 +1,4 @@
-//! Lets a failing provider rest, so that a dead one does not cost every letter its timeout.
+//! Skips a failing provider for some time, so that not every message waits for its timeout.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,17 +25,18 @@ impl Breaker {
         }
     }
 
-    /// Whether the provider is to be passed over now.
+    /// Whether the provider should be skipped now.
     pub(super) fn rests(&self, now: Timestamp) -> bool {
         self.lock().until.is_some_and(|until| now < until)
     }
 
-    /// It answered, even if with a refusal of one letter.
+    /// Records that it answered, even if it refused a message.
     pub(super) fn worked(&self) {
         *self.lock() = State::default();
     }
 
-    /// It did not take a letter that another might. After a rest one more failure sends it back to rest.
+    /// Records that it did not accept a message that another provider might accept. After it was skipped, one more
+    /// failure is enough to skip it again.
     pub(super) fn failed(&self, now: Timestamp) {
         let mut state = self.lock();
         state.in_a_row = state.in_a_row.saturating_add(1);

@@ -1,4 +1,4 @@
-//! What the providers over HTTP share: a client with deadlines, and what a status means for a letter.
+//! The common part of providers over HTTP: a client with deadlines, and the meaning of a status for a message.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use reqwest::{Client, Response, Url};
 use super::Plain;
 pub(super) use crate::http::reason;
 
-/// As much of an answer as anybody looks at.
+/// Maximum number of bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
-/// A client for letters: one deadline for everything.
+/// Creates a client for messages, with one deadline for a whole request.
 pub(super) fn client(timeout: Duration, ca_file: Option<&Path>) -> Result<Client, String> {
     crate::http::client(timeout, timeout, ca_file)
 }
@@ -25,14 +25,14 @@ pub(super) fn url(text: &str, plain: Plain) -> Result<Url, String> {
         "https" => Ok(url),
         "http" if plain.allows(host) => Ok(url),
         "http" => Err(format!(
-            "{text} would carry codes in plain text: use https, or allow plain HTTP"
+            "{text} would send codes unencrypted: use https, or set allow_plain"
         )),
         _ => Err(format!("{text} is neither https nor http")),
     }
 }
 
-/// What an answer means for the letter. 401 is about our own credentials and 408 about time: another try,
-/// after an operator acted, can still carry the letter. Other 4xx are about the letter.
+/// The meaning of a status for the message. 401 concerns our own credentials and 408 concerns time, so another try
+/// can succeed later. Other 4xx concern the message.
 pub(super) fn judge(status: u16, detail: Option<String>) -> Delivery {
     let detail = detail
         .map(|detail| format!(" ({detail})"))
@@ -46,7 +46,7 @@ pub(super) fn judge(status: u16, detail: Option<String>) -> Delivery {
     }
 }
 
-/// The beginning of an answer's body. Reading a short one to its end lets the connection be used again.
+/// Reads the beginning of an answer's body. If a short body is read to its end, the connection can be used again.
 pub(super) async fn beginning(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {

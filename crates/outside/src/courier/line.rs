@@ -45,11 +45,11 @@ impl<'a> Line<'a> {
 
     /// One line without its end: JSON writes a line break within a text as `\n`.
     pub(super) fn json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("plain texts always have a JSON form")
+        serde_json::to_vec(self).expect("plain texts can always be written as JSON")
     }
 }
 
-/// What a program of the operator's is told: its facts and no words.
+/// The JSON form for a program of the operator: the facts, without a text.
 #[derive(Serialize)]
 pub(super) struct News<'a> {
     id: &'a str,
@@ -72,6 +72,6 @@ impl<'a> News<'a> {
     }
 
     pub(super) fn json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("plain texts always have a JSON form")
+        serde_json::to_vec(self).expect("plain texts can always be written as JSON")
     }
 }

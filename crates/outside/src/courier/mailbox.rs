@@ -1,4 +1,5 @@
-//! A file instead of a provider: one JSON line a letter, for tests, development and pick-up by a program.
+//! A file instead of a provider, with one JSON line for each message: for tests, development, and programs that
+//! read it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,12 +15,12 @@ use crate::disk;
 
 pub(super) struct Mailbox {
     path: PathBuf,
-    /// Keeps the lines of this process apart even where a write is not atomic.
+    /// Keeps the lines of this process separate even if a write is not atomic.
     turn: Arc<Mutex<()>>,
 }
 
 impl Mailbox {
-    /// Creates the file, and the folder it lies in, if they are not there.
+    /// Creates the file and its folder if they do not exist.
     pub(super) fn new(options: FileOptions) -> Result<Self, String> {
         let path = options.path;
         if let Some(folder) = path.parent() {
@@ -58,7 +59,7 @@ impl Provider for Mailbox {
     }
 }
 
-/// Opened for each line: a reader may take the file away at any time.
+/// The file is opened for each line, because a reader may remove it at any time.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
@@ -66,11 +67,11 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// One write call, so that the lines of several processes do not mix either.
+/// One write call for each line, so that the lines of several processes do not mix.
 fn append(path: &Path, line: &[u8]) -> io::Result<()> {
     let mut file = open(path)?;
     if ends_amid_a_line(&mut file)? {
-        // What a killed process, or a full disk, left of a line must not spoil this one.
+        // An incomplete line, left by a killed process or a full disk, must not damage this one.
         file.write_all(b"\n")?;
     }
     file.write_all(line)?;

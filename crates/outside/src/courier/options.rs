@@ -1,4 +1,4 @@
-//! What the courier is told: plain values, filled from the configuration by the binary.
+//! Options of the courier: plain values from the configuration.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use domain::secret::{SecretBytes, SecretText};
 
-/// The providers of each channel in the order of trying. An empty list refuses every letter.
+/// The providers of each channel, in the order in which they are tried. With an empty list every message is
+/// refused.
 #[derive(Debug, Clone, Default)]
 pub struct CourierOptions {
     pub email: Vec<ProviderOptions>,
     pub sms: Vec<ProviderOptions>,
-    /// News for a program of the operator's: webhooks.
+    /// Webhooks for a program of the operator.
     pub operator: Vec<ProviderOptions>,
     pub breaker: BreakerOptions,
 }
 
-/// When a failing provider is passed over.
+/// When a failing provider is skipped.
 #[derive(Debug, Clone, Copy)]
 pub struct BreakerOptions {
-    /// Failures in a row that send it to rest; 0 never does.
+    /// Failures in a row after which it is skipped; with 0 it never is.
     pub failures: u32,
     pub rest: Duration,
 }
@@ -45,7 +46,7 @@ pub enum ProviderOptions {
 pub(super) const FILE: &str = "file";
 
 impl ProviderOptions {
-    /// The name of its kind in the configuration.
+    /// The name of this kind in the configuration.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => FILE,
@@ -56,13 +57,13 @@ impl ProviderOptions {
     }
 }
 
-/// Where letters may travel unencrypted.
+/// Where messages may be sent unencrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Plain {
     /// To this machine only.
     #[default]
     Loopback,
-    /// Anywhere: the operator vouches for the network.
+    /// To any machine: the operator is responsible for the network.
     Anywhere,
 }
 
@@ -76,38 +77,38 @@ impl Plain {
     }
 }
 
-/// Appends each letter as one JSON line.
+/// A file to which each message is appended as one JSON line.
 #[derive(Debug, Clone)]
 pub struct FileOptions {
     pub path: PathBuf,
 }
 
-/// Gives letters to a mail server.
+/// A mail server.
 #[derive(Debug, Clone)]
 pub struct SmtpOptions {
     pub host: String,
-    /// Without one: 25, 587 with STARTTLS, 465 with TLS.
+    /// Default: 587 with STARTTLS, 465 with TLS, otherwise 25.
     pub port: Option<u16>,
     pub security: SmtpSecurity,
     pub username: Option<String>,
     pub password: Option<SecretText>,
-    /// `Name <address>` or a bare address.
+    /// `Name <address>` or only an address.
     pub from: String,
     pub reply_to: Option<String>,
     /// PEM certificates to trust instead of the public authorities.
     pub ca_file: Option<PathBuf>,
-    /// What EHLO says; without it the name of this machine.
+    /// The name in EHLO; the default is the name of this machine.
     pub hello_name: Option<String>,
-    /// For everything up to the login.
+    /// Time limit for everything up to the login.
     pub connect_timeout: Duration,
-    /// For handing over one letter.
+    /// Time limit for sending one message.
     pub timeout: Duration,
-    /// Connections kept open between letters.
+    /// Connections that stay open between messages.
     pub connections: usize,
 }
 
 impl SmtpOptions {
-    /// STARTTLS without a login; change what differs.
+    /// Options for STARTTLS without a login, as a starting point.
     pub fn new(host: impl Into<String>, from: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -130,15 +131,15 @@ impl SmtpOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpSecurity {
     Plain(Plain),
-    /// Plain at first, and nothing is said before it is not any more.
+    /// The connection begins unencrypted; nothing but STARTTLS is sent before TLS is active.
     StartTls,
     Tls,
 }
 
-/// Sends SMS over the API of Twilio.
+/// SMS over the API of Twilio.
 #[derive(Debug, Clone)]
 pub struct TwilioOptions {
-    /// Up to, and without, `/2010-04-01`.
+    /// The base URL, without `/2010-04-01`.
     pub base_url: String,
     pub account_sid: String,
     pub auth_token: SecretText,
@@ -148,12 +149,12 @@ pub struct TwilioOptions {
     pub timeout: Duration,
 }
 
-/// Who an SMS is from.
+/// The sender of an SMS.
 #[derive(Debug, Clone)]
 pub enum SmsSender {
-    /// A telephone number or a name.
+    /// A phone number or a name.
     Number(String),
-    /// The SID of a messaging service, which picks a number.
+    /// The SID of a messaging service, which chooses a number.
     Service(String),
 }
 
@@ -171,7 +172,7 @@ impl TwilioOptions {
     }
 }
 
-/// Posts each letter, signed, to a program of the operator's.
+/// A program of the operator, to which each message is posted with a signature.
 #[derive(Debug, Clone)]
 pub struct WebhookOptions {
     pub url: String,

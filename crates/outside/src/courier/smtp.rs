@@ -1,10 +1,11 @@
 //! E-mail over SMTP.
 //!
-//! 1. A connection: a kept one that still answers, or a new one with EHLO, TLS and login.
-//! 2. The letter, as `text/plain` and `text/html` alternatives.
-//! 3. The connection is kept for the next letter if everything went well, and closed otherwise.
+//! 1. Take an open connection that still answers, or make a new one with EHLO, TLS and login.
+//! 2. Send the message, as `text/plain` and `text/html` alternatives.
+//! 3. Keep the connection for the next message if everything succeeded; otherwise close it.
 //!
-//! What fails in step 1 is about us and the server: later. In step 2 the answer's code decides.
+//! A failure in step 1 concerns us or the server, so the message is tried again later. In step 2 the code of the
+//! answer decides.
 
 mod guard;
 mod mail;
@@ -32,9 +33,9 @@ use super::options::{SmtpOptions, SmtpSecurity};
 use guard::Guarded;
 use mail::{Mail, Sender};
 
-/// A server closes what is idle for some minutes; a connection kept longer is not worth asking.
+/// How long an open connection is kept. Servers close connections that are idle for some minutes.
 const KEPT: Duration = Duration::from_mins(1);
-/// Answers to a login or to its absence: nothing is wrong with the letter.
+/// Codes that concern the login or its absence, not the message.
 const ABOUT_LOGIN: [u16; 4] = [530, 534, 535, 538];
 
 pub(super) struct Smtp {
@@ -122,7 +123,7 @@ impl Smtp {
         let mut connection = match opened {
             Ok(Ok(connection)) => connection,
             Ok(Err(why)) => return Delivery::Later(why),
-            Err(_) => return Delivery::Later("no connection in time".to_owned()),
+            Err(_) => return Delivery::Later("could not connect in time".to_owned()),
         };
         match timeout(self.timeout, connection.send(&mail.envelope, &mail.bytes)).await {
             Ok(Ok(_)) => {
@@ -130,8 +131,8 @@ impl Smtp {
                 Delivery::Accepted
             }
             Ok(Err(error)) => judge(&error),
-            // Dropped in the middle of a command: what comes next on it would be the answer to that.
-            Err(_) => Delivery::Later("no answer in time".to_owned()),
+            // The connection is dropped, because the next answer on it would belong to the interrupted command.
+            Err(_) => Delivery::Later("there was no answer in time".to_owned()),
         }
     }
 
@@ -141,7 +142,7 @@ impl Smtp {
             since,
         }) = self.take_kept()
         {
-            // A part of the time only: enough must be left for a new connection.
+            // Only a part of the time, so that enough is left for a new connection.
             let answers = timeout(self.connect_timeout / 4, connection.test_connected());
             if self.clock.now().since(since) < KEPT && answers.await == Ok(true) {
                 return Ok(connection);
@@ -219,7 +220,7 @@ impl Provider for Smtp {
         }
     }
 
-    /// Connects as for a letter and says NOOP.
+    /// Connects as for a message and sends NOOP.
     async fn probe(&self) -> Result<(), String> {
         let ask = async {
             let mut connection = self.connect().await?;
@@ -232,11 +233,11 @@ impl Provider for Smtp {
         };
         timeout(self.connect_timeout, ask)
             .await
-            .unwrap_or_else(|_| Err("no connection in time".to_owned()))
+            .unwrap_or_else(|_| Err("could not connect in time".to_owned()))
     }
 }
 
-/// Whom to believe: the public authorities, or only those of the CA file if there is one.
+/// The certificate authorities to trust: the public ones, or only those of the CA file if there is one.
 fn trust(options: &SmtpOptions) -> Result<TlsParameters, String> {
     let mut builder = TlsParameters::builder(options.host.clone());
     if let Some(path) = &options.ca_file {
@@ -244,10 +245,10 @@ fn trust(options: &SmtpOptions) -> Result<TlsParameters, String> {
         let pem =
             std::fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
         if !pem.windows(11).any(|text| text == b"-----BEGIN ") {
-            return Err(failed("holds no PEM certificate".to_owned()));
+            return Err(failed("contains no PEM certificate".to_owned()));
         }
         let certificate = Certificate::from_pem(&pem)
-            .map_err(|_| failed("holds a broken certificate".to_owned()))?;
+            .map_err(|_| failed("contains an invalid certificate".to_owned()))?;
         builder = builder
             .certificate_store(CertificateStore::None)
             .add_root_certificate(certificate);
@@ -257,9 +258,9 @@ fn trust(options: &SmtpOptions) -> Result<TlsParameters, String> {
 
 fn judge(error: &Error) -> Delivery {
     let Some(code) = error.status().map(u16::from) else {
-        // The only thing refused before it is sent: an address this server cannot take.
+        // Only this is refused before sending: an address that this server does not accept.
         return if error.is_client() {
-            Delivery::Refused("the server takes no such address".to_owned())
+            Delivery::Refused("the server does not accept such an address".to_owned())
         } else {
             Delivery::Later(told("sending", error))
         };
@@ -272,11 +273,11 @@ fn judge(error: &Error) -> Delivery {
     }
 }
 
-/// A failure in words, without the server's own: those quote addresses.
+/// Describes a failure without the server's text, because that quotes addresses.
 fn told(doing: &str, error: &Error) -> String {
     match error.status() {
         Some(code) => format!("{doing}: answered {code}"),
-        None if error.is_response() => format!("{doing}: the answer cannot be read"),
+        None if error.is_response() => format!("{doing}: the answer is not valid"),
         None => format!("{doing}: {}", chain(error)),
     }
 }

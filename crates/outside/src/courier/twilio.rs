@@ -1,4 +1,4 @@
-//! SMS over the API of Twilio, which others speak too.
+//! SMS over the API of Twilio, which other providers also offer.
 
 use async_trait::async_trait;
 use domain::port::courier::{Delivery, Letter};
@@ -21,7 +21,7 @@ impl Twilio {
     pub(super) fn new(options: TwilioOptions) -> Result<Self, String> {
         let sid = &options.account_sid;
         if sid.is_empty() || !sid.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return Err("twilio: the account SID has letters and digits only".to_owned());
+            return Err("twilio: the account SID must contain letters and digits only".to_owned());
         }
         if options.auth_token.expose().is_empty() {
             return Err("twilio: the auth token is empty".to_owned());
@@ -31,7 +31,7 @@ impl Twilio {
         };
         if sender.trim().is_empty() {
             return Err(
-                "twilio: there is no sender: give a number or a messaging service".to_owned(),
+                "twilio: there is no sender: set a number or a messaging service".to_owned(),
             );
         }
         let base =
@@ -83,7 +83,7 @@ impl Provider for Twilio {
         }
     }
 
-    /// Reads the account, which sends nothing.
+    /// Reads the account. This sends no message.
     async fn probe(&self) -> Result<(), String> {
         let request = self.signed(self.client.get(self.account.clone()));
         let status = request
@@ -95,14 +95,14 @@ impl Provider for Twilio {
         match status {
             200..=299 => Ok(()),
             401 | 403 => Err(format!(
-                "answered {status}: wrong account SID or auth token"
+                "answered {status}: the account SID or auth token is wrong"
             )),
             _ => Err(format!("answered {status}")),
         }
     }
 }
 
-/// The provider's number for an error. Its text is left out: it quotes the number that was to get the SMS.
+/// The provider's number of an error. Its text is left out, because it quotes the receiver's phone number.
 fn error_number(body: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let number = value.get("code")?.as_u64()?;

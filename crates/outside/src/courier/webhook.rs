@@ -1,8 +1,8 @@
-//! A letter as a signed HTTP request, for whatever provider an operator wants to connect.
+//! A message as a signed HTTP request, for any provider that an operator wants to connect.
 //!
 //! `X-Keyward-Signature: v1=<hex>` is HMAC-SHA-256 with the shared secret over
-//! `v1:<X-Keyward-Timestamp>:<X-Keyward-Message-Id>:<raw body>`. The timestamp is in Unix seconds at the
-//! moment of sending, so a receiver can refuse old requests; the id stays the same over every try.
+//! `v1:<X-Keyward-Timestamp>:<X-Keyward-Message-Id>:<raw body>`. The timestamp is the time of sending in Unix
+//! seconds, so that a receiver can refuse old requests. The id is the same at every try.
 
 use std::sync::Arc;
 
@@ -89,13 +89,13 @@ impl Provider for Webhook {
                 http::judge(status, None)
             }
             Err(error) if error.is_builder() => {
-                Delivery::Refused("the letter's id is no header".to_owned())
+                Delivery::Refused("the message's id is not a valid header".to_owned())
             }
             Err(error) => Delivery::Later(http::reason(error)),
         }
     }
 
-    /// A HEAD request: any answer shows that somebody is there.
+    /// Sends a HEAD request. Any answer shows that the receiver can be reached.
     async fn probe(&self) -> Result<(), String> {
         self.client
             .head(self.url.clone())

@@ -1,9 +1,9 @@
-//! A connection on which nothing said before TLS can be taken for something said within it.
+//! A connection on which nothing that was sent before TLS can be taken for something that was sent within TLS.
 //!
-//! Somebody on the way can add lines to the answer to STARTTLS. A buffered reader that is kept over the
-//! change to TLS holds them and gives them out as the first answers of the protected conversation: the
-//! client believes that its letter was taken, and no alert ever arrives. So no byte is read here before it
-//! is asked for; what was added is left to the handshake, which fails on it.
+//! Somebody in the network can add lines to the answer to STARTTLS. A buffered reader that is kept during the
+//! change to TLS would return them as the first answers of the protected connection: the client would believe that
+//! its message was accepted, and no alert would ever arrive. So no byte is read here before it is needed. Added
+//! bytes go to the TLS handshake, which then fails.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The first byte of a TLS handshake, which begins no command of SMTP.
+/// The first byte of a TLS handshake. No SMTP command begins with it.
 const HANDSHAKE: u8 = 0x16;
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl AsyncTokioStream for Guarded {
 }
 
 impl AsyncRead for Guarded {
-    /// One byte at a time while the conversation is plain.
+    /// Reads one byte at a time while the connection is unencrypted.
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

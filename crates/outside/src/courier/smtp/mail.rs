@@ -1,4 +1,4 @@
-//! A letter as an Internet message (RFC 5322), the same bytes at every try.
+//! A message as an Internet message (RFC 5322), with the same bytes at every try.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,20 +8,20 @@ use lettre::address::Envelope;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 
-/// Who the mail is from.
+/// The sender of the mail.
 pub(super) struct Sender {
     from: Mailbox,
     reply_to: Option<Mailbox>,
 }
 
-/// A mail ready to be sent.
+/// A mail that is ready to be sent.
 pub(super) struct Mail {
     pub(super) envelope: Envelope,
     pub(super) bytes: Vec<u8>,
 }
 
 impl Sender {
-    /// Reads `Name <address>` or a bare address.
+    /// Parses `Name <address>` or only an address.
     pub(super) fn new(from: &str, reply_to: Option<&str>) -> Result<Self, String> {
         let read = |what: &str, text: &str| {
             text.parse::<Mailbox>()
@@ -38,7 +38,7 @@ impl Sender {
         let address: Address = Some(to)
             .filter(|to| !to.contains(char::is_control))
             .and_then(|to| to.parse().ok())
-            .ok_or("the address is not one of mail")?;
+            .ok_or("the address is not an e-mail address")?;
         let id = ordinary_id(&letter.id);
         let millis = u64::try_from(letter.at.millis()).unwrap_or_default();
         let mut builder = Message::builder()
@@ -63,7 +63,7 @@ impl Sender {
             let parts = MultiPart::alternative().boundary(format!("=_{id}"));
             builder.multipart(parts.singlepart(text).singlepart(html))
         };
-        let message = message.map_err(|_| "the letter is not one of mail")?;
+        let message = message.map_err(|_| "the message is not an e-mail")?;
         Ok(Mail {
             envelope: message.envelope().clone(),
             bytes: message.formatted(),
@@ -71,7 +71,7 @@ impl Sender {
     }
 }
 
-/// The letter's id where it is an ordinary one, a hash of it where it could break a header.
+/// The message's id, or a hash of it if the id could break a header.
 fn ordinary_id(id: &str) -> String {
     let ordinary = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if !id.is_empty() && id.len() <= 60 && id.chars().all(ordinary) {
@@ -88,7 +88,7 @@ fn one_line(subject: &str) -> String {
         .collect()
 }
 
-/// `Auto-Submitted: auto-generated` (RFC 3834): vacation programs do not answer it.
+/// `Auto-Submitted: auto-generated` (RFC 3834), so that vacation programs do not answer.
 #[derive(Clone)]
 struct AutoSubmitted;
 
