@@ -33,8 +33,8 @@ impl Clock for SystemClock {
 
 /// A clock for development: the time below it plus an offset that can only grow.
 ///
-/// The offset lies in a file, so that after a restart the locks and tokens of yesterday's jump are as
-/// old as before it. Never tells an earlier time than it told before.
+/// The offset is stored in a file, so that after a restart locks and tokens are as old as before it. The clock
+/// never returns an earlier time than before.
 pub struct MovableClock<C = SystemClock> {
     below: C,
     file: PathBuf,
@@ -60,7 +60,7 @@ impl<C: Clock> MovableClock<C> {
         let offset = match std::fs::read_to_string(&file) {
             Ok(text) => {
                 let millis = text.trim().parse().map_err(|_| {
-                    let why = "the clock file must hold one number of milliseconds: delete it to start anew";
+                    let why = "the clock file must contain one number of milliseconds: delete it to start at the system's time";
                     io::Error::new(io::ErrorKind::InvalidData, why)
                 })?;
                 Duration::from_millis(millis)
@@ -79,7 +79,7 @@ impl<C: Clock> MovableClock<C> {
         })
     }
 
-    /// Sets the clock forward and returns the new time once the offset is on disk.
+    /// Moves the clock forward. Returns the new time after the offset was written to disk.
     pub fn advance(&self, by: Duration) -> io::Result<Timestamp> {
         let mut state = self.lock();
         let offset = state.offset.saturating_add(by);
@@ -99,7 +99,7 @@ impl<C: Clock> MovableClock<C> {
     }
 
     fn keep(&self, offset: Duration) -> io::Result<()> {
-        // A replacement left over by a kill is nobody's: one server owns its data directory.
+        // A leftover replacement file comes from a killed process, because only one server uses a data directory.
         let _ = std::fs::remove_file(Replacement::beside(&self.file));
         Replacement::begin(&self.file)?.finish(format!("{}\n", offset.as_millis()).as_bytes())
     }

@@ -1,4 +1,4 @@
-//! Small files that must be whole or absent, and readable by their owner only.
+//! Small files that must be complete or absent, and readable by their owner only.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,13 +23,14 @@ pub(crate) fn private(options: &mut OpenOptions) {
 
 /// Writes a file that must not exist yet, and returns when it is on disk with its name.
 ///
-/// Written under another name first and then linked: whoever is killed half-way leaves no half file under
-/// the name that counts, which would block every later start.
+/// The file is written under another name first and then linked. So a process that is killed half-way leaves no
+/// incomplete file under the final name, which would block every later start.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let partial = path.with_file_name(name);
-    // Left by a killed process that had the same number, as the first process of a container always has.
+    // A leftover of a killed process with the same process id. In a container the first process always has the
+    // same id.
     let _ = fs::remove_file(&partial);
     let linked = create_private(&partial)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -39,7 +40,7 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// A replacement of a file, prepared beside it. While it exists no second one can be begun.
+/// A replacement of a file, prepared next to it. While it exists, nobody can begin a second one.
 pub(crate) struct Replacement {
     target: PathBuf,
     fresh: PathBuf,
@@ -47,7 +48,7 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Where a replacement of `path` is prepared.
+    /// The path at which a replacement of `path` is prepared.
     pub(crate) fn beside(path: &Path) -> PathBuf {
         let path = Self::target(path);
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -55,13 +56,13 @@ impl Replacement {
         path.with_file_name(name)
     }
 
-    /// The file that `path` leads to.
+    /// Follows links from `path` to the file.
     fn target(path: &Path) -> PathBuf {
         fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
     }
 
-    /// Fails with `AlreadyExists` while another replacement is being prepared. Of a link, the file behind it
-    /// is replaced; whoever owned the file owns the new one.
+    /// Fails with `AlreadyExists` while another replacement is being prepared. If `path` is a link, the file
+    /// behind it is replaced. The new file keeps the owner of the old one.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
         let path = &Self::target(path);
         let fresh = Self::beside(path);
@@ -78,7 +79,7 @@ impl Replacement {
         })
     }
 
-    /// Puts `bytes` in place of the file: afterwards either the old or the new content is there.
+    /// Replaces the file's content by `bytes`. Afterwards the file has either the old or the new content.
     pub(crate) fn finish(mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.file.sync_all()?;
@@ -87,7 +88,7 @@ impl Replacement {
     }
 }
 
-/// Gives `fresh` to the owner of `old`, if that is there and somebody else's.
+/// Gives `fresh` the owner of `old`, if that exists and belongs to somebody else.
 #[cfg(unix)]
 fn keep_owner(old: &Path, fresh: &File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, fchown};
@@ -105,21 +106,21 @@ fn keep_owner(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts `bytes` in place of the file at `path`, for a file that only this process replaces.
+/// Replaces the content of the file at `path` by `bytes`, for a file that only this process replaces.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A replacement left over by a kill is nobody's.
+    // A leftover replacement file comes from a killed process.
     let _ = fs::remove_file(Replacement::beside(path));
     Replacement::begin(path)?.finish(bytes)
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // After a rename there is nothing left of that name.
+        // After a rename there is no file with that name.
         let _ = fs::remove_file(&self.fresh);
     }
 }
 
-/// Makes the name of `path` durable. Only Unix can open a folder for that.
+/// Makes the name of `path` durable on disk. Only Unix can open a folder for this.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());

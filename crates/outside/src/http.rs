@@ -1,4 +1,4 @@
-//! What all adapters over HTTP share: a client that goes to the configured place or nowhere.
+//! The common part of adapters over HTTP: a client that connects only to the configured place.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) fn client(
         let certificates = Certificate::from_pem_bundle(&pem)
             .ok()
             .filter(|list| !list.is_empty())
-            .ok_or_else(|| failed("holds no PEM certificate".to_owned()))?;
+            .ok_or_else(|| failed("contains no PEM certificate".to_owned()))?;
         builder = builder.tls_certs_only(certificates);
     }
     builder
@@ -49,15 +49,15 @@ pub(crate) fn url(text: &str, plain: Plain) -> Result<Url, String> {
     }
 }
 
-/// Transport failures in words, without the address asked for: it may have a secret in it.
+/// Describes transport failures without the URL, because it may contain a secret.
 pub(crate) fn reason(error: reqwest::Error) -> String {
     if error.is_timeout() {
-        return "no answer in time".to_owned();
+        return "there was no answer in time".to_owned();
     }
     chain(&error.without_url())
 }
 
-/// The whole body, at most `limit` bytes of it.
+/// Reads the whole body. Fails if it has more than `limit` bytes.
 pub(crate) async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reason)? {

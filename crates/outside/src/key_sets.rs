@@ -1,12 +1,13 @@
-//! The key sets of foreign issuers, fetched over HTTP and kept.
+//! The key sets of foreign issuers, fetched over HTTP and cached.
 //!
-//! 1. A set is fresh for as long as its answer says, within bounds; then the next caller renews it.
-//! 2. An unknown key id asks early, so that a changed key works within seconds; at most every five
-//!    seconds, so that a flood of invented ids is no flood of downloads.
-//! 3. One fetch at a time: callers who need its result wait for it, the others use what is there.
-//! 4. When a renewal fails the old set serves on, for a day. Without any set nobody is judged.
+//! 1. A set is fresh for as long as its answer says, within limits. Then the next caller renews it.
+//! 2. An unknown key id renews the set early, so that a new key works within seconds; but at most every five
+//!    seconds, so that many invented ids do not cause many downloads.
+//! 3. There is one fetch at a time. Callers who need its result wait for it; the others use the cached set.
+//! 4. If a renewal fails, the old set is used for one more day. Without any set no token is judged.
 //!
-//! Time here is the process's own: no test clock and no leap makes a set older than it is.
+//! Times are measured with the process's monotonic clock, so that a movable clock or a clock change does not
+//! affect a set.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ const LONGEST: usize = 256 * 1024;
 const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 const USUAL_LIFE: Duration = Duration::from_secs(600);
-/// Between two fetches that unknown key ids, or failures, cause.
+/// The time between two fetches that unknown key ids or failures cause.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Where an issuer publishes its keys.
@@ -37,7 +38,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub enum KeySource {
     /// At this address.
     At(String),
-    /// Where its discovery document says.
+    /// At the address in its discovery document.
     Discovery,
     /// In this process: the server's own keys.
     Fixed(Arc<KeySet>),
@@ -61,7 +62,7 @@ struct Issuer {
     place: Place,
     client: Client,
     held: Mutex<Held>,
-    /// Held by whoever fetches.
+    /// Held by the caller who fetches.
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -96,12 +97,12 @@ impl HttpKeySets {
 impl KeySets for HttpKeySets {
     async fn keys(&self, issuer: &str, wanted: Option<&str>) -> Result<Arc<KeySet>, Error> {
         let issuer = self.issuers.get(issuer);
-        let issuer = issuer.ok_or_else(|| Error::bug("an issuer without a place for its keys"))?;
+        let issuer = issuer.ok_or_else(|| Error::bug("an issuer has no place for its keys"))?;
         issuer.keys(wanted).await
     }
 }
 
-/// What is there of a set, for a caller.
+/// The state of a cached set, for a caller.
 enum Ready {
     Serve(Arc<KeySet>),
     Fetch,
@@ -140,7 +141,7 @@ impl Issuer {
             Ready::Fetch => {}
         }
         let _only = self.fetching.lock().await;
-        // Somebody else may have fetched while this caller waited for the lock.
+        // Another caller may have fetched the set while this one waited for the lock.
         match self.ready(wanted) {
             Ready::Serve(set) => return Ok(set),
             Ready::Nothing => return Err(self.away()),
@@ -191,7 +192,7 @@ impl Issuer {
     }
 
     fn away(&self) -> Error {
-        Error::unavailable(format!("the keys of {} were never had", self.name))
+        Error::unavailable(format!("the keys of {} have never been fetched", self.name))
     }
 
     async fn fetch(&self) -> Result<(KeySet, Duration), String> {
@@ -201,14 +202,14 @@ impl Issuer {
             Place::Fixed => return Err("fixed keys are not fetched".to_owned()),
         };
         let (body, life) = self.get(url).await?;
-        let set = KeySet::parse(&body).ok_or("the answer is no key set")?;
+        let set = KeySet::parse(&body).ok_or("the answer is not a key set")?;
         Ok((set, life))
     }
 
     async fn discover(&self, url: &Url) -> Result<Url, String> {
         let (body, _) = self.get(url.clone()).await?;
         let document: Value =
-            serde_json::from_slice(&body).map_err(|_| "the discovery document is no JSON")?;
+            serde_json::from_slice(&body).map_err(|_| "the discovery document is not JSON")?;
         if document["issuer"].as_str() != Some(&self.name) {
             return Err("the discovery document names another issuer".to_owned());
         }
@@ -242,7 +243,7 @@ impl Issuer {
 }
 
 impl Held {
-    /// The set, unless it is a day past its last good fetch.
+    /// Returns the set, unless its last successful fetch is too long ago.
     fn usable(&self) -> Option<Arc<KeySet>> {
         let old = self
             .fetched
@@ -261,7 +262,7 @@ fn max_age(text: &str) -> Option<Duration> {
     seconds.parse().ok().map(Duration::from_secs)
 }
 
-/// Life and pauses of a fetched set are spans of this process, not dates: a moved clock must not touch them.
+/// The lifetime of a fetched set is measured in this process, so that a moved clock does not affect it.
 #[expect(
     clippy::disallowed_methods,
     reason = "measures how long ago a set was fetched"

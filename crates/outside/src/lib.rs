@@ -1,8 +1,8 @@
-//! Adapters to the slow world: the clock, the random generator, the key file, mail and SMS providers,
-//! and the words of messages.
+//! Adapters to the outside: the clock, the random generator, the key file, mail and SMS providers, issuers' key
+//! sets, face verifiers, and the texts of messages.
 //!
-//! Each module implements one port of `domain`. Nothing here decides: a letter is carried or not, a
-//! secret opens or not, and the domain judges what follows.
+//! Each module implements one port of `domain`. Nothing here makes decisions: a message is sent or not, a sealed
+//! text opens or not, and the domain decides what follows.
 
 pub mod clock;
 pub mod composer;

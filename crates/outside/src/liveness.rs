@@ -1,7 +1,7 @@
-//! Verifiers of living persons: a `FaceTec` Server, the operator's own over a signed webhook, or none.
+//! Face verifiers: a `FaceTec` Server, the operator's own over a signed webhook, or none.
 //!
-//! What they share is here: a bounded number of calls at a time, one deadline, no redirects, no second
-//! try once a byte was sent (evidence is single use), and every failure a judgement that is no yes.
+//! This module contains their common part: a limited number of calls at a time, one deadline, no redirects, no
+//! second try after a byte was sent (evidence is single use), and a judgement that is not a yes for every failure.
 
 mod facetec;
 mod options;
@@ -22,7 +22,7 @@ use crate::http;
 pub use facetec::judge as judge_facetec;
 pub use options::{FacetecOptions, LivenessOptions, Transport, VerifierOptions, WebhookOptions};
 
-/// Longest wait for a free place.
+/// The longest wait until a call may start.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(3);
 const LONGEST_ANSWER: usize = 15 * 1024 * 1024;
@@ -70,10 +70,10 @@ impl Liveness for OutsideLiveness {
 
     async fn judge(&self, question: &Question, evidence: &Evidence) -> Judged {
         let Ok(Ok(_place)) = tokio::time::timeout(PATIENCE, self.places.acquire()).await else {
-            return Judgement::Unreachable("no free place".to_owned()).into();
+            return Judgement::Unreachable("too many calls at the same time".to_owned()).into();
         };
         match &self.verifier {
-            Verifier::None => Judgement::Unreachable("there is no verifier".to_owned()).into(),
+            Verifier::None => Judgement::Unreachable("no verifier is configured".to_owned()).into(),
             Verifier::Facetec(facetec) => facetec.ask(question, evidence).await,
             Verifier::Webhook(webhook) => webhook.ask(question, evidence).await.into(),
         }
@@ -97,7 +97,7 @@ impl Liveness for OutsideLiveness {
     }
 }
 
-/// Sends a request; once more when nobody listened, because then nothing was sent.
+/// Sends a request, and repeats it once if the connection was refused, because then nothing was sent.
 async fn send(request: RequestBuilder) -> Result<Response, Judgement> {
     let again = request.try_clone();
     let unreachable = |error| Judgement::Unreachable(http::reason(error));
@@ -108,7 +108,7 @@ async fn send(request: RequestBuilder) -> Result<Response, Judgement> {
     }
 }
 
-/// Whether the connection was refused: no byte has left.
+/// Whether the connection was refused, so that no byte was sent.
 fn is_refused(error: &reqwest::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -2,7 +2,7 @@
 
 use domain::port::Random;
 
-/// Draws from the operating system.
+/// Random bytes from the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandom;
 

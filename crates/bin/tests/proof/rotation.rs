@@ -84,9 +84,10 @@ fn rotated_roots_are_taken_at_the_next_start_and_everything_is_sealed_anew() {
     let mut prepared: Value = serde_json::from_slice(&new).unwrap();
     prepared["roots"]["data"][1]["prepared"] = json!(true);
     fs::write(house.key_file(), prepared.to_string()).unwrap();
-    house
-        .refused()
-        .says(&["version 2 of root data was in use already", "older copy"]);
+    house.refused().says(&[
+        "version 2 of root key data was already in use",
+        "older copy",
+    ]);
     fs::write(house.key_file(), &new).unwrap();
     assert_eq!(house.start().photon().content(&key, "2468"), content);
     house.assert_no_panic();

@@ -1,8 +1,8 @@
-//! The system's clock, believed only while it agrees with the database's.
+//! The system's clock, used only while it agrees with the database's clock.
 //!
-//! Several nodes decide about one database by their own clocks. Each compares its clock with that of the
-//! database, and between two comparisons with the machine's own steady count of time: so a clock that
-//! is set while the server runs is noticed at the next call, not at the next comparison.
+//! Several nodes work on one database with their own clocks. Each compares its clock with that of the database,
+//! and between two comparisons with the machine's monotonic clock. So a clock that is changed while the server
+//! runs is detected at the next call, not at the next comparison.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use domain::port::Clock;
 
 use super::SystemClock;
 
-/// How far a node's clock may be from the database's.
+/// How far a node's clock may differ from the database's.
 pub const ALLOWED_SKEW: Duration = Duration::from_secs(60);
 
-/// A clock with a memory of what the database's clock told last.
+/// A clock that remembers the last time from the database's clock.
 pub struct WatchedClock<C = SystemClock> {
     below: C,
     last: Mutex<Option<Told>>,
@@ -27,14 +27,14 @@ struct Told {
     at: Instant,
 }
 
-/// The moment at which the database is asked for its time.
+/// The moment at which the database was asked for its time.
 #[derive(Clone, Copy)]
 pub struct Asked(Instant);
 
 impl Asked {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the steady count that the clock is held against"
+        reason = "the monotonic clock with which the clock is compared"
     )]
     pub fn now() -> Self {
         Self(Instant::now())
@@ -55,8 +55,8 @@ impl<C: Clock> WatchedClock<C> {
         }
     }
 
-    /// Notes what the database's clock told. It told it between `asked` and now, so what the answer took
-    /// is the error of the comparison.
+    /// Stores the time of the database's clock. It was read between `asked` and now, so the duration of the answer
+    /// is the possible error of the comparison.
     pub fn note(&self, database: Timestamp, asked: Asked) {
         let told = Told {
             database,
@@ -65,7 +65,7 @@ impl<C: Clock> WatchedClock<C> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
     }
 
-    /// How many milliseconds this clock is ahead of the database's; 0 until the database told any time.
+    /// How many milliseconds this clock is ahead of the database's; 0 until the database has answered.
     pub fn skew_millis(&self) -> i64 {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.map_or(0, |told| {
@@ -75,7 +75,7 @@ impl<C: Clock> WatchedClock<C> {
         })
     }
 
-    /// The skew in milliseconds, if it is more than is allowed.
+    /// The skew in milliseconds, if it is larger than allowed.
     pub fn too_far(&self) -> Option<i64> {
         let skew = self.skew_millis();
         let allowed = u64::try_from(ALLOWED_SKEW.as_millis()).unwrap_or(u64::MAX);

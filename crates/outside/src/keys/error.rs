@@ -1,4 +1,4 @@
-//! Why a key file was not taken, and what to do about it. Never quotes what is in the file.
+//! Why a key file was refused, and what to do about it. Never quotes the content of the file.
 
 use std::fmt;
 use std::io;
@@ -7,25 +7,25 @@ use std::path::PathBuf;
 /// A key file that cannot be used.
 #[derive(Debug)]
 pub enum KeyError {
-    /// There is no such file.
+    /// The file does not exist.
     Missing { path: PathBuf },
-    /// A key file would have been overwritten.
+    /// A key file exists and would be overwritten.
     Exists { path: PathBuf },
-    /// Another replacement of the file is under way, or was broken off.
+    /// Another replacement of the file is in progress, or was interrupted.
     Replacing { fresh: PathBuf },
-    /// The operating system refused.
+    /// The operating system refused an operation.
     Io {
         path: PathBuf,
         doing: &'static str,
         source: io::Error,
     },
-    /// Others than the owner have rights on the file.
+    /// Other users than the owner have rights on the file.
     TooOpen { path: PathBuf, mode: u32 },
     /// Not a key file, or one that contradicts itself.
     Content { place: String, why: String },
-    /// The key file of another database, or an older copy of this one's.
+    /// The key file of another database, or an older copy of this database's key file.
     OtherDatabase { why: String },
-    /// This root or this provider cannot do that.
+    /// The operation is not possible with this root key or this provider.
     Unsupported { why: &'static str },
 }
 

@@ -20,15 +20,16 @@ use super::KeyError;
 use crate::disk::{self, Replacement};
 
 const FORMAT: u32 = 1;
-/// Far more than a century of monthly rotations; a larger file is not a key file.
+/// Maximum size: enough for more than a century of monthly rotations. A larger file is not a key file.
 const LONGEST: u64 = 1 << 20;
 
-/// One version of one root.
+/// One version of one root key.
 #[derive(Clone)]
 pub(super) struct Version {
     pub(super) number: u32,
     pub(super) key: Key,
-    /// Opens already, and seals only after the next rotation: so that every node has it before one uses it.
+    /// A prepared version can open, but seals only after the next rotation, so that every node has it before any
+    /// node uses it.
     pub(super) prepared: bool,
 }
 
@@ -37,12 +38,12 @@ pub struct KeyFile {
     path: Option<PathBuf>,
     database: Uuid,
     created: Timestamp,
-    /// In the order of [`Root::ALL`], each list by ascending version and never empty.
+    /// In the order of [`Root::ALL`]. Each list has ascending versions and is never empty.
     roots: Vec<Vec<Version>>,
 }
 
 impl KeyFile {
-    /// Makes new keys for `database`, in memory only.
+    /// Creates new keys for `database`, in memory only.
     pub fn generate(database: Uuid, now: Timestamp, random: &dyn Random) -> Self {
         let fresh = |_| {
             vec![Version {
@@ -60,7 +61,7 @@ impl KeyFile {
         }
     }
 
-    /// Makes new keys for `database` and writes them to `path`, which must not exist yet.
+    /// Creates new keys for `database` and writes them to `path`, which must not exist yet.
     pub fn create(
         path: &Path,
         database: Uuid,
@@ -78,7 +79,7 @@ impl KeyFile {
         Ok(file)
     }
 
-    /// Reads the key file at `path`; refuses it when anybody but its owner has a right on it.
+    /// Reads the key file at `path`. Refuses it if anybody except its owner has rights on it.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let mut file = File::open(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => KeyError::Missing {
@@ -87,7 +88,7 @@ impl KeyFile {
             _ => failed(path, "open", error),
         })?;
         let length = private_length(&file, path)?;
-        // With the whole size reserved, no copy of the text is left behind by a growing buffer.
+        // The whole size is reserved first, so that a growing buffer leaves no copy of the text in memory.
         let mut text = Zeroizing::new(String::with_capacity(length));
         file.read_to_string(&mut text)
             .map_err(|error| failed(path, "read", error))?;
@@ -132,16 +133,17 @@ impl KeyFile {
         Zeroizing::new(String::from_utf8(std::mem::take(&mut *out)).expect("JSON is UTF-8"))
     }
 
-    /// Seals with a new version of `root` from the next start on: the prepared one, or one that is
-    /// added now. Gives its number.
+    /// Makes a server seal with a new version of `root` after its next start: with the prepared version, or with
+    /// one that is added now. Returns its number.
     ///
-    /// Starts from what the file holds now, so a version that another process added stays. The new content
-    /// takes the file's place at once or not at all.
+    /// Reads the file again first, so that a version that another process has added stays. The file is replaced
+    /// completely or not at all.
     pub fn rotate(&mut self, root: Root, random: &dyn Random) -> Result<u32, KeyError> {
         self.add(root, random, false)
     }
 
-    /// Adds a version to `root` that opens from the next start on and seals after [`KeyFile::rotate`].
+    /// Adds a version to `root` that can open after the next start of a server, and seals only after
+    /// [`KeyFile::rotate`].
     pub fn prepare(&mut self, root: Root, random: &dyn Random) -> Result<u32, KeyError> {
         self.add(root, random, true)
     }
@@ -152,7 +154,7 @@ impl KeyFile {
         }
         let Some(path) = self.path.clone() else {
             return Err(KeyError::Unsupported {
-                why: "keys that were not read from a file cannot be rotated here: rotate them where they are kept",
+                why: "keys that were not read from a file cannot be rotated here: rotate them where they are stored",
             });
         };
         let replacement = Replacement::begin(&path).map_err(|error| match error.kind() {
@@ -205,7 +207,7 @@ impl KeyFile {
         Ok(number)
     }
 
-    /// The version of `root` that seals, and the prepared one if there is one.
+    /// The version of `root` that seals, and the prepared version if there is one.
     pub fn state(&self, root: Root) -> (u32, Option<u32>) {
         let used = self.versions(root).iter().rev().find(|held| !held.prepared);
         let prepared = self.versions(root).last().filter(|held| held.prepared);
@@ -233,7 +235,7 @@ impl KeyFile {
             place: place.to_owned(),
             why,
         };
-        // The library's own text may quote a value, and every value here is a secret.
+        // The library's own text is not used, because it may quote a value, and every value here is secret.
         let broken = |error: &serde_json::Error| {
             let what = match error.classify() {
                 serde_json::error::Category::Data => {
@@ -292,17 +294,17 @@ fn failed(path: &Path, doing: &'static str, source: io::Error) -> KeyError {
     }
 }
 
-/// Why a root has one version for ever.
+/// Why a root key can have only one version.
 fn why_never(root: Root) -> Option<&'static str> {
     match root {
         Root::Index => {
-            Some("the index root cannot be rotated: the ids of all rows are made with it")
+            Some("the root key `index` cannot be rotated: the ids of all rows depend on it")
         }
         Root::Audit => Some(
-            "the audit root cannot be rotated: the trail is checked with it from its first row",
+            "the root key `audit` cannot be rotated: the whole audit trail is verified with it",
         ),
         Root::Token => Some(
-            "the token root is not rotated: keys that sign tokens are rows, with a rotation of their own",
+            "the root key `token` is not rotated: keys that sign tokens are rows, with their own rotation",
         ),
         Root::Data | Root::Recovery | Root::Pepper => None,
     }
@@ -315,7 +317,7 @@ fn position(root: Root) -> usize {
         .expect("ALL names every root")
 }
 
-/// Checks rights and size on the open file, so that the file that was judged is the one that is read.
+/// Checks rights and size on the open file, so that the checked file is the one that is read.
 fn private_length(file: &File, path: &Path) -> Result<usize, KeyError> {
     let meta = file
         .metadata()
@@ -340,7 +342,8 @@ fn private_length(file: &File, path: &Path) -> Result<usize, KeyError> {
     Ok(usize::try_from(meta.len()).unwrap_or_default() + 1)
 }
 
-/// Versions count up from 1 without a gap: what an old row names is there, and nothing is there twice.
+/// Checks that versions count up from 1 without a gap, so that every version named by an old row exists exactly
+/// once.
 fn read_versions(list: &[WireKey]) -> Result<Vec<Version>, String> {
     if list.is_empty() {
         return Err("has no version".to_owned());
@@ -374,7 +377,7 @@ fn read_versions(list: &[WireKey]) -> Result<Vec<Version>, String> {
     Ok(versions)
 }
 
-/// Two roots, or two versions, with one key: whoever made this file did not draw them.
+/// Finds two root keys, or two versions, with the same key: they cannot have been created randomly.
 fn shared_key(roots: &[Vec<Version>]) -> Option<String> {
     let named = || {
         Root::ALL
@@ -398,7 +401,7 @@ fn shared_key(roots: &[Vec<Version>]) -> Option<String> {
     None
 }
 
-/// Only the format, so that a file of a later format is named as such.
+/// Reads only the format, so that the error for a file of a later format can say so.
 #[derive(Deserialize)]
 struct Probe {
     format: u32,

@@ -16,17 +16,17 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, KeyFile};
 
-/// Changing a label makes everything sealed or tagged before unreadable.
+/// A change of a label would make everything unreadable that was sealed or tagged before.
 const SEAL: &str = "keyward/root/seal/1";
 const PRF: &str = "keyward/root/prf/1";
 const CHECK: &str = "keyward/root/check/1";
-/// After a root's name, in the mark of the keys: the version that it seals with.
+/// Follows a root key's name in the check of the keys: the version that seals.
 const USED: &str = ".used";
 
-/// [`Roots`] out of a key file. A sealed text is `version (4, big endian) | nonce | ciphertext | tag`.
+/// [`Roots`] from a key file. A sealed text is `version (4, big endian) | nonce | ciphertext | tag`.
 ///
-/// Sealing and deriving use keys of their own, drawn out of the root with its name, so no use of one
-/// root says anything about another or about its other use.
+/// Sealing and deriving use separate keys, derived from the root key with its name. So no use of a root key
+/// reveals anything about another root key or about its other use.
 pub struct LocalRoots {
     keys: KeyFile,
     seals: BTreeMap<(&'static str, u32), SealKey>,
@@ -55,9 +55,9 @@ impl LocalRoots {
         self.keys.database()
     }
 
-    /// A text to keep in the database, by which [`LocalRoots::verify`] later knows these keys again.
+    /// Returns a text for the database, with which [`LocalRoots::verify`] later recognises these keys.
     ///
-    /// Names the database and one short keyed value for each key; nothing of a key can be learnt from it.
+    /// It contains the id of the database and one short keyed value for each key. It reveals nothing about a key.
     pub fn check(&self) -> String {
         let mut words = vec![self.database().to_string()];
         words.extend(
@@ -65,7 +65,7 @@ impl LocalRoots {
                 .iter()
                 .map(|(name, value)| format!("{name}={value}")),
         );
-        // A root that never had another version needs no word, and has none in older releases' marks.
+        // A root key that has only had one version is left out, as in the checks of older releases.
         for root in Root::ALL {
             let used = self.current(root);
             if used > 1 {
@@ -75,11 +75,11 @@ impl LocalRoots {
         words.join(" ")
     }
 
-    /// Compares these keys with the text that [`LocalRoots::check`] gave when the database was last opened.
+    /// Compares these keys with the text that [`LocalRoots::check`] returned when the database was last opened.
     ///
-    /// Every key named there must be here, unchanged, and a version that was in use must be in use: so neither
-    /// another database's key file nor a copy from before the last rotation is taken. Keys that are new here are
-    /// fine; keep the new text then.
+    /// Every key named in the text must exist here unchanged, and a version that was in use must be in use. So
+    /// neither the key file of another database nor a copy from before the last rotation is accepted. New keys are
+    /// allowed; the caller must then store the new text.
     pub fn verify(&self, kept: &str) -> Result<(), KeyError> {
         let refuse = |why: String| Err(KeyError::OtherDatabase { why });
         let mut words = kept.split(' ');
@@ -99,14 +99,14 @@ impl LocalRoots {
             }
             match here.get(name) {
                 Some(known) if known == value => {}
-                Some(_) => return refuse(format!("key {name} is another one")),
+                Some(_) => return refuse(format!("key {name} is a different key")),
                 None => return refuse(format!("key {name} is missing, so this is an older copy")),
             }
         }
         Ok(())
     }
 
-    /// Refuses the copy from between preparing a version and using it, once that is used.
+    /// Refuses a copy in which a version is only prepared if that version was already in use.
     fn verify_used(&self, name: &str, used: &str) -> Result<(), KeyError> {
         let root = Root::ALL.into_iter().find(|root| root.name() == name);
         let here = root.map(|root| self.current(root));
@@ -114,13 +114,13 @@ impl LocalRoots {
             (Some(here), Ok(used)) if here >= used => Ok(()),
             _ => Err(KeyError::OtherDatabase {
                 why: format!(
-                    "version {used} of root {name} was in use already, so this is an older copy"
+                    "version {used} of root key {name} was already in use, so this is an older copy"
                 ),
             }),
         }
     }
 
-    /// For each key `root:version` and 64 bits that depend on the key and the database.
+    /// Returns, for each key, `root:version` and 64 bits that depend on the key and the database.
     fn fingerprints(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for root in Root::ALL {
@@ -165,7 +165,7 @@ impl Roots for LocalRoots {
     fn rewrap(&self, root: Root, aad: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let (version, _) = version_of(sealed)?;
         if !self.seals.contains_key(&(root.name(), version)) {
-            return Err(Error::bug("it was sealed with a key that there is not"));
+            return Err(Error::bug("it was sealed with a key that does not exist"));
         }
         if version >= self.current(root) {
             return Ok(None);
@@ -180,7 +180,7 @@ impl Roots for LocalRoots {
         let opened = key.open(aad, sealed);
         opened.map_err(|_| {
             Error::bug(format!(
-                "a text sealed by root {} does not open",
+                "a text sealed by root key {} cannot be opened",
                 root.name()
             ))
         })
@@ -205,18 +205,18 @@ impl fmt::Debug for LocalRoots {
     }
 }
 
-/// Takes a sealed text apart.
+/// Splits a sealed text into its parts.
 fn version_of(sealed: &[u8]) -> Result<(u32, &[u8]), Error> {
     let (version, sealed) = sealed
         .split_first_chunk()
-        .ok_or_else(|| Error::bug("a text sealed by a root is too short"))?;
+        .ok_or_else(|| Error::bug("a text sealed by a root key is too short"))?;
     Ok((u32::from_be_bytes(*version), sealed))
 }
 
-/// The rows are fine, the keys given at start are not all there: nothing was judged.
+/// The row is intact, but this node does not have all keys. Nothing was judged.
 fn absent(root: Root, version: u32) -> Error {
     Error::unavailable(format!(
-        "root {} has no version {version} in the key file of this node: give it the newest one, and restart it",
+        "root key {} has no version {version} in the key file of this node: copy the newest key file to it and restart it",
         root.name()
     ))
 }

@@ -1,5 +1,5 @@
-//! A `FaceTec` Server 9.x (duo-auth sheet §9). Its `success` alone is never enough: every check and the
-//! match level are judged here.
+//! A `FaceTec` Server 9.x (duo-auth sheet §9). Its `success` alone is never enough: this module judges every check
+//! and the match level.
 
 use domain::port::liveness::{Check, Judged, Judgement, Question};
 use domain::step_up::Evidence;
@@ -30,13 +30,13 @@ pub(super) struct Facetec {
 impl Facetec {
     pub(super) fn new(options: FacetecOptions, transport: &Transport) -> Result<Self, String> {
         if !(1..=15).contains(&options.min_match_level) {
-            return Err("min_match_level is 1 to 15".to_owned());
+            return Err("min_match_level must be 1 to 15".to_owned());
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &options.extra_headers {
             let name: HeaderName = name
                 .parse()
-                .map_err(|_| format!("{name} is no header name"))?;
+                .map_err(|_| format!("{name} is not a header name"))?;
             headers.insert(name, secret_header(value)?);
         }
         if let Some(key) = &options.device_key {
@@ -87,8 +87,8 @@ impl Facetec {
         }
     }
 
-    /// The stock server has no delete call, and takes an unknown method for an enrolment: so nothing is
-    /// asked unless the operator names an address for it.
+    /// The original server has no delete call, and treats an unknown method as an enrolment. So no call is made
+    /// unless the operator configures a URL for it.
     pub(super) async fn forget(&self, question: &Question) -> Result<(), String> {
         let Some(template) = &self.delete else {
             return Ok(());
@@ -133,7 +133,7 @@ fn secret_header(text: &str) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-/// §9.3, top to bottom. `level`: the least match level, for a match.
+/// §9.3, from top to bottom. `level`: the minimum match level, if a match is needed.
 pub fn judge(reference: &str, level: Option<u8>, status: u16, body: &[u8]) -> Judged {
     let answer = match serde_json::from_slice(body) {
         Ok(Value::Object(answer)) if status == 200 => answer,

@@ -1,4 +1,4 @@
-//! How a verifier is reached.
+//! Options of a verifier.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use domain::secret::{SecretBytes, SecretText};
 
 use crate::courier::Plain;
 
-/// The verifier and the way there.
+/// The verifier and how to reach it.
 #[derive(Clone, Debug)]
 pub struct LivenessOptions {
     pub verifier: VerifierOptions,
@@ -22,7 +22,7 @@ pub enum VerifierOptions {
     Webhook(WebhookOptions),
 }
 
-/// What all verifiers share.
+/// Options of all verifiers.
 #[derive(Clone, Debug)]
 pub struct Transport {
     pub timeout: Duration,
@@ -33,14 +33,14 @@ pub struct Transport {
 
 #[derive(Clone, Debug)]
 pub struct FacetecOptions {
-    /// May hold a path prefix and `user:password`.
+    /// May contain a path prefix and `user:password`.
     pub url: String,
     pub device_key: Option<SecretText>,
     /// 1 to 15.
     pub min_match_level: u8,
     pub extra_headers: BTreeMap<String, String>,
     pub forward_client_ip: bool,
-    /// With `{ref}` in it; `None`: the server has no delete call.
+    /// Contains `{ref}`. `None` if the server has no delete call.
     pub delete_url_template: Option<String>,
 }
 

@@ -108,7 +108,7 @@ impl Webhook {
             .map_err(|judgement| format!("{judgement:?}"))
     }
 
-    /// Asks, and believes an answer only with the right signature for this question.
+    /// Sends a request, and accepts an answer only with the correct signature for this request.
     async fn exchange(&self, question: &Question, body: &Body<'_>) -> Result<Value, Judgement> {
         let untrustworthy = |why: &str| Judgement::Untrustworthy(why.to_owned());
         let body = serde_json::to_vec(body).map_err(|_| untrustworthy("no JSON"))?;
@@ -144,15 +144,15 @@ impl Webhook {
         if !self.secret.verify(&message, &signature) {
             return Err(untrustworthy("the answer's signature is wrong"));
         }
-        serde_json::from_slice(&body).map_err(|_| untrustworthy("the answer is no JSON"))
+        serde_json::from_slice(&body).map_err(|_| untrustworthy("the answer is not JSON"))
     }
 }
 
-/// §11: accepted only if everything says so.
+/// §11: accepted only if every part of the answer says so.
 fn judge(question: &Question, answer: &Value) -> Judgement {
     let trouble = |why: &str| Judgement::Untrustworthy(why.to_owned());
     if answer["version"] != 1 || answer["request_id"].as_str() != Some(&question.id) {
-        return trouble("the answer is not to this question");
+        return trouble("the answer belongs to another request");
     }
     let matched = question.check == Check::Enrol || answer["matched"] == true;
     let sure = answer["liveness"] == true && matched;

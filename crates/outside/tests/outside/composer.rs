@@ -391,7 +391,7 @@ fn a_wrong_file_is_refused_with_its_name_and_line() {
         (
             "en/verify_contact.txt",
             "Subject: Hi\n\nNo code\n",
-            "must show {{ code }}",
+            "must contain {{ code }}",
         ),
         (
             "en/verify_contact.txt",
@@ -406,29 +406,29 @@ fn a_wrong_file_is_refused_with_its_name_and_line() {
         (
             "en/verify_contact.sms.txt",
             "No code\n",
-            "must show {{ code }}",
+            "must contain {{ code }}",
         ),
         (
             "de/recovery_started.txt",
             "Subject: Hi\n\nNo link\n",
-            "must show {{ link }}",
+            "must contain {{ link }}",
         ),
         (
             "de/_anti_phishing.txt",
             "Nothing\n",
-            "must show {{ anti_phishing_code }}",
+            "must contain {{ anti_phishing_code }}",
         ),
         (
             "en/verify_contct.txt",
             good,
-            "no message has a template of that name",
+            "no message has a template with that name",
         ),
         (
             "verify_contact.txt",
             good,
-            "no message has a template of that name",
+            "no message has a template with that name",
         ),
-        ("layout.html", "<p>{{ subject }}</p>", "must show {{"),
+        ("layout.html", "<p>{{ subject }}</p>", "must contain {{"),
         ("layout.html", "<p>\n{% for x in blocks %}\n", "line"),
     ];
     for (name, text, why) in cases {

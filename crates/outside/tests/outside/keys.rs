@@ -370,7 +370,7 @@ fn a_prepared_version_opens_at_once_and_seals_after_the_rotation() {
     ahead.verify(&ahead.check()).unwrap();
     let error = behind.verify(&ahead.check()).unwrap_err().to_string();
     assert!(
-        error.contains("version 2 of root data was in use already"),
+        error.contains("version 2 of root key data was already in use"),
         "{error}"
     );
 }
@@ -485,7 +485,7 @@ fn the_check_knows_these_keys_newer_ones_and_no_others() {
             .verify(&old.check())
             .unwrap_err()
             .to_string()
-            .contains("another")
+            .contains("different")
     );
     let text = generated(1).text().replace("00010203", "ff010203");
     let foreign = roots(KeyFile::parse(&text).unwrap());

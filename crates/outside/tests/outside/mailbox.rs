@@ -157,6 +157,6 @@ async fn without_a_provider_every_letter_is_refused() {
     let outcome = courier.deliver(&letter(Channel::Sms)).await;
     assert_eq!(
         outcome,
-        Delivery::Refused("no provider configured".to_owned())
+        Delivery::Refused("no provider is configured".to_owned())
     );
 }

@@ -154,13 +154,13 @@ async fn silence_costs_a_deadline_and_an_endless_answer_is_cut() {
         timeout: quick,
         ..twilio(&server.url())
     };
-    let later = Delivery::Later("twilio: no answer in time".to_owned());
+    let later = Delivery::Later("twilio: there was no answer in time".to_owned());
     assert_eq!(outcome(ProviderOptions::Twilio(options)).await, later);
     let options = WebhookOptions {
         timeout: quick,
         ..webhook(&server.url())
     };
-    let later = Delivery::Later("webhook: no answer in time".to_owned());
+    let later = Delivery::Later("webhook: there was no answer in time".to_owned());
     assert_eq!(outcome(ProviderOptions::Webhook(options)).await, later);
 
     server.answer(Answer::Endless(200));
@@ -282,7 +282,7 @@ fn wrong_options_are_refused_with_what_to_do() {
             },
             "no sender",
         ),
-        (twilio("http://sms.example"), "plain text"),
+        (twilio("http://sms.example"), "unencrypted"),
         (twilio("ftp://sms.example"), "neither https nor http"),
         (twilio("sms.example"), "not a URL"),
         (
@@ -332,7 +332,7 @@ async fn a_probe_sends_no_letter() {
     );
     server.answer(Answer::Status(401, ""));
     let why = courier.probe().await.remove(0).outcome.unwrap_err();
-    assert!(why.contains("wrong account SID or auth token"), "{why}");
+    assert!(why.contains("account SID or auth token is wrong"), "{why}");
 
     let courier = built(ProviderOptions::Webhook(webhook(&server.url()))).unwrap();
     server.answer(Answer::Status(405, ""));

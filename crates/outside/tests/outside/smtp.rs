@@ -193,7 +193,7 @@ async fn the_answers_code_says_later_or_never() {
         ),
         (
             |line| line.starts_with("EHLO").then_some("what?"),
-            later("connecting: the answer cannot be read"),
+            later("connecting: the answer is not valid"),
         ),
     ];
     for (script, expected) in cases {
@@ -331,7 +331,7 @@ async fn a_silent_server_costs_a_deadline_and_its_connection_is_not_used_again()
     let courier = courier(options);
     for connections in 1..=2 {
         let outcome = courier.deliver(&letter(Channel::Email)).await;
-        assert_eq!(outcome, later("no answer in time"));
+        assert_eq!(outcome, later("there was no answer in time"));
         assert_eq!(server.connections(), connections);
     }
 
@@ -340,7 +340,7 @@ async fn a_silent_server_costs_a_deadline_and_its_connection_is_not_used_again()
         connect_timeout: Duration::from_millis(100),
         ..plain(&mute)
     };
-    assert_eq!(outcome(options).await, later("no connection in time"));
+    assert_eq!(outcome(options).await, later("could not connect in time"));
 }
 
 #[tokio::test]
@@ -384,7 +384,11 @@ async fn nothing_in_a_letter_can_add_a_header() {
         let mut wrong = letter(Channel::Email);
         to.clone_into(&mut wrong.message.to);
         let outcome = courier.deliver(&wrong).await;
-        assert_eq!(outcome, refused("the address is not one of mail"), "{to:?}");
+        assert_eq!(
+            outcome,
+            refused("the address is not an e-mail address"),
+            "{to:?}"
+        );
     }
     assert_eq!(server.mails().len(), 1);
 }
