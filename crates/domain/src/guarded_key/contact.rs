@@ -18,6 +18,7 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::undo;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::lock::TimeLock;
 use crate::guarded_key::{GuardedKey, KeyId, Pin, Proven};
@@ -199,7 +200,8 @@ impl GuardedKeys {
             }
             .into());
         }
-        self.spend_sends(tx, now, caller, row, address)?;
+        self.spend_sends(tx, now, caller, row, address)?
+            .map_err(undo)?;
         let (code, text) =
             self.issue_code(now, policy.code_life, &binding(&row, Purpose::Verify))?;
         let pending = self.seal_until_proved(row, &text, &proven.content)?;
@@ -391,7 +393,7 @@ impl GuardedKeys {
         caller: &Caller,
         contact: RowId,
         address: &Address,
-    ) -> TxResult<()> {
+    ) -> TxResult<Result<(), Refusal>> {
         let policy = &self.policy;
         let limits = &self.shared;
         let own = self.rows.id("rate", &[b"sends of contact", &contact.0]);

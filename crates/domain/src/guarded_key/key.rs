@@ -16,6 +16,7 @@ use crate::core::port::store::RowId;
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::core::verdict::undo;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::Share;
@@ -109,7 +110,8 @@ impl GuardedKeys {
         let envelope = self.seal_with_pin(&hashed.envelope, row, &content);
         self.write(move |hub, tx| {
             let rates = [hub.policy.new_keys_per_network];
-            hub.spend_rates(tx, now, &[(limited, &rates)])?;
+            hub.spend_rates(tx, now, &[(limited, &rates)])?
+                .map_err(undo)?;
             let key = GuardedKey {
                 created: now,
                 pin_version: 1,

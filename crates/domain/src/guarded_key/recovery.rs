@@ -112,7 +112,9 @@ impl GuardedKeys {
                 if let Some(until) = budget.and_then(|budget| budget.exhausted(now, &limits)) {
                     return Ok(Err(Refusal::Exhausted { until }));
                 }
-                hub.spend_sends(tx, now, &caller, contact, &address)?;
+                if let Err(refusal) = hub.spend_sends(tx, now, &caller, contact, &address)? {
+                    return Ok(Err(refusal));
+                }
                 let life = hub.policy.code_life;
                 let (code, text) =
                     hub.issue_code(now, life, &binding(&contact, Purpose::Recover))?;
@@ -510,14 +512,8 @@ impl GuardedKeys {
     fn count_probe(&self, tx: &mut dyn Tx, now: Timestamp, key: RowId) -> TxResult<Refusal> {
         let rates = [self.policy.unknown_contacts_per_key];
         let row = self.rows.id(RateLog::KIND, &[b"unknown contacts", &key.0]);
-        match crate::core::port::store::refusal_is_a_value(self.spend_rates(
-            tx,
-            now,
-            &[(row, &rates)],
-        ))? {
-            Ok(()) => Ok(Refusal::UnknownSubject),
-            Err(refusal) => Ok(refusal),
-        }
+        let spent = self.spend_rates(tx, now, &[(row, &rates)])?;
+        Ok(spent.err().unwrap_or(Refusal::UnknownSubject))
     }
 }
 

@@ -107,7 +107,7 @@ impl Limits {
             .id(RateLog::KIND, &[name.as_bytes(), subject.as_bytes()])
     }
 
-    /// Refuses early, before something slow is done for nothing; [`GuardedKeys::spend_rates`] decides.
+    /// Refuses early, before something slow is done for nothing; [`Limits::spend_rates`] decides.
     pub(crate) async fn read_rate(
         &self,
         row: RowId,
@@ -121,13 +121,13 @@ impl Limits {
         }
     }
 
-    /// Takes one event of every budget, or refuses with the latest moment and takes none.
+    /// Takes one event of every budget; or refuses, takes none, and names the first moment when all have room.
     pub(crate) fn spend_rates(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         wanted: &[(RowId, &[Rate])],
-    ) -> TxResult<()> {
+    ) -> TxResult<Result<(), Refusal>> {
         let mut logs = Vec::new();
         let mut latest = None;
         for (row, rates) in wanted
@@ -140,7 +140,7 @@ impl Limits {
             logs.push((*row, *rates, log));
         }
         if let Some(until) = latest {
-            return Err(Refusal::Limited { until }.into());
+            return Ok(Err(Refusal::Limited { until }));
         }
         for (row, rates, log) in logs {
             let longest = rates.iter().map(|rate| rate.span).max().unwrap_or_default();
@@ -156,7 +156,7 @@ impl Limits {
                     .create(tx, self.tenant(), Place::at(row).due(due), log)?;
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 

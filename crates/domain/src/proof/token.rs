@@ -24,6 +24,7 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days, hours};
+use crate::core::verdict::undo;
 use crate::letter::outbox::Posting;
 use crate::limit::lockout::{Drawn, Then};
 use crate::limit::rate::{Rate, RateLog};
@@ -350,17 +351,14 @@ impl Proofs {
             loud.extend(country);
         }
         loud.push((self.rate_row("messages", ""), &by_day));
-        self.spend_rates(tx, now, &loud)?;
+        self.spend_rates(tx, now, &loud)?.map_err(undo)?;
         if !quiet {
             return Ok(Reach::Sends);
         }
-        match self.spend_rates(tx, now, &silent) {
-            Ok(()) => Ok(Reach::Sends),
-            Err(crate::core::port::store::Stop::Failed(crate::Error::Refused(
-                Refusal::Limited { .. },
-            ))) => Ok(Reach::KeepsSilent),
-            Err(stop) => Err(stop),
-        }
+        Ok(match self.spend_rates(tx, now, &silent)? {
+            Ok(()) => Reach::Sends,
+            Err(_) => Reach::KeepsSilent,
+        })
     }
 
     /// Step 2. `Err` as a value: the try is counted, and the caller's transaction must be committed.

@@ -23,6 +23,7 @@ use crate::core::port::store::RowId;
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::undo;
 use crate::limit::rate::Rate;
 use crate::proof::operator::{Operator, Right};
 use crate::proof::signing::Issuer;
@@ -291,7 +292,8 @@ impl Tenants {
         let counted = self
             .write(move |hub, tx| {
                 let [(pair, per_pair), (network, per_network)] = rates;
-                hub.spend_rates(tx, now, &[(pair, &[per_pair]), (network, &[per_network])])?;
+                hub.spend_rates(tx, now, &[(pair, &[per_pair]), (network, &[per_network])])?
+                    .map_err(undo)?;
                 hub.record(tx, event.clone())
             })
             .await;

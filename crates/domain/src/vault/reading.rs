@@ -235,9 +235,7 @@ impl Vaults {
             ),
             (self.rate_row("messages", ""), &day),
         ];
-        let spent =
-            crate::core::port::store::refusal_is_a_value(self.spend_rates(tx, now, &wanted))?;
-        Ok(spent.is_ok())
+        Ok(self.spend_rates(tx, now, &wanted)?.is_ok())
     }
 
     pub(super) fn owner_of(

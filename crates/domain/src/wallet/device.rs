@@ -21,6 +21,7 @@ use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::core::verdict::undo;
 use crate::proof::vouched::Bearer;
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
@@ -140,7 +141,8 @@ impl Wallets {
         self.write(move |hub, tx| {
             hub.hold_user(tx, user)?;
             let rate = hub.policy.challenges;
-            hub.spend_call(tx, now, (user, "challenges"), rate)?;
+            hub.spend_call(tx, now, (user, "challenges"), rate)?
+                .map_err(undo)?;
             let hex = hex::encode(bytes::<32>(hub.random.as_ref()));
             let expires = now.plus(life);
             let challenge = Challenge {
@@ -243,7 +245,8 @@ impl Wallets {
         self.hold_user(tx, user)?;
         if !spent {
             let rate = self.policy.registrations;
-            self.spend_call(tx, now, (user, "registrations"), rate)?;
+            self.spend_call(tx, now, (user, "registrations"), rate)?
+                .map_err(undo)?;
         }
         if !self.is_outstanding(tx, attempt)? {
             return Ok(First::Refused(Refusal::Expired));

@@ -20,6 +20,7 @@ use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::core::verdict::undo;
 use crate::proof::vouched::Bearer;
 use crate::wallet::Stepped;
 use crate::wallet::Wallets;
@@ -98,7 +99,8 @@ impl Wallets {
         self.write(move |hub, tx| {
             hub.hold_user(tx, user)?;
             let policy = &hub.policy;
-            hub.spend_call(tx, now, (user, "shares"), policy.share_calls)?;
+            hub.spend_call(tx, now, (user, "shares"), policy.share_calls)?
+                .map_err(undo)?;
             if policy.enrolled_only && !hub.can_step_up(tx, user)? {
                 return Ok(Err(StepUpRefusal::NotEnrolled.into()));
             }
@@ -233,7 +235,8 @@ impl Wallets {
                     hub.hold_user(tx, wish.user)?;
                     if !spent {
                         let rate = hub.policy.share_calls;
-                        hub.spend_call(tx, now, (wish.user, "shares"), rate)?;
+                        hub.spend_call(tx, now, (wish.user, "shares"), rate)?
+                            .map_err(undo)?;
                     }
                     if !hub.has_verifier() {
                         return Ok(First::Refused(StepUpRefusal::NoVerifier.into()));

@@ -156,7 +156,7 @@ impl Wallets {
         now: Timestamp,
         (user, name): (RowId, &str),
         rate: Rate,
-    ) -> TxResult<()> {
+    ) -> TxResult<Result<(), Refusal>> {
         let row = self.rows.id("rate", &[name.as_bytes(), &user.0]);
         self.spend_rates(tx, now, &[(row, &[rate])])
     }

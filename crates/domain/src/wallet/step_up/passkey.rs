@@ -25,6 +25,7 @@ use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
+use crate::core::verdict::undo;
 use crate::proof::vouched::Bearer;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::{Begin, Enrolment, Reserve, State, StepUpRefusal, Wish};
@@ -247,7 +248,8 @@ impl Wallets {
         (challenge, step): (&[u8; 32], RowId),
     ) -> TxResult<()> {
         let policy = &self.policy;
-        self.spend_call(tx, now, (user, "passkey challenges"), policy.challenges)?;
+        self.spend_call(tx, now, (user, "passkey challenges"), policy.challenges)?
+            .map_err(undo)?;
         let expires = now.plus(policy.challenge_life);
         let place = Place::at(self.call_row(user, challenge))
             .of(user)
