@@ -12,7 +12,7 @@ use crate::core::message::Message;
 use crate::core::port::courier::Words;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::trail::audit::{Checkpoint, Event, Verdict};
+use crate::trail::audit::{ChainReport, Checkpoint, Event};
 
 /// The surface that operators act on, as the audit trail names it.
 const SURFACE: &str = "admin";
@@ -145,7 +145,7 @@ impl Operators {
         &self,
         operator: &Operator,
         anchor: Option<Checkpoint>,
-    ) -> Result<Verdict, Error> {
+    ) -> Result<ChainReport, Error> {
         operator.may(Right::Read)?;
         self.proofs.verify_audit(anchor).await
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::Error;
-use domain::audit::{Checkpoint, Event, Verdict};
+use domain::audit::{ChainReport, Checkpoint, Event};
 use domain::custody::{ImportedContact, ImportedKey, KeyId};
 use domain::port::Store;
 use domain::port::store::{AnyRow, Kind, Row};
@@ -269,7 +269,7 @@ async fn open_and_link(kit: &Kit, owner: &Owner) {
 }
 
 async fn findings(kit: &Kit, anchor: Option<&Checkpoint>) -> Vec<String> {
-    let verdict: Verdict = kit
+    let verdict: ChainReport = kit
         .services
         .operators
         .verify_audit(&testkit::kit::operator(&kit.services), anchor.cloned())
