@@ -65,6 +65,64 @@ impl Record for Era {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
+/// What a database shows of the checkpoint that is kept outside it.
+struct Seen {
+    /// Whether the checkpoint was signed with these keys.
+    genuine: bool,
+    /// The number of the last link; 0 when there is none.
+    end: u64,
+    /// The tag of the link of the checkpoint's number.
+    tag: Option<String>,
+}
+
+impl Era {
+    /// How a database stands when no checkpoint is kept outside it: it is taken as it is.
+    fn standing(&self) -> Standing {
+        match self.walk {
+            Walk::Done => Standing::Current,
+            Walk::At { .. } => Standing::Burning,
+        }
+    }
+
+    /// How a database of this era stands to the checkpoint that is kept outside it.
+    fn standing_to(&self, anchor: &Checkpoint, seen: &Seen) -> Standing {
+        if self.walk != Walk::Done {
+            return Standing::Burning;
+        }
+        if !seen.genuine {
+            return Standing::older(
+                "the anchor is not signed with these keys: it was changed, or belongs to another database; put its own \
+                 copy back first",
+            );
+        }
+        if self.number > anchor.era {
+            return Standing::Current;
+        }
+        if self.number < anchor.era || self.mark != anchor.era_mark {
+            return Standing::older(format!(
+                "a rollback was accepted at the beginning of era {}, and this database does not know of it",
+                anchor.era
+            ));
+        }
+        if seen.end < anchor.number {
+            return Standing::older(format!(
+                "its audit chain ends at link {}, and link {} was seen at {}",
+                seen.end,
+                anchor.number,
+                anchor.at.rfc3339()
+            ));
+        }
+        if seen.tag.as_ref() == Some(&anchor.tag) {
+            return Standing::Current;
+        }
+        Standing::older(format!(
+            "link {} of its audit chain is not the one that was seen at {}",
+            anchor.number,
+            anchor.at.rfc3339()
+        ))
+    }
+}
+
 /// What a database that was put back may have forgotten about each budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -95,6 +153,12 @@ pub enum Standing {
     Older { why: String },
 }
 
+impl Standing {
+    fn older(why: impl Into<String>) -> Self {
+        Self::Older { why: why.into() }
+    }
+}
+
 /// How far a walk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Burned {
@@ -118,46 +182,20 @@ impl Trail {
         anchor: Option<&Checkpoint>,
     ) -> Result<Standing, Error> {
         let era = self.era(store).await?;
-        if era.walk != Walk::Done {
-            return Ok(Standing::Burning);
-        }
         let Some(anchor) = anchor else {
-            return Ok(Standing::Current);
+            return Ok(era.standing());
         };
-        let older = |why: String| Ok(Standing::Older { why });
-        if !self.is_genuine(anchor)? {
-            return older(
-                "the anchor is not signed with these keys: it was changed, or belongs to another database; put its own \
-                 copy back first"
-                    .to_owned(),
-            );
-        }
-        if era.number > anchor.era {
-            return Ok(Standing::Current);
-        }
-        if era.number < anchor.era || era.mark != anchor.era_mark {
-            return older(format!(
-                "a rollback was accepted at the beginning of era {}, and this database does not know of it",
-                anchor.era
-            ));
-        }
         let end = self.audit_head(store).await?;
         let end = end.map_or(0, |end| end.number);
-        if end < anchor.number {
-            return older(format!(
-                "its audit chain ends at link {end}, and link {} was seen at {}",
-                anchor.number,
-                anchor.at.rfc3339()
-            ));
-        }
-        match self.audit_link(store, anchor.number).await? {
-            Some(link) if link.tag == anchor.tag => Ok(Standing::Current),
-            _ => older(format!(
-                "link {} of its audit chain is not the one that was seen at {}",
-                anchor.number,
-                anchor.at.rfc3339()
-            )),
-        }
+        // Only of the same era: in any other, the link decides nothing, and may be unreadable.
+        let tag = if era.number == anchor.era && end >= anchor.number {
+            let link = self.audit_link(store, anchor.number).await?;
+            link.map(|link| link.tag)
+        } else {
+            None
+        };
+        let genuine = self.is_genuine(anchor)?;
+        Ok(era.standing_to(anchor, &Seen { genuine, end, tag }))
     }
 
     /// Step 3. Begins a new era, newer than that of `anchor`, or joins the one whose walk is not at its end.
@@ -319,5 +357,109 @@ impl Upkeep {
             }
         }
         Err(Error::bug(format!("no room limits rows of kind {kind}")).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn era(number: u64, mark: &str, walk: Walk) -> Era {
+        Era {
+            number,
+            mark: mark.to_owned(),
+            walk,
+            ..Era::default()
+        }
+    }
+
+    fn anchor(number: u64, era: u64, era_mark: &str) -> Checkpoint {
+        Checkpoint {
+            number,
+            tag: "tag".to_owned(),
+            at: Timestamp::from_millis(0),
+            era,
+            era_mark: era_mark.to_owned(),
+            signature: String::new(),
+        }
+    }
+
+    fn seen(end: u64, tag: Option<&str>) -> Seen {
+        Seen {
+            genuine: true,
+            end,
+            tag: tag.map(str::to_owned),
+        }
+    }
+
+    const WALKING: Walk = Walk::At {
+        kind: 0,
+        after: [0; 16],
+        burned: 0,
+    };
+
+    fn why(standing: Standing) -> String {
+        match standing {
+            Standing::Older { why } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_checkpoint_a_database_is_taken_as_it_is_unless_its_walk_goes_on() {
+        assert_eq!(Era::default().standing(), Standing::Current);
+        assert_eq!(era(1, "m", WALKING).standing(), Standing::Burning);
+    }
+
+    #[test]
+    fn a_walk_that_goes_on_comes_before_every_comparison() {
+        let wrong = Seen {
+            genuine: false,
+            ..seen(0, None)
+        };
+        let standing = era(1, "m", WALKING).standing_to(&anchor(9, 0, ""), &wrong);
+        assert_eq!(standing, Standing::Burning);
+    }
+
+    #[test]
+    fn a_checkpoint_of_other_keys_refuses_the_database() {
+        let wrong = Seen {
+            genuine: false,
+            ..seen(5, Some("tag"))
+        };
+        let standing = Era::default().standing_to(&anchor(5, 0, ""), &wrong);
+        assert!(why(standing).contains("not signed with these keys"));
+    }
+
+    #[test]
+    fn the_same_link_or_a_longer_chain_is_current() {
+        for end in [5, 6] {
+            let standing = Era::default().standing_to(&anchor(5, 0, ""), &seen(end, Some("tag")));
+            assert_eq!(standing, Standing::Current);
+        }
+    }
+
+    #[test]
+    fn a_shorter_chain_or_another_link_is_an_older_database() {
+        let shorter = Era::default().standing_to(&anchor(5, 0, ""), &seen(4, None));
+        assert!(why(shorter).contains("ends at link 4, and link 5 was seen"));
+        for tag in [None, Some("another")] {
+            let other = Era::default().standing_to(&anchor(5, 0, ""), &seen(5, tag));
+            assert!(why(other).contains("link 5 of its audit chain is not the one"));
+        }
+    }
+
+    #[test]
+    fn a_newer_era_is_current_whatever_the_chain_says() {
+        let standing = era(2, "m", Walk::Done).standing_to(&anchor(9, 1, "x"), &seen(1, None));
+        assert_eq!(standing, Standing::Current);
+    }
+
+    #[test]
+    fn an_older_era_or_one_of_another_history_is_refused() {
+        for era in [era(0, "", Walk::Done), era(1, "other", Walk::Done)] {
+            let standing = era.standing_to(&anchor(1, 1, "mark"), &seen(9, Some("tag")));
+            assert!(why(standing).contains("accepted at the beginning of era 1"));
+        }
     }
 }
