@@ -125,6 +125,31 @@ pub enum Progress {
     Done { sealed: u64, unreadable: u64 },
 }
 
+impl Progress {
+    /// How far the rows of a root are whose newest version is `version`.
+    fn of(kept: Option<&Resealing>, version: u32) -> Self {
+        let Some(kept) = kept.filter(|kept| kept.version >= version) else {
+            return match version {
+                1 => Self::First,
+                _ => Self::Walking { sealed: 0 },
+            };
+        };
+        match kept.walk {
+            Walk::At { sealed, .. } => Self::Walking {
+                sealed: kept.sealed + sealed,
+            },
+            Walk::Again { at } => Self::Again {
+                at,
+                sealed: kept.sealed,
+            },
+            Walk::Done { .. } => Self::Done {
+                sealed: kept.sealed,
+                unreadable: kept.unreadable,
+            },
+        }
+    }
+}
+
 impl Upkeep {
     /// How the roots stand that seal what lies in the database.
     pub async fn root_states(&self) -> Result<Vec<RootState>, Error> {
@@ -135,24 +160,8 @@ impl Upkeep {
                 1 => None,
                 _ => self.resealing(root).await?,
             };
-            let progress = match kept.map(|kept| kept.value) {
-                None if version == 1 => Progress::First,
-                None => Progress::Walking { sealed: 0 },
-                Some(kept) if kept.version < version => Progress::Walking { sealed: 0 },
-                Some(kept) => match kept.walk {
-                    Walk::At { sealed, .. } => Progress::Walking {
-                        sealed: kept.sealed + sealed,
-                    },
-                    Walk::Again { at } => Progress::Again {
-                        at,
-                        sealed: kept.sealed,
-                    },
-                    Walk::Done { .. } => Progress::Done {
-                        sealed: kept.sealed,
-                        unreadable: kept.unreadable,
-                    },
-                },
-            };
+            let kept = kept.map(|kept| kept.value);
+            let progress = Progress::of(kept.as_ref(), version);
             states.push(RootState {
                 root,
                 version,
@@ -297,4 +306,112 @@ fn unreadable(kind: Kind, error: &(dyn std::error::Error + 'static)) {
         error = crate::core::error::chain(error),
         "a row cannot be sealed anew"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + hours * 3_600_000)
+    }
+
+    fn state(version: u32, walk: Walk) -> Resealing {
+        Resealing {
+            version,
+            walk,
+            sealed: 7,
+            unreadable: 2,
+        }
+    }
+
+    fn walking(sealed: u64) -> Walk {
+        Walk::At {
+            after: [0; 16],
+            sealed,
+            first: false,
+        }
+    }
+
+    #[test]
+    fn a_walk_of_an_older_version_or_one_under_way_is_due() {
+        for walk in [walking(0), Walk::Done { at: at(0) }] {
+            assert!(state(1, walk).is_due(2, at(1), at(0)));
+        }
+        assert!(state(2, walking(5)).is_due(2, at(1), at(0)));
+    }
+
+    #[test]
+    fn a_node_with_an_older_key_file_leaves_the_walk_alone() {
+        for walk in [walking(0), Walk::Again { at: at(0) }] {
+            assert!(!state(3, walk).is_due(2, at(9), at(0)));
+        }
+    }
+
+    #[test]
+    fn the_next_walk_begins_at_its_moment() {
+        let state = state(2, Walk::Again { at: at(5) });
+        assert!(!state.is_due(2, at(4), at(0)));
+        assert!(state.is_due(2, at(5), at(0)));
+    }
+
+    #[test]
+    fn a_node_that_starts_within_thirty_days_after_the_walk_looks_once_more() {
+        let state = state(2, Walk::Done { at: at(0) });
+        assert!(
+            !state.is_due(2, at(2), at(-1)),
+            "it ran before the walk ended"
+        );
+        assert!(!state.is_due(2, at(2), at(0)));
+        assert!(state.is_due(2, at(2), at(1)));
+        assert!(state.is_due(2, at(2), at(24 * 30 - 1)));
+        assert!(
+            !state.is_due(2, at(2), at(24 * 30)),
+            "a rotation is over by then"
+        );
+    }
+
+    #[test]
+    fn progress_says_what_was_sealed_and_what_could_not_be_opened() {
+        for (kept, version, expected) in [
+            (None, 1, Progress::First),
+            (None, 2, Progress::Walking { sealed: 0 }),
+            (
+                Some(state(1, walking(3))),
+                2,
+                Progress::Walking { sealed: 0 },
+            ),
+            (
+                Some(state(2, walking(3))),
+                2,
+                Progress::Walking { sealed: 10 },
+            ),
+            (
+                Some(state(2, Walk::Again { at: at(1) })),
+                2,
+                Progress::Again {
+                    at: at(1),
+                    sealed: 7,
+                },
+            ),
+            (
+                Some(state(2, Walk::Done { at: at(1) })),
+                2,
+                Progress::Done {
+                    sealed: 7,
+                    unreadable: 2,
+                },
+            ),
+        ] {
+            assert_eq!(Progress::of(kept.as_ref(), version), expected);
+        }
+    }
+
+    #[test]
+    fn a_walk_that_begins_again_keeps_what_was_sealed_and_forgets_what_was_unreadable() {
+        let mut state = state(2, Walk::Done { at: at(0) });
+        state.again();
+        assert_eq!((state.sealed, state.unreadable), (7, 0));
+        assert_eq!(state.walk, walking(0));
+    }
 }
