@@ -24,7 +24,8 @@ use crate::guarded_key::lock::TimeLock;
 use crate::guarded_key::{GuardedKey, KeyId, Pin, Proven};
 use crate::letter::alert::Alert;
 use crate::letter::outbox::Posting;
-use crate::limit::budget::{GuessBudget, Reserve};
+use crate::limit::budget::GuessBudget;
+use crate::limit::counted::{AtOnce, Finding};
 use crate::limit::rate::Rate;
 use crate::proof::challenge::{Code, Presented};
 use crate::proof::way::masked;
@@ -355,34 +356,24 @@ impl GuardedKeys {
         let Some(waiting) = &contact.waiting else {
             return Ok(Err(Refusal::WrongState));
         };
-        let mut budget = self.budget(tx, contact.id())?;
-        let reservation = match budget.reserve(now, &limits, self.random_u64()) {
-            Reserve::Granted(reservation) => reservation,
-            Reserve::Exhausted { until } => return Ok(Err(Refusal::Exhausted { until })),
-            Reserve::Wait => return Err(Error::bug("a code's try is never left in flight").into()),
-        };
-        let presented = self.present_code(
-            now,
-            &waiting.code,
-            &binding(&contact.id(), waiting.purpose),
-            text,
-        )?;
-        let verdict = match presented {
-            Presented::Right => {
-                budget.succeed(reservation);
-                Ok(())
+        let budget = self.counted_by_budget(contact.id(), limits);
+        let judged = self.judge_at_once(tx, now, &budget, |_| {
+            let id = contact.id();
+            let bound = binding(&id, waiting.purpose);
+            let presented = self.present_code(now, &waiting.code, &bound, text)?;
+            Ok(match presented {
+                Presented::Right => Finding::Right(()),
+                Presented::Late => Finding::Wrong(Refusal::Expired),
+                Presented::Wrong => Finding::Wrong(Refusal::BadProof { left: None }),
+            })
+        })?;
+        Ok(match judged {
+            AtOnce::Right(()) => Ok(()),
+            AtOnce::Wrong { why, .. } | AtOnce::Unjudged(why) => Err(why),
+            AtOnce::Exhausted { until } | AtOnce::InFlight { until } => {
+                Err(Refusal::Exhausted { until })
             }
-            Presented::Wrong | Presented::Late => {
-                budget.fail(now, &limits, reservation);
-                Err(if presented == Presented::Late {
-                    Refusal::Expired
-                } else {
-                    Refusal::BadProof { left: None }
-                })
-            }
-        };
-        self.rows.put(tx, &mut budget)?;
-        Ok(verdict)
+        })
     }
 
     /// Takes one send of every budget that a code to `address` draws on.

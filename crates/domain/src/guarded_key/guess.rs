@@ -1,16 +1,8 @@
-//! Trying a PIN: reserve, check, settle.
+//! Trying a PIN: an [`Attempt`] at the budget of its key.
 //!
-//! 1. Wait for a turn at this key, and for a place in the hash queue: nothing is counted yet.
-//! 2. Reserve a try, durably. While the budget is exhausted nothing is hashed.
-//! 3. Hash and compare, outside any transaction.
-//! 4. Settle: a wrong PIN is a decision that is saved; a right one clears the count and, in the same
-//!    transaction, has its effect. When the PIN was replaced meanwhile nothing is told: from step 2, against the
-//!    new one, so that a try counts against the PIN that it was judged by.
-//!
-//! The flow runs in a task of its own: a caller who hangs up after step 2 does not leave a try unsettled.
+//! A right PIN clears the count and, in the same transaction, has its effect.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use crypto::password::Memory;
 
@@ -20,14 +12,13 @@ use super::pin::{HashedPin, PinRecipe};
 use super::{EncryptionKey, Pin};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::layer::Layer as _;
 use crate::core::port::roots::Roots;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
-use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
-use crate::limit::budget::{GuessBudget, Reservation, Reserve};
-use crate::limit::hashing::Share;
+use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
+use crate::limit::budget::GuessBudget;
+use crate::limit::hashing::{HashQueue, Ticket};
 use crate::trail::audit::Event;
 
 /// What a right PIN gives.
@@ -35,58 +26,57 @@ pub(crate) struct Proven {
     pub(crate) content: EncryptionKey,
     /// The new PIN of a change, hashed.
     pub(crate) new_pin: Option<HashedPin>,
-    /// The same PIN under today's numbers, when the kept verifier is older.
+    /// The same PIN under today's hash costs and pepper, when the kept verifier is older.
     renewed: Option<HashedPin>,
 }
 
 /// An effect of a right PIN; a refusal inside is answered, and the PIN still counts as right.
-type Effect<T> = dyn FnMut(
-        &GuardedKeys,
-        &mut dyn Tx,
-        &mut Stored<GuardedKey>,
-        &Proven,
-    ) -> TxResult<Result<T, Refusal>>
-    + Send;
+type Effect<T> = dyn Fn(&GuardedKeys, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
+    + Send
+    + Sync;
 
-/// How often a PIN may be replaced under a guess before the caller is told to come back.
-const ROUNDS: usize = 5;
-
-struct Guess {
+/// One try at the PIN of the key at `row`.
+struct PinAttempt<T> {
     caller: Caller,
     row: RowId,
     pin: Pin,
+    /// Hashed besides, for a change of the PIN.
     new: Option<Pin>,
+    /// What the audit trail calls the try.
     action: &'static str,
+    effect: Box<Effect<T>>,
 }
 
 impl GuardedKeys {
-    /// Runs `effect` for who knows the PIN.
+    /// Runs `effect` if `pin` is the PIN of `key`.
     pub(crate) async fn with_pin<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
         key: KeyId,
         pin: Pin,
         action: &'static str,
-        effect: impl FnMut(
+        effect: impl Fn(
             &GuardedKeys,
             &mut dyn Tx,
             &mut Stored<GuardedKey>,
             &Proven,
         ) -> TxResult<Result<T, Refusal>>
         + Send
+        + Sync
         + 'static,
     ) -> Result<T, Error> {
-        let guess = Guess {
+        self.guess(PinAttempt {
             caller,
             row: self.key_row(key),
             pin,
             new: None,
             action,
-        };
-        self.settled(guess, Box::new(effect)).await
+            effect: Box::new(effect),
+        })
+        .await
     }
 
-    /// The same, with a new PIN hashed for the effect.
+    /// As [`GuardedKeys::with_pin`], with a new PIN hashed for the effect.
     pub(crate) async fn with_pin_and_new<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
@@ -94,135 +84,33 @@ impl GuardedKeys {
         pin: Pin,
         new: Pin,
         action: &'static str,
-        effect: impl FnMut(
+        effect: impl Fn(
             &GuardedKeys,
             &mut dyn Tx,
             &mut Stored<GuardedKey>,
             &Proven,
         ) -> TxResult<Result<T, Refusal>>
         + Send
+        + Sync
         + 'static,
     ) -> Result<T, Error> {
-        let guess = Guess {
+        self.guess(PinAttempt {
             caller,
             row: self.key_row(key),
             pin,
             new: Some(new),
             action,
-        };
-        self.settled(guess, Box::new(effect)).await
-    }
-
-    async fn settled<T: Send + 'static>(
-        self: &Arc<Self>,
-        guess: Guess,
-        effect: Box<Effect<T>>,
-    ) -> Result<T, Error> {
-        let this = Arc::clone(self);
-        tokio::spawn(async move { this.guess(guess, effect).await })
-            .await
-            .map_err(Error::bug)?
+            effect: Box::new(effect),
+        })
+        .await
     }
 
     async fn guess<T: Send + 'static>(
-        self: Arc<Self>,
-        guess: Guess,
-        effect: Box<Effect<T>>,
+        self: &Arc<Self>,
+        attempt: PinAttempt<T>,
     ) -> Result<T, Error> {
-        self.refuse_early(guess.row).await?;
-        let _turn = self.turns.join(guess.row).await?;
-        let effect = Arc::new(Mutex::new(effect));
-        for _ in 0..ROUNDS {
-            if let Some(verdict) = self.judge(&guess, &effect).await? {
-                return verdict.map_err(Error::Refused);
-            }
-        }
-        Err(Error::Busy { seconds: 1 })
-    }
-
-    /// Steps 2 to 4. No verdict: the PIN was replaced, and the try was given back unjudged.
-    async fn judge<T: Send + 'static>(
-        self: &Arc<Self>,
-        guess: &Guess,
-        effect: &Arc<Mutex<Box<Effect<T>>>>,
-    ) -> Result<Option<Result<T, Refusal>>, Error> {
-        let Guess { row, action, .. } = *guess;
-        let ticket = self.hashes.admit(Share::Pin)?;
-        let (key, reservation) = self.reserve(row).await?;
-        let version = key.pin_version;
-        let check = Check {
-            row,
-            key,
-            pin: guess.pin.clone(),
-            new: guess.new.clone(),
-            recipe: self.pin_recipe(row),
-        };
-        let roots = Arc::clone(&self.roots);
-        let proven = ticket
-            .run(move |memory| check.run(roots.as_ref(), memory))
-            .await?;
-        drop(ticket);
-        let proven = match proven {
-            // The root key that this PIN was peppered with is not at hand: nothing was judged.
-            Err(error @ Error::Unavailable(_)) => {
-                self.give_back(row, reservation).await?;
-                return Err(error);
-            }
-            proven => proven?,
-        };
-        let now = self.now();
-        let caller = guess.caller.clone();
-        let effect = Arc::clone(effect);
-        let settle = move |hub: &GuardedKeys, tx: &mut dyn Tx| {
-            let limits = hub.policy.guesses;
-            let Some(mut key) = hub.rows.get::<GuardedKey>(tx, &row)? else {
-                return Ok(Some(Err(Refusal::UnknownSubject)));
-            };
-            let mut budget = hub.budget(tx, row)?;
-            if key.pin_version != version {
-                budget.withdraw(reservation);
-                hub.rows.put(tx, &mut budget)?;
-                return Ok(None);
-            }
-            let event = Event::new(caller.surface, now, action, row.alias()).by(&caller);
-            let Some(proven) = &proven else {
-                budget.fail(now, &limits, reservation);
-                let failed = budget.failed().to_string();
-                hub.rows.put(tx, &mut budget)?;
-                hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
-                return Ok(Some(Err(Refusal::BadProof { left: None })));
-            };
-            budget.succeed(reservation);
-            hub.rows.put(tx, &mut budget)?;
-            let before = key.value.clone();
-            if let Some(renewed) = &proven.renewed {
-                hub.set_pin(&mut key, renewed, row, &proven.content);
-            }
-            let mut effect = effect.lock().unwrap_or_else(PoisonError::into_inner);
-            let verdict = effect(hub, tx, &mut key, proven)?;
-            if key.value != before {
-                hub.rows.put(tx, &mut key)?;
-            }
-            let outcome = if verdict.is_ok() { "done" } else { "refused" };
-            hub.record(tx, event.outcome(outcome))?;
-            Ok(Some(verdict))
-        };
-        let judged = self.write(settle).await?;
-        self.posted(now).await;
-        Ok(judged)
-    }
-
-    async fn give_back(
-        self: &Arc<Self>,
-        row: RowId,
-        reservation: Reservation,
-    ) -> Result<(), Error> {
-        self.write(move |hub, tx| {
-            let mut budget = hub.budget(tx, row)?;
-            budget.withdraw(reservation);
-            hub.rows.put(tx, &mut budget)
-        })
-        .await
+        self.refuse_early(attempt.row).await?;
+        self.attempt(self, attempt).await
     }
 
     /// Before anybody waits in line: an unknown key, and a budget that is used up.
@@ -243,63 +131,102 @@ impl GuardedKeys {
             None => Ok(()),
         }
     }
+}
 
-    /// Step 2, again and again while what is left is in flight on other nodes.
-    async fn reserve(
-        self: &Arc<Self>,
-        row: RowId,
-    ) -> Result<(Stored<GuardedKey>, Reservation), Error> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let now = self.now();
-            let id = self.random_u64();
-            let reserved = self
-                .write(move |hub, tx| hub.reserve_in(tx, row, now, id))
-                .await?;
-            match reserved {
-                (Some(key), Reserve::Granted(reservation)) => return Ok((key, reservation)),
-                (None, _) => return Err(Refusal::UnknownSubject.into()),
-                (_, Reserve::Exhausted { until }) => {
-                    return Err(Refusal::Exhausted { until }.into());
-                }
-                (_, Reserve::Wait) if waited > self.shared.wait => {
-                    return Err(Error::Busy { seconds: 1 });
-                }
-                (_, Reserve::Wait) => {
-                    let pause = Duration::from_millis(5 + id % 20);
-                    waited += pause;
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "waits for a try in flight on another node"
-                    )]
-                    tokio::time::sleep(pause).await;
-                }
-            }
-        }
+/// A judged PIN: what a right one gives, and the version of the PIN that it was judged by.
+struct JudgedPin {
+    version: u64,
+    proven: Option<Proven>,
+}
+
+impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
+    type Counter = GuessBudget;
+    type Loaded = Stored<GuardedKey>;
+    type Judged = JudgedPin;
+    type Done = T;
+
+    const QUEUE: Option<HashQueue> = Some(HashQueue::Pin);
+
+    fn line(&self) -> Option<RowId> {
+        Some(self.row)
     }
 
-    fn reserve_in(
+    fn begin(
         &self,
+        hub: &GuardedKeys,
         tx: &mut dyn Tx,
-        row: RowId,
-        now: Timestamp,
-        id: u64,
-    ) -> TxResult<(Option<Stored<GuardedKey>>, Reserve)> {
-        let Some(key) = self.rows.peek::<GuardedKey>(tx, &row)? else {
-            return Ok((None, Reserve::Wait));
+        opening: &Opening<'_>,
+    ) -> TxResult<Begun<GuessBudget, Stored<GuardedKey>, T>> {
+        let Some(key) = hub.rows.peek::<GuardedKey>(tx, &self.row)? else {
+            return Ok(Begun::Refused(Refusal::UnknownSubject));
         };
-        let mut budget = self.budget(tx, row)?;
-        let before = budget.value.clone();
-        let reserve = budget.reserve(now, &self.policy.guesses, id);
-        if budget.value != before {
-            self.rows.put(tx, &mut budget)?;
+        let reservation = opening.reserve(
+            tx,
+            vec![hub.counted_by_budget(self.row, hub.policy.guesses)],
+        )?;
+        Ok(reservation.begin(key))
+    }
+
+    async fn check(
+        &self,
+        hub: &Arc<GuardedKeys>,
+        key: Stored<GuardedKey>,
+        place: Option<&Ticket>,
+    ) -> Result<JudgedPin, Error> {
+        let place = place.ok_or_else(|| Error::bug("a PIN is hashed without a place"))?;
+        let version = key.pin_version;
+        let check = PinCheck {
+            row: self.row,
+            key,
+            pin: self.pin.clone(),
+            new: self.new.clone(),
+            recipe: hub.pin_recipe(self.row),
+        };
+        let roots = Arc::clone(&hub.roots);
+        let proven = place
+            .run(move |memory| check.run(roots.as_ref(), memory))
+            .await??;
+        Ok(JudgedPin { version, proven })
+    }
+
+    fn settle(
+        &self,
+        hub: &GuardedKeys,
+        tx: &mut dyn Tx,
+        open: OpenTry<'_, GuessBudget>,
+        judged: &JudgedPin,
+    ) -> TxResult<Settled<T>> {
+        let Some(mut key) = hub.rows.get::<GuardedKey>(tx, &self.row)? else {
+            return Ok(open.abandon().answer(Refusal::UnknownSubject));
+        };
+        if key.pin_version != judged.version {
+            return Ok(open.withdraw(tx)?.again());
         }
-        Ok((Some(key), reserve))
+        let event = Event::new(self.caller.surface, open.now, self.action, self.row.alias())
+            .by(&self.caller);
+        let Some(proven) = &judged.proven else {
+            let closed = open.fail(tx)?;
+            let failed = closed.failures.to_string();
+            hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
+            return Ok(closed.answer(Refusal::BadProof { left: None }));
+        };
+        let closed = open.succeed(tx)?;
+        let before = key.value.clone();
+        if let Some(renewed) = &proven.renewed {
+            hub.set_pin(&mut key, renewed, self.row, &proven.content);
+        }
+        let verdict = (self.effect)(hub, tx, &mut key, proven)?;
+        if key.value != before {
+            hub.rows.put(tx, &mut key)?;
+        }
+        let outcome = if verdict.is_ok() { "done" } else { "refused" };
+        hub.record(tx, event.outcome(outcome))?;
+        Ok(closed.answer(verdict))
     }
 }
 
-/// Step 3 as one piece of work for the pool.
-struct Check {
+/// The check of a PIN as one piece of work for the pool.
+struct PinCheck {
     row: RowId,
     key: Stored<GuardedKey>,
     pin: Pin,
@@ -308,9 +235,9 @@ struct Check {
     recipe: PinRecipe,
 }
 
-impl Check {
+impl PinCheck {
     fn run(&self, roots: &dyn Roots, memory: &mut Memory) -> Result<Option<Proven>, Error> {
-        let Check {
+        let PinCheck {
             row,
             key,
             pin,

@@ -19,7 +19,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::GuessBudget;
-use crate::limit::hashing::Share;
+use crate::limit::hashing::HashQueue;
 use crate::proof::operator::{Operator, Right};
 use crate::trail::audit::Event;
 
@@ -96,7 +96,7 @@ impl GuardedKeys {
         let now = self.now();
         let id = KeyId(uuid(self.random.as_ref()));
         let row = self.key_row(id);
-        let ticket = self.hashes.admit(Share::Pin)?;
+        let ticket = self.hashes.admit(HashQueue::Pin)?;
         let limited = self.rate_row("new keys", &caller.network);
         self.read_rate(limited, now, &[self.policy.new_keys_per_network])
             .await?;

@@ -17,7 +17,7 @@ use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::{Address, Contact};
 use crate::limit::budget::GuessBudget;
-use crate::limit::hashing::Share;
+use crate::limit::hashing::HashQueue;
 use crate::proof::operator::{Operator, Right};
 use crate::trail::audit::Event;
 
@@ -147,7 +147,7 @@ impl GuardedKeys {
         address: &Address,
         salt: Vec<u8>,
     ) -> Result<RowId, Error> {
-        let ticket = self.hashes.admit(Share::Pin)?;
+        let ticket = self.hashes.admit(HashQueue::Pin)?;
         let text = address.text.clone();
         let hash = ticket
             .run(move |_| crypto::password::scrypt_16384_8_1(text.as_bytes(), &salt))

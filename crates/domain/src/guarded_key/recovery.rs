@@ -26,7 +26,8 @@ use crate::guarded_key::lock::{self, Alerts, TimeLock, Turn};
 use crate::guarded_key::{GuardedKey, KeyId, Pin};
 use crate::letter::alert::Alert;
 use crate::limit::budget::GuessBudget;
-use crate::limit::hashing::Share;
+use crate::limit::counter::Counter as _;
+use crate::limit::hashing::HashQueue;
 use crate::limit::rate::RateLog;
 use crate::trail::audit::Event;
 
@@ -181,7 +182,7 @@ impl GuardedKeys {
                 .into());
             }
             (Step::WantsPin, Some(new)) => {
-                let ticket = self.hashes.admit(Share::Pin)?;
+                let ticket = self.hashes.admit(HashQueue::Pin)?;
                 let recipe = self.pin_recipe(row);
                 let roots = Arc::clone(&self.roots);
                 let hashed = ticket

@@ -1,12 +1,7 @@
 //! Guess budgets: how often a short secret may be tried, exactly.
 //!
-//! 1. [`GuessBudget::reserve`] takes one try before anything is checked, and is saved.
-//! 2. The slow check runs outside any transaction.
-//! 3. [`GuessBudget::fail`] or [`GuessBudget::succeed`] settles the try, and is saved with its effects.
-//!
-//! Failed tries and tries in flight live in one record, so `failed + in flight` never passes the limit
-//! whatever the number of callers, processes and nodes. A try that is never settled (the process died)
-//! counts as failed: a crash costs the owner a guess and gives the attacker none.
+//! Within one window, which begins with its first failure, no more than the limit are judged wrong; and never
+//! more than a number in a row over all windows. See [`Counter`] for how a try is counted.
 
 use std::time::Duration;
 
@@ -21,6 +16,8 @@ use crate::core::rows::Place;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
 use crate::limit::Limits;
+use crate::limit::counted::{Counted, OnSuccess};
+use crate::limit::counter::{Counter, Reserve, TryId};
 use crate::trail::rollback::Lost;
 
 /// How long a try may stay unsettled before it counts as failed.
@@ -70,77 +67,13 @@ impl Record for GuessBudget {
     const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
-/// Names one reserved try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reservation(u64);
-
-/// The answer to the wish to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reserve {
-    /// One try is taken; it must be settled.
-    Granted(Reservation),
-    /// Nothing is left until then. Nothing may be checked.
-    Exhausted { until: Timestamp },
-    /// What is left is in flight with others: wait for your turn.
-    Wait,
-}
-
 impl GuessBudget {
-    /// Takes one try at `now`, under the name `id` (random, so that two nodes never mean the same one).
-    pub fn reserve(&mut self, now: Timestamp, limits: &GuessLimits, id: u64) -> Reserve {
-        self.expire(now, limits);
-        if let Some(until) = self.exhausted(now, limits) {
-            return Reserve::Exhausted { until };
-        }
-        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
-        let full = |limit: u32, used: u32| limit > 0 && used.saturating_add(in_flight) >= limit;
-        let last = self.last_try && limits.failures > 0 && in_flight > 0;
-        if last || full(limits.failures, self.failed) || full(limits.in_a_row, self.in_a_row) {
-            return Reserve::Wait;
-        }
-        self.in_flight.push(Flight { id, at: now });
-        Reserve::Granted(Reservation(id))
-    }
-
     /// Until when nothing may be checked, if so. Does not look at tries in flight.
     pub fn exhausted(&self, now: Timestamp, limits: &GuessLimits) -> Option<Timestamp> {
         if limits.in_a_row > 0 && self.in_a_row >= limits.in_a_row {
             return Some(Timestamp::NEVER);
         }
         self.exhausted_until.filter(|until| *until > now)
-    }
-
-    /// The try was wrong. A try that already expired was counted then.
-    pub fn fail(&mut self, now: Timestamp, limits: &GuessLimits, reservation: Reservation) {
-        if let Some(at) = self
-            .in_flight
-            .iter()
-            .position(|flight| flight.id == reservation.0)
-        {
-            self.in_flight.remove(at);
-            self.count_failure(now, limits);
-        }
-        self.expire(now, limits);
-    }
-
-    /// The try was right: what it took is given back and the failures are forgotten.
-    pub fn succeed(&mut self, reservation: Reservation) {
-        self.in_flight.retain(|flight| flight.id != reservation.0);
-        self.clear();
-    }
-
-    /// The try was right, and tells nothing of the failures: only what it took is given back.
-    pub fn withdraw(&mut self, reservation: Reservation) {
-        self.in_flight.retain(|flight| flight.id != reservation.0);
-    }
-
-    /// Forgets the failures, after the subject was proved another way. Tries in flight stay.
-    pub fn clear(&mut self) {
-        self.failed = 0;
-        self.in_a_row = 0;
-        self.window_ends = None;
-        self.exhausted_until = None;
-        self.last_try = false;
     }
 
     /// Takes all tries but one, because it is not known how many were failed since: the database is an older
@@ -188,16 +121,7 @@ impl GuessBudget {
         budget
     }
 
-    /// Ends a window that is over, and counts tries that were never settled.
-    fn expire(&mut self, now: Timestamp, limits: &GuessLimits) {
-        let (lost, live) = std::mem::take(&mut self.in_flight)
-            .into_iter()
-            .partition(|flight| flight.at.plus(RESERVATION_LIFE) <= now);
-        self.in_flight = live;
-        let lost: Vec<Flight> = lost;
-        for flight in lost {
-            self.count_failure(flight.at, limits);
-        }
+    fn end_window(&mut self, now: Timestamp) {
         if self.window_ends.is_some_and(|ends| ends <= now) {
             self.failed = 0;
             self.window_ends = None;
@@ -206,11 +130,7 @@ impl GuessBudget {
     }
 
     fn count_failure(&mut self, at: Timestamp, limits: &GuessLimits) {
-        if self.window_ends.is_some_and(|ends| ends <= at) {
-            self.failed = 0;
-            self.window_ends = None;
-            self.exhausted_until = None;
-        }
+        self.end_window(at);
         let ends = *self
             .window_ends
             .get_or_insert_with(|| at.plus(limits.window));
@@ -223,9 +143,74 @@ impl GuessBudget {
     }
 }
 
+impl Counter for GuessBudget {
+    type Rules = GuessLimits;
+
+    const LIFE: Duration = RESERVATION_LIFE;
+
+    fn expire(&mut self, now: Timestamp, limits: &GuessLimits) {
+        let (lost, live): (Vec<Flight>, Vec<Flight>) = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .partition(|flight| flight.at.plus(RESERVATION_LIFE) <= now);
+        self.in_flight = live;
+        for flight in lost {
+            self.count_failure(flight.at, limits);
+        }
+        self.end_window(now);
+    }
+
+    fn reserve(&mut self, now: Timestamp, limits: &GuessLimits, id: TryId) -> Reserve {
+        self.expire(now, limits);
+        if let Some(until) = self.exhausted(now, limits) {
+            return Reserve::Exhausted { until };
+        }
+        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        let full = |limit: u32, used: u32| limit > 0 && used.saturating_add(in_flight) >= limit;
+        let last = self.last_try && limits.failures > 0 && in_flight > 0;
+        if last || full(limits.failures, self.failed) || full(limits.in_a_row, self.in_a_row) {
+            return Reserve::Wait;
+        }
+        self.in_flight.push(Flight { id: id.0, at: now });
+        Reserve::Granted
+    }
+
+    fn fail(&mut self, now: Timestamp, limits: &GuessLimits, id: TryId) {
+        if let Some(at) = self.in_flight.iter().position(|flight| flight.id == id.0) {
+            self.in_flight.remove(at);
+            self.count_failure(now, limits);
+        }
+        self.expire(now, limits);
+    }
+
+    fn withdraw(&mut self, id: TryId) {
+        self.in_flight.retain(|flight| flight.id != id.0);
+    }
+
+    fn clear(&mut self) {
+        self.failed = 0;
+        self.in_a_row = 0;
+        self.window_ends = None;
+        self.exhausted_until = None;
+        self.last_try = false;
+    }
+
+    fn failures(&self) -> u32 {
+        self.failed
+    }
+}
+
 impl Limits {
     pub(crate) fn budget_row(&self, subject: RowId) -> RowId {
         self.rows.id(GuessBudget::KIND, &[&subject.0])
+    }
+
+    /// The budget of a subject, as that by which a try is counted.
+    pub(crate) fn counted_by_budget(
+        &self,
+        subject: RowId,
+        limits: GuessLimits,
+    ) -> Counted<GuessBudget> {
+        Counted::new(self.budget_row(subject), limits, OnSuccess::Forget)
     }
 
     /// The budget of a subject, made when it is first needed.

@@ -13,22 +13,23 @@ use tokio::sync::oneshot;
 
 use crate::core::error::Error;
 
-/// Which queue.
+/// Which queue: each kind of work has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
+pub enum HashQueue {
     Pin,
     Password,
     Handshake,
 }
 
-const SHARES: usize = 3;
+const QUEUES: usize = 3;
 
 type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// The pool. Dropping it lets the threads finish what is queued and end.
 pub struct HashPool {
     shared: Arc<Shared>,
-    queue: usize,
+    /// Callers that may be admitted to each queue.
+    longest: usize,
 }
 
 struct Shared {
@@ -38,8 +39,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queues: [VecDeque<Work>; SHARES],
-    admitted: [usize; SHARES],
+    queues: [VecDeque<Work>; QUEUES],
+    admitted: [usize; QUEUES],
     next: usize,
     closed: bool,
 }
@@ -92,10 +93,10 @@ const HASHING_NICENESS: i32 = 15;
 
 impl State {
     fn take_in_turn(&mut self) -> Option<Work> {
-        for step in 0..SHARES {
-            let share = (self.next + step) % SHARES;
-            if let Some(work) = self.queues[share].pop_front() {
-                self.next = (share + 1) % SHARES;
+        for step in 0..QUEUES {
+            let queue = (self.next + step) % QUEUES;
+            if let Some(work) = self.queues[queue].pop_front() {
+                self.next = (queue + 1) % QUEUES;
                 return Some(work);
             }
         }
@@ -104,7 +105,7 @@ impl State {
 }
 
 impl HashPool {
-    /// `threads` workers and at most `queue` admitted callers per share.
+    /// `threads` workers and at most `queue` admitted callers in each.
     pub fn new(threads: usize, queue: usize) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -119,22 +120,22 @@ impl HashPool {
         }
         Self {
             shared,
-            queue: queue.max(1),
+            longest: queue.max(1),
         }
     }
 
-    /// A place in the queue of `share`, or `Error::Busy` when it is full.
-    pub fn admit(&self, share: Share) -> Result<Ticket, Error> {
+    /// A place in `queue`, or `Error::Busy` when it is full.
+    pub fn admit(&self, queue: HashQueue) -> Result<Ticket, Error> {
         let mut state = self.shared.state();
-        if state.admitted[share as usize] >= self.queue {
+        if state.admitted[queue as usize] >= self.longest {
             return Err(Error::Busy { seconds: 1 });
         }
-        state.admitted[share as usize] += 1;
+        state.admitted[queue as usize] += 1;
         drop(state);
         Ok(Ticket {
             place: Arc::new(Place {
                 shared: Arc::clone(&self.shared),
-                share,
+                queue,
             }),
         })
     }
@@ -155,7 +156,7 @@ pub struct Ticket {
 /// One admitted place. Work in the queue keeps it, so a caller who hangs up frees nothing early.
 struct Place {
     shared: Arc<Shared>,
-    share: Share,
+    queue: HashQueue,
 }
 
 impl Ticket {
@@ -172,8 +173,8 @@ impl Ticket {
             drop(place);
             let _gone = sender.send(result).is_err();
         });
-        let Place { shared, share } = self.place.as_ref();
-        shared.state().queues[*share as usize].push_back(work);
+        let Place { shared, queue } = self.place.as_ref();
+        shared.state().queues[*queue as usize].push_back(work);
         shared.ready.notify_one();
         receiver
             .await
@@ -183,7 +184,7 @@ impl Ticket {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.state().admitted[self.share as usize] -= 1;
+        self.shared.state().admitted[self.queue as usize] -= 1;
     }
 }
 
@@ -194,13 +195,16 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_turns_away_and_a_free_one_admits_again() {
         let pool = HashPool::new(1, 2);
-        let first = pool.admit(Share::Pin).unwrap();
-        let second = pool.admit(Share::Pin).unwrap();
-        assert!(matches!(pool.admit(Share::Pin), Err(Error::Busy { .. })));
-        assert!(pool.admit(Share::Password).is_ok());
+        let first = pool.admit(HashQueue::Pin).unwrap();
+        let second = pool.admit(HashQueue::Pin).unwrap();
+        assert!(matches!(
+            pool.admit(HashQueue::Pin),
+            Err(Error::Busy { .. })
+        ));
+        assert!(pool.admit(HashQueue::Password).is_ok());
         assert_eq!(first.run(|_| 7).await.unwrap(), 7);
         drop(first);
-        assert!(pool.admit(Share::Pin).is_ok());
+        assert!(pool.admit(HashQueue::Pin).is_ok());
         assert_eq!(second.run(|_| 8).await.unwrap(), 8);
     }
 
@@ -210,7 +214,7 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let (started, begun) = oneshot::channel();
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let holder = pool.admit(Share::Handshake).unwrap();
+        let holder = pool.admit(HashQueue::Handshake).unwrap();
         let held = tokio::spawn(async move {
             holder
                 .run(move |_| {
@@ -222,13 +226,13 @@ mod tests {
         begun.await.unwrap();
         // The only thread is busy, so what is queued now stays queued.
         let mut waiting = Vec::new();
-        for (share, name) in [
-            (Share::Pin, "pin"),
-            (Share::Pin, "pin"),
-            (Share::Pin, "pin"),
-            (Share::Password, "password"),
+        for (queue, name) in [
+            (HashQueue::Pin, "pin"),
+            (HashQueue::Pin, "pin"),
+            (HashQueue::Pin, "pin"),
+            (HashQueue::Password, "password"),
         ] {
-            let ticket = pool.admit(share).unwrap();
+            let ticket = pool.admit(queue).unwrap();
             let order = Arc::clone(&order);
             waiting.push(tokio::spawn(async move {
                 ticket.run(move |_| order.lock().unwrap().push(name)).await
@@ -261,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_and_the_pool_lives_on() {
         let pool = HashPool::new(1, 4);
-        let ticket = pool.admit(Share::Pin).unwrap();
+        let ticket = pool.admit(HashQueue::Pin).unwrap();
         assert!(matches!(
             ticket.run(|_| panic!("boom")).await,
             Err(Error::Bug(_))

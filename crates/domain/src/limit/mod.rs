@@ -1,6 +1,9 @@
 //! How often something may be tried, sent or asked for, and how much work is taken on at once.
 
+pub(crate) mod attempt;
 pub mod budget;
+pub(crate) mod counted;
+pub mod counter;
 pub mod hashing;
 pub mod lockout;
 pub mod policy;

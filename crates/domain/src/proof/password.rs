@@ -19,7 +19,7 @@ use crate::core::port::roots::{Root, Roots};
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::limit::hashing::Share;
+use crate::limit::hashing::HashQueue;
 use crate::limit::lockout::{Drawn, Right, Then};
 use crate::proof::Proofs;
 
@@ -255,7 +255,7 @@ impl Proofs {
         self: &Arc<Self>,
         password: Password,
     ) -> Result<PasswordVerifier, Error> {
-        let ticket = self.hashes.admit(Share::Password)?;
+        let ticket = self.hashes.admit(HashQueue::Password)?;
         let (recipe, roots) = (self.password_recipe(), Arc::clone(&self.roots));
         ticket
             .run(move |memory| recipe.hash(roots.as_ref(), &password, memory))
@@ -268,7 +268,7 @@ impl Proofs {
         verifier: Option<PasswordVerifier>,
         password: Password,
     ) -> Result<Right, Error> {
-        let ticket = self.hashes.admit(Share::Password)?;
+        let ticket = self.hashes.admit(HashQueue::Password)?;
         let roots = Arc::clone(&self.roots);
         let verifier = verifier.unwrap_or_else(|| self.password_recipe().decoy());
         ticket
@@ -310,7 +310,7 @@ impl Proofs {
             then,
         } = attempt;
         let _turn = self.turns.join(line).await?;
-        let ticket = self.hashes.admit(Share::Password)?;
+        let ticket = self.hashes.admit(HashQueue::Password)?;
         let id = self.reserve_try(&drawn).await?;
         let (recipe, roots) = (self.password_recipe(), Arc::clone(&self.roots));
         let tried = ticket

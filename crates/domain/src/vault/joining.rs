@@ -20,7 +20,6 @@ use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
 use crate::core::message::{Channel, Message, MessageKind};
 use crate::core::port::store::Kind;
-use crate::core::port::store::refusal_is_a_value;
 use crate::core::port::store::{Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;

@@ -31,8 +31,9 @@ use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Scope, Stored};
 use crate::core::time::Timestamp;
-use crate::limit::budget::{GuessBudget, GuessLimits, Reservation, Reserve};
-use crate::limit::hashing::Share;
+use crate::limit::budget::{GuessBudget, GuessLimits};
+use crate::limit::counter::{Counter as _, Reserve, TryId};
+use crate::limit::hashing::HashQueue;
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
 use crate::vault::Vaults;
@@ -107,7 +108,7 @@ struct Found {
 /// A taken reference with its reserved tries.
 struct Attempt {
     handshake: Handshake,
-    tries: [(RowId, Reservation); 2],
+    tries: [(RowId, TryId); 2],
 }
 
 enum Taken {
@@ -128,7 +129,7 @@ impl Vaults {
     }
 
     async fn stand_in_for_logins(self: &Arc<Self>) -> Result<(), Error> {
-        let ticket = self.hashes.admit(Share::Handshake)?;
+        let ticket = self.hashes.admit(HashQueue::Handshake)?;
         ticket.run(|_| srp::prepare()).await?;
         let row = self.decoy_row();
         self.write(move |hub, tx| {
@@ -151,7 +152,7 @@ impl Vaults {
     pub async fn start_login(self: &Arc<Self>, name: LoginName) -> Result<LoginChallenge, Error> {
         self.prepare_logins().await?;
         let now = self.now();
-        let ticket = self.hashes.admit(Share::Handshake)?;
+        let ticket = self.hashes.admit(HashQueue::Handshake)?;
         let row = self.login_row(&name);
         let decoy = self.decoy(name.normalised().as_bytes())?;
         let decoy = Credential::of(&decoy.0, &decoy.1);
@@ -317,7 +318,7 @@ impl Vaults {
             return Err(Refusal::Expired.into());
         };
         let _turn = self.turns.join(RowId(known.name)).await?;
-        let ticket = self.hashes.admit(Share::Handshake)?;
+        let ticket = self.hashes.admit(HashQueue::Handshake)?;
         let Attempt { handshake, tries } = self.take_attempt(&caller, row).await?;
         let work = handshake.clone();
         let judged = ticket
@@ -380,8 +381,8 @@ impl Vaults {
         let mut tries = Vec::with_capacity(2);
         for ((subject, limits), id) in self.budgets_of(&handshake, caller).into_iter().zip(ids) {
             let mut budget = self.login_budget(tx, now, subject, &limits)?;
-            match budget.reserve(now, &limits, id) {
-                Reserve::Granted(reservation) => tries.push((subject, reservation)),
+            match budget.reserve(now, &limits, TryId(id)) {
+                Reserve::Granted => tries.push((subject, TryId(id))),
                 Reserve::Exhausted { until } => {
                     return Ok(Taken::Refused(Refusal::Exhausted { until }));
                 }
@@ -410,7 +411,7 @@ impl Vaults {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        (handshake, tries): (&Handshake, &[(RowId, Reservation); 2]),
+        (handshake, tries): (&Handshake, &[(RowId, TryId); 2]),
         judged: Option<&String>,
     ) -> TxResult<Result<Welcome, Refusal>> {
         let account = match (judged, handshake.subject) {

@@ -1,0 +1,239 @@
+//! Tries as they lie in the database: the counters that a try is counted by, all of them or none.
+
+use std::time::Duration;
+
+use super::counter::{Counter, Reserve, TryId};
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::{Place, Rows, Stored};
+use crate::core::time::Timestamp;
+use crate::limit::Limits;
+
+/// What a right answer does to the failures before it.
+///
+/// Where one subject has several things to prove, only the last forgets. Otherwise whoever holds one of
+/// them clears the count with it between guesses at the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnSuccess {
+    Forget,
+    Keep,
+}
+
+/// One counter that a try is counted by: its row, its rules, and what success does to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted<C: Counter> {
+    id: RowId,
+    owner: Option<RowId>,
+    /// How long after the last change the row is forgotten; `None`: with its subject.
+    kept: Option<Duration>,
+    rules: C::Rules,
+    on_success: OnSuccess,
+}
+
+impl<C: Counter> Counted<C> {
+    pub(crate) fn new(id: RowId, rules: C::Rules, on_success: OnSuccess) -> Self {
+        Self {
+            id,
+            owner: None,
+            kept: None,
+            rules,
+            on_success,
+        }
+    }
+
+    /// The row is listed and removed with the row `owner`.
+    pub(crate) fn of(self, owner: RowId) -> Self {
+        Self {
+            owner: Some(owner),
+            ..self
+        }
+    }
+
+    /// The row is forgotten when nothing happened for so long.
+    pub(crate) fn kept(self, kept: Duration) -> Self {
+        Self {
+            kept: Some(kept),
+            ..self
+        }
+    }
+}
+
+/// What a check found.
+pub(crate) enum Finding<T, W> {
+    Right(T),
+    Wrong(W),
+    /// There was nothing to check it against: it counts neither way.
+    Unjudged(W),
+}
+
+/// The outcome of a try that was judged at once.
+pub(crate) enum AtOnce<T, W> {
+    Right(T),
+    Wrong {
+        why: W,
+        failures: u32,
+    },
+    Unjudged(W),
+    /// Nothing was judged, because nothing is left until then.
+    Exhausted {
+        until: Timestamp,
+    },
+    /// Nothing was judged, because what is left is in flight; it is settled by then.
+    InFlight {
+        until: Timestamp,
+    },
+}
+
+impl Limits {
+    /// A counter, held until the transaction ends; blank when nothing was counted yet.
+    fn counter<C: Counter>(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        counted: &Counted<C>,
+    ) -> TxResult<Stored<C>> {
+        let found = self.rows.get::<C>(tx, counted.id)?;
+        let mut counter = found.unwrap_or_else(|| {
+            let mut place = Place::at(counted.id);
+            place.owner = counted.owner;
+            Rows::blank(self.tenant(), place, C::default())
+        });
+        if let Some(kept) = counted.kept {
+            counter.place.due = Some(now.plus(kept));
+        }
+        Ok(counter)
+    }
+
+    /// Takes one try of every counter named, or none. Refuses with the latest moment.
+    pub(crate) fn reserve_in_all<C: Counter>(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        all: &[Counted<C>],
+        id: TryId,
+    ) -> TxResult<Reserve> {
+        let mut changed = Vec::with_capacity(all.len());
+        let mut answer = Reserve::Granted;
+        for counted in all {
+            let mut counter = self.counter(tx, now, counted)?;
+            let before = counter.value.clone();
+            counter.expire(now, &counted.rules);
+            let expired = counter.value.clone();
+            answer = stricter(answer, counter.reserve(now, &counted.rules, id));
+            changed.push((counter, before, expired));
+        }
+        for (mut counter, before, expired) in changed {
+            if answer != Reserve::Granted {
+                counter.value = expired;
+            }
+            if counter.value != before {
+                self.rows.put(tx, &mut counter)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Changes every counter of a try. Returns the failures that the first of them holds then.
+    pub(super) fn change_all<C: Counter>(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        all: &[Counted<C>],
+        change: impl Fn(&mut C, &Counted<C>),
+    ) -> TxResult<u32> {
+        let mut first = None;
+        for counted in all {
+            let mut counter = self.counter(tx, now, counted)?;
+            change(&mut counter, counted);
+            first.get_or_insert(counter.failures());
+            self.rows.put(tx, &mut counter)?;
+        }
+        Ok(first.unwrap_or_default())
+    }
+
+    /// Judges a try inside the caller's transaction, where nothing is slow. It is counted like any other,
+    /// and takes its place beside the tries in flight.
+    pub(crate) fn judge_at_once<C: Counter, T, W>(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        counted: &Counted<C>,
+        judge: impl FnOnce(&mut dyn Tx) -> TxResult<Finding<T, W>>,
+    ) -> TxResult<AtOnce<T, W>> {
+        let mut counter = self.counter(tx, now, counted)?;
+        let id = TryId(self.random_u64());
+        match counter.reserve(now, &counted.rules, id) {
+            Reserve::Granted => {}
+            Reserve::Exhausted { until } => return Ok(AtOnce::Exhausted { until }),
+            Reserve::Wait => {
+                let until = now.plus(C::LIFE);
+                return Ok(AtOnce::InFlight { until });
+            }
+        }
+        let outcome = match judge(tx)? {
+            Finding::Right(right) => {
+                counted.succeed(&mut counter, id);
+                AtOnce::Right(right)
+            }
+            Finding::Wrong(why) => {
+                counter.fail(now, &counted.rules, id);
+                let failures = counter.failures();
+                AtOnce::Wrong { why, failures }
+            }
+            Finding::Unjudged(why) => return Ok(AtOnce::Unjudged(why)),
+        };
+        self.rows.put(tx, &mut counter)?;
+        Ok(outcome)
+    }
+}
+
+impl<C: Counter> Counted<C> {
+    pub(super) fn fail(&self, counter: &mut C, now: Timestamp, id: TryId) {
+        counter.fail(now, &self.rules, id);
+    }
+
+    pub(super) fn succeed(&self, counter: &mut C, id: TryId) {
+        match self.on_success {
+            OnSuccess::Forget => counter.succeed(id),
+            OnSuccess::Keep => counter.withdraw(id),
+        }
+    }
+}
+
+/// The answer of two counters: an exhausted one outlasts one whose tries are in flight.
+fn stricter(one: Reserve, other: Reserve) -> Reserve {
+    match (one, other) {
+        (Reserve::Exhausted { until }, Reserve::Exhausted { until: other }) => Reserve::Exhausted {
+            until: until.max(other),
+        },
+        (exhausted @ Reserve::Exhausted { .. }, _) | (_, exhausted @ Reserve::Exhausted { .. }) => {
+            exhausted
+        }
+        (Reserve::Wait, _) | (_, Reserve::Wait) => Reserve::Wait,
+        (Reserve::Granted, Reserve::Granted) => Reserve::Granted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_answers_the_stricter_one_counts() {
+        let soon = Reserve::Exhausted {
+            until: Timestamp::from_millis(1),
+        };
+        let late = Reserve::Exhausted {
+            until: Timestamp::from_millis(2),
+        };
+        for (one, other, both) in [
+            (Reserve::Granted, Reserve::Granted, Reserve::Granted),
+            (Reserve::Granted, Reserve::Wait, Reserve::Wait),
+            (Reserve::Granted, soon, soon),
+            (Reserve::Wait, soon, soon),
+            (soon, late, late),
+        ] {
+            assert_eq!(stricter(one, other), both);
+            assert_eq!(stricter(other, one), both);
+        }
+    }
+}
