@@ -1,7 +1,9 @@
-//! Messages to people: what they say, and the outbox that they leave by.
+//! Messages to people: the outbox that they leave by.
 
 pub mod alert;
+mod dispatch;
 pub mod outbox;
+mod waiting;
 
 use std::ops::Deref;
 use std::sync::Arc;
