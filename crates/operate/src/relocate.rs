@@ -192,7 +192,7 @@ async fn admit(
         return Ok(());
     }
     Err(format!(
-        "{} is not empty: a move replaces nothing",
+        "{} is not empty: a move overwrites nothing",
         to.name()
     ))
 }

@@ -45,7 +45,7 @@ pub async fn restore(arguments: &RestoreArgs) -> Result<ExitCode, String> {
     let is_resumed = found.unfinished == Some(unfinished(&sum));
     if !is_resumed && !is_empty(&target).await? {
         return Err(format!(
-            "{} is not empty: a restore replaces nothing. Move it away first; for SQLite, also the files -wal and \
+            "{} is not empty: a restore overwrites nothing. Move it away first; for SQLite, also the files -wal and \
              -shm beside it if they exist",
             database.name()
         ));
