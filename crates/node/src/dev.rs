@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admin_wire::{ClockState, Mailbox};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -55,7 +56,7 @@ async fn mailbox(State(tools): State<Arc<Tools>>, headers: HeaderMap, uri: Uri) 
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| to.is_none_or(|to| message.get("to").and_then(Value::as_str) == Some(to)))
         .collect();
-    web::json::reply(StatusCode::OK, &json!({ "messages": messages }))
+    web::json::reply(StatusCode::OK, &Mailbox { messages })
 }
 
 /// Moves the clock, and returns when everything that became due has happened.
@@ -86,7 +87,9 @@ async fn advance(State(tools): State<Arc<Tools>>, headers: HeaderMap, body: Body
     match tools.services.upkeep.run_jobs().await {
         Ok(()) => web::json::reply(
             StatusCode::OK,
-            &json!({ "now": tools.services.now().rfc3339() }),
+            &ClockState {
+                now: tools.services.now().rfc3339(),
+            },
         ),
         Err(error) => refused(
             StatusCode::SERVICE_UNAVAILABLE,
