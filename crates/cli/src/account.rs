@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use admin_wire::Unlock;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::admin::show;
-use crate::{Target, encode};
+use crate::{Confirmation, Target, encode};
 
 #[derive(Subcommand)]
 pub enum AccountCommand {
@@ -39,9 +39,8 @@ pub enum AccountCommand {
     Erase {
         /// Id of the account.
         account_id: String,
-        /// Confirm the command; required unless --json is given.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
         #[command(flatten)]
         target: Target,
     },
@@ -55,37 +54,30 @@ pub enum AccountCommand {
 pub(crate) async fn run(command: AccountCommand) -> Result<ExitCode, String> {
     let path = |id: &str, rest: &str| format!("/admin/v1/accounts/{}{rest}", encode(id));
     match command {
-        AccountCommand::Show { account_id, target } => {
-            let state = target.connect()?.get(&path(&account_id, "")).await?;
-            show(&target, &state)
-        }
+        AccountCommand::Show { account_id, target } => target.get(&path(&account_id, "")).await,
         AccountCommand::Unlock {
             account_id,
             class,
             target,
         } => {
-            let wanted = json!({ "class": class });
-            let path = path(&account_id, "/unlock");
-            show(&target, &target.connect()?.post(&path, &wanted).await?)
+            target
+                .post(&path(&account_id, "/unlock"), &Unlock { class })
+                .await
         }
         AccountCommand::EndSessions { account_id, target } => {
-            let path = path(&account_id, "/sessions");
-            show(&target, &target.connect()?.delete(&path).await?)
+            target.delete(&path(&account_id, "/sessions")).await
         }
         AccountCommand::Erase {
             account_id,
-            yes,
+            confirmation,
             target,
         } => {
-            if !yes && !target.json {
-                return Err("this erases the account permanently; add --yes to confirm".to_owned());
-            }
-            let path = path(&account_id, "");
-            show(&target, &target.connect()?.delete(&path).await?)
+            confirmation.check(&target, "this erases the account permanently")?;
+            target.delete(&path(&account_id, "")).await
         }
         AccountCommand::RotateKeys { target } => {
             let path = "/admin/v1/accounts/signing-keys/rotate";
-            show(&target, &target.connect()?.post(path, &json!({})).await?)
+            target.post(path, &json!({})).await
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use admin_wire::{ClockAdvance, ClockState, Mailbox};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use terminal::print;
 
+use crate::server::parsed;
 use crate::{Target, encode};
 
 #[derive(Subcommand)]
@@ -47,56 +49,60 @@ pub async fn run(command: DevCommand) -> Result<ExitCode, String> {
             code,
             all,
             target,
-        } => mailbox(&target, to.as_deref(), code, all).await,
+        } => {
+            let messages = mailbox(&target, to.as_deref()).await?;
+            if code {
+                show_code(&target, &messages)
+            } else if all {
+                show_all(&messages)
+            } else {
+                show_newest(&target, &messages)
+            }
+        }
         DevCommand::Clock(ClockCommand::Advance { span, target }) => {
             let seconds = seconds(&span)?;
-            let moved = target
-                .connect()?
-                .post("/dev/v1/clock/advance", &json!({ "seconds": seconds }))
-                .await
-                .map_err(explained)?;
+            let server = target.connect()?;
+            let advance = ClockAdvance { seconds };
+            let moved = server.post("/dev/v1/clock/advance", &advance).await;
+            let moved = moved.map_err(explained)?;
             if target.json {
-                print(&moved.to_string())
-            } else {
-                print(moved["now"].as_str().unwrap_or_default())
+                return print(&moved.to_string());
             }
+            let ClockState { now } = parsed(moved)?;
+            print(&now)
         }
     }
 }
 
-async fn mailbox(
-    target: &Target,
-    to: Option<&str>,
-    code: bool,
-    all: bool,
-) -> Result<ExitCode, String> {
+async fn mailbox(target: &Target, to: Option<&str>) -> Result<Vec<Value>, String> {
     let path = to.map_or_else(
         || "/dev/v1/mailbox".to_owned(),
         |to| format!("/dev/v1/mailbox?to={}", encode(to)),
     );
     let found = target.connect()?.get(&path).await.map_err(explained)?;
-    let messages = found["messages"].as_array().cloned().unwrap_or_default();
-    if code {
-        let newest = messages
-            .iter()
-            .rev()
-            .find_map(|message| message["oneTimeToken"].as_str());
-        let newest = newest.ok_or("no message contains a code yet")?;
-        return if target.json {
-            print(&json!({ "code": newest }).to_string())
-        } else {
-            print(newest)
-        };
+    let Mailbox { messages } = parsed(found)?;
+    Ok(messages)
+}
+
+fn show_code(target: &Target, messages: &[Value]) -> Result<ExitCode, String> {
+    let newest = messages
+        .iter()
+        .rev()
+        .find_map(|message| message["oneTimeToken"].as_str());
+    let newest = newest.ok_or("no message contains a code yet")?;
+    if target.json {
+        print(&json!({ "code": newest }).to_string())
+    } else {
+        print(newest)
     }
-    if all {
-        return print(
-            &messages
-                .iter()
-                .map(Value::to_string)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        );
-    }
+}
+
+fn show_all(messages: &[Value]) -> Result<ExitCode, String> {
+    let lines: Vec<String> = messages.iter().map(Value::to_string).collect();
+    print(&lines.join("\n"))
+}
+
+fn show_newest(target: &Target, messages: &[Value]) -> Result<ExitCode, String> {
     let newest = messages.last().ok_or("the mailbox is empty")?;
     if target.json {
         return print(&newest.to_string());

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use admin_wire::{DeviceKey, WalletUser};
 use clap::Subcommand;
-use serde_json::json;
 
-use crate::{Target, encode};
+use crate::{Confirmation, Target, encode};
 
 #[derive(Subcommand)]
 pub enum DuoCommand {
@@ -28,9 +28,8 @@ pub enum DuoCommand {
     Deactivate {
         /// The device's public key: 130 hex digits.
         device_key: String,
-        /// Confirm the command; required unless --json is given.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
         #[command(flatten)]
         target: Target,
     },
@@ -38,9 +37,8 @@ pub enum DuoCommand {
     RemoveFace {
         issuer: String,
         subject: String,
-        /// Confirm the command; required unless --json is given.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
         #[command(flatten)]
         target: Target,
     },
@@ -48,86 +46,68 @@ pub enum DuoCommand {
     Erase {
         issuer: String,
         subject: String,
-        /// Confirm the command; required unless --json is given.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
         #[command(flatten)]
         target: Target,
     },
 }
 
 pub(crate) async fn run(command: DuoCommand) -> Result<ExitCode, String> {
-    let query = |issuer: &str, subject: &str| {
-        format!("?issuer={}&subject={}", encode(issuer), encode(subject))
-    };
-    let (target, answer) = match command {
+    match command {
         DuoCommand::Users { after, target } => {
-            let behind = after.as_deref().and_then(|words| match words {
+            let query = after.as_deref().and_then(|words| match words {
                 [issuer, subject] => Some(query(issuer, subject)),
                 _ => None,
             });
-            let path = format!("/admin/v1/wallets/users{}", behind.unwrap_or_default());
-            let answer = target.connect()?.get(&path).await?;
-            (target, answer)
+            let query = query.unwrap_or_default();
+            target.get(&format!("/admin/v1/wallets/users{query}")).await
         }
         DuoCommand::Devices {
             issuer,
             subject,
             target,
         } => {
-            let path = format!("/admin/v1/wallets/belongings{}", query(&issuer, &subject));
-            let answer = target.connect()?.get(&path).await?;
-            (target, answer)
+            let query = query(&issuer, &subject);
+            target
+                .get(&format!("/admin/v1/wallets/belongings{query}"))
+                .await
         }
         DuoCommand::Deactivate {
             device_key,
-            yes,
+            confirmation,
             target,
         } => {
-            meant(yes, &target, "this deactivates the device")?;
+            confirmation.check(&target, "this deactivates the device")?;
             let path = "/admin/v1/wallets/devices/deactivate";
-            let body = json!({ "device_key": device_key });
-            let answer = target.connect()?.post(path, &body).await?;
-            (target, answer)
+            target.post(path, &DeviceKey { device_key }).await
         }
         DuoCommand::RemoveFace {
             issuer,
             subject,
-            yes,
+            confirmation,
             target,
         } => {
-            meant(
-                yes,
+            confirmation.check(
                 &target,
                 "this lets anybody with a valid token of the user enrol a new face or passkey",
             )?;
             let path = "/admin/v1/wallets/enrolment/remove";
-            let body = json!({ "issuer": issuer, "subject": subject });
-            let answer = target.connect()?.post(path, &body).await?;
-            (target, answer)
+            target.post(path, &WalletUser { issuer, subject }).await
         }
         DuoCommand::Erase {
             issuer,
             subject,
-            yes,
+            confirmation,
             target,
         } => {
-            meant(yes, &target, "this erases the user permanently")?;
-            let body = json!({ "issuer": issuer, "subject": subject });
-            let answer = target
-                .connect()?
-                .post("/admin/v1/wallets/erase", &body)
-                .await?;
-            (target, answer)
+            confirmation.check(&target, "this erases the user permanently")?;
+            let path = "/admin/v1/wallets/erase";
+            target.post(path, &WalletUser { issuer, subject }).await
         }
-    };
-    crate::admin::show(&target, &answer)
+    }
 }
 
-fn meant(yes: bool, target: &Target, what: &str) -> Result<(), String> {
-    if yes || target.json {
-        Ok(())
-    } else {
-        Err(format!("{what}; add --yes to confirm"))
-    }
+fn query(issuer: &str, subject: &str) -> String {
+    format!("?issuer={}&subject={}", encode(issuer), encode(subject))
 }

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use admin_wire::PlanChoice;
 use clap::Subcommand;
-use serde_json::json;
 
-use crate::{Target, encode};
+use crate::{Confirmation, Target, encode};
 
 #[derive(Subcommand)]
 pub enum EnceeperCommand {
@@ -29,9 +29,8 @@ pub enum EnceeperCommand {
     Delete {
         /// E-mail address of the account.
         email: String,
-        /// Confirm the command; required unless --json is given.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
         #[command(flatten)]
         target: Target,
     },
@@ -40,28 +39,22 @@ pub enum EnceeperCommand {
 pub(crate) async fn run(command: EnceeperCommand) -> Result<ExitCode, String> {
     let path = |email: &str| format!("/admin/v1/vault-accounts/{}", encode(email));
     match command {
-        EnceeperCommand::Show { email, target } => {
-            let state = target.connect()?.get(&path(&email)).await?;
-            crate::admin::show(&target, &state)
-        }
+        EnceeperCommand::Show { email, target } => target.get(&path(&email)).await,
         EnceeperCommand::Plan {
             email,
             plan,
             target,
         } => {
             let path = format!("{}/plan", path(&email));
-            let state = target
-                .connect()?
-                .put(&path, &json!({ "plan": plan }))
-                .await?;
-            crate::admin::show(&target, &state)
+            target.put(&path, &PlanChoice { plan }).await
         }
-        EnceeperCommand::Delete { email, yes, target } => {
-            if !yes && !target.json {
-                return Err("this deletes the account permanently; add --yes to confirm".to_owned());
-            }
-            let deleted = target.connect()?.delete(&path(&email)).await?;
-            crate::admin::show(&target, &deleted)
+        EnceeperCommand::Delete {
+            email,
+            confirmation,
+            target,
+        } => {
+            confirmation.check(&target, "this deletes the account permanently")?;
+            target.delete(&path(&email)).await
         }
     }
 }
