@@ -31,7 +31,7 @@ const TABLE: [(&str, &[&str]); 22] = [
     ("admin", &["admin-wire", "domain", "web"]),
     // Clients of a running server: they know its wires, not its domain and not its storage.
     ("cli", &["admin-wire", "terminal"]),
-    ("torture", &["cli", "crypto", "terminal"]),
+    ("torture", &["admin-wire", "cli", "crypto", "terminal"]),
     // What `node` serves and `operate` looks into. No listener and no front, so that `operate` needs none.
     ("config", &["crypto", "domain", "outside"]),
     ("compose", COMPOSE_MAY),
