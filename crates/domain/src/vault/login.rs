@@ -1,13 +1,11 @@
 //! Logins: the client proves that it knows the password, and neither sends nor shows it.
 //!
-//! 1. [`Vaults::start_login`] answers a name with a salt, a public number and a reference. Who has no
-//!    account gets a decoy out of the same work, stable for the name.
-//! 2. [`Vaults::finish_login`] takes the reference, whatever comes of it, and reserves a try in two
-//!    budgets: the name's from this network, and the name's from anywhere. Refused there, nothing is computed.
+//! 1. [`Vaults::start_login`] answers a name with a salt, a public number and a reference. A name without an
+//!    account gets a decoy from the same work, stable for the name.
+//! 2. [`Vaults::finish_login`] is an [`Attempt`] at two budgets: the name's from this network, and the name's from
+//!    anywhere. It takes the reference away when a try was reserved, whatever comes of it.
 //! 3. The proof is judged on the bounded pool, outside any transaction.
-//! 4. The try is settled: a wrong proof stays counted, a right one takes its try back and is given a session.
-//!
-//! Steps 2 to 4 run in a task of their own: a caller who hangs up leaves no try unsettled.
+//! 4. A wrong proof stays counted; a right one takes its try back and starts a session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +29,11 @@ use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Scope, Stored};
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
+use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Reservation, Settled};
 use crate::limit::budget::{GuessBudget, GuessLimits};
-use crate::limit::counter::{Counter as _, Reserve, TryId};
-use crate::limit::hashing::HashQueue;
+use crate::limit::counted::{Counted, OnSuccess};
+use crate::limit::hashing::{HashQueue, Ticket};
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
 use crate::vault::Vaults;
@@ -103,19 +103,6 @@ struct Found {
     subject: Subject,
     generation: u64,
     scope: Scope,
-}
-
-/// A taken reference with its reserved tries.
-struct Attempt {
-    handshake: Handshake,
-    tries: [(RowId, TryId); 2],
-}
-
-enum Taken {
-    Attempt(Box<Attempt>),
-    Refused(Refusal),
-    /// All tries left are in flight elsewhere; nothing was taken.
-    Wait,
 }
 
 impl Vaults {
@@ -275,203 +262,36 @@ impl Vaults {
         caller: Caller,
         proof: LoginProof,
     ) -> Result<Welcome, Error> {
-        let this = Arc::clone(self);
-        tokio::spawn(async move { this.judge_login(caller, proof).await })
-            .await
-            .map_err(Error::bug)?
-    }
-
-    async fn judge_login(
-        self: Arc<Self>,
-        caller: Caller,
-        proof: LoginProof,
-    ) -> Result<Welcome, Error> {
-        let LoginProof {
-            public,
-            proof,
-            reference,
-        } = proof;
-        let Ok(proof) = ClientProof::parse(&proof) else {
-            return Err(Refusal::Invalid {
-                field: "M1",
-                why: "must be 128 hex digits",
-            }
-            .into());
-        };
-        let public = match ClientPublic::parse(&public) {
-            Ok(public) => Some(public),
-            Err(ClientPublicError::Refused) => None,
-            Err(ClientPublicError::Format) => {
-                return Err(Refusal::Invalid {
-                    field: "A",
-                    why: "must be 2 to 2048 hex digits",
-                }
-                .into());
-            }
-        };
-        let row = self.bearer_row(Handshake::KIND, &reference);
-        if !has_form(&reference, REFERENCE_DIGITS) {
-            return Err(Refusal::Expired.into());
-        }
+        let proof = ParsedProof::parse(&proof)?;
         let store = self.store.as_ref();
+        let row = self.bearer_row(Handshake::KIND, &proof.reference);
         let Some(known) = self.rows.read::<Handshake>(store, row).await? else {
             return Err(Refusal::Expired.into());
         };
-        let _turn = self.turns.join(RowId(known.name)).await?;
-        let ticket = self.hashes.admit(HashQueue::Handshake)?;
-        let Attempt { handshake, tries } = self.take_attempt(&caller, row).await?;
-        let work = handshake.clone();
-        let judged = ticket
-            .run(move |_| prove(&work, public.as_ref(), &proof))
-            .await??;
-        drop(ticket);
-        let now = self.now();
-        let settled = self.write(move |hub, tx| {
-            hub.settle_login(tx, now, &caller, (&handshake, &tries), judged.as_ref())
-        });
-        settled.await?.map_err(Error::Refused)
-    }
-
-    async fn take_attempt(self: &Arc<Self>, caller: &Caller, row: RowId) -> Result<Attempt, Error> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "measures a wait, which no use case decides on"
-        )]
-        let started = tokio::time::Instant::now();
-        loop {
-            let (now, pause) = (self.now(), self.random_u64() % 20);
-            let caller = caller.clone();
-            let ids = [self.random_u64(), self.random_u64()];
-            match self
-                .write(move |hub, tx| hub.take_in(tx, now, &caller, row, ids))
-                .await?
-            {
-                Taken::Attempt(attempt) => return Ok(*attempt),
-                Taken::Refused(refusal) => return Err(refusal.into()),
-                Taken::Wait if started.elapsed() > self.shared.wait => {
-                    return Err(Error::Busy { seconds: 1 });
-                }
-                Taken::Wait => {
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "waits for tries in flight on another node"
-                    )]
-                    tokio::time::sleep(Duration::from_millis(5 + pause)).await;
-                }
-            }
-        }
-    }
-
-    /// Step 2: takes the reference and a try of each budget, or neither.
-    fn take_in(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        row: RowId,
-        ids: [u64; 2],
-    ) -> TxResult<Taken> {
-        let Some(handshake) = self.rows.get::<Handshake>(tx, &row)? else {
-            return Ok(Taken::Refused(Refusal::Expired));
+        let attempt = LoginAttempt {
+            caller,
+            row,
+            name: RowId(known.name),
+            public: proof.public,
+            proof: proof.proof,
         };
-        if handshake.expires <= now {
-            return Ok(Taken::Refused(Refusal::Expired));
-        }
-        let mut budgets = Vec::with_capacity(2);
-        let mut tries = Vec::with_capacity(2);
-        for ((subject, limits), id) in self.budgets_of(&handshake, caller).into_iter().zip(ids) {
-            let mut budget = self.login_budget(tx, now, subject, &limits)?;
-            match budget.reserve(now, &limits, TryId(id)) {
-                Reserve::Granted => tries.push((subject, TryId(id))),
-                Reserve::Exhausted { until } => {
-                    return Ok(Taken::Refused(Refusal::Exhausted { until }));
-                }
-                Reserve::Wait => return Ok(Taken::Wait),
-            }
-            budgets.push(budget);
-        }
-        for budget in &mut budgets {
-            self.rows.put(tx, budget)?;
-        }
-        if !self.rows.remove::<Handshake>(tx, &row)? {
-            return Ok(Taken::Refused(Refusal::Expired));
-        }
-        let tries = tries
-            .try_into()
-            .map_err(|_| Error::bug("a login has two budgets"))?;
-        Ok(Taken::Attempt(Box::new(Attempt {
-            handshake: handshake.value,
-            tries,
-        })))
+        self.attempt(self, attempt).await
     }
 
-    /// Step 4.
-    fn settle_login(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        (handshake, tries): (&Handshake, &[(RowId, TryId); 2]),
-        judged: Option<&String>,
-    ) -> TxResult<Result<Welcome, Refusal>> {
-        let account = match (judged, handshake.subject) {
-            (Some(_), Subject::Account(id)) => self.rows.get::<VaultAccount>(tx, &RowId(id))?,
-            _ => None,
-        };
-        // An account that was removed, or got another password meanwhile, is as a wrong password.
-        let account = account.filter(|account| account.generation == handshake.generation);
-        let unconfirmed = judged.is_some() && handshake.subject == Subject::Unconfirmed;
-        let right = account.is_some() || unconfirmed;
-        for ((subject, reservation), (_, limits)) in
-            tries.iter().zip(self.budgets_of(handshake, caller))
-        {
-            let mut budget = self.login_budget(tx, now, *subject, &limits)?;
-            if right {
-                budget.withdraw(*reservation);
-            } else {
-                budget.fail(now, &limits, *reservation);
-            }
-            self.rows.put(tx, &mut budget)?;
-        }
-        let event = Event::new(
-            caller.surface,
-            now,
-            "account.login",
-            RowId(handshake.name).alias(),
-        )
-        .by(caller);
-        let (Some(account), Some(proof)) = (account, judged) else {
-            self.record(
-                tx,
-                event.outcome(if unconfirmed { "unconfirmed" } else { "wrong" }),
-            )?;
-            return Ok(Err(if unconfirmed {
-                Refusal::Blocked
-            } else {
-                Refusal::BadProof { left: None }
-            }));
-        };
-        let token = self.issue_session(tx, now, &account)?;
-        self.record(tx, event)?;
-        Ok(Ok(Welcome {
-            proof: proof.clone(),
-            token,
-            plan: self.policy.plans.named(account.plan.as_deref()),
-            document: account.value.document,
-        }))
-    }
-
-    fn budgets_of(&self, handshake: &Handshake, caller: &Caller) -> [(RowId, GuessLimits); 2] {
+    /// What counts the tries at a login name: those from the caller's network, and those from anywhere. A right
+    /// proof takes its own try back and forgets no failures.
+    fn login_budgets(&self, handshake: &Handshake, caller: &Caller) -> Vec<Counted<GuessBudget>> {
         let policy = &self.policy;
-        let here = self.rows.id(
-            GuessBudget::KIND,
-            &[b"login from", &handshake.name, caller.network.as_bytes()],
-        );
+        let network = caller.network.as_bytes();
+        let here = [b"login from".as_slice(), &handshake.name, network];
+        let here = self.rows.id(GuessBudget::KIND, &here);
         let anywhere = self.login_anywhere_row(&handshake.name);
         [
             (here, policy.failures_from_network),
             (anywhere, policy.failures_from_anywhere),
         ]
+        .map(|(row, limits)| Counted::new(row, limits, OnSuccess::Keep).kept(budget_life(&limits)))
+        .into()
     }
 
     fn login_anywhere_row(&self, name: &[u8; 16]) -> RowId {
@@ -485,30 +305,7 @@ impl Vaults {
         login: &RowId,
         limits: &GuessLimits,
     ) -> Place {
-        Place::at(self.login_anywhere_row(&login.0)).due(budget_due(now, limits))
-    }
-
-    /// A budget that is forgotten once nothing in it counts any more: names are free to invent.
-    fn login_budget(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        row: RowId,
-        limits: &GuessLimits,
-    ) -> TxResult<Stored<GuessBudget>> {
-        let due = budget_due(now, limits);
-        match self.rows.get::<GuessBudget>(tx, &row)? {
-            Some(mut budget) => {
-                budget.place.due = Some(due);
-                Ok(budget)
-            }
-            None => self.rows.create(
-                tx,
-                self.tenant(),
-                Place::at(row).due(due),
-                GuessBudget::default(),
-            ),
-        }
+        Place::at(self.login_anywhere_row(&login.0)).due(now.plus(budget_life(limits)))
     }
 
     fn decoy(&self, name: &[u8]) -> Result<(srp::Salt, Verifier), Error> {
@@ -526,11 +323,166 @@ impl Vaults {
     }
 }
 
-fn budget_due(now: Timestamp, limits: &GuessLimits) -> Timestamp {
-    now.plus(limits.window).plus(Duration::from_secs(60))
+/// How long a budget is kept after its last change: until nothing in it counts any more. Names are free to invent,
+/// so their budgets must not stay.
+fn budget_life(limits: &GuessLimits) -> Duration {
+    limits.window + Duration::from_secs(60)
 }
 
-/// Step 3: the server's proof in hex, for a right one.
+/// What a client sent back, parsed.
+struct ParsedProof {
+    /// `None`: a number that SRP forbids. It is counted as a wrong proof.
+    public: Option<ClientPublic>,
+    proof: ClientProof,
+    reference: String,
+}
+
+impl ParsedProof {
+    fn parse(shown: &LoginProof) -> Result<Self, Refusal> {
+        let malformed = |field, why| Refusal::Invalid { field, why };
+        let proof = ClientProof::parse(&shown.proof)
+            .map_err(|_| malformed("M1", "must be 128 hex digits"))?;
+        let public = match ClientPublic::parse(&shown.public) {
+            Ok(public) => Some(public),
+            Err(ClientPublicError::Refused) => None,
+            Err(ClientPublicError::Format) => {
+                return Err(malformed("A", "must be 2 to 2048 hex digits"));
+            }
+        };
+        if !has_form(&shown.reference, REFERENCE_DIGITS) {
+            return Err(Refusal::Expired);
+        }
+        Ok(Self {
+            public,
+            proof,
+            reference: shown.reference.clone(),
+        })
+    }
+}
+
+/// One try at the password behind the handshake at `row`.
+struct LoginAttempt {
+    caller: Caller,
+    row: RowId,
+    name: RowId,
+    public: Option<ClientPublic>,
+    proof: ClientProof,
+}
+
+/// A judged login: its handshake, and the server's proof in hex if the client's was right.
+struct JudgedLogin {
+    handshake: Handshake,
+    proof: Option<String>,
+}
+
+impl Attempt<Vaults> for LoginAttempt {
+    type Counter = GuessBudget;
+    type Loaded = Handshake;
+    type Judged = JudgedLogin;
+    type Done = Welcome;
+
+    const QUEUE: Option<HashQueue> = Some(HashQueue::Handshake);
+
+    fn line(&self) -> Option<RowId> {
+        Some(self.name)
+    }
+
+    /// Takes the reference and a try of each budget, or neither.
+    fn begin(
+        &self,
+        hub: &Vaults,
+        tx: &mut dyn Tx,
+        opening: &Opening<'_>,
+    ) -> TxResult<Begun<GuessBudget, Handshake, Welcome>> {
+        let found = hub.rows.get::<Handshake>(tx, &self.row)?;
+        let Some(handshake) = found.filter(|found| opening.now < found.expires) else {
+            return Ok(Begun::Refused(Refusal::Expired));
+        };
+        let reservation = opening.reserve(tx, hub.login_budgets(&handshake, &self.caller))?;
+        if matches!(reservation, Reservation::Granted(_)) {
+            hub.rows.remove::<Handshake>(tx, &self.row)?;
+        }
+        Ok(reservation.begin(handshake.value))
+    }
+
+    async fn check(
+        &self,
+        _hub: &Arc<Vaults>,
+        handshake: Handshake,
+        place: Option<&Ticket>,
+    ) -> Result<JudgedLogin, Error> {
+        let place = place.ok_or_else(|| Error::bug("a proof is judged without a place"))?;
+        let (public, proof) = (self.public.clone(), self.proof.clone());
+        place
+            .run(move |_| {
+                let proof = prove(&handshake, public.as_ref(), &proof)?;
+                Ok(JudgedLogin { handshake, proof })
+            })
+            .await?
+    }
+
+    fn settle(
+        &self,
+        hub: &Vaults,
+        tx: &mut dyn Tx,
+        open: OpenTry<'_, GuessBudget>,
+        judged: &JudgedLogin,
+    ) -> TxResult<Settled<Welcome>> {
+        let JudgedLogin { handshake, proof } = judged;
+        let account = match (proof, handshake.subject) {
+            (Some(_), Subject::Account(id)) => hub.rows.get::<VaultAccount>(tx, &RowId(id))?,
+            _ => None,
+        };
+        let generation = account.as_ref().map(|account| account.generation);
+        let outcome = outcome(handshake, proof.is_some(), generation);
+        let now = open.now;
+        let closed = match outcome {
+            LoginOutcome::Wrong => open.fail(tx)?,
+            LoginOutcome::Unconfirmed | LoginOutcome::Right => open.succeed(tx)?,
+        };
+        let alias = self.name.alias();
+        let event = Event::new(self.caller.surface, now, "account.login", alias).by(&self.caller);
+        let (LoginOutcome::Right, Some(account), Some(proof)) = (outcome, account, proof) else {
+            let (told, refusal) = match outcome {
+                LoginOutcome::Unconfirmed => ("unconfirmed", Refusal::Blocked),
+                _ => ("wrong", Refusal::BadProof { left: None }),
+            };
+            hub.record(tx, event.outcome(told))?;
+            return Ok(closed.answer(refusal));
+        };
+        let token = hub.issue_session(tx, now, &account)?;
+        hub.record(tx, event)?;
+        Ok(closed.answer(Verdict::Done(Welcome {
+            proof: proof.clone(),
+            token,
+            plan: hub.policy.plans.named(account.plan.as_deref()),
+            document: account.value.document,
+        })))
+    }
+}
+
+/// What a login came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoginOutcome {
+    Right,
+    /// The proof was right, and the registration is not confirmed yet.
+    Unconfirmed,
+    Wrong,
+}
+
+/// Judges a login whose proof was `right`. `generation`: of the account as it is now, if it is still there. An
+/// account that was removed, or got another password meanwhile, is as a wrong password.
+fn outcome(handshake: &Handshake, right: bool, generation: Option<u64>) -> LoginOutcome {
+    match handshake.subject {
+        Subject::Account(_) if right && generation == Some(handshake.generation) => {
+            LoginOutcome::Right
+        }
+        Subject::Unconfirmed if right => LoginOutcome::Unconfirmed,
+        Subject::Account(_) | Subject::Unconfirmed | Subject::Nobody => LoginOutcome::Wrong,
+    }
+}
+
+/// Step 3: the server's proof in hex if the client's is right.
 fn prove(
     handshake: &Handshake,
     public: Option<&ClientPublic>,
