@@ -65,6 +65,17 @@ pub(crate) enum Finding<T, W> {
     Unjudged(W),
 }
 
+impl<T, W> Finding<T, W> {
+    /// The outcome where nothing counts the tries.
+    pub(crate) fn uncounted(self) -> AtOnce<T, W> {
+        match self {
+            Self::Right(right) => AtOnce::Right(right),
+            Self::Wrong(why) => AtOnce::Wrong { why, failures: 0 },
+            Self::Unjudged(why) => AtOnce::Unjudged(why),
+        }
+    }
+}
+
 /// The outcome of a try that was judged at once.
 pub(crate) enum AtOnce<T, W> {
     Right(T),

@@ -1,16 +1,13 @@
 //! Lockouts: failures in a row lock a subject for a while, longer each time, and at last for good.
 //!
-//! Unlike a guess budget a lockout has no window from its first failure: only a success, or another
-//! proof, forgets the failures. Slow checks reserve a try first, as there: failures and tries in flight
-//! together never pass the next lock, on however many nodes.
+//! Unlike a guess budget a lockout has no window that begins with its first failure: only a success, or another
+//! proof, forgets the failures. See [`Counter`] for how a try is counted: failures and tries in flight together
+//! never pass the next lock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::error::{Error, Refusal};
-use crate::core::layer::Layer as _;
 use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
@@ -18,6 +15,8 @@ use crate::core::rows::{Place, Rows, Stored};
 use crate::core::time::{Timestamp, days};
 use crate::limit::Limits;
 use crate::limit::budget::RESERVATION_LIFE;
+use crate::limit::counted::{Counted, OnSuccess};
+use crate::limit::counter::{Counter, Reserve, TryId};
 use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
 
@@ -75,17 +74,6 @@ impl Record for Lockout {
     const ON_ROLLBACK: OnRollback = OnRollback::Limited;
 }
 
-/// The answer to the wish to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Try {
-    Granted,
-    Locked {
-        until: Timestamp,
-    },
-    /// What is left before the next lock is in flight with others.
-    Wait,
-}
-
 impl Lockout {
     /// Until when nothing may be checked.
     pub fn locked(&self, now: Timestamp, rules: &LockRules) -> Option<Timestamp> {
@@ -95,41 +83,7 @@ impl Lockout {
         self.locked_until.filter(|until| *until > now)
     }
 
-    /// Takes one try under the name `id`.
-    pub fn reserve(&mut self, now: Timestamp, rules: &LockRules, id: u64) -> Try {
-        self.expire(now, rules);
-        if let Some(until) = self.locked(now, rules) {
-            return Try::Locked { until };
-        }
-        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
-        if self.left(now, rules).is_some_and(|left| in_flight >= left) {
-            return Try::Wait;
-        }
-        self.in_flight.push((id, now));
-        Try::Granted
-    }
-
-    /// The try `id` was wrong. One that expired was counted then.
-    pub fn fail(&mut self, now: Timestamp, rules: &LockRules, id: u64) {
-        if let Some(at) = self.in_flight.iter().position(|(flight, _)| *flight == id) {
-            self.in_flight.remove(at);
-            self.count(now, rules);
-        }
-    }
-
-    /// The try `id` was right: the failures are forgotten.
-    pub fn succeed(&mut self, id: u64) {
-        self.give_back(id);
-        self.clear();
-    }
-
-    /// The try `id` was right, and there is more to prove: it costs nothing and forgets nothing.
-    pub fn give_back(&mut self, id: u64) {
-        self.in_flight.retain(|(flight, _)| *flight != id);
-    }
-
-    /// Counts a failure that was judged at once, without a reservation.
-    pub fn count(&mut self, at: Timestamp, rules: &LockRules) {
+    fn count(&mut self, at: Timestamp, rules: &LockRules) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let mut locks = self.last_try && rules.locks_at_all();
         self.last_try = false;
@@ -149,14 +103,6 @@ impl Lockout {
             let until = at.plus(self.length(rules));
             self.locked_until = Some(self.locked_until.map_or(until, |known| known.max(until)));
         }
-    }
-
-    /// Forgets the failures, after another proof. Tries in flight stay.
-    pub fn clear(&mut self) {
-        self.in_a_row = 0;
-        self.recent.clear();
-        self.locked_until = None;
-        self.last_try = false;
     }
 
     /// Takes all tries but one before the next lock, and counts the failures in a row that may be forgotten,
@@ -226,24 +172,74 @@ impl Lockout {
         }
         left
     }
+}
+
+impl Counter for Lockout {
+    type Rules = LockRules;
+
+    const LIFE: Duration = RESERVATION_LIFE;
 
     fn expire(&mut self, now: Timestamp, rules: &LockRules) {
-        let over = |(_, at): &(u64, Timestamp)| at.plus(RESERVATION_LIFE) <= now;
-        let lost: Vec<_> = self
-            .in_flight
-            .iter()
-            .copied()
-            .filter(|flight| over(flight))
-            .collect();
-        self.in_flight.retain(|flight| !over(flight));
+        let (lost, live): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .partition(|(_, at)| at.plus(RESERVATION_LIFE) <= now);
+        self.in_flight = live;
         for (_, at) in lost {
             self.count(at, rules);
         }
+    }
+
+    fn reserve(&mut self, now: Timestamp, rules: &LockRules, id: TryId) -> Reserve {
+        self.expire(now, rules);
+        if let Some(until) = self.locked(now, rules) {
+            return Reserve::Exhausted { until };
+        }
+        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        if self.left(now, rules).is_some_and(|left| in_flight >= left) {
+            return Reserve::Wait;
+        }
+        self.in_flight.push((id.0, now));
+        Reserve::Granted
+    }
+
+    fn fail(&mut self, now: Timestamp, rules: &LockRules, id: TryId) {
+        if let Some(at) = self
+            .in_flight
+            .iter()
+            .position(|(flight, _)| *flight == id.0)
+        {
+            self.in_flight.remove(at);
+            self.count(now, rules);
+        }
+    }
+
+    fn withdraw(&mut self, id: TryId) {
+        self.in_flight.retain(|(flight, _)| *flight != id.0);
+    }
+
+    fn clear(&mut self) {
+        self.in_a_row = 0;
+        self.recent.clear();
+        self.locked_until = None;
+        self.last_try = false;
+    }
+
+    /// Those in a row.
+    fn failures(&self) -> u32 {
+        self.in_a_row
     }
 }
 
 /// A lockout and its rules: what a try draws on.
 pub(crate) type Drawn = (RowId, LockRules);
+
+/// A lockout is forgotten when nothing happened for so long.
+const KEPT: Duration = days(400);
+
+/// The lockout `drawn`, as that by which a try is counted.
+pub(crate) fn counted((row, rules): Drawn, on_success: OnSuccess) -> Counted<Lockout> {
+    Counted::new(row, rules, on_success).kept(KEPT)
+}
 
 impl Limits {
     /// The lockout of a subject, held; blank when nothing happened yet. Forgotten when nothing happened for
@@ -257,107 +253,8 @@ impl Limits {
         let found = self.rows.get::<Lockout>(tx, &id)?;
         let mut lockout =
             found.unwrap_or_else(|| Rows::blank(self.tenant(), Place::at(id), Lockout::default()));
-        lockout.place.due = Some(now.plus(days(400)));
+        lockout.place.due = Some(now.plus(KEPT));
         Ok(lockout)
-    }
-
-    /// Takes one try of every lockout named, or none; waits while what is left is in flight elsewhere.
-    pub(crate) async fn reserve_try(self: &Arc<Self>, drawn: &[Drawn]) -> Result<u64, Error> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let (now, id) = (self.now(), self.random_u64());
-            let all = drawn.to_vec();
-            let taken = self
-                .write(move |hub, tx| hub.reserve_all(tx, now, &all, id))
-                .await?;
-            match taken {
-                Try::Granted => return Ok(id),
-                Try::Locked { until } => return Err(Refusal::Exhausted { until }.into()),
-                Try::Wait if waited > self.shared.wait => {
-                    return Err(Error::Busy { seconds: 1 });
-                }
-                Try::Wait => {
-                    let pause = Duration::from_millis(5 + id % 20);
-                    waited += pause;
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "waits for a try in flight on another node"
-                    )]
-                    tokio::time::sleep(pause).await;
-                }
-            }
-        }
-    }
-
-    fn reserve_all(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        wanted: &[Drawn],
-        id: u64,
-    ) -> TxResult<Try> {
-        let mut taken = Vec::with_capacity(wanted.len());
-        let mut answer = Try::Granted;
-        for (row, rules) in wanted {
-            let mut lockout = self.lockout(tx, now, *row)?;
-            match (lockout.reserve(now, rules, id), answer) {
-                (Try::Locked { until }, Try::Locked { until: known }) => {
-                    answer = Try::Locked {
-                        until: until.max(known),
-                    };
-                }
-                (locked @ Try::Locked { .. }, _) => answer = locked,
-                (Try::Wait, Try::Granted) => answer = Try::Wait,
-                (Try::Granted | Try::Wait, _) => {}
-            }
-            taken.push(lockout);
-        }
-        if answer == Try::Granted {
-            for lockout in &mut taken {
-                self.rows.put(tx, lockout)?;
-            }
-        }
-        Ok(answer)
-    }
-
-    /// Gives a reserved try back that was not judged.
-    pub(crate) async fn give_try_back(
-        self: &Arc<Self>,
-        drawn: Vec<Drawn>,
-        id: u64,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        self.write(move |hub, tx| {
-            for (row, _) in &drawn {
-                let mut lockout = hub.lockout(tx, now, *row)?;
-                lockout.give_back(id);
-                hub.rows.put(tx, &mut lockout)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Settles a reserved try.
-    pub(crate) fn settle_try(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        drawn: &[Drawn],
-        id: u64,
-        right: Right,
-        then: Then,
-    ) -> TxResult<()> {
-        for (row, rules) in drawn {
-            let mut lockout = self.lockout(tx, now, *row)?;
-            match (right, then) {
-                (Right::Yes, Then::Forget) => lockout.succeed(id),
-                (Right::Yes, Then::Keep) => lockout.give_back(id),
-                (Right::No, _) => lockout.fail(now, rules, id),
-            }
-            self.rows.put(tx, &mut lockout)?;
-        }
-        Ok(())
     }
 
     /// Forgets the failures of a subject that has proved all it had to.
@@ -371,16 +268,6 @@ impl Limits {
         lockout.clear();
         self.rows.put(tx, &mut lockout)
     }
-}
-
-/// What a right answer does to the failures before it.
-///
-/// Where one subject has several things to prove, only the last forgets. Otherwise whoever holds one of
-/// them clears the count with it between guesses at the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    Forget,
-    Keep,
 }
 
 /// What a check found.
@@ -443,7 +330,10 @@ impl Chores for Limits {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::limit::counter::laws::{self, Promise};
 
     const MINUTE: u64 = 60_000;
     const CODES: LockRules = LockRules {
@@ -477,17 +367,17 @@ mod tests {
         };
         let mut lockout = Lockout::default();
         lockout.burn(&CODES, lost(1, 0));
-        assert_eq!(lockout.reserve(at(0), &CODES, 1), Try::Granted);
-        assert_eq!(lockout.reserve(at(0), &CODES, 2), Try::Wait);
-        lockout.fail(at(0), &CODES, 1);
+        assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
+        assert_eq!(lockout.reserve(at(0), &CODES, TryId(2)), Reserve::Wait);
+        lockout.fail(at(0), &CODES, TryId(1));
         assert!(lockout.locked(at(0), &CODES).is_some());
         let spent = lockout.clone();
         lockout.burn(&CODES, lost(1, 0));
         assert_eq!(lockout, spent);
         let mut lockout = Lockout::default();
         lockout.burn(&CODES, lost(1, 0));
-        assert_eq!(lockout.reserve(at(0), &CODES, 1), Try::Granted);
-        lockout.succeed(1);
+        assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
+        lockout.succeed(TryId(1));
         assert_eq!(lockout.left(at(0), &CODES), Some(10));
         // What the locks let anybody fail in a day, and never the last.
         let mut day = Lockout::default();
@@ -529,14 +419,14 @@ mod tests {
     #[test]
     fn a_success_forgets_and_a_lost_try_counts() {
         let mut lockout = failed(8, &CODES);
-        assert_eq!(lockout.reserve(at(0), &CODES, 1), Try::Granted);
-        assert_eq!(lockout.reserve(at(0), &CODES, 2), Try::Granted);
-        assert_eq!(lockout.reserve(at(0), &CODES, 3), Try::Wait);
+        assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
+        assert_eq!(lockout.reserve(at(0), &CODES, TryId(2)), Reserve::Granted);
+        assert_eq!(lockout.reserve(at(0), &CODES, TryId(3)), Reserve::Wait);
         assert_eq!(
-            lockout.reserve(at(1), &CODES, 4),
-            Try::Locked { until: at(15) }
+            lockout.reserve(at(1), &CODES, TryId(4)),
+            Reserve::Exhausted { until: at(15) }
         );
-        lockout.succeed(2);
+        lockout.succeed(TryId(2));
         assert_eq!(lockout.in_a_row(), 0);
         assert_eq!(lockout.locked(at(1), &CODES), None);
     }
@@ -555,5 +445,36 @@ mod tests {
         lockout.count(at(60), &rules);
         assert_eq!(lockout.locked(at(60), &rules), None);
         assert_eq!(failed(50, &rules).locked(at(0), &rules), Some(at(15)));
+    }
+
+    /// Tries that were lost count from the moment when they were reserved, and so does the lock that they bring.
+    fn promises(rules: &LockRules) -> [Promise; 2] {
+        [
+            Promise {
+                failures: rules.first.max(rules.every) as usize,
+                span: rules.lock - RESERVATION_LIFE,
+            },
+            Promise {
+                failures: rules.hard_stop as usize,
+                span: days(36_500),
+            },
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_schedule_judges_more_than_lead_to_the_next_lock(schedule in laws::schedule(4_000)) {
+            laws::keeps::<Lockout>(&CODES, &promises(&CODES), &schedule)?;
+        }
+
+        #[test]
+        fn a_try_that_is_given_back_leaves_no_trace(schedule in laws::schedule(4_000)) {
+            laws::withdrawing_leaves_no_trace::<Lockout>(&CODES, &schedule)?;
+        }
+
+        #[test]
+        fn a_right_try_forgets_the_wrong_ones(schedule in laws::schedule(4_000)) {
+            laws::a_success_forgets::<Lockout>(&CODES, &schedule)?;
+        }
     }
 }

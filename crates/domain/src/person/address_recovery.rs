@@ -15,7 +15,8 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::letter::Decides as _;
-use crate::limit::lockout::{Right, Then};
+use crate::limit::counted::OnSuccess;
+use crate::limit::lockout::Right;
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, Step};
 use crate::proof::account::Bound;
@@ -161,7 +162,7 @@ impl People {
                     &mut open.account,
                     code,
                     drawn,
-                    Then::Keep,
+                    OnSuccess::Keep,
                 )?;
                 if let Err(refusal) = judged {
                     return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
@@ -174,7 +175,7 @@ impl People {
                 way: Some(&way),
                 text: &text,
                 drawn: Some(drawn),
-                then: Then::Forget,
+                then: OnSuccess::Forget,
             };
             if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
@@ -258,7 +259,7 @@ impl People {
                 text: &text,
                 drawn: Some(hub.class(Class::Login, open.account.id())),
                 // Whoever recovers names the address: its code proves nothing that was guessed before.
-                then: Then::Keep,
+                then: OnSuccess::Keep,
             };
             let token = match hub.prove(tx, now, &caller, &proof)? {
                 Ok(token) => token,

@@ -13,11 +13,13 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::letter::Decides as _;
-use crate::limit::lockout::{Right, Then};
+use crate::limit::counted::OnSuccess;
+use crate::limit::lockout::Right;
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId};
 use crate::proof::account::Bound;
-use crate::proof::password::{Attempt, Password};
+use crate::proof::password::Password;
+use crate::proof::password::attempt::Attempt;
 use crate::proof::session::{Opened, Tokens};
 use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
 use crate::trail::audit::Event;
@@ -225,7 +227,7 @@ impl People {
             verifier: account.map(|account| account.password.clone()),
             password,
             new: None,
-            then: Then::Forget,
+            then: OnSuccess::Forget,
         }
     }
 
@@ -280,7 +282,15 @@ impl People {
     ) -> TxResult<Result<(), Refusal>> {
         let drawn = self.class(Class::Login, account.id());
         let Some(kind) = factor.way() else {
-            return self.judge_authenticator(tx, now, caller, account, text, drawn, Then::Keep);
+            return self.judge_authenticator(
+                tx,
+                now,
+                caller,
+                account,
+                text,
+                drawn,
+                OnSuccess::Keep,
+            );
         };
         let way = account.way(kind)?;
         let proof = Proof {
@@ -289,7 +299,7 @@ impl People {
             way: Some(&way),
             text,
             drawn: Some(drawn),
-            then: Then::Keep,
+            then: OnSuccess::Keep,
         };
         Ok(self.prove(tx, now, caller, &proof)?.map(|_| ()))
     }

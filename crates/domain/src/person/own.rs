@@ -10,7 +10,7 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::letter::Decides as _;
-use crate::limit::lockout::Then;
+use crate::limit::counted::OnSuccess;
 use crate::person::People;
 use crate::proof::session;
 use crate::proof::session::SignedIn;
@@ -129,10 +129,10 @@ impl Own<'_> {
     /// What a right code does to the failures of this class. It forgets them only where the session cannot have
     /// arranged for it: with what the account had at the login. Or whoever stole a session adds an address or
     /// an app of his own, and clears with its codes what he failed at guessing the owner's.
-    fn then(&self, had_since: Option<Timestamp>) -> Then {
+    fn then(&self, had_since: Option<Timestamp>) -> OnSuccess {
         match had_since {
-            Some(since) if since < self.who.auth_time() => Then::Forget,
-            _ => Then::Keep,
+            Some(since) if since < self.who.auth_time() => OnSuccess::Forget,
+            _ => OnSuccess::Keep,
         }
     }
 

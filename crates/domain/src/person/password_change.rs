@@ -9,9 +9,11 @@ use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::port::store::TxResult;
 use crate::core::secret::SecretText;
-use crate::limit::lockout::{Right, Then};
+use crate::limit::counted::OnSuccess;
+use crate::limit::lockout::Right;
 use crate::person::People;
-use crate::proof::password::{Attempt, Password};
+use crate::proof::password::Password;
+use crate::proof::password::attempt::Attempt;
 use crate::proof::session;
 use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Proof, Sent};
@@ -69,7 +71,7 @@ impl People {
             password: old,
             new: Some(new),
             // The code is still to come.
-            then: Then::Keep,
+            then: OnSuccess::Keep,
         };
         let checked = account.epoch;
         self.try_password(self, attempt, move |hub, tx, now, tried| {
@@ -100,7 +102,7 @@ impl People {
                 way: Some(&way),
                 text: &text,
                 drawn: Some(hub.class(Class::SignedIn, who.account)),
-                then: Then::Forget,
+                then: OnSuccess::Forget,
             };
             if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(refusal));

@@ -15,7 +15,8 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::letter::Decides as _;
-use crate::limit::lockout::{Drawn, Right, Then};
+use crate::limit::counted::OnSuccess;
+use crate::limit::lockout::{Drawn, Right};
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, Step};
 use crate::proof::account::Bound;
@@ -150,7 +151,7 @@ impl People {
                 way: None,
                 text: &text,
                 drawn: Some(hub.recovery_class(&open.way)),
-                then: Then::Forget,
+                then: OnSuccess::Forget,
             };
             let token = match hub.prove(tx, now, &caller, &proof)? {
                 Ok(token) => token,

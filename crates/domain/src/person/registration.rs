@@ -19,7 +19,7 @@ use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::letter::Decides as _;
-use crate::limit::lockout::Then;
+use crate::limit::counted::OnSuccess;
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, Step};
 use crate::proof::password::Password;
@@ -127,7 +127,7 @@ impl People {
                 way: Some(&way),
                 text: &text,
                 drawn: None,
-                then: Then::Forget,
+                then: OnSuccess::Forget,
             };
             if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
                 return Ok(Err(hub.process_failed(tx, &mut process, refusal)?));

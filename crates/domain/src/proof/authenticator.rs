@@ -14,7 +14,8 @@ use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::limit::lockout::{Drawn, Then};
+use crate::limit::counted::{AtOnce, Finding, OnSuccess};
+use crate::limit::lockout::{Drawn, counted};
 use crate::trail::audit::Event;
 
 use super::Proofs;
@@ -66,40 +67,34 @@ impl Proofs {
         account: &mut Stored<Account>,
         text: &SecretText,
         (row, rules): Drawn,
-        then: Then,
+        then: OnSuccess,
     ) -> TxResult<Result<(), Refusal>> {
-        let mut lockout = self.lockout(tx, now, row)?;
-        if let Some(until) = lockout.locked(now, &rules) {
-            return Ok(Err(Refusal::Exhausted { until }));
-        }
-        let right = self.uses_authenticator(now, account, text)?;
-        if right {
-            if then == Then::Forget {
-                lockout.clear();
+        let judged = self.judge_at_once(tx, now, &counted((row, rules), then), |tx| {
+            if !self.uses_authenticator(now, account, text)? {
+                return Ok(Finding::Wrong(()));
             }
             self.rows.put(tx, account)?;
-        } else {
-            lockout.count(now, &rules);
-        }
-        let left = rules.first.saturating_sub(lockout.in_a_row());
-        self.rows.put(tx, &mut lockout)?;
+            Ok(Finding::Right(()))
+        })?;
+        let (outcome, verdict) = match judged {
+            AtOnce::Right(()) => ("done", Ok(())),
+            AtOnce::Wrong { failures, .. } => {
+                let left = Some(rules.first.saturating_sub(failures));
+                ("wrong", Err(Refusal::BadProof { left }))
+            }
+            AtOnce::Unjudged(()) => return Ok(Err(Refusal::BadProof { left: None })),
+            AtOnce::Exhausted { until } | AtOnce::InFlight { until } => {
+                return Ok(Err(Refusal::Exhausted { until }));
+            }
+        };
         let event = Event::new(
             caller.surface,
             now,
             "authenticator.present",
             account.person.to_string(),
         );
-        self.record(
-            tx,
-            event
-                .by(caller)
-                .outcome(if right { "done" } else { "wrong" }),
-        )?;
-        Ok(if right {
-            Ok(())
-        } else {
-            Err(Refusal::BadProof { left: Some(left) })
-        })
+        self.record(tx, event.by(caller).outcome(outcome))?;
+        Ok(verdict)
     }
 
     fn uses_authenticator(

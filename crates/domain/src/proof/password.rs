@@ -1,9 +1,6 @@
-//! Passwords: what is kept of them, which may be chosen, and how a try at one is counted.
-//!
-//! 1. Wait for a turn and for a place in the hash queue: nothing is counted yet.
-//! 2. Reserve a try of every lockout concerned, durably. While one is locked nothing is hashed.
-//! 3. Hash and compare, outside any transaction; for somebody unknown a verifier that nothing matches.
-//! 4. Settle, and in the same transaction have the effect.
+//! Passwords: what is kept of them, and which may be chosen.
+
+pub(crate) mod attempt;
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,14 +10,11 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::core::error::{Error, Refusal};
-use crate::core::layer::Layer;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::{Root, Roots};
-use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::secret::SecretText;
-use crate::core::time::Timestamp;
 use crate::limit::hashing::HashQueue;
-use crate::limit::lockout::{Drawn, Right, Then};
+use crate::limit::lockout::Right;
 use crate::proof::Proofs;
 
 /// A password in the form in which it is hashed: NFKC, never cut off.
@@ -218,29 +212,6 @@ impl PasswordRecipe {
     }
 }
 
-/// A try at a password.
-pub(crate) struct Attempt {
-    /// Who waits in one line with whom.
-    pub(crate) line: RowId,
-    pub(crate) drawn: Vec<Drawn>,
-    /// `None`: nobody of that name.
-    pub(crate) verifier: Option<PasswordVerifier>,
-    pub(crate) password: Password,
-    /// Hashed besides, for who changes it.
-    pub(crate) new: Option<Password>,
-    /// Whether a right password is all that is asked for.
-    pub(crate) then: Then,
-}
-
-/// What a try found.
-pub(crate) struct Tried {
-    pub(crate) right: Right,
-    /// A verifier to keep: of the new password, or of the same one under today's numbers.
-    pub(crate) renewed: Option<PasswordVerifier>,
-    /// Whether the new password is the one it replaces.
-    pub(crate) unchanged: bool,
-}
-
 impl Proofs {
     pub(crate) fn password_recipe(&self) -> PasswordRecipe {
         PasswordRecipe {
@@ -275,105 +246,6 @@ impl Proofs {
             .run(move |memory| verifier.check(roots.as_ref(), &password, memory))
             .await?
     }
-
-    /// Runs steps 1 to 4. `effect` gets what was found and the transaction in which the try is settled;
-    /// its refusal is an answer, the try stays settled. It is called for wrong passwords too.
-    pub(crate) async fn try_password<L: Layer, T: Send + 'static>(
-        self: &Arc<Self>,
-        hub: &Arc<L>,
-        attempt: Attempt,
-        effect: impl FnMut(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
-        + Send
-        + 'static,
-    ) -> Result<T, Error> {
-        let (this, hub) = (Arc::clone(self), Arc::clone(hub));
-        // A task of its own: a caller who hangs up leaves no try unsettled.
-        tokio::spawn(async move { this.tried(hub, attempt, effect).await })
-            .await
-            .map_err(Error::bug)?
-    }
-
-    async fn tried<L: Layer, T: Send + 'static>(
-        self: Arc<Self>,
-        hub: Arc<L>,
-        attempt: Attempt,
-        mut effect: impl FnMut(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
-        + Send
-        + 'static,
-    ) -> Result<T, Error> {
-        let Attempt {
-            line,
-            drawn,
-            verifier,
-            password,
-            new,
-            then,
-        } = attempt;
-        let _turn = self.turns.join(line).await?;
-        let ticket = self.hashes.admit(HashQueue::Password)?;
-        let id = self.reserve_try(&drawn).await?;
-        let (recipe, roots) = (self.password_recipe(), Arc::clone(&self.roots));
-        let tried = ticket
-            .run(move |memory| {
-                check(
-                    &recipe,
-                    roots.as_ref(),
-                    verifier,
-                    &password,
-                    new.as_ref(),
-                    memory,
-                )
-            })
-            .await?;
-        drop(ticket);
-        let tried = match tried {
-            // The root key that this password was peppered with is not at hand: nothing was judged.
-            Err(error @ Error::Unavailable(_)) => {
-                self.give_try_back(drawn, id).await?;
-                return Err(error);
-            }
-            tried => tried?,
-        };
-        let now = self.now();
-        let proofs = Arc::clone(&self);
-        let verdict = hub
-            .write(move |hub, tx| {
-                proofs.settle_try(tx, now, &drawn, id, tried.right, then)?;
-                effect(hub, tx, now, &tried)
-            })
-            .await?;
-        self.posted(now).await;
-        verdict.map_err(Error::Refused)
-    }
-}
-
-/// Step 3 as one piece of work for the pool.
-fn check(
-    recipe: &PasswordRecipe,
-    roots: &dyn Roots,
-    verifier: Option<PasswordVerifier>,
-    password: &Password,
-    new: Option<&Password>,
-    memory: &mut Memory,
-) -> Result<Tried, Error> {
-    let known = verifier.is_some();
-    let verifier = verifier.unwrap_or_else(|| recipe.decoy());
-    let mut right = verifier.check(roots, password, memory)?;
-    if !known {
-        right = Right::No;
-    }
-    let renewed = match (right, new) {
-        (Right::Yes, Some(new)) => Some(recipe.hash(roots, new, memory)?),
-        (Right::Yes, None) if !recipe.is_that_of(&verifier) => {
-            Some(recipe.hash(roots, password, memory)?)
-        }
-        _ => None,
-    };
-    Ok(Tried {
-        right,
-        renewed,
-        unchanged: new == Some(password),
-    })
 }
 
 #[cfg(test)]

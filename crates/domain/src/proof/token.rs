@@ -26,7 +26,8 @@ use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days, hours};
 use crate::core::verdict::undo;
 use crate::letter::outbox::Posting;
-use crate::limit::lockout::{Drawn, Then};
+use crate::limit::counted::{AtOnce, Finding, OnSuccess};
+use crate::limit::lockout::{Drawn, counted};
 use crate::limit::rate::{Rate, RateLog};
 use crate::proof::Proofs;
 use crate::proof::challenge::{Code, Presented};
@@ -164,7 +165,7 @@ pub(crate) struct Proof<'a> {
     pub(crate) text: &'a SecretText,
     /// The lockout of account and class.
     pub(crate) drawn: Option<Drawn>,
-    pub(crate) then: Then,
+    pub(crate) then: OnSuccess,
 }
 
 /// The numbers of tokens. A pause or limit of zero is off.
@@ -369,25 +370,23 @@ impl Proofs {
         caller: &Caller,
         proof: &Proof<'_>,
     ) -> TxResult<Result<Token, Refusal>> {
-        let mut lockout = match proof.drawn {
-            Some((row, rules)) => {
-                let lockout = self.lockout(tx, now, row)?;
-                if let Some(until) = lockout.locked(now, &rules) {
-                    return Ok(Err(Refusal::Exhausted { until }));
-                }
-                Some((lockout, rules))
-            }
-            None => None,
+        let judge = |tx: &mut dyn Tx| {
+            Ok(match self.judge_token(tx, now, proof)? {
+                Ok(token) => Finding::Right(token),
+                Err(left) => Finding::Wrong(left),
+            })
         };
-        let judged = self.judge_token(tx, now, proof)?;
-        if let Some((lockout, rules)) = &mut lockout {
-            match judged {
-                Ok(_) if proof.then == Then::Forget => lockout.clear(),
-                Ok(_) => {}
-                Err(_) => lockout.count(now, rules),
+        let judged = match proof.drawn {
+            Some(drawn) => self.judge_at_once(tx, now, &counted(drawn, proof.then), judge)?,
+            None => judge(tx)?.uncounted(),
+        };
+        let judged = match judged {
+            AtOnce::Right(token) => Ok(token),
+            AtOnce::Wrong { why, .. } | AtOnce::Unjudged(why) => Err(why),
+            AtOnce::Exhausted { until } | AtOnce::InFlight { until } => {
+                return Ok(Err(Refusal::Exhausted { until }));
             }
-            self.rows.put(tx, lockout)?;
-        }
+        };
         let outcome = match &judged {
             Ok(_) => "done",
             Err(0) => "burned",

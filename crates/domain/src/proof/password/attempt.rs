@@ -1,0 +1,164 @@
+//! Trying a password: an [`Attempt`](attempt::Attempt) at the lockouts that count for it.
+//!
+//! A user who does not exist has a verifier that nothing matches, so the work is the same for everybody.
+
+use std::sync::Arc;
+
+use crypto::password::Memory;
+
+use super::{Password, PasswordRecipe, PasswordVerifier};
+use crate::core::error::{Error, Refusal};
+use crate::core::layer::Layer;
+use crate::core::port::roots::Roots;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::time::Timestamp;
+use crate::limit::attempt::{self, Begun, OpenTry, Opening, Settled};
+use crate::limit::counted::OnSuccess;
+use crate::limit::hashing::{HashQueue, Ticket};
+use crate::limit::lockout::{Drawn, Lockout, Right, counted};
+use crate::proof::Proofs;
+
+/// A try at a password.
+pub(crate) struct Attempt {
+    /// Attempts with the same line wait for one another.
+    pub(crate) line: RowId,
+    pub(crate) drawn: Vec<Drawn>,
+    /// `None`: nobody of that name.
+    pub(crate) verifier: Option<PasswordVerifier>,
+    pub(crate) password: Password,
+    /// Hashed besides, for a change of the password.
+    pub(crate) new: Option<Password>,
+    /// Whether a right password is all that is asked for.
+    pub(crate) then: OnSuccess,
+}
+
+/// What a try at a password found.
+pub(crate) struct Tried {
+    pub(crate) right: Right,
+    /// A verifier to keep: of the new password, or of the same one under today's numbers.
+    pub(crate) renewed: Option<PasswordVerifier>,
+    /// Whether the new password is the one it replaces.
+    pub(crate) unchanged: bool,
+}
+
+/// What is done with a judged password, right or wrong.
+type Effect<L, T> =
+    dyn Fn(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>> + Send + Sync;
+
+struct PasswordAttempt<L, T> {
+    proofs: Arc<Proofs>,
+    tried: Attempt,
+    effect: Box<Effect<L, T>>,
+}
+
+impl Proofs {
+    /// Tries a password. `effect` gets what was found and the transaction in which the try is settled; its
+    /// refusal is an answer, and the try stays settled. It is called for wrong passwords too.
+    pub(crate) async fn try_password<L: Layer, T: Send + 'static>(
+        self: &Arc<Self>,
+        hub: &Arc<L>,
+        tried: Attempt,
+        effect: impl Fn(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, Error> {
+        let attempt = PasswordAttempt {
+            proofs: Arc::clone(self),
+            tried,
+            effect: Box::new(effect),
+        };
+        self.attempt(hub, attempt).await
+    }
+}
+
+impl<L: Layer, T: Send + 'static> attempt::Attempt<L> for PasswordAttempt<L, T> {
+    type Counter = Lockout;
+    type Loaded = ();
+    type Judged = Tried;
+    type Done = T;
+
+    const QUEUE: Option<HashQueue> = Some(HashQueue::Password);
+
+    fn line(&self) -> Option<RowId> {
+        Some(self.tried.line)
+    }
+
+    fn begin(
+        &self,
+        _hub: &L,
+        tx: &mut dyn Tx,
+        opening: &Opening<'_>,
+    ) -> TxResult<Begun<Lockout, (), T>> {
+        let drawn = self.tried.drawn.iter();
+        let lockouts = drawn
+            .map(|drawn| counted(*drawn, self.tried.then))
+            .collect();
+        Ok(opening.reserve(tx, lockouts)?.begin(()))
+    }
+
+    async fn check(&self, _hub: &Arc<L>, (): (), place: Option<&Ticket>) -> Result<Tried, Error> {
+        let place = place.ok_or_else(|| Error::bug("a password is hashed without a place"))?;
+        let recipe = self.proofs.password_recipe();
+        let roots = Arc::clone(&self.proofs.roots);
+        let verifier = self.tried.verifier.clone();
+        let (password, new) = (self.tried.password.clone(), self.tried.new.clone());
+        place
+            .run(move |memory| {
+                judge(
+                    &recipe,
+                    roots.as_ref(),
+                    verifier,
+                    &password,
+                    new.as_ref(),
+                    memory,
+                )
+            })
+            .await?
+    }
+
+    fn settle(
+        &self,
+        hub: &L,
+        tx: &mut dyn Tx,
+        open: OpenTry<'_, Lockout>,
+        tried: &Tried,
+    ) -> TxResult<Settled<T>> {
+        let now = open.now;
+        let closed = match tried.right {
+            Right::Yes => open.succeed(tx)?,
+            Right::No => open.fail(tx)?,
+        };
+        let verdict = (self.effect)(hub, tx, now, tried)?;
+        Ok(closed.answer(verdict))
+    }
+}
+
+/// The check as one piece of work for the pool.
+fn judge(
+    recipe: &PasswordRecipe,
+    roots: &dyn Roots,
+    verifier: Option<PasswordVerifier>,
+    password: &Password,
+    new: Option<&Password>,
+    memory: &mut Memory,
+) -> Result<Tried, Error> {
+    let known = verifier.is_some();
+    let verifier = verifier.unwrap_or_else(|| recipe.decoy());
+    let mut right = verifier.check(roots, password, memory)?;
+    if !known {
+        right = Right::No;
+    }
+    let renewed = match (right, new) {
+        (Right::Yes, Some(new)) => Some(recipe.hash(roots, new, memory)?),
+        (Right::Yes, None) if !recipe.is_that_of(&verifier) => {
+            Some(recipe.hash(roots, password, memory)?)
+        }
+        _ => None,
+    };
+    Ok(Tried {
+        right,
+        renewed,
+        unchanged: new == Some(password),
+    })
+}
