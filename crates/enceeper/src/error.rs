@@ -111,12 +111,12 @@ impl Front {
 
 fn plan_says_no(need: &str) -> &'static str {
     match need {
-        "key_sharing" => "Your plan does not allow key sharing",
-        "slot_notify_on_use" => "Your plan does not allow notifications about slots",
-        "slot_approve_use" => "Your plan does not allow approvals of slots",
-        "total_keys" => "Your plan does not allow more keys",
-        "slots_per_key" => "Your plan does not allow more slots for this key",
-        "key_size_bytes" => "The key is larger than your plan allows",
+        "sharing" => "Your plan does not allow key sharing",
+        "notify_on_use" => "Your plan does not allow notifications about slots",
+        "approve_use" => "Your plan does not allow approvals of slots",
+        "entries" => "Your plan does not allow more keys",
+        "slots_per_entry" => "Your plan does not allow more slots for this key",
+        "entry_bytes" => "The key is larger than your plan allows",
         _ => "Your plan does not allow this",
     }
 }

@@ -80,6 +80,7 @@ pub(crate) const SURFACE: &str = "enceeper";
 
 /// Members of `auth` with a meaning (sheet 5.2).
 pub(crate) static NAMES: Names = Names {
+    document: "auth",
     credential: "srp6a",
     reserved: "enceeper",
 };

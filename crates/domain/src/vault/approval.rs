@@ -1,27 +1,30 @@
-//! Approvals: the owner of a slot is asked by letter, and decides on a page.
+//! Approvals: the owner of a slot is asked by e-mail whether a reader may read it, and decides on a page.
 //!
-//! 1. An outside reader asks; the owner gets a letter with a link, the reader a reference.
-//! 2. The page behind the link shows what is asked. Showing it changes nothing.
-//! 3. Its buttons decide, once and for good: the link is taken.
+//! 1. An outside reader asks. The owner gets a message with a link, the reader gets a reference.
+//! 2. The page behind the link shows who asks. Opening it changes nothing.
+//! 3. Its buttons decide, once and finally: the link works only once.
+//!
+//! The reader asks with the reference whether the owner has decided: [`reading`](super::reading).
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::MessageTemplate;
-use super::account::shown;
+use super::Vaults;
 use super::entry::Entry;
-use super::reading::{SlotAnswer, use_facts};
+use super::owner_message::{MessageTemplate, OwnerMessage, shown};
+use super::reading::{SlotAnswer, Use};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, Page, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
+use crate::letter::Decides as _;
 use crate::proof::bearer::has_form;
-use crate::vault::Vaults;
 
 const LINK_DIGITS: usize = 64;
 
@@ -32,10 +35,10 @@ pub enum ApprovalDecision {
     Deny,
 }
 
-/// The record of a question, found by the keyed hash of its reference.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The record of a request to read, found by the keyed hash of its reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Approval {
-    pub(super) entry: [u8; 16],
+    pub(super) entry: Id<Entry>,
     pub(super) slot: u64,
     pub(super) identifier: String,
     pub(super) decision: Option<ApprovalDecision>,
@@ -48,11 +51,11 @@ impl Record for Approval {
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
-/// The owner's link to a question, found by the keyed hash of its token.
+/// The owner's link to a request, found by the keyed hash of its token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ApprovalLink {
-    approval: [u8; 16],
-    entry: [u8; 16],
+    approval: Id<Approval>,
+    entry: Id<Entry>,
     shown: ApprovalQuestion,
 }
 
@@ -62,7 +65,7 @@ impl Record for ApprovalLink {
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
-/// What the page shows.
+/// What the owner's page shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalQuestion {
     pub entry: u64,
@@ -73,116 +76,153 @@ pub struct ApprovalQuestion {
     pub language: String,
 }
 
+impl ApprovalDecision {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Approve => "slot.approve",
+            Self::Deny => "slot.deny",
+        }
+    }
+}
+
+impl Approval {
+    fn is_open(&self, now: Timestamp) -> bool {
+        now < self.expires
+    }
+
+    /// Whether the owner approved, for a reader who asks at `now`.
+    ///
+    /// # Errors
+    /// `UnknownSubject` after a denial, and when the time is over: both look like a reference that never was.
+    pub(super) fn granted(&self, now: Timestamp) -> Result<bool, Refusal> {
+        match self.decision {
+            _ if !self.is_open(now) => Err(Refusal::UnknownSubject),
+            Some(ApprovalDecision::Deny) => Err(Refusal::UnknownSubject),
+            Some(ApprovalDecision::Approve) => Ok(true),
+            None => Ok(false),
+        }
+    }
+}
+
+impl ApprovalLink {
+    fn is_open(&self, now: Timestamp) -> bool {
+        now < self.shown.expires
+    }
+}
+
+/// Whether one more request may wait for the owner of a slot. A limit of zero is off.
+///
+/// # Errors
+/// `Limited` until the oldest of the waiting requests has expired.
+fn allows_request<'a>(
+    approvals: impl IntoIterator<Item = &'a Approval>,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(), Refusal> {
+    let approvals = approvals.into_iter();
+    let waiting = approvals.filter(|approval| approval.decision.is_none() && approval.is_open(now));
+    let waiting: Vec<Timestamp> = waiting.map(|approval| approval.expires).collect();
+    match waiting.iter().min() {
+        Some(first) if limit > 0 && waiting.len() >= limit => {
+            Err(Refusal::Limited { until: *first })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Vaults {
     /// Step 1.
+    ///
+    /// # Errors
+    /// `Limited` if too many requests for this slot wait for an answer.
     pub(super) async fn ask_owner(
         self: &Arc<Self>,
         caller: Caller,
-        (entry, slot): (RowId, u64),
+        (entry, slot): (Id<Entry>, u64),
         identifier: String,
-        letter: &'static MessageTemplate,
+        template: &'static MessageTemplate,
     ) -> Result<SlotAnswer, Error> {
         let now = self.now();
-        let reference = self
-            .write(move |hub, tx| {
-                let Some(entry) = hub.rows.get::<Entry>(tx, &entry)? else {
-                    return Err(Refusal::UnknownSubject.into());
-                };
-                hub.limit_questions(tx, now, slot)?;
-                let reference = hub.fresh_bearer::<16>();
-                hub.ask_in(
-                    tx,
-                    now,
-                    &caller,
-                    (&entry, slot, &identifier),
-                    (&reference, letter),
-                )?;
-                hub.record_entry(tx, (now, &caller, "slot.ask"), slot)?;
-                Ok(reference)
-            })
-            .await?;
-        self.posted(now).await;
-        Ok(SlotAnswer::Asked {
-            reference,
-            seconds: self.policy.approval_life.as_secs(),
+        let seconds = self.policy.approval_life.as_secs();
+        self.decide(now, move |hub, tx| {
+            let Some(entry) = hub.rows.get(tx, entry)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
+            let owner = hub.slot_row(slot);
+            let asked: Vec<Stored<Approval>> = hub.rows.children(tx, &owner, Page::ALL)?;
+            let asked = asked.iter().map(|approval| &approval.value);
+            let limit = hub.policy.pending_approvals_per_slot;
+            if let Err(refusal) = allows_request(asked, now, limit) {
+                return Ok(refusal.into());
+            }
+            let reference = hub.fresh_bearer::<16>();
+            let slot_use = Use {
+                now,
+                caller: &caller,
+                entry: &entry,
+                slot,
+            };
+            let approval = Approval {
+                entry: entry.key(),
+                slot,
+                identifier: identifier.clone(),
+                decision: None,
+                expires: now.plus(hub.policy.approval_life),
+            };
+            hub.ask_in(tx, &slot_use, (&reference, approval), template)?;
+            hub.record_entry(tx, (now, &caller, "slot.ask"), slot)?;
+            Ok(Verdict::Done(SlotAnswer::Asked { reference, seconds }))
         })
+        .await
     }
 
+    /// Stores the request, and sends the owner a link to it unless the limits for messages are used up.
     fn ask_in(
         &self,
         tx: &mut dyn Tx,
-        now: Timestamp,
-        caller: &Caller,
-        (entry, slot, identifier): (&Stored<Entry>, u64, &str),
-        (reference, letter): (&str, &MessageTemplate),
+        slot_use: &Use<'_>,
+        (reference, approval): (&str, Approval),
+        template: &MessageTemplate,
     ) -> TxResult<()> {
-        let row = self.bearer_row(Approval::KIND, reference);
-        let owner = self.slot_row(slot);
-        let expires = now.plus(self.policy.approval_life);
-        let approval = Approval {
-            entry: entry.id().0,
-            slot,
-            identifier: identifier.to_owned(),
-            decision: None,
-            expires,
-        };
-        self.rows.create(
-            tx,
-            entry.scope(),
-            Place::at(row).of(owner).due(expires),
-            approval,
-        )?;
+        let Use {
+            now, caller, entry, ..
+        } = *slot_use;
+        let (id, owner) = (
+            self.bearer::<Approval>(reference),
+            self.slot_row(slot_use.slot),
+        );
+        let expires = approval.expires;
+        let place = Place::at(id).of(owner).due(expires);
+        self.rows.create(tx, entry.scope(), place, approval)?;
         let Some(account) = self.owner_of(tx, entry)? else {
             return Ok(());
         };
-        if !self.spend_messages(tx, now, caller)? {
+        if !self.spend_messages(tx, now, caller, None)? {
             return Ok(());
         }
         let token = self.fresh_bearer::<32>();
-        let shown = ApprovalQuestion {
-            entry: entry.number,
-            slot,
-            asked: now,
-            expires,
-            network: shown(&caller.network),
-            language: account.language.clone(),
-        };
         let link = ApprovalLink {
-            approval: row.0,
-            entry: entry.id().0,
-            shown,
+            approval: id,
+            entry: entry.key(),
+            shown: slot_use.question(expires, &account.language),
         };
-        let place = Place::at(self.bearer_row(ApprovalLink::KIND, &token))
-            .of(owner)
-            .due(expires);
+        let place = Place::at(self.bearer::<ApprovalLink>(&token));
+        let place = place.of(owner).due(expires);
         self.rows.create(tx, entry.scope(), place, link)?;
-        let mut facts = use_facts(now, caller, entry, slot);
+        let mut facts = slot_use.facts();
         facts.push(("until", expires.rfc3339()));
-        let link = Some(self.page_link(letter, &token));
-        self.post_to_owner(tx, now, caller.surface, &account, (letter, link), facts)
-    }
-
-    /// At most so many unanswered questions about a slot; the entry's row is held.
-    fn limit_questions(&self, tx: &mut dyn Tx, now: Timestamp, slot: u64) -> TxResult<()> {
-        let limit = self.policy.pending_approvals_per_slot;
-        let asked = self
-            .rows
-            .children::<Approval>(tx, &self.slot_row(slot), Page::ALL)?;
-        let mut waiting: Vec<Timestamp> = asked
-            .iter()
-            .filter(|approval| approval.decision.is_none() && now < approval.expires)
-            .map(|approval| approval.expires)
-            .collect();
-        waiting.sort_unstable();
-        match waiting.first() {
-            Some(until) if limit > 0 && waiting.len() >= limit => {
-                Err(Refusal::Limited { until: *until }.into())
-            }
-            _ => Ok(()),
-        }
+        let message = OwnerMessage {
+            template,
+            link: Some(self.page_link(template, &token)),
+            facts,
+        };
+        self.post_to_owner(tx, now, caller.surface, &account, message)
     }
 
     /// Step 2.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if the link is unknown, used or too old.
     pub async fn pending_approval(
         self: &Arc<Self>,
         token: String,
@@ -191,17 +231,17 @@ impl Vaults {
             return Err(Refusal::UnknownSubject.into());
         }
         let now = self.now();
-        let row = self.bearer_row(ApprovalLink::KIND, &token);
-        let found = self
-            .rows
-            .read::<ApprovalLink>(self.store.as_ref(), row)
-            .await?;
-        let link = found.filter(|link| now < link.shown.expires);
+        let id = self.bearer::<ApprovalLink>(&token);
+        let found = self.rows.read(self.store.as_ref(), id).await?;
+        let link = found.filter(|link| link.is_open(now));
         link.map(|link| link.value.shown)
             .ok_or(Error::Refused(Refusal::UnknownSubject))
     }
 
-    /// Step 3.
+    /// Step 3. Returns what was decided about.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if the link is unknown, used or too old, or the slot was closed.
     pub async fn decide_approval(
         self: &Arc<Self>,
         caller: Caller,
@@ -212,32 +252,51 @@ impl Vaults {
             return Err(Refusal::UnknownSubject.into());
         }
         let now = self.now();
-        let row = self.bearer_row(ApprovalLink::KIND, &token);
-        self.write(move |hub, tx| {
-            let Some(seen) = hub.rows.peek::<ApprovalLink>(tx, &row)? else {
-                return Err(Refusal::UnknownSubject.into());
+        let id = self.bearer::<ApprovalLink>(&token);
+        let decided = self.write(move |hub, tx| {
+            let Some((link, mut approval)) = hub.hold_link(tx, now, id)? else {
+                return Ok(Refusal::UnknownSubject.into());
             };
-            // The entry first: so a question is never asked, decided and removed in two orders.
-            hub.rows.get::<Entry>(tx, &RowId(seen.entry))?;
-            let link = hub
-                .rows
-                .take::<ApprovalLink>(tx, &row)?
-                .filter(|link| now < link.shown.expires);
-            let Some(link) = link else {
-                return Err(Refusal::UnknownSubject.into());
-            };
-            let Some(mut approval) = hub.rows.get::<Approval>(tx, &RowId(link.approval))? else {
-                return Err(Refusal::UnknownSubject.into());
-            };
+            hub.rows.remove(tx, id)?;
             approval.decision = Some(decision);
             hub.rows.put(tx, &mut approval)?;
-            let action = match decision {
-                ApprovalDecision::Approve => "slot.approve",
-                ApprovalDecision::Deny => "slot.deny",
-            };
-            hub.record_entry(tx, (now, &caller, action), link.shown.slot)?;
-            Ok(link.value.shown)
-        })
-        .await
+            hub.record_entry(tx, (now, &caller, decision.action()), link.shown.slot)?;
+            Ok(Verdict::Done(link.value.shown))
+        });
+        decided.await?.answer()
+    }
+
+    /// Loads and holds an open link and what it leads to.
+    fn hold_link(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        id: Id<ApprovalLink>,
+    ) -> TxResult<Option<(Stored<ApprovalLink>, Stored<Approval>)>> {
+        let Some(seen) = self.rows.peek(tx, id)? else {
+            return Ok(None);
+        };
+        // First the entry, so that asking, deciding and closing hold the rows of a request in the same order.
+        self.rows.get(tx, seen.entry)?;
+        let link = self.rows.get(tx, id)?;
+        let Some(link) = link.filter(|link| link.is_open(now)) else {
+            return Ok(None);
+        };
+        let approval = self.rows.get(tx, link.approval)?;
+        Ok(approval.map(|approval| (link, approval)))
+    }
+}
+
+impl Use<'_> {
+    /// What the owner's page shows of a reader who asks.
+    fn question(&self, expires: Timestamp, language: &str) -> ApprovalQuestion {
+        ApprovalQuestion {
+            entry: self.entry.number,
+            slot: self.slot,
+            asked: self.now,
+            expires,
+            network: shown(&self.caller.network),
+            language: language.to_owned(),
+        }
     }
 }

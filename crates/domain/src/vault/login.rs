@@ -15,12 +15,14 @@ use crypto::srp::{self, ClientProof, ClientPublic, ClientPublicError, ServerHand
 use serde::{Deserialize, Serialize};
 
 use super::LoginName;
-use super::account::{Credential, VaultAccount, VaultLogin};
+use super::account::{VaultAccount, VaultLogin};
 use super::document::Document;
-use super::joining::VaultApplication;
+use super::application::VaultApplication;
 use super::plan::Plan;
+use super::profile::Credential;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::Root;
@@ -123,7 +125,7 @@ impl Vaults {
             if hub.rows.peek::<VaultLogin>(tx, &row)?.is_none() {
                 let (salt, verifier) = hub.decoy(b"")?;
                 let login = VaultLogin {
-                    account: row.0,
+                    account: Id::new(row),
                     credential: Credential::of(&salt, &verifier),
                     generation: 1,
                 };
@@ -140,7 +142,7 @@ impl Vaults {
         self.prepare_logins().await?;
         let now = self.now();
         let ticket = self.hashes.admit(HashQueue::Handshake)?;
-        let row = self.login_row(&name);
+        let row = self.login_of(&name).row();
         let decoy = self.decoy(name.normalised().as_bytes())?;
         let decoy = Credential::of(&decoy.0, &decoy.1);
         let found = self
@@ -239,7 +241,7 @@ impl Vaults {
                 } = login.value;
                 Found {
                     credential,
-                    subject: Subject::Account(account),
+                    subject: Subject::Account(account.row().0),
                     generation,
                     scope,
                 }

@@ -4,26 +4,28 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::LoginName;
 use super::account::VaultAccount;
 use super::entry::Entry;
+use super::plan::Plans;
 use super::session::VaultSession;
 use super::web_pass::fingerprint;
+use super::{LoginName, Vaults};
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
+use crate::core::record::Record as _;
 use crate::core::rows::Stored;
+use crate::core::verdict::Verdict;
 use crate::proof::operator::{Operator, Right};
-use crate::vault::Vaults;
 
 /// An account without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VaultAccountState {
-    /// The keyed hash that the audit trail calls the account by.
+    /// The keyed hash by which the audit trail names the account.
     pub alias: String,
     pub name: String,
     pub created: String,
-    /// The plan that counts, and whether an operator chose it.
+    /// The plan that counts, and whether it is the default.
     pub plan: String,
     pub plan_is_default: bool,
     pub password_generation: u64,
@@ -32,28 +34,57 @@ pub struct VaultAccountState {
     pub public_key_fingerprint: String,
 }
 
+impl VaultAccountState {
+    /// The state of `account`, which has so many entries and sessions.
+    fn of(
+        alias: String,
+        account: &VaultAccount,
+        plans: &Plans,
+        (entries, sessions): (u64, u64),
+    ) -> Self {
+        Self {
+            alias,
+            name: account.name.clone(),
+            created: account.created.rfc3339_seconds(),
+            plan: plans.named(account.plan.as_deref()).name,
+            plan_is_default: account.plan.is_none(),
+            password_generation: account.generation,
+            entries,
+            sessions,
+            public_key_fingerprint: fingerprint(&account.public_key()),
+        }
+    }
+}
+
 impl Vaults {
+    /// Returns the state of the account with this name.
+    ///
+    /// # Errors
+    /// `Forbidden` without the right to read; `UnknownSubject`.
     pub async fn vault_account_state(
         self: &Arc<Self>,
         operator: &Operator,
         name: LoginName,
     ) -> Result<VaultAccountState, Error> {
         operator.may(Right::Read)?;
-        self.read(move |hub, tx| {
+        self.find(move |hub, tx| {
             let id = hub.find_account(tx, &name)?;
             let account = match id {
-                Some(id) => hub.rows.peek::<VaultAccount>(tx, &id)?,
+                Some(id) => hub.rows.peek(tx, id)?,
                 None => None,
             };
-            let Some(account) = account else {
-                return Err(Refusal::UnknownSubject.into());
-            };
-            hub.account_state(tx, &account)
+            match account {
+                Some(account) => hub.account_state(tx, &account).map(Verdict::Done),
+                None => Ok(Refusal::UnknownSubject.into()),
+            }
         })
         .await
     }
 
-    /// Gives an account a plan of the configuration, or the default again. Counts at once.
+    /// Gives an account a plan from the configuration; `None` gives the default again. It counts at once.
+    ///
+    /// # Errors
+    /// `Forbidden` without the right to manage; `Invalid` if there is no such plan; `UnknownSubject`.
     pub async fn set_vault_plan(
         self: &Arc<Self>,
         operator: &Operator,
@@ -61,32 +92,27 @@ impl Vaults {
         plan: Option<String>,
     ) -> Result<VaultAccountState, Error> {
         operator.may(Right::Manage)?;
+        self.policy.plans.may_give(plan.as_deref())?;
         let operator = operator.clone();
-        if plan
-            .as_ref()
-            .is_some_and(|plan| !self.policy.plans.by_name.contains_key(plan))
-        {
-            return Err(Refusal::Invalid {
-                field: "plan",
-                why: "is not in the configuration",
-            }
-            .into());
-        }
         let now = self.now();
-        self.write(move |hub, tx| {
-            let mut account = hub.held_by_name(tx, &name)?;
+        let set = self.write(move |hub, tx| {
+            let Some(mut account) = hub.held_by_name(tx, &name)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
             account.plan.clone_from(&plan);
             hub.rows.put(tx, &mut account)?;
-            let event = operator
-                .event(now, "account.plan", account.id().alias())
-                .fact("by", "operator");
+            let event = operator.event(now, "account.plan", account.id().alias());
+            let event = event.fact("by", "operator");
             hub.record(tx, event.fact("plan", plan.clone().unwrap_or_default()))?;
-            hub.account_state(tx, &account)
-        })
-        .await
+            hub.account_state(tx, &account).map(Verdict::Done)
+        });
+        set.await?.answer()
     }
 
-    /// Removes an account as its owner would.
+    /// Removes an account in the same way as its owner would.
+    ///
+    /// # Errors
+    /// `Forbidden` without the right to manage; `UnknownSubject`.
     pub async fn delete_vault_account(
         self: &Arc<Self>,
         operator: &Operator,
@@ -95,22 +121,27 @@ impl Vaults {
         operator.may(Right::Manage)?;
         let operator = operator.clone();
         let now = self.now();
-        self.write(move |hub, tx| {
-            let account = hub.held_by_name(tx, &name)?;
+        let deleted = self.write(move |hub, tx| {
+            let Some(account) = hub.held_by_name(tx, &name)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
             hub.erase_account(tx, &account)?;
             let event = operator.event(now, "account.delete", account.id().alias());
-            hub.record(tx, event.fact("by", "operator"))
-        })
-        .await
+            hub.record(tx, event.fact("by", "operator"))?;
+            Ok(Verdict::Done(()))
+        });
+        deleted.await?.answer()
     }
 
-    fn held_by_name(&self, tx: &mut dyn Tx, name: &LoginName) -> TxResult<Stored<VaultAccount>> {
-        let Some(id) = self.find_account(tx, name)? else {
-            return Err(Refusal::UnknownSubject.into());
-        };
-        self.rows
-            .get::<VaultAccount>(tx, &id)?
-            .ok_or_else(|| Refusal::UnknownSubject.into())
+    fn held_by_name(
+        &self,
+        tx: &mut dyn Tx,
+        name: &LoginName,
+    ) -> TxResult<Option<Stored<VaultAccount>>> {
+        match self.find_account(tx, name)? {
+            Some(id) => self.rows.get(tx, id),
+            None => Ok(None),
+        }
     }
 
     fn account_state(
@@ -119,17 +150,10 @@ impl Vaults {
         account: &Stored<VaultAccount>,
     ) -> TxResult<VaultAccountState> {
         let id = account.id();
-        Ok(VaultAccountState {
-            alias: id.alias(),
-            name: account.name.clone(),
-            created: account.created.rfc3339_seconds(),
-            plan: self.policy.plans.named(account.plan.as_deref()).name,
-            plan_is_default: account.plan.is_none(),
-            password_generation: account.generation,
-            entries: tx.count_children(<Entry as crate::core::record::Record>::KIND, &id)?,
-            sessions: tx
-                .count_children(<VaultSession as crate::core::record::Record>::KIND, &id)?,
-            public_key_fingerprint: fingerprint(&account.public_key()),
-        })
+        let entries = tx.count_children(Entry::KIND, &id)?;
+        let sessions = tx.count_children(VaultSession::KIND, &id)?;
+        let plans = &self.policy.plans;
+        let counts = (entries, sessions);
+        Ok(VaultAccountState::of(id.alias(), account, plans, counts))
     }
 }

@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::core::Core;
+use crate::core::id::Id;
 use crate::core::layer::Layer;
-use crate::core::record::RecordKind;
+use crate::core::record::{Record, RecordKind};
 use crate::letter::{Decides, Letters};
 use crate::proof::Proofs;
 
@@ -26,6 +27,11 @@ impl Vaults {
             logins_ready: tokio::sync::OnceCell::new(),
             policy,
         }
+    }
+
+    /// The record of kind `R` that a bearer text leads to.
+    pub(super) fn bearer<R: Record>(&self, text: &str) -> Id<R> {
+        Id::new(self.bearer_row(R::KIND, text))
     }
 }
 
@@ -56,11 +62,11 @@ pub(crate) const KINDS: &[RecordKind] = &[
     RecordKind::of::<super::approval::Approval>(),
     RecordKind::of::<super::approval::ApprovalLink>(),
     RecordKind::of::<super::entry::Entry>(),
-    RecordKind::of::<super::entry::Guest>(),
-    RecordKind::of::<super::joining::VaultApplication>(),
+    RecordKind::of::<super::guest::Guest>(),
+    RecordKind::of::<super::application::VaultApplication>(),
     RecordKind::of::<super::login::Handshake>(),
     RecordKind::of::<super::number::Numbered>(),
-    RecordKind::of::<super::reading::NoticeLog>(),
+    RecordKind::of::<super::slot_notice::NoticeLog>(),
     RecordKind::of::<super::session::VaultSession>(),
     RecordKind::of::<super::slot::Identified>(),
     RecordKind::of::<super::web_pass::WebPass>(),

@@ -1,28 +1,28 @@
-//! Sessions: what a login gives, and what every later call shows.
+//! Sessions: a login gives one, and every later call presents its token.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Vaults;
 use super::account::VaultAccount;
-use super::plan::Plan;
+use super::plan::{Plan, Plans};
 use crate::core::caller::Caller;
 use crate::core::error::Error;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::id::Id;
+use crate::core::port::store::{Kind, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::limit::quota::Meter;
 use crate::proof::bearer::has_form;
-use crate::vault::Vaults;
 
 const TOKEN_DIGITS: usize = 64;
 
 /// The record of a session, found by the keyed hash of its token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VaultSession {
-    pub(crate) account: [u8; 16],
+    pub(crate) account: Id<VaultAccount>,
     pub(crate) generation: u64,
     pub(crate) expires: Timestamp,
 }
@@ -36,7 +36,7 @@ impl Record for VaultSession {
 /// Somebody with a live session. Only [`Vaults::enter`] makes one.
 #[derive(Debug, Clone)]
 pub struct VaultMember {
-    pub(super) account: RowId,
+    pub(super) account: Id<VaultAccount>,
     pub(super) name: String,
     pub(super) generation: u64,
     pub(super) plan: Plan,
@@ -52,54 +52,76 @@ impl VaultMember {
 #[derive(Debug, Clone)]
 pub enum VaultStanding {
     Member(Box<VaultMember>),
-    /// Nothing was presented.
+    /// No token was presented.
     Absent,
-    /// Unknown, malformed or over.
+    /// The token is unknown, malformed or has expired.
     Unknown,
-    /// Issued before the password was changed.
+    /// The token was issued before the password was changed.
     Superseded,
 }
 
-/// A call at the door: counted, and recognised.
+/// A call that was counted, and whoever makes it.
 #[derive(Debug, Clone)]
 pub struct Entrance {
     pub meter: Meter,
     pub standing: VaultStanding,
 }
 
+impl VaultSession {
+    fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires
+    }
+
+    /// Whether the session acts for `account`: it is live, and the password is the same as at its login.
+    pub(super) fn counts_for(&self, account: &VaultAccount, now: Timestamp) -> bool {
+        self.is_live(now) && self.generation == account.generation
+    }
+}
+
+/// The standing of a live session of the account `id`.
+fn standing(
+    session: &VaultSession,
+    id: Id<VaultAccount>,
+    account: VaultAccount,
+    plans: &Plans,
+) -> VaultStanding {
+    if session.generation != account.generation {
+        return VaultStanding::Superseded;
+    }
+    VaultStanding::Member(Box::new(VaultMember {
+        account: id,
+        name: account.name,
+        generation: account.generation,
+        plan: plans.named(account.plan.as_deref()),
+    }))
+}
+
+/// The standing of a caller whose token, if any, leads to no live session.
+fn without_session(token: Option<&str>) -> VaultStanding {
+    match token {
+        Some(_) => VaultStanding::Unknown,
+        None => VaultStanding::Absent,
+    }
+}
+
 impl Vaults {
-    /// Looks a token up and counts the call: on the account whose token it is, else on the network.
+    /// Looks up a token and counts the call: against the account of the token, otherwise against the network.
     pub async fn enter(
         self: &Arc<Self>,
         caller: &Caller,
         token: Option<&str>,
     ) -> Result<Entrance, Error> {
         let now = self.now();
-        let Some((session, account)) = self.bearer_account(now, token).await? else {
-            let meter = self.count_network(caller, now).await?;
-            let standing = if token.is_some() {
-                VaultStanding::Unknown
-            } else {
-                VaultStanding::Absent
-            };
-            return Ok(Entrance { meter, standing });
+        let Some((session, account)) = self.session_of(now, token).await? else {
+            return Ok(Entrance {
+                meter: self.count_network(caller, now).await?,
+                standing: without_session(token),
+            });
         };
-        let plan = self.policy.plans.named(account.plan.as_deref());
-        let meter = self
-            .spend_quota(account.id(), plan.calls_per_hour, now)
-            .await?;
-        let standing = if session.generation == account.generation {
-            let generation = account.generation;
-            let name = account.value.name;
-            VaultStanding::Member(Box::new(VaultMember {
-                account: account.place.id,
-                name,
-                generation,
-                plan,
-            }))
-        } else {
-            VaultStanding::Superseded
-        };
+        let plans = &self.policy.plans;
+        let calls = plans.named(account.plan.as_deref()).calls_per_hour;
+        let meter = self.spend_quota(account.id(), calls, now).await?;
+        let standing = standing(&session, account.key(), account.value, plans);
         Ok(Entrance { meter, standing })
     }
 
@@ -118,7 +140,8 @@ impl Vaults {
             .await
     }
 
-    async fn bearer_account(
+    /// The live session that a token leads to, and its account.
+    async fn session_of(
         &self,
         now: Timestamp,
         token: Option<&str>,
@@ -127,21 +150,16 @@ impl Vaults {
             return Ok(None);
         };
         let store = self.store.as_ref();
-        let session = self
-            .rows
-            .read::<VaultSession>(store, self.bearer_row(VaultSession::KIND, token))
-            .await?;
-        let Some(session) = session.filter(|session| now < session.expires) else {
+        let id = self.bearer::<VaultSession>(token);
+        let session = self.rows.read(store, id).await?;
+        let Some(session) = session.filter(|session| session.is_live(now)) else {
             return Ok(None);
         };
-        let account = self
-            .rows
-            .read::<VaultAccount>(store, RowId(session.account))
-            .await?;
+        let account = self.rows.read(store, session.account).await?;
         Ok(account.map(|account| (session, account)))
     }
 
-    /// Issues a session in the running transaction; its token leaves with the answer and nowhere else.
+    /// Issues a session in the running transaction. Its token is in the answer and nowhere else.
     pub(super) fn issue_session(
         &self,
         tx: &mut dyn Tx,
@@ -150,11 +168,10 @@ impl Vaults {
     ) -> TxResult<String> {
         let token = self.fresh_bearer::<32>();
         let expires = now.plus(self.policy.session_life);
-        let place = Place::at(self.bearer_row(VaultSession::KIND, &token))
-            .of(account.id())
-            .due(expires);
+        let place = Place::at(self.bearer::<VaultSession>(&token));
+        let place = place.of(account.id()).due(expires);
         let session = VaultSession {
-            account: account.id().0,
+            account: account.key(),
             generation: account.generation,
             expires,
         };

@@ -1,59 +1,131 @@
 //! Sharing: a request, and the receiver's answer.
 //!
 //! ```text
-//! none --request--> open --accept--> a slot of the receiver --either closes it--> none
+//! none --request--> open --accept--> a slot of the receiver --either side closes it--> none
 //!                   open --cancel, reject--> none
 //! ```
 //!
-//! Each transition changes the entry's row, so of accept, reject and cancel at once exactly one wins.
+//! Each transition changes the row of the entry, so of several at the same time (accept, reject, cancel) exactly one
+//! succeeds.
 
 use std::sync::Arc;
 
-use super::LoginName;
 use super::account::VaultAccount;
-use super::entry::{Entry, EntryView, Guest, Reader, Request, RequestView, VaultSlot};
-use super::number::Numbered;
+use super::entry::{Entry, Notify, Reader, ShareRequest, Viewer};
 use super::session::VaultMember;
-use super::slot::room;
+use super::view::{EntryView, RequestView};
+use super::{LoginName, Vaults};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
-use crate::vault::Vaults;
+use crate::core::verdict::Verdict;
 
-/// What may be wrong with a request to share, beside what every call may meet.
+/// Which of the two things that a request to share names is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShareFault {
     UnknownEntry,
     UnknownReceiver,
 }
 
-/// The answer to a request to share: refusals that name which of two things is unknown.
+/// The answer to a request to share.
 pub type ShareOutcome = Result<RequestView, ShareFault>;
 
+impl Entry {
+    /// The open request to `receiver`. There is at most one.
+    pub(super) fn request_of(&self, receiver: Id<VaultAccount>) -> Option<&ShareRequest> {
+        let mut requests = self.requests.iter();
+        requests.find(|request| request.receiver == receiver)
+    }
+
+    /// Whether `sender` may ask `receiver` to take a share of this entry.
+    ///
+    /// # Errors
+    /// `Invalid` for one's own account, `Conflict` if it is shared already, `Forbidden` if the plan does not allow it.
+    fn allows_share(
+        &self,
+        sender: &VaultMember,
+        receiver: Id<VaultAccount>,
+    ) -> Result<(), Refusal> {
+        if receiver == sender.account {
+            return Err(Refusal::Invalid {
+                field: "email",
+                why: "is your own",
+            });
+        }
+        let has_slot = self.slots.iter().any(|slot| slot.is_of(receiver));
+        if has_slot || self.request_of(receiver).is_some() {
+            return Err(Refusal::Conflict);
+        }
+        sender.plan.allows_sharing()?;
+        sender.plan.allows_slot_beside(self.used_slots())
+    }
+
+    /// Adds an open request, as the sender sees it.
+    fn add_request(&mut self, request: ShareRequest) -> RequestView {
+        let view = self.request_view(&request, None);
+        self.last_number = request.number;
+        self.requests.push(request);
+        view
+    }
+
+    /// Takes the request that `receiver` accepts. A receiver sees no request for a disabled entry.
+    fn accept(&mut self, number: u64, receiver: Id<VaultAccount>) -> Result<ShareRequest, Refusal> {
+        let visible = self.enabled;
+        self.take_request(number, |request| visible && request.receiver == receiver)
+    }
+
+    /// Takes the request that its sender cancels or its receiver rejects.
+    fn end_request(&mut self, number: u64, viewer: Viewer) -> Result<ShareRequest, Refusal> {
+        match viewer {
+            Viewer::Owner => self.take_request(number, |_| true),
+            Viewer::Other(account) => self.accept(number, account),
+        }
+    }
+
+    fn take_request(
+        &mut self,
+        number: u64,
+        visible: impl Fn(&ShareRequest) -> bool,
+    ) -> Result<ShareRequest, Refusal> {
+        let mut requests = self.requests.iter();
+        let at = requests.position(|request| request.number == number && visible(request));
+        at.map(|at| self.requests.remove(at))
+            .ok_or(Refusal::UnknownSubject)
+    }
+}
+
 impl Vaults {
-    /// The public key of the account behind a name.
+    /// Returns the public key of the account with this name.
+    ///
+    /// # Errors
+    /// `UnknownSubject`; `Forbidden` if the member's plan does not allow sharing.
     pub async fn find_receiver(
         self: &Arc<Self>,
         member: VaultMember,
         name: LoginName,
     ) -> Result<String, Error> {
-        self.read(move |hub, tx| {
+        self.find(move |hub, tx| {
             let account = match hub.find_account(tx, &name)? {
-                Some(id) => hub.rows.peek::<VaultAccount>(tx, &id)?,
+                Some(id) => hub.rows.peek(tx, id)?,
                 None => None,
             };
             let Some(account) = account else {
-                return Err(Refusal::UnknownSubject.into());
+                return Ok(Refusal::UnknownSubject.into());
             };
-            sharing(&member)?;
-            Ok(account.public_key())
+            let allowed = member.plan.allows_sharing();
+            Ok(allowed.map(|()| account.public_key()).into())
         })
         .await
     }
 
-    /// Asks the account behind `name` to take a share of an entry.
+    /// Asks the account with this name to take a share of an entry.
+    ///
+    /// # Errors
+    /// `Expired` or `Replayed` if the session ended; `Invalid`, `Conflict` or `Forbidden` if the entry cannot be shared
+    /// with this account. What is unknown is in the [`ShareOutcome`].
     pub async fn request_share(
         self: &Arc<Self>,
         caller: Caller,
@@ -62,55 +134,41 @@ impl Vaults {
         (name, slot): (LoginName, String),
     ) -> Result<ShareOutcome, Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let receiver = hub.hold_both(tx, &member, &name)?;
-            let entry = hub.rows.get::<Entry>(tx, &hub.entry_row(entry))?;
-            let Some(mut entry) = entry.filter(|entry| entry.place.owner == Some(member.account))
-            else {
-                return Ok(Err(ShareFault::UnknownEntry));
+        let requested = self.write(move |hub, tx| {
+            let receiver = match hub.hold_both(tx, &member, &name)? {
+                Ok(receiver) => receiver,
+                Err(refusal) => return Ok(refusal.into()),
+            };
+            let Some(mut entry) = hub.own_entry(tx, &member, entry)? else {
+                return Ok(Verdict::Done(Err(ShareFault::UnknownEntry)));
             };
             let Some(receiver) = receiver else {
-                return Ok(Err(ShareFault::UnknownReceiver));
+                return Ok(Verdict::Done(Err(ShareFault::UnknownReceiver)));
             };
-            let id = receiver.id();
-            if id == member.account {
-                return Err(Refusal::Invalid {
-                    field: "email",
-                    why: "is your own",
-                }
-                .into());
+            if let Err(refusal) = entry.allows_share(&member, receiver.key()) {
+                return Ok(refusal.into());
             }
-            let known = entry
-                .requests
-                .iter()
-                .any(|request| request.receiver == id.0);
-            if known || entry.slots.iter().any(|slot| slot.is_of(&id)) {
-                return Err(Refusal::Conflict.into());
-            }
-            sharing(&member)?;
-            room(&entry, &member.plan)?;
-            let number = hub.draw_number(now, entry.last_number);
-            hub.register_number(tx, entry.scope(), number, entry.id())?;
-            entry.last_number = number;
-            let request = Request {
+            let number = hub.number_in(tx, now, &entry)?;
+            let view = entry.add_request(ShareRequest {
                 number,
-                receiver: id.0,
+                receiver: receiver.key(),
                 name: receiver.name.clone(),
                 slot: slot.clone(),
                 seen: false,
                 created: now,
-            };
-            let view = entry.request_view(&request, None);
-            entry.requests.push(request);
-            hub.add_guest(tx, &entry, &id)?;
+            });
+            hub.add_guest(tx, &entry, receiver.key())?;
             hub.rows.put(tx, &mut entry)?;
             hub.record_entry(tx, (now, &caller, "share.request"), number)?;
-            Ok(Ok(view))
-        })
-        .await
+            Ok(Verdict::Done(Ok(view)))
+        });
+        requested.await?.answer()
     }
 
-    /// Accepts: the request becomes a slot of the receiver, wrapped by him.
+    /// Accepts a request: it becomes a slot of the receiver, encrypted by the receiver.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if the member has no such request, or its entry is disabled.
     pub async fn accept_share(
         self: &Arc<Self>,
         caller: Caller,
@@ -119,37 +177,34 @@ impl Vaults {
         slot: String,
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let (mut entry, at) = hub.open_request(tx, request)?;
-            if entry.requests[at].receiver != member.account.0 || !entry.enabled {
-                return Err(Refusal::UnknownSubject.into());
-            }
-            let answered = entry.requests.remove(at);
-            hub.rows.remove::<Numbered>(tx, &hub.number_row(request))?;
-            let number = hub.draw_number(now, entry.last_number);
-            hub.register_number(tx, entry.scope(), number, entry.id())?;
-            entry.last_number = number;
-            entry.slots.push(VaultSlot {
-                number,
-                value: slot.clone(),
-                notify: super::entry::Notify::Never,
-                enabled: true,
-                reader: Reader::Account {
-                    account: answered.receiver,
-                    name: answered.name,
-                },
-                created: now,
-                updated: now,
-            });
+        let accepted = self.write(move |hub, tx| {
+            let Some(mut entry) = hub.entry_of_request(tx, request)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
+            let answered = match entry.accept(request, member.account) {
+                Ok(answered) => answered,
+                Err(refusal) => return Ok(refusal.into()),
+            };
+            hub.rows.remove(tx, hub.numbered(request))?;
+            let number = hub.number_in(tx, now, &entry)?;
+            let reader = Reader::Account {
+                account: answered.receiver,
+                name: answered.name,
+            };
+            entry.add_slot(now, number, (slot.clone(), Notify::Never), reader);
             hub.rows.put(tx, &mut entry)?;
             hub.record_entry(tx, (now, &caller, "share.accept"), request)?;
-            let view = entry.receivers_view(&member.account);
-            view.ok_or_else(|| Error::bug("an accepted share has no slot").into())
-        })
-        .await
+            let view = entry.receivers_view(member.account);
+            let view = view.ok_or_else(|| Error::bug("an accepted share has no slot"))?;
+            Ok(Verdict::Done(view))
+        });
+        accepted.await?.answer()
     }
 
-    /// Rejects a request, or takes it back.
+    /// Ends a request: its sender cancels it, or its receiver rejects it.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if there is no such request from or for the member.
     pub async fn end_share(
         self: &Arc<Self>,
         caller: Caller,
@@ -157,72 +212,59 @@ impl Vaults {
         request: u64,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let (mut entry, at) = hub.open_request(tx, request)?;
-            let sender = entry.place.owner == Some(member.account);
-            let receiver = entry.requests[at].receiver == member.account.0 && entry.enabled;
-            if !sender && !receiver {
-                return Err(Refusal::UnknownSubject.into());
-            }
-            let ended = entry.requests.remove(at);
-            let guest = hub.guest_row(&entry.id(), &RowId(ended.receiver));
-            hub.rows.remove::<Guest>(tx, &guest)?;
-            hub.rows.remove::<Numbered>(tx, &hub.number_row(request))?;
-            hub.rows.put(tx, &mut entry)?;
-            let action = if sender {
-                "share.cancel"
-            } else {
-                "share.reject"
+        let ended = self.write(move |hub, tx| {
+            let Some(mut entry) = hub.entry_of_request(tx, request)? else {
+                return Ok(Refusal::UnknownSubject.into());
             };
-            hub.record_entry(tx, (now, &caller, action), request)
-        })
-        .await
+            let viewer = Viewer::of(member.account, entry.place.owner);
+            let ended = match entry.end_request(request, viewer) {
+                Ok(ended) => ended,
+                Err(refusal) => return Ok(refusal.into()),
+            };
+            let guest = hub.guest_id(entry.key(), ended.receiver);
+            hub.rows.remove(tx, guest)?;
+            hub.rows.remove(tx, hub.numbered(request))?;
+            hub.rows.put(tx, &mut entry)?;
+            let action = match viewer {
+                Viewer::Owner => "share.cancel",
+                Viewer::Other(_) => "share.reject",
+            };
+            hub.record_entry(tx, (now, &caller, action), request)?;
+            Ok(Verdict::Done(()))
+        });
+        ended.await?.answer()
     }
 
-    /// Holds the entry of an open request, and says where in it the request is.
-    fn open_request(&self, tx: &mut dyn Tx, number: u64) -> TxResult<(Stored<Entry>, usize)> {
-        let Some(numbered) = self.rows.peek::<Numbered>(tx, &self.number_row(number))? else {
-            return Err(Refusal::UnknownSubject.into());
-        };
-        let Some(entry) = self.rows.get::<Entry>(tx, &RowId(numbered.entry))? else {
-            return Err(Refusal::UnknownSubject.into());
-        };
-        let at = entry
-            .requests
-            .iter()
-            .position(|request| request.number == number);
-        at.map(|at| (entry, at))
-            .ok_or_else(|| Refusal::UnknownSubject.into())
+    /// Loads and holds the entry that the number of a request belongs to.
+    fn entry_of_request(&self, tx: &mut dyn Tx, number: u64) -> TxResult<Option<Stored<Entry>>> {
+        match self.rows.peek(tx, self.numbered(number))? {
+            Some(numbered) => self.rows.get(tx, numbered.entry),
+            None => Ok(None),
+        }
     }
 
-    /// Holds the accounts of sender and receiver in the order of locks, so that neither can be removed
-    /// while a way from one to the other is made. The receiver, if there is one.
+    /// Holds the accounts of sender and receiver in the order of locks, so that neither can be removed while one is
+    /// connected with the other. Returns the receiver, if there is one.
     fn hold_both(
         &self,
         tx: &mut dyn Tx,
         member: &VaultMember,
         name: &LoginName,
-    ) -> TxResult<Option<Stored<VaultAccount>>> {
+    ) -> TxResult<Result<Option<Stored<VaultAccount>>, Refusal>> {
         let receiver = self.find_account(tx, name)?;
-        let Some(receiver) = receiver.filter(|id| *id > member.account) else {
-            let found = match receiver {
-                Some(id) => self.rows.get::<VaultAccount>(tx, &id)?,
-                None => None,
-            };
-            self.hold_account(tx, member)?;
-            return Ok(found);
+        let first = receiver.filter(|id| *id <= member.account);
+        let first = match first {
+            Some(id) => self.rows.get(tx, id)?,
+            None => None,
         };
-        self.hold_account(tx, member)?;
-        self.rows.get::<VaultAccount>(tx, &receiver)
-    }
-}
-
-fn sharing(member: &VaultMember) -> Result<(), Refusal> {
-    if member.plan.sharing {
-        Ok(())
-    } else {
-        Err(Refusal::Forbidden {
-            need: "key_sharing",
-        })
+        if let Err(refusal) = self.hold_account(tx, member)? {
+            return Ok(Err(refusal));
+        }
+        let last = receiver.filter(|id| *id > member.account);
+        let last = match last {
+            Some(id) => self.rows.get(tx, id)?,
+            None => None,
+        };
+        Ok(Ok(first.or(last)))
     }
 }

@@ -1,28 +1,30 @@
-//! Slots: made for outside readers, changed and closed by their owner, given up by receivers.
+//! Slots: created for outside readers, changed and closed by their owner, given up by receivers.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Vaults;
 use super::approval::{Approval, ApprovalLink};
-use super::entry::{Entry, EntryView, Guest, Notify, Reader, VaultSlot};
-use super::number::Numbered;
+use super::entry::{Entry, Notify, Reader, VaultSlot, Viewer};
 use super::plan::Plan;
-use super::reading::NoticeLog;
 use super::session::VaultMember;
+use super::slot_notice::NoticeLog;
+use super::view::EntryView;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
-use crate::core::rows::{Place, Stored};
-use crate::vault::Vaults;
+use crate::core::rows::Place;
+use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
 
-/// Leads from an outside reader's identifier to its slot.
+/// Leads from the identifier of an outside reader to its slot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Identified {
-    pub(super) entry: [u8; 16],
+    pub(super) entry: Id<Entry>,
     pub(super) slot: u64,
 }
 
@@ -35,12 +37,12 @@ impl Record for Identified {
 /// Which slot of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotNumber {
-    /// The owner's own, which nobody can change.
+    /// The owner's own slot, which nobody can change.
     Own,
     Numbered(u64),
 }
 
-/// What changes in a slot; at least one of them.
+/// What changes in a slot; `None` stays as it is.
 #[derive(Debug, Clone)]
 pub struct SlotEdit {
     pub enabled: Option<bool>,
@@ -48,13 +50,98 @@ pub struct SlotEdit {
     pub value: Option<String>,
 }
 
+impl Entry {
+    /// Whether a slot for an outside reader may be added.
+    fn allows_slot(&self, notify: Notify, plan: &Plan) -> Result<(), Refusal> {
+        plan.allows_notify(notify)?;
+        plan.allows_slot_beside(self.used_slots())
+    }
+
+    /// Adds an enabled slot as the last one.
+    pub(super) fn add_slot(
+        &mut self,
+        now: Timestamp,
+        number: u64,
+        (value, notify): (String, Notify),
+        reader: Reader,
+    ) {
+        self.last_number = number;
+        self.slots.push(VaultSlot {
+            number,
+            value,
+            notify,
+            enabled: true,
+            reader,
+            created: now,
+            updated: now,
+        });
+    }
+
+    /// Changes the slot of an outside reader. Returns its number.
+    ///
+    /// # Errors
+    /// `WrongState` for the owner's own slot and those of receivers; `UnknownSubject` if there is no such slot;
+    /// `Forbidden` if the plan does not allow the new way to notify.
+    fn edit_slot(
+        &mut self,
+        now: Timestamp,
+        slot: SlotNumber,
+        edit: SlotEdit,
+        plan: &Plan,
+    ) -> Result<u64, Refusal> {
+        let SlotNumber::Numbered(number) = slot else {
+            return Err(Refusal::WrongState);
+        };
+        let mut slots = self.slots.iter_mut();
+        let slot = slots.find(|slot| slot.number == number);
+        let slot = slot.ok_or(Refusal::UnknownSubject)?;
+        if matches!(slot.reader, Reader::Account { .. }) {
+            return Err(Refusal::WrongState);
+        }
+        // When a plan loses a feature, slots that use it keep it. Only a change needs the feature.
+        if let Some(notify) = edit.notify.filter(|notify| *notify != slot.notify) {
+            plan.allows_notify(notify)?;
+            slot.notify = notify;
+        }
+        slot.enabled = edit.enabled.unwrap_or(slot.enabled);
+        if let Some(value) = edit.value {
+            slot.value = value;
+        }
+        slot.updated = now;
+        Ok(number)
+    }
+
+    /// Removes a slot: the owner may remove any but their own, a receiver exactly their own.
+    ///
+    /// # Errors
+    /// `WrongState` for the owner's own slot; `UnknownSubject` for a slot that the viewer does not see.
+    fn take_slot(&mut self, viewer: Viewer, slot: SlotNumber) -> Result<VaultSlot, Refusal> {
+        let number = match slot {
+            SlotNumber::Numbered(number) => number,
+            SlotNumber::Own if viewer == Viewer::Owner => return Err(Refusal::WrongState),
+            SlotNumber::Own => return Err(Refusal::UnknownSubject),
+        };
+        let visible = |slot: &VaultSlot| match viewer {
+            Viewer::Owner => true,
+            Viewer::Other(account) => self.enabled && slot.is_of(account),
+        };
+        let mut slots = self.slots.iter();
+        let at = slots.position(|slot| slot.number == number && visible(slot));
+        at.map(|at| self.slots.remove(at))
+            .ok_or(Refusal::UnknownSubject)
+    }
+}
+
 impl Vaults {
-    /// What belongs to a slot beside its entry is found under this row.
+    /// The row that owns what is stored about a slot outside its entry.
     pub(super) fn slot_row(&self, number: u64) -> RowId {
         self.rows.id("vault_slot", &[&number.to_be_bytes()])
     }
 
-    /// Adds a slot for an outside reader; its identifier is made here.
+    /// Adds a slot for an outside reader, with a new identifier.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if the entry is not the member's own; `Forbidden` if the plan does not allow the slot.
     pub async fn create_slot(
         self: &Arc<Self>,
         caller: Caller,
@@ -63,41 +150,34 @@ impl Vaults {
         (value, notify): (String, Notify),
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let mut entry = hub.own_entry(tx, &member, entry)?;
-            allows(&member.plan, notify)?;
-            room(&entry, &member.plan)?;
-            let number = hub.draw_number(now, entry.last_number);
-            hub.register_number(tx, entry.scope(), number, entry.id())?;
+        let created = self.write(move |hub, tx| {
+            let Some(mut entry) = hub.own_entry(tx, &member, entry)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
+            if let Err(refusal) = entry.allows_slot(notify, &member.plan) {
+                return Ok(refusal.into());
+            }
+            let number = hub.number_in(tx, now, &entry)?;
             let identifier = hub.fresh_bearer::<16>();
-            let place = Place::at(hub.bearer_row(Identified::KIND, &identifier)).of(entry.id());
-            hub.rows.create(
-                tx,
-                entry.scope(),
-                place,
-                Identified {
-                    entry: entry.id().0,
-                    slot: number,
-                },
-            )?;
-            entry.last_number = number;
-            entry.slots.push(VaultSlot {
-                number,
-                value: value.clone(),
-                notify,
-                enabled: true,
-                reader: Reader::Outside { identifier },
-                created: now,
-                updated: now,
-            });
+            let place = Place::at(hub.bearer::<Identified>(&identifier)).of(entry.id());
+            let record = Identified {
+                entry: entry.key(),
+                slot: number,
+            };
+            hub.rows.create(tx, entry.scope(), place, record)?;
+            let reader = Reader::Outside { identifier };
+            entry.add_slot(now, number, (value.clone(), notify), reader);
             hub.rows.put(tx, &mut entry)?;
             hub.record_entry(tx, (now, &caller, "slot.create"), number)?;
-            Ok(entry.owners_view())
-        })
-        .await
+            Ok(Verdict::Done(entry.owners_view()))
+        });
+        created.await?.answer()
     }
 
     /// Changes a slot of an outside reader. Its identifier stays.
+    ///
+    /// # Errors
+    /// `UnknownSubject`, `WrongState` if the slot cannot be changed, `Forbidden` if the plan does not allow it.
     pub async fn edit_slot(
         self: &Arc<Self>,
         caller: Caller,
@@ -106,38 +186,25 @@ impl Vaults {
         edit: SlotEdit,
     ) -> Result<EntryView, Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let mut entry = hub.own_entry(tx, &member, entry)?;
-            let SlotNumber::Numbered(number) = slot else {
-                return Err(Refusal::WrongState.into());
+        let edited = self.write(move |hub, tx| {
+            let Some(mut entry) = hub.own_entry(tx, &member, entry)? else {
+                return Ok(Refusal::UnknownSubject.into());
             };
-            let Some(slot) = entry.slots.iter_mut().find(|slot| slot.number == number) else {
-                return Err(Refusal::UnknownSubject.into());
+            let number = match entry.edit_slot(now, slot, edit.clone(), &member.plan) {
+                Ok(number) => number,
+                Err(refusal) => return Ok(refusal.into()),
             };
-            if matches!(slot.reader, Reader::Account { .. }) {
-                return Err(Refusal::WrongState.into());
-            }
-            let SlotEdit {
-                enabled,
-                notify,
-                value,
-            } = edit.clone();
-            // A plan that lost a feature keeps the slots that use it; only a change needs it.
-            if let Some(notify) = notify.filter(|notify| *notify != slot.notify) {
-                allows(&member.plan, notify)?;
-                slot.notify = notify;
-            }
-            slot.enabled = enabled.unwrap_or(slot.enabled);
-            slot.value = value.unwrap_or_else(|| slot.value.clone());
-            slot.updated = now;
             hub.rows.put(tx, &mut entry)?;
             hub.record_entry(tx, (now, &caller, "slot.edit"), number)?;
-            Ok(entry.owners_view())
-        })
-        .await
+            Ok(Verdict::Done(entry.owners_view()))
+        });
+        edited.await?.answer()
     }
 
-    /// Closes a slot: any but his own for the owner, exactly his own for a receiver.
+    /// Closes a slot: any but their own for the owner, exactly their own for a receiver.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if the member does not see the slot; `WrongState` for the owner's own.
     pub async fn delete_slot(
         self: &Arc<Self>,
         caller: Caller,
@@ -145,80 +212,48 @@ impl Vaults {
         (entry, slot): (u64, SlotNumber),
     ) -> Result<(), Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let Some(mut entry) = hub.rows.get::<Entry>(tx, &hub.entry_row(entry))? else {
-                return Err(Refusal::UnknownSubject.into());
+        let deleted = self.write(move |hub, tx| {
+            let Some(mut entry) = hub.rows.get(tx, hub.entry_id(entry))? else {
+                return Ok(Refusal::UnknownSubject.into());
             };
-            let owner = entry.place.owner == Some(member.account);
-            let number = match slot {
-                SlotNumber::Numbered(number) => number,
-                SlotNumber::Own if owner => return Err(Refusal::WrongState.into()),
-                SlotNumber::Own => return Err(Refusal::UnknownSubject.into()),
+            let viewer = Viewer::of(member.account, entry.place.owner);
+            let slot = match entry.take_slot(viewer, slot) {
+                Ok(slot) => slot,
+                Err(refusal) => return Ok(refusal.into()),
             };
-            let visible =
-                |slot: &&VaultSlot| slot.number == number && (owner || slot.is_of(&member.account));
-            let found = entry
-                .slots
-                .iter()
-                .find(visible)
-                .filter(|_| owner || entry.enabled)
-                .cloned();
-            let Some(slot) = found else {
-                return Err(Refusal::UnknownSubject.into());
-            };
-            hub.close_slot(tx, &entry.id(), &slot)?;
-            entry.slots.retain(|slot| slot.number != number);
+            hub.close_slot(tx, entry.key(), &slot)?;
             hub.rows.put(tx, &mut entry)?;
-            let action = if owner { "slot.delete" } else { "slot.leave" };
-            hub.record_entry(tx, (now, &caller, action), number)
-        })
-        .await
+            let action = match viewer {
+                Viewer::Owner => "slot.delete",
+                Viewer::Other(_) => "slot.leave",
+            };
+            hub.record_entry(tx, (now, &caller, action), slot.number)?;
+            Ok(Verdict::Done(()))
+        });
+        deleted.await?.answer()
     }
 
-    /// Removes what lies beside the entry for one of its slots.
+    /// Removes what is stored about a slot outside its entry.
     pub(super) fn close_slot(
         &self,
         tx: &mut dyn Tx,
-        entry: &RowId,
+        entry: Id<Entry>,
         slot: &VaultSlot,
     ) -> TxResult<()> {
         match &slot.reader {
             Reader::Outside { identifier } => {
                 let row = self.slot_row(slot.number);
                 self.rows
-                    .remove::<Identified>(tx, &self.bearer_row(Identified::KIND, identifier))?;
-                self.rows.remove::<NoticeLog>(tx, &row)?;
+                    .remove(tx, self.bearer::<Identified>(identifier))?;
+                self.rows.remove(tx, Id::<NoticeLog>::new(row))?;
                 tx.remove_children(Approval::KIND, &row)?;
                 tx.remove_children(ApprovalLink::KIND, &row)?;
             }
             Reader::Account { account, .. } => {
-                self.rows
-                    .remove::<Guest>(tx, &self.guest_row(entry, &RowId(*account)))?;
+                self.rows.remove(tx, self.guest_id(entry, *account))?;
             }
         }
-        self.rows
-            .remove::<Numbered>(tx, &self.number_row(slot.number))?;
+        self.rows.remove(tx, self.numbered(slot.number))?;
         Ok(())
     }
-}
-
-fn allows(plan: &Plan, notify: Notify) -> Result<(), Refusal> {
-    match notify {
-        Notify::OnUse if !plan.notify_on_use => Err(Refusal::Forbidden {
-            need: "slot_notify_on_use",
-        }),
-        Notify::Approve if !plan.approve_use => Err(Refusal::Forbidden {
-            need: "slot_approve_use",
-        }),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn room(entry: &Stored<Entry>, plan: &Plan) -> Result<(), Refusal> {
-    if entry.places() >= plan.slots_per_entry {
-        return Err(Refusal::Forbidden {
-            need: "slots_per_key",
-        });
-    }
-    Ok(())
 }

@@ -1,34 +1,35 @@
-//! Web passes: a signed-in client hands its person over to a page in a browser.
+//! Web passes: a signed-in client opens the account page in a browser.
 //!
-//! 1. [`Vaults::issue_web_pass`] gives a token that lives briefly and voids older ones.
-//! 2. [`Vaults::take_web_pass`] takes it, once, and tells what the page shows.
+//! 1. [`Vaults::issue_web_pass`] returns a token with a short life, and ends the older ones.
+//! 2. [`Vaults::take_web_pass`] accepts it once, and returns what the page shows.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Vaults;
 use super::account::VaultAccount;
 use super::entry::Entry;
 use super::plan::Plan;
 use super::session::{VaultMember, VaultSession};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, Page, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
-use crate::vault::Vaults;
 
 const TOKEN_DIGITS: usize = 64;
 
-/// The record of a pass.
+/// The record of a pass, found by the keyed hash of its token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WebPass {
-    account: [u8; 16],
+    account: Id<VaultAccount>,
     generation: u64,
     expires: Timestamp,
 }
@@ -39,7 +40,7 @@ impl Record for WebPass {
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
-/// What the page behind a pass shows.
+/// What the account page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
     pub name: String,
@@ -52,44 +53,60 @@ pub struct Overview {
     pub sessions: usize,
 }
 
+impl WebPass {
+    /// Whether the pass opens the page of `account`: in time, and with the same password as when it was issued.
+    fn opens(&self, account: &VaultAccount, now: Timestamp) -> bool {
+        now < self.expires && self.generation == account.generation
+    }
+}
+
+/// The first half of the key's SHA-256, in groups of four digits that two people can compare.
+pub(super) fn fingerprint(key: &str) -> String {
+    let digits = hex::encode(&crypto::mac::sha256(key.as_bytes())[..16]);
+    let groups = (0..digits.len()).step_by(4);
+    let groups: Vec<&str> = groups.map(|at| &digits[at..at + 4]).collect();
+    groups.join(" ")
+}
+
 impl Vaults {
     /// Step 1.
+    ///
+    /// # Errors
+    /// `Expired` or `Replayed` if the session ended.
     pub async fn issue_web_pass(
         self: &Arc<Self>,
         caller: Caller,
         member: VaultMember,
     ) -> Result<String, Error> {
         let now = self.now();
-        self.write(move |hub, tx| {
-            let account = hub.hold_account(tx, &member)?;
-            tx.remove_children(WebPass::KIND, &member.account)?;
+        let issued = self.write(move |hub, tx| {
+            let account = match hub.hold_account(tx, &member)? {
+                Ok(account) => account,
+                Err(refusal) => return Ok(refusal.into()),
+            };
+            tx.remove_children(WebPass::KIND, &account.id())?;
             let token = hub.fresh_bearer::<32>();
             let expires = now.plus(hub.policy.web_pass_life);
-            let place = Place::at(hub.bearer_row(WebPass::KIND, &token))
-                .of(member.account)
-                .due(expires);
+            let place = Place::at(hub.bearer::<WebPass>(&token));
+            let place = place.of(account.id()).due(expires);
             let pass = WebPass {
-                account: member.account.0,
+                account: account.key(),
                 generation: account.generation,
                 expires,
             };
             hub.rows.create(tx, account.scope(), place, pass)?;
-            hub.record(
-                tx,
-                Event::new(
-                    caller.surface,
-                    now,
-                    "account.web_pass",
-                    member.account.alias(),
-                )
-                .by(&caller),
-            )?;
-            Ok(token)
-        })
-        .await
+            let subject = account.id().alias();
+            let event = Event::new(caller.surface, now, "account.web_pass", subject);
+            hub.record(tx, event.by(&caller))?;
+            Ok(Verdict::Done(token))
+        });
+        issued.await?.answer()
     }
 
-    /// Step 2.
+    /// Step 2. The pass is used up, even if it is refused.
+    ///
+    /// # Errors
+    /// `UnknownSubject` if the token is unknown, used or too old, or the password was changed.
     pub async fn take_web_pass(
         self: &Arc<Self>,
         caller: Caller,
@@ -99,29 +116,21 @@ impl Vaults {
             return Err(Refusal::UnknownSubject.into());
         }
         let now = self.now();
-        let row = self.bearer_row(WebPass::KIND, &token);
-        let overview = self
-            .write(move |hub, tx| {
-                let Some(pass) = hub.rows.take::<WebPass>(tx, &row)? else {
-                    return Ok(None);
-                };
-                let account = hub.rows.peek::<VaultAccount>(tx, &RowId(pass.account))?;
-                let Some(account) = account
-                    .filter(|account| account.generation == pass.generation && now < pass.expires)
-                else {
-                    return Ok(None);
-                };
-                let event = Event::new(
-                    caller.surface,
-                    now,
-                    "account.web_login",
-                    account.id().alias(),
-                );
-                hub.record(tx, event.by(&caller))?;
-                hub.overview(tx, now, &account).map(Some)
-            })
-            .await?;
-        overview.ok_or(Error::Refused(Refusal::UnknownSubject))
+        let id = self.bearer::<WebPass>(&token);
+        let taken = self.write(move |hub, tx| {
+            let Some(pass) = hub.rows.take(tx, id)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
+            let account = hub.rows.peek(tx, pass.account)?;
+            let Some(account) = account.filter(|account| pass.opens(account, now)) else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
+            let subject = account.id().alias();
+            let event = Event::new(caller.surface, now, "account.web_login", subject);
+            hub.record(tx, event.by(&caller))?;
+            hub.overview(tx, now, &account).map(Verdict::Done)
+        });
+        taken.await?.answer()
     }
 
     fn overview(
@@ -133,9 +142,7 @@ impl Vaults {
         let id = account.id();
         let entries = self.rows.children::<Entry>(tx, &id, Page::ALL)?;
         let sessions = self.rows.children::<VaultSession>(tx, &id, Page::ALL)?;
-        let live = |session: &&Stored<VaultSession>| {
-            now < session.expires && session.generation == account.generation
-        };
+        let live = sessions.iter().filter(|one| one.counts_for(account, now));
         Ok(Overview {
             name: account.name.clone(),
             language: account.language.clone(),
@@ -143,17 +150,7 @@ impl Vaults {
             entries: entries.len() as u64,
             slots: entries.iter().map(|entry| entry.slots.len()).sum(),
             fingerprint: fingerprint(&account.public_key()),
-            sessions: sessions.iter().filter(live).count(),
+            sessions: live.count(),
         })
     }
-}
-
-/// The first half of the key's SHA-256, in groups that two people can read to each other.
-pub(super) fn fingerprint(key: &str) -> String {
-    let digits = hex::encode(&crypto::mac::sha256(key.as_bytes())[..16]);
-    let groups: Vec<&str> = (0..digits.len())
-        .step_by(4)
-        .map(|at| &digits[at..at + 4])
-        .collect();
-    groups.join(" ")
 }
