@@ -148,3 +148,91 @@ impl Vaults {
         Ok(login.map(|login| login.account))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+
+    pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    pub(crate) const fn account_id(byte: u8) -> Id<VaultAccount> {
+        Id::new(RowId([byte; 16]))
+    }
+
+    pub(crate) fn account(name: &str) -> VaultAccount {
+        let name = LoginName::parse(name).unwrap();
+        let document = Document::parse(r#"{"keys":{"pub":"a public key"}}"#).unwrap();
+        VaultAccount::new(&name, document, "en", NOW)
+    }
+
+    #[test]
+    fn a_new_account_begins_in_its_first_generation_on_the_default_plan() {
+        let account = account("Ann@example.org");
+        assert_eq!((account.generation, account.last_number), (1, 0));
+        assert_eq!((account.plan, account.anti_phishing_code), (None, None));
+        assert_eq!(
+            (account.name.as_str(), account.language.as_str()),
+            ("Ann@example.org", "en")
+        );
+        assert_eq!(account.created, NOW);
+    }
+
+    #[test]
+    fn a_session_of_the_current_generation_is_admitted() {
+        let mut account = account("ann@example.org");
+        account.generation = 3;
+        assert_eq!(admits(Some(&account), 3), Ok(()));
+    }
+
+    #[test]
+    fn a_session_from_before_or_after_the_current_password_is_refused() {
+        let mut account = account("ann@example.org");
+        account.generation = 3;
+        for other in [0, 1, 2, 4, u64::MAX] {
+            assert_eq!(admits(Some(&account), other), Err(Refusal::Replayed));
+        }
+    }
+
+    #[test]
+    fn a_session_of_a_removed_account_has_expired() {
+        assert_eq!(admits(None, 1), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn others_share_under_the_public_key_in_the_document() {
+        let mut account = account("ann@example.org");
+        assert_eq!(account.public_key(), "a public key");
+        account.document = Document::parse("{}").unwrap();
+        assert_eq!(account.public_key(), "");
+    }
+
+    #[test]
+    fn an_account_keeps_the_login_name_that_it_was_created_with() {
+        let mut account = account("Ann@example.org");
+        assert_eq!(account.login_name().unwrap().as_str(), "Ann@example.org");
+        account.name = "nobody".to_owned();
+        assert!(matches!(account.login_name(), Err(Error::Bug(_))));
+    }
+
+    #[test]
+    fn a_login_is_stored_with_the_bytes_of_its_account() {
+        let login = VaultLogin {
+            account: account_id(7),
+            credential: Credential {
+                salt: "ab".to_owned(),
+                verifier: "cd".to_owned(),
+            },
+            generation: 2,
+        };
+        let seven = serde_json::to_value([7_u8; 16]).unwrap();
+        assert_eq!(
+            serde_json::to_value(&login).unwrap(),
+            serde_json::json!({
+                "account": seven,
+                "credential": {"salt": "ab", "verifier": "cd"},
+                "generation": 2,
+            })
+        );
+    }
+}
