@@ -119,3 +119,155 @@ pub(super) fn public_key(document: &Document) -> Result<&str, Refusal> {
         why: "must be a string",
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) const NAMES: Names = Names {
+        document: "object",
+        credential: "login",
+        reserved: "server",
+    };
+    const SALT: &str = "00112233445566778899aabbccddeeff";
+
+    /// An object that follows the rules, with the verifier `verifier` and `more` members.
+    pub(crate) fn object(verifier: &str, more: &str) -> Document {
+        let text = format!(
+            r#"{{"login":{{"salt":"{SALT}","verifier":"{verifier}"}},"keys":{{"pub":"key"}}{more}}}"#
+        );
+        Document::parse(&text).unwrap()
+    }
+
+    fn check(text: &str) -> Result<Credential, Refusal> {
+        let document = Document::parse(text).unwrap();
+        Profile::check(document, &NAMES).map(|profile| profile.credential)
+    }
+
+    fn invalid(field: &'static str, why: &'static str) -> Result<Credential, Refusal> {
+        Err(Refusal::Invalid { field, why })
+    }
+
+    #[test]
+    fn an_object_that_follows_the_rules_is_kept_whole() {
+        let document = object("1234", r#","own":[1,{"a":null}]"#);
+        let profile = Profile::check(document.clone(), &NAMES).unwrap();
+        assert_eq!(profile.document, document);
+        assert_eq!(profile.credential.salt, SALT);
+        assert!(profile.credential.verifier.ends_with("1234"));
+    }
+
+    #[test]
+    fn only_an_object_is_accepted() {
+        for text in ["[]", "\"text\"", "1", "null", "true"] {
+            assert_eq!(
+                check(text),
+                invalid("object", "must be an object"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_size_limit_is_exact() {
+        let bare = object("12", r#","own":"""#).text().len();
+        let filled = |bytes: usize| {
+            let filling = "x".repeat(bytes - bare);
+            Profile::check(object("12", &format!(r#","own":"{filling}""#)), &NAMES)
+        };
+        assert!(filled(DOCUMENT_BYTES).is_ok());
+        assert_eq!(
+            filled(DOCUMENT_BYTES + 1).err(),
+            Some(Refusal::TooLarge {
+                limit: DOCUMENT_BYTES
+            })
+        );
+    }
+
+    #[test]
+    fn the_depth_limit_is_exact() {
+        let nested = |levels: usize| {
+            let own = format!(r#","own":{}{}"#, "[".repeat(levels), "]".repeat(levels));
+            Profile::check(object("12", &own), &NAMES)
+        };
+        // The object itself is the first level.
+        assert!(nested(DOCUMENT_DEPTH - 1).is_ok());
+        assert_eq!(
+            nested(DOCUMENT_DEPTH).err(),
+            Some(Refusal::Invalid {
+                field: "object",
+                why: "is nested too deeply"
+            })
+        );
+    }
+
+    #[test]
+    fn the_reserved_member_must_be_absent() {
+        let with = object("12", r#","server":1"#);
+        assert_eq!(
+            Profile::check(with, &NAMES).err(),
+            Some(Refusal::Invalid {
+                field: "server",
+                why: "is reserved"
+            })
+        );
+    }
+
+    #[test]
+    fn a_public_key_is_required() {
+        for keys in [
+            "{}",
+            r#"{"pub":""}"#,
+            r#"{"pub":1}"#,
+            r#"{"pub":null}"#,
+            "[]",
+            "\"pub\"",
+        ] {
+            let text = format!(r#"{{"keys":{keys}}}"#);
+            assert_eq!(
+                check(&text),
+                invalid("keys.pub", "must be a string"),
+                "{keys}"
+            );
+        }
+        assert_eq!(check("{}"), invalid("keys.pub", "must be a string"));
+    }
+
+    #[test]
+    fn a_credential_is_required_and_has_no_other_members() {
+        let with = |login: &str| check(&format!(r#"{{"keys":{{"pub":"k"}},"login":{login}}}"#));
+        let salt = format!(r#""salt":"{SALT}""#);
+        for (login, why) in [
+            ("1".to_owned(), "must be an object"),
+            ("null".to_owned(), "must be an object"),
+            ("[]".to_owned(), "must be an object"),
+            ("{}".to_owned(), "needs a salt of 32 to 256 hex digits"),
+            (
+                r#"{"salt":1,"verifier":"12"}"#.to_owned(),
+                "needs a salt of 32 to 256 hex digits",
+            ),
+            (
+                r#"{"salt":"0011","verifier":"12"}"#.to_owned(),
+                "needs a salt of 32 to 256 hex digits",
+            ),
+            (
+                format!("{{{salt}}}"),
+                "needs a verifier of up to 2048 hex digits",
+            ),
+            (
+                format!(r#"{{{salt},"verifier":"xyz"}}"#),
+                "needs a verifier of up to 2048 hex digits",
+            ),
+            (
+                format!(r#"{{{salt},"verifier":"12","password":"secret"}}"#),
+                "has a reserved member",
+            ),
+        ] {
+            assert_eq!(with(&login), invalid("login", why), "{login}");
+        }
+        assert_eq!(
+            check(r#"{"keys":{"pub":"k"}}"#),
+            invalid("login", "must be an object")
+        );
+    }
+}
