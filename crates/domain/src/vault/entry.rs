@@ -221,3 +221,189 @@ impl Vaults {
         self.record(tx, event.by(caller))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::account::tests::{NOW, account_id};
+    use super::*;
+
+    pub(crate) const LATER: Timestamp = Timestamp::from_millis(1_700_000_060_000);
+
+    /// An entry of Ann, with the number 100.
+    pub(crate) fn entry() -> Entry {
+        let texts = NewEntry {
+            slot: "own".to_owned(),
+            meta: "meta".to_owned(),
+            value: "value".to_owned(),
+        };
+        Entry::new(100, "ann@example.org", texts, NOW)
+    }
+
+    pub(crate) fn outside_slot(number: u64) -> VaultSlot {
+        VaultSlot {
+            number,
+            value: format!("slot {number}"),
+            notify: Notify::Never,
+            enabled: true,
+            reader: Reader::Outside {
+                identifier: format!("identifier {number}"),
+            },
+            created: NOW,
+            updated: NOW,
+        }
+    }
+
+    pub(crate) fn account_slot(number: u64, account: u8) -> VaultSlot {
+        VaultSlot {
+            reader: Reader::Account {
+                account: account_id(account),
+                name: format!("{account}@example.org"),
+            },
+            ..outside_slot(number)
+        }
+    }
+
+    pub(crate) fn request(number: u64, receiver: u8) -> ShareRequest {
+        ShareRequest {
+            number,
+            receiver: account_id(receiver),
+            name: format!("{receiver}@example.org"),
+            slot: format!("wrapped {number}"),
+            seen: false,
+            created: NOW,
+        }
+    }
+
+    const NOTHING: EntryEdit = EntryEdit {
+        enabled: None,
+        meta: None,
+        value: None,
+    };
+
+    fn plan(entry_bytes: usize) -> Plan {
+        Plan {
+            entry_bytes,
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn a_new_entry_is_enabled_and_has_only_the_owners_slot() {
+        let entry = entry();
+        assert!(entry.enabled);
+        assert_eq!((entry.own.as_str(), entry.used_slots()), ("own", 0));
+        assert_eq!((entry.number, entry.last_number), (100, 100));
+        assert_eq!((entry.created, entry.updated), (NOW, NOW));
+        assert_eq!(entry.bytes(), "metavalue".len());
+    }
+
+    #[test]
+    fn each_part_is_changed_alone() {
+        let cases: [(EntryEdit, (&str, &str, bool)); 4] = [
+            (NOTHING, ("meta", "value", true)),
+            (
+                EntryEdit {
+                    enabled: Some(false),
+                    ..NOTHING
+                },
+                ("meta", "value", false),
+            ),
+            (
+                EntryEdit {
+                    meta: Some("new".to_owned()),
+                    ..NOTHING
+                },
+                ("new", "value", true),
+            ),
+            (
+                EntryEdit {
+                    value: Some("new".to_owned()),
+                    ..NOTHING
+                },
+                ("meta", "new", true),
+            ),
+        ];
+        for (edit, expected) in cases {
+            let mut entry = entry();
+            assert_eq!(entry.edit(LATER, edit, &Plan::default()), Ok(()));
+            let now = (entry.meta.as_str(), entry.content.as_str(), entry.enabled);
+            assert_eq!(now, expected);
+            assert_eq!((entry.created, entry.updated), (NOW, LATER));
+        }
+    }
+
+    #[test]
+    fn an_entry_may_grow_to_the_limit_and_not_above() {
+        let longer = |value: &str| EntryEdit {
+            value: Some(value.to_owned()),
+            ..NOTHING
+        };
+        let mut entry = entry();
+        assert_eq!(entry.edit(LATER, longer("value1"), &plan(10)), Ok(()));
+        assert_eq!(
+            entry.edit(LATER, longer("value12"), &plan(10)),
+            Err(Refusal::Forbidden {
+                need: "entry_bytes"
+            })
+        );
+    }
+
+    #[test]
+    fn an_entry_above_a_smaller_plan_may_stay_and_shrink() {
+        let small = plan(1);
+        let mut entry = entry();
+        let off = EntryEdit {
+            enabled: Some(false),
+            ..NOTHING
+        };
+        assert_eq!(entry.edit(LATER, off, &small), Ok(()));
+        let same_size = EntryEdit {
+            value: Some("VALUE".to_owned()),
+            ..NOTHING
+        };
+        assert_eq!(entry.edit(LATER, same_size, &small), Ok(()));
+        let smaller = EntryEdit {
+            meta: Some(String::new()),
+            ..NOTHING
+        };
+        assert_eq!(entry.edit(LATER, smaller, &small), Ok(()));
+        let larger = EntryEdit {
+            meta: Some("m".to_owned()),
+            ..NOTHING
+        };
+        assert!(entry.edit(LATER, larger, &small).is_err());
+    }
+
+    #[test]
+    fn slots_of_all_readers_and_open_requests_count_together() {
+        let mut entry = entry();
+        entry.slots = vec![outside_slot(101), account_slot(102, 2)];
+        entry.requests = vec![request(103, 3)];
+        assert_eq!(entry.used_slots(), 3);
+    }
+
+    #[test]
+    fn a_slot_belongs_to_the_account_that_accepted_the_share() {
+        assert!(account_slot(1, 2).is_of(account_id(2)));
+        assert!(!account_slot(1, 2).is_of(account_id(3)));
+        assert!(!outside_slot(1).is_of(account_id(2)));
+    }
+
+    #[test]
+    fn the_owner_of_the_row_is_the_owner_and_everybody_else_is_another() {
+        let ann = account_id(1);
+        assert_eq!(Viewer::of(ann, Some(ann.row())), Viewer::Owner);
+        let other = account_id(2).row();
+        assert_eq!(Viewer::of(ann, Some(other)), Viewer::Other(ann));
+        assert_eq!(Viewer::of(ann, None), Viewer::Other(ann));
+    }
+
+    #[test]
+    fn the_stored_form_of_a_reader_holds_the_bytes_of_the_account() {
+        let seven = serde_json::to_value([7_u8; 16]).unwrap();
+        assert_eq!(
+            serde_json::to_value(account_slot(1, 7).reader).unwrap(),
+            serde_json::json!({"Account": {"account": seven, "name": "7@example.org"}})
+        );
+    }
+}
