@@ -117,3 +117,59 @@ impl Vaults {
         .await
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::account::tests::NOW;
+    use super::super::profile::tests::{NAMES, object};
+    use super::*;
+    use crate::core::time::hours;
+
+    /// An application for Ann's address with this verifier, open for an hour.
+    pub(crate) fn application(verifier: &str) -> VaultApplication {
+        let name = LoginName::parse("Ann@example.org").unwrap();
+        let profile = Profile::check(object(verifier, ""), &NAMES).unwrap();
+        let caller = Caller {
+            surface: "test",
+            network: "192.0.2.1/32".to_owned(),
+            language: "de".to_owned(),
+        };
+        VaultApplication::new(&name, profile, &caller, (NOW, NOW.plus(hours(1))))
+    }
+
+    #[test]
+    fn an_application_is_open_until_its_last_moment() {
+        let application = application("12");
+        let end = NOW.plus(hours(1)).millis();
+        assert!(application.is_open(NOW));
+        assert!(application.is_open(Timestamp::from_millis(end - 1)));
+        assert!(!application.is_open(Timestamp::from_millis(end)));
+        assert!(!application.is_open(Timestamp::from_millis(end + 1)));
+    }
+
+    #[test]
+    fn the_page_shows_who_applied_when_and_from_where() {
+        assert_eq!(
+            application("12").applied(),
+            Applied {
+                name: "Ann@example.org".to_owned(),
+                language: "de".to_owned(),
+                network: "192.0.2.1".to_owned(),
+                at: NOW,
+            }
+        );
+    }
+
+    #[test]
+    fn the_account_gets_the_object_and_the_credential_that_were_applied_with() {
+        let application = application("12");
+        assert_eq!(
+            application.login_name().unwrap().as_str(),
+            "Ann@example.org"
+        );
+        let credential = application.credential.clone();
+        let profile = application.into_profile();
+        assert_eq!(profile.document, object("12", ""));
+        assert_eq!(profile.credential, credential);
+    }
+}
