@@ -128,3 +128,126 @@ impl Vaults {
         edited.await?.answer()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::{account, account_id};
+    use super::super::profile::tests::{NAMES, object};
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::parse(text).unwrap()
+    }
+
+    /// What `edit` makes of an account whose object has the verifier `12`.
+    fn edited(edit: Edit) -> Result<(String, Password), Refusal> {
+        let stored = Profile::check(object("12", r#","own":{"a":1,"b":2}"#), &NAMES).unwrap();
+        decide(&stored.document, &stored.credential, edit, &NAMES)
+            .map(|edited| (edited.profile.document.text(), edited.password))
+    }
+
+    #[test]
+    fn a_replacement_with_the_same_credential_keeps_the_password() {
+        let new = object("12", r#","own":3"#);
+        assert_eq!(
+            edited(Edit::Replace(new.clone())),
+            Ok((new.text(), Password::Kept))
+        );
+    }
+
+    #[test]
+    fn a_replacement_with_another_verifier_changes_the_password() {
+        let new = object("13", "");
+        assert_eq!(
+            edited(Edit::Replace(new.clone())),
+            Ok((new.text(), Password::Changed))
+        );
+    }
+
+    #[test]
+    fn the_same_verifier_in_another_spelling_is_the_same_password() {
+        let (_, password) = edited(Edit::Replace(object("0012", ""))).unwrap();
+        assert_eq!(password, Password::Kept);
+    }
+
+    #[test]
+    fn a_replacement_must_follow_the_rules_as_a_whole() {
+        let without_keys = document(r#"{"own":1}"#);
+        assert!(matches!(
+            edited(Edit::Replace(without_keys)),
+            Err(Refusal::Invalid {
+                field: "keys.pub",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_merge_changes_only_the_members_that_it_names() {
+        let (text, password) = edited(Edit::Merge(document(r#"{"own":{"b":[],"c":0}}"#))).unwrap();
+        assert_eq!(text, object("12", r#","own":{"a":1,"b":[],"c":0}"#).text());
+        assert_eq!(password, Password::Kept);
+    }
+
+    #[test]
+    fn a_merged_verifier_changes_the_password() {
+        let news = document(r#"{"login":{"verifier":"99"}}"#);
+        let (text, password) = edited(Edit::Merge(news)).unwrap();
+        assert_eq!(password, Password::Changed);
+        assert!(text.contains("\"99\""));
+    }
+
+    #[test]
+    fn a_merge_of_nothing_is_refused() {
+        let missing = Err(Refusal::Invalid {
+            field: "object",
+            why: "is missing",
+        });
+        for nothing in ["{}", "[]", "1", "\"text\""] {
+            assert_eq!(edited(Edit::Merge(document(nothing))), missing, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_merge_cannot_break_a_rule() {
+        for (news, broken) in [
+            (r#"{"server":1}"#, "server"),
+            (r#"{"keys":{"pub":""}}"#, "keys.pub"),
+            (r#"{"login":{"password":"x"}}"#, "login"),
+            (r#"{"login":null}"#, "login"),
+        ] {
+            let refused = edited(Edit::Merge(document(news)));
+            assert!(
+                matches!(refused, Err(Refusal::Invalid { field, .. }) if field == broken),
+                "{news}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_before_and_after_it_is_merged() {
+        let too_large = Err(Refusal::TooLarge {
+            limit: DOCUMENT_BYTES,
+        });
+        let alone = format!(r#"{{"new":"{}"}}"#, "x".repeat(DOCUMENT_BYTES));
+        assert_eq!(edited(Edit::Merge(document(&alone))), too_large);
+        let together = format!(r#"{{"new":"{}"}}"#, "x".repeat(DOCUMENT_BYTES - 50));
+        assert_eq!(edited(Edit::Merge(document(&together))), too_large);
+    }
+
+    #[test]
+    fn a_new_password_begins_a_generation_for_account_and_login() {
+        let mut account = account("ann@example.org");
+        account.generation = 4;
+        let old = Profile::check(object("12", ""), &NAMES).unwrap().credential;
+        let new = Profile::check(object("13", ""), &NAMES).unwrap().credential;
+        let mut login = VaultLogin {
+            account: account_id(1),
+            credential: old,
+            generation: 4,
+        };
+        renew(&mut account, &mut login, new.clone());
+        assert_eq!((account.generation, login.generation), (5, 5));
+        assert_eq!(login.credential, new);
+    }
+}
