@@ -300,3 +300,141 @@ impl Use<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::NOW;
+    use super::*;
+    use crate::core::port::store::RowId;
+    use proptest::prelude::*;
+
+    const NEVER: usize = 0;
+
+    fn at(seconds: u64) -> Timestamp {
+        NOW.plus(std::time::Duration::from_secs(seconds))
+    }
+
+    fn approval(decision: Option<ApprovalDecision>, expires: u64) -> Approval {
+        Approval {
+            entry: Id::new(RowId([5; 16])),
+            slot: 101,
+            identifier: "identifier".to_owned(),
+            decision,
+            expires: at(expires),
+        }
+    }
+
+    #[test]
+    fn an_open_request_waits_until_the_owner_decides() {
+        assert_eq!(approval(None, 60).granted(at(0)), Ok(false));
+        assert_eq!(approval(None, 60).granted(at(59)), Ok(false));
+        let approved = approval(Some(ApprovalDecision::Approve), 60);
+        assert_eq!(approved.granted(at(0)), Ok(true));
+        assert_eq!(approved.granted(at(59)), Ok(true));
+    }
+
+    #[test]
+    fn a_denied_request_looks_like_one_that_never_was() {
+        let denied = approval(Some(ApprovalDecision::Deny), 60);
+        assert_eq!(denied.granted(at(0)), Err(Refusal::UnknownSubject));
+    }
+
+    #[test]
+    fn nothing_is_granted_once_the_time_is_over() {
+        for decision in [
+            None,
+            Some(ApprovalDecision::Approve),
+            Some(ApprovalDecision::Deny),
+        ] {
+            for late in [60, 61, 1_000_000] {
+                let granted = approval(decision, 60).granted(at(late));
+                assert_eq!(granted, Err(Refusal::UnknownSubject), "{decision:?} {late}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_request_within_the_limit_is_allowed_and_no_more() {
+        let waiting = [approval(None, 70), approval(None, 60)];
+        assert_eq!(allows_request(&waiting[..1], at(0), 2), Ok(()));
+        assert_eq!(
+            allows_request(&waiting, at(0), 2),
+            Err(Refusal::Limited { until: at(60) }),
+            "the first that expires makes room"
+        );
+        assert_eq!(allows_request(&waiting, at(60), 2), Ok(()));
+    }
+
+    #[test]
+    fn requests_that_were_answered_or_have_expired_do_not_count() {
+        let asked = [
+            approval(Some(ApprovalDecision::Approve), 60),
+            approval(Some(ApprovalDecision::Deny), 60),
+            approval(None, 5),
+        ];
+        assert_eq!(allows_request(&asked, at(5), 1), Ok(()));
+        assert_eq!(
+            allows_request(&asked, at(4), 1),
+            Err(Refusal::Limited { until: at(5) })
+        );
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_off() {
+        let waiting = vec![approval(None, 60); 1000];
+        assert_eq!(allows_request(&waiting, at(0), NEVER), Ok(()));
+        assert_eq!(allows_request([], at(0), NEVER), Ok(()));
+    }
+
+    #[test]
+    fn the_audit_trail_names_the_decision() {
+        assert_eq!(ApprovalDecision::Approve.action(), "slot.approve");
+        assert_eq!(ApprovalDecision::Deny.action(), "slot.deny");
+    }
+
+    #[test]
+    fn a_link_works_until_its_request_expires() {
+        let entry = RowId([5; 16]);
+        let link = ApprovalLink {
+            approval: Id::new(RowId([6; 16])),
+            entry: Id::new(entry),
+            shown: ApprovalQuestion {
+                entry: 100,
+                slot: 101,
+                asked: at(0),
+                expires: at(60),
+                network: "192.0.2.1".to_owned(),
+                language: "en".to_owned(),
+            },
+        };
+        assert!(link.is_open(at(59)));
+        assert!(!link.is_open(at(60)));
+        // The stored form: two ids as bytes, and what the page shows.
+        let stored = serde_json::to_value(&link).unwrap();
+        assert_eq!(
+            stored["approval"],
+            serde_json::to_value([6_u8; 16]).unwrap()
+        );
+        assert_eq!(stored["entry"], serde_json::to_value(entry.0).unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_requests_wait_than_the_limit(
+            moments in proptest::collection::vec(0..2_000_u64, 0..40),
+            limit in 1..6_usize,
+        ) {
+            let mut asked: Vec<Approval> = Vec::new();
+            let mut moments = moments;
+            moments.sort_unstable();
+            for moment in moments {
+                let allowed = allows_request(&asked, at(moment), limit);
+                let waiting = asked.iter().filter(|one| one.is_open(at(moment))).count();
+                prop_assert_eq!(allowed.is_ok(), waiting < limit);
+                if allowed.is_ok() {
+                    asked.push(approval(None, moment + 600));
+                }
+            }
+        }
+    }
+}
