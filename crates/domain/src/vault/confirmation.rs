@@ -86,3 +86,46 @@ impl Vaults {
         Ok(Verdict::Done(Confirmed::Joined(applied)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::NOW;
+    use super::super::application::tests::application;
+    use super::*;
+    use crate::core::time::hours;
+
+    #[test]
+    fn an_application_alone_is_not_contested() {
+        assert!(!is_contested(&application("12"), [], NOW));
+    }
+
+    #[test]
+    fn an_application_with_the_same_password_is_no_rival() {
+        let again = application("12");
+        assert!(!is_contested(&application("12"), [&again, &again], NOW));
+    }
+
+    #[test]
+    fn an_open_application_with_another_password_is_a_rival() {
+        let (same, rival) = (application("12"), application("13"));
+        assert!(is_contested(&application("12"), [&rival], NOW));
+        assert!(is_contested(&application("12"), [&same, &rival], NOW));
+        assert!(is_contested(&application("13"), [&same], NOW));
+    }
+
+    #[test]
+    fn an_application_that_has_expired_is_no_rival() {
+        let rival = application("13");
+        let end = NOW.plus(hours(1));
+        let before = Timestamp::from_millis(end.millis() - 1);
+        assert!(is_contested(&application("12"), [&rival], before));
+        assert!(!is_contested(&application("12"), [&rival], end));
+    }
+
+    #[test]
+    fn the_same_verifier_with_another_salt_is_a_rival() {
+        let mut rival = application("12");
+        rival.credential.salt = "00".repeat(16);
+        assert!(is_contested(&application("12"), [&rival], NOW));
+    }
+}
