@@ -79,3 +79,37 @@ impl Vaults {
         self.rows.put(tx, &mut entry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::account_id;
+    use super::super::entry::tests::{account_slot, entry, outside_slot, request};
+
+    #[test]
+    fn a_guest_who_leaves_takes_their_slot_and_their_request() {
+        let mut entry = entry();
+        entry.slots = vec![
+            outside_slot(101),
+            account_slot(102, 2),
+            account_slot(103, 3),
+        ];
+        entry.requests = vec![request(104, 2), request(105, 4)];
+        assert_eq!(entry.remove_guest(account_id(2)), [102, 104]);
+        let slots: Vec<u64> = entry.slots.iter().map(|slot| slot.number).collect();
+        let requests: Vec<u64> = entry.requests.iter().map(|asked| asked.number).collect();
+        assert_eq!(
+            (slots.as_slice(), requests.as_slice()),
+            ([101, 103].as_slice(), [105].as_slice())
+        );
+    }
+
+    #[test]
+    fn somebody_who_is_no_guest_takes_nothing() {
+        let mut with_guests = entry();
+        with_guests.slots = vec![outside_slot(101), account_slot(102, 2)];
+        with_guests.requests = vec![request(103, 3)];
+        let before = with_guests.clone();
+        assert!(with_guests.remove_guest(account_id(9)).is_empty());
+        assert_eq!(with_guests, before);
+    }
+}
