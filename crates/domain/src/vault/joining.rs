@@ -198,3 +198,46 @@ impl Vaults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::NOW;
+    use super::*;
+    use crate::core::time::hours;
+
+    fn caller() -> Caller {
+        Caller {
+            surface: "test",
+            network: "192.0.2.1/32".to_owned(),
+            language: "en".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_audit_trail_tells_the_outcomes_apart_that_callers_cannot() {
+        assert_eq!(Outcome::Applied.action(), "account.apply");
+        assert_eq!(Outcome::Limited.action(), "account.apply_limited");
+        assert_eq!(Outcome::Taken.action(), "account.apply_taken");
+    }
+
+    #[test]
+    fn a_message_with_a_link_tells_how_long_it_works() {
+        let expires = NOW.plus(hours(1));
+        let told = facts(NOW, &caller(), Some(expires));
+        assert_eq!(
+            told,
+            [
+                ("at", NOW.rfc3339()),
+                ("network", "192.0.2.1".to_owned()),
+                ("until", expires.rfc3339())
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_without_a_link_tells_only_when_and_from_where() {
+        let told = facts(NOW, &caller(), None);
+        let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["at", "network"]);
+    }
+}
