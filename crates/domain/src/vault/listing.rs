@@ -128,3 +128,120 @@ impl Vaults {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::{account, account_id};
+    use super::super::entry::tests::{account_slot, entry, outside_slot, request};
+    use super::*;
+    use crate::core::port::store::RowId;
+
+    fn entry_id(byte: u8) -> Id<Entry> {
+        Id::new(RowId([byte; 16]))
+    }
+
+    fn sender() -> Sender {
+        Sender::of(&account("ann@example.org"))
+    }
+
+    /// What account 2 sees of one entry of Ann.
+    fn seen_by_two(entry: &Entry) -> (Vault, Vec<Id<Entry>>) {
+        let mut listing = Listing::default();
+        listing.add_of_another((entry_id(5), entry), account_id(2), Some(&sender()));
+        listing.sorted()
+    }
+
+    #[test]
+    fn an_owner_sees_their_entry_and_the_requests_that_they_sent() {
+        let mut own = entry();
+        own.slots = vec![outside_slot(101)];
+        own.requests = vec![request(103, 3), request(102, 2)];
+        let mut listing = Listing::default();
+        listing.add_own(&own);
+        let (vault, fresh) = listing.sorted();
+        assert_eq!(vault.entries, [own.owners_view()]);
+        let requests: Vec<u64> = vault.requests.iter().map(|asked| asked.number).collect();
+        assert_eq!(requests, [102, 103]);
+        assert!(vault.requests.iter().all(|asked| asked.from.is_none()));
+        assert!(fresh.is_empty(), "what one sent oneself is not new");
+    }
+
+    #[test]
+    fn a_receiver_with_a_slot_sees_the_entry() {
+        let mut shared = entry();
+        shared.slots = vec![account_slot(101, 2)];
+        let (vault, fresh) = seen_by_two(&shared);
+        assert_eq!(vault.entries.len(), 1);
+        assert_eq!((vault.requests.len(), fresh.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_receiver_with_a_request_sees_its_sender_and_not_the_entry() {
+        let mut offered = entry();
+        offered.requests = vec![request(101, 3), request(102, 2)];
+        let (vault, fresh) = seen_by_two(&offered);
+        assert_eq!(vault.entries, []);
+        assert_eq!(vault.requests.len(), 1);
+        assert_eq!(vault.requests[0].number, 102);
+        assert_eq!(vault.requests[0].from, Some(sender()));
+        assert_eq!(fresh, [entry_id(5)]);
+    }
+
+    #[test]
+    fn a_request_that_was_seen_is_listed_and_not_new() {
+        let mut offered = entry();
+        offered.requests = vec![request(102, 2)];
+        offered.requests[0].seen = true;
+        let (vault, fresh) = seen_by_two(&offered);
+        assert_eq!((vault.requests.len(), fresh.len()), (1, 0));
+    }
+
+    #[test]
+    fn nothing_of_a_disabled_entry_is_listed_for_others() {
+        let mut disabled = entry();
+        disabled.slots = vec![account_slot(101, 2)];
+        disabled.requests = vec![request(102, 2)];
+        disabled.enabled = false;
+        assert_eq!(seen_by_two(&disabled), (Vault::default(), Vec::new()));
+    }
+
+    #[test]
+    fn a_request_without_a_sender_is_not_listed() {
+        let mut offered = entry();
+        offered.requests = vec![request(102, 2)];
+        let mut listing = Listing::default();
+        listing.add_of_another((entry_id(5), &offered), account_id(2), None);
+        assert_eq!(listing.sorted(), (Vault::default(), Vec::new()));
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_numbers_and_new_requests_in_that_of_ids() {
+        let numbered = |number: u64| Entry {
+            number,
+            requests: vec![request(1000 - number, 2)],
+            slots: vec![account_slot(number + 1, 2)],
+            ..entry()
+        };
+        let mut listing = Listing::default();
+        for (id, number) in [(9, 300), (2, 500), (4, 100)] {
+            let found = (entry_id(id), &numbered(number));
+            listing.add_of_another(found, account_id(2), Some(&sender()));
+        }
+        let (vault, fresh) = listing.sorted();
+        let entries: Vec<u64> = vault.entries.iter().map(|entry| entry.number).collect();
+        let requests: Vec<u64> = vault.requests.iter().map(|asked| asked.number).collect();
+        assert_eq!(entries, [100, 300, 500]);
+        assert_eq!(requests, [500, 700, 900]);
+        assert_eq!(fresh, [entry_id(2), entry_id(4), entry_id(9)]);
+    }
+
+    #[test]
+    fn only_the_request_of_the_receiver_is_marked_as_seen() {
+        let mut offered = entry();
+        offered.requests = vec![request(101, 3), request(102, 2)];
+        assert!(offered.mark_seen(account_id(2)));
+        let seen: Vec<bool> = offered.requests.iter().map(|asked| asked.seen).collect();
+        assert_eq!(seen, [false, true]);
+        assert!(!offered.mark_seen(account_id(9)));
+    }
+}
