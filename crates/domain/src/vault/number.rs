@@ -77,3 +77,60 @@ impl Vaults {
         Ok(number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const YEAR_2089: i64 = 3_755_289_600_000;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn numbers_begin_with_2020() {
+        assert_eq!(number(at(BEGINNING), 5, 0), 5);
+        assert_eq!(number(at(BEGINNING + 1), 5, 0), 4096 + 5);
+    }
+
+    #[test]
+    fn no_number_is_zero() {
+        assert_eq!(number(at(BEGINNING), 0, 0), 1);
+        assert_eq!(number(at(0), 0, 0), 1, "a clock before 2020");
+    }
+
+    #[test]
+    fn in_the_same_millisecond_the_next_number_is_above_the_last() {
+        let last = number(at(BEGINNING + 7), 4000, 0);
+        assert_eq!(number(at(BEGINNING + 7), 3, last), last + 1);
+        assert_eq!(number(at(BEGINNING + 7), 4001, last), last + 1);
+        assert_eq!(number(at(BEGINNING + 7), 4095, last), last + 95);
+    }
+
+    #[test]
+    fn a_clock_that_was_moved_back_gives_no_smaller_numbers() {
+        let last = number(at(BEGINNING + 10_000), 1, 0);
+        assert_eq!(number(at(BEGINNING + 1), 9, last), last + 1);
+    }
+
+    #[test]
+    fn numbers_fit_into_a_double_until_2089() {
+        assert!(number(at(YEAR_2089), GRAIN - 1, 0) < LARGEST);
+        assert_eq!(number(Timestamp::NEVER, 0, 0), LARGEST);
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_is_positive_above_the_last_and_exact_in_a_double(
+            millis in 0..YEAR_2089,
+            random in 0..GRAIN,
+            last in 0..LARGEST,
+        ) {
+            let drawn = number(at(millis), random, last);
+            prop_assert!(drawn > last);
+            prop_assert!(drawn <= LARGEST);
+        }
+    }
+}
