@@ -157,3 +157,55 @@ impl Vaults {
         Ok(VaultAccountState::of(id.alias(), account, plans, counts))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::account;
+    use super::super::plan::Plan;
+    use super::*;
+
+    fn state(plan: Option<&str>) -> VaultAccountState {
+        let mut account = account("ann@example.org");
+        account.generation = 2;
+        account.plan = plan.map(str::to_owned);
+        let mut plans = Plans::default();
+        let large = Plan {
+            name: "Large".to_owned(),
+            ..Plan::default()
+        };
+        plans.by_name.insert(large.name.clone(), large);
+        VaultAccountState::of("0707".to_owned(), &account, &plans, (4, 3))
+    }
+
+    #[test]
+    fn an_operator_sees_the_outside_of_an_account() {
+        assert_eq!(
+            state(None),
+            VaultAccountState {
+                alias: "0707".to_owned(),
+                name: "ann@example.org".to_owned(),
+                created: "2023-11-14T22:13:20Z".to_owned(),
+                plan: "Default".to_owned(),
+                plan_is_default: true,
+                password_generation: 2,
+                entries: 4,
+                sessions: 3,
+                public_key_fingerprint: fingerprint("a public key"),
+            }
+        );
+    }
+
+    #[test]
+    fn an_operator_sees_the_plan_that_counts() {
+        let chosen = state(Some("Large"));
+        assert_eq!(
+            (chosen.plan.as_str(), chosen.plan_is_default),
+            ("Large", false)
+        );
+        let gone = state(Some("Gone"));
+        assert_eq!(
+            (gone.plan.as_str(), gone.plan_is_default),
+            ("Default", false)
+        );
+    }
+}
