@@ -125,3 +125,65 @@ impl Vaults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::{NOW, account};
+    use super::*;
+
+    const TEMPLATE: MessageTemplate = MessageTemplate {
+        operation: "USED",
+        page: "/page/",
+    };
+
+    fn message(link: Option<&str>) -> OwnerMessage<'static> {
+        OwnerMessage {
+            template: &TEMPLATE,
+            link: link.map(str::to_owned),
+            facts: vec![("at", NOW.rfc3339()), ("slot", "7".to_owned())],
+        }
+    }
+
+    #[test]
+    fn an_owner_gets_a_notice_in_their_own_language_with_their_code() {
+        let mut account = account("Ann@example.org");
+        account.language = "de".to_owned();
+        account.anti_phishing_code = Some("blue whale".to_owned());
+        let message = message(Some("https://here/page/1")).to(&account, "test");
+        assert_eq!(
+            (message.channel, message.kind),
+            (Channel::Email, MessageKind::Notice)
+        );
+        assert_eq!(
+            (message.to.as_str(), message.language.as_str()),
+            ("Ann@example.org", "de")
+        );
+        assert_eq!(
+            (message.surface.as_str(), message.operation.as_str()),
+            ("test", "USED")
+        );
+        assert_eq!(message.link.as_deref(), Some("https://here/page/1"));
+        assert_eq!(message.anti_phishing_code.as_deref(), Some("blue whale"));
+        assert_eq!(message.code, None);
+        assert_eq!(message.facts["slot"], "7");
+        assert_eq!(message.facts.len(), 2);
+    }
+
+    #[test]
+    fn an_address_without_an_account_gets_no_anti_phishing_code() {
+        let message = message(None).to_address("new@example.org", "en", "test");
+        assert_eq!((message.anti_phishing_code, message.link), (None, None));
+        assert_eq!(
+            (message.to.as_str(), message.language.as_str()),
+            ("new@example.org", "en")
+        );
+    }
+
+    #[test]
+    fn only_the_mask_of_a_single_address_is_hidden() {
+        assert_eq!(shown("192.0.2.1/32"), "192.0.2.1");
+        assert_eq!(shown("2001:db8::/64"), "2001:db8::/64");
+        assert_eq!(shown("192.0.2.0/24"), "192.0.2.0/24");
+        assert_eq!(shown(""), "");
+    }
+}
