@@ -154,3 +154,97 @@ impl Vaults {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::NOW;
+    use super::super::entry::tests::{account_slot, entry, outside_slot};
+    use super::*;
+    use crate::core::port::store::RowId;
+    use crate::core::rows::{Place, Rows, Scope};
+
+    const UNKNOWN: Option<Refusal> = Some(Refusal::UnknownSubject);
+
+    fn shared() -> Entry {
+        let mut entry = entry();
+        entry.slots = vec![outside_slot(101), account_slot(102, 2), outside_slot(103)];
+        entry
+    }
+
+    #[test]
+    fn whoever_knows_the_identifier_reads_the_slot() {
+        let entry = shared();
+        let slot = entry.open_slot(103, "identifier 103").unwrap();
+        assert_eq!(
+            entry.reading(slot),
+            Reading {
+                slot: "slot 103".to_owned(),
+                meta: "meta".to_owned(),
+                value: "value".to_owned(),
+            }
+        );
+    }
+
+    #[test]
+    fn an_identifier_opens_only_its_own_slot() {
+        let entry = shared();
+        for (number, identifier) in [
+            (101, "identifier 103"),
+            (103, "identifier 101"),
+            (101, "identifier 10"),
+            (101, ""),
+            (104, "identifier 101"),
+        ] {
+            let refused = entry.open_slot(number, identifier).err();
+            assert_eq!(refused, UNKNOWN, "{number} {identifier}");
+        }
+    }
+
+    #[test]
+    fn a_slot_of_an_account_has_no_identifier() {
+        assert_eq!(shared().open_slot(102, "identifier 102").err(), UNKNOWN);
+        assert_eq!(shared().open_slot(102, "").err(), UNKNOWN);
+    }
+
+    #[test]
+    fn a_disabled_slot_opens_nothing_and_the_others_stay_open() {
+        let mut entry = shared();
+        entry.slots[0].enabled = false;
+        assert_eq!(entry.open_slot(101, "identifier 101").err(), UNKNOWN);
+        assert!(entry.open_slot(103, "identifier 103").is_ok());
+    }
+
+    #[test]
+    fn no_slot_of_a_disabled_entry_opens() {
+        let mut entry = shared();
+        entry.enabled = false;
+        for number in [101, 103] {
+            let refused = entry.open_slot(number, &format!("identifier {number}"));
+            assert_eq!(refused.err(), UNKNOWN);
+        }
+    }
+
+    #[test]
+    fn a_message_about_a_use_contains_nothing_to_read_with() {
+        let id = RowId([5; 16]);
+        let entry = Rows::blank(Scope(id), Place::at(id), shared());
+        let caller = Caller {
+            surface: "test",
+            network: "192.0.2.1/32".to_owned(),
+            language: "en".to_owned(),
+        };
+        let slot_use = Use {
+            now: NOW,
+            caller: &caller,
+            entry: &entry,
+            slot: 101,
+        };
+        let expected = [
+            ("entry", "100".to_owned()),
+            ("slot", "101".to_owned()),
+            ("at", NOW.rfc3339()),
+            ("network", "192.0.2.1".to_owned()),
+        ];
+        assert_eq!(slot_use.facts(), expected);
+    }
+}
