@@ -179,3 +179,99 @@ impl Vaults {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::{NOW, account, account_id};
+    use super::*;
+    use crate::core::time::hours;
+
+    /// A session of generation 3 that lives for an hour.
+    fn session() -> VaultSession {
+        VaultSession {
+            account: account_id(1),
+            generation: 3,
+            expires: NOW.plus(hours(1)),
+        }
+    }
+
+    fn in_generation(generation: u64) -> VaultAccount {
+        VaultAccount {
+            generation,
+            ..account("ann@example.org")
+        }
+    }
+
+    fn plans() -> Plans {
+        let mut plans = Plans::default();
+        let large = Plan {
+            name: "Large".to_owned(),
+            ..Plan::default()
+        };
+        plans.by_name.insert(large.name.clone(), large);
+        plans
+    }
+
+    fn member(account: VaultAccount) -> Option<VaultMember> {
+        match standing(&session(), account_id(1), account, &plans()) {
+            VaultStanding::Member(member) => Some(*member),
+            VaultStanding::Superseded => None,
+            other => panic!("a session gives {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_session_of_the_current_password_makes_a_member() {
+        let member = member(in_generation(3)).unwrap();
+        assert_eq!(member.account, account_id(1));
+        assert_eq!(
+            (member.name.as_str(), member.generation),
+            ("ann@example.org", 3)
+        );
+        assert_eq!(member.plan(), &Plan::default());
+    }
+
+    #[test]
+    fn a_member_has_the_plan_that_an_operator_chose() {
+        let mut account = in_generation(3);
+        account.plan = Some("Large".to_owned());
+        assert_eq!(member(account).unwrap().plan().name, "Large");
+        let mut account = in_generation(3);
+        account.plan = Some("Gone".to_owned());
+        assert_eq!(member(account).unwrap().plan().name, "Default");
+    }
+
+    #[test]
+    fn a_session_of_another_password_is_superseded() {
+        assert!(member(in_generation(4)).is_none());
+        assert!(member(in_generation(2)).is_none());
+    }
+
+    #[test]
+    fn a_caller_without_a_session_has_shown_a_bad_token_or_none() {
+        assert!(matches!(
+            without_session(Some("token")),
+            VaultStanding::Unknown
+        ));
+        assert!(matches!(without_session(Some("")), VaultStanding::Unknown));
+        assert!(matches!(without_session(None), VaultStanding::Absent));
+    }
+
+    #[test]
+    fn a_session_counts_while_it_lives_and_the_password_stays() {
+        let end = NOW.plus(hours(1));
+        let before = Timestamp::from_millis(end.millis() - 1);
+        let cases = [
+            (3, NOW, true),
+            (3, before, true),
+            (3, end, false),
+            (4, NOW, false),
+            (4, end, false),
+        ];
+        for (generation, now, counts) in cases {
+            let account = in_generation(generation);
+            let counted = session().counts_for(&account, now);
+            assert_eq!(counted, counts, "{generation} {now:?}");
+        }
+    }
+}
