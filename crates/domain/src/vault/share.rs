@@ -268,3 +268,148 @@ impl Vaults {
         Ok(Ok(first.or(last)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::account_id;
+    use super::super::entry::tests::{account_slot, entry, outside_slot, request};
+    use super::super::plan::Plan;
+    use super::*;
+
+    const UNKNOWN: Result<ShareRequest, Refusal> = Err(Refusal::UnknownSubject);
+
+    /// Ann is account 1.
+    fn ann(plan: Plan) -> VaultMember {
+        VaultMember {
+            account: account_id(1),
+            name: "ann@example.org".to_owned(),
+            generation: 1,
+            plan,
+        }
+    }
+
+    /// With a slot of account 2, and a request (102) to account 3.
+    fn shared() -> Entry {
+        let mut entry = entry();
+        entry.slots = vec![account_slot(101, 2)];
+        entry.requests = vec![request(102, 3)];
+        entry
+    }
+
+    fn allows(receiver: u8, plan: Plan) -> Result<(), Refusal> {
+        shared().allows_share(&ann(plan), account_id(receiver))
+    }
+
+    #[test]
+    fn an_entry_is_shared_with_another_account_while_the_plan_has_room() {
+        let plan = |slots_per_entry| Plan {
+            slots_per_entry,
+            ..Plan::default()
+        };
+        assert_eq!(allows(4, plan(3)), Ok(()));
+        assert_eq!(
+            allows(4, plan(2)),
+            Err(Refusal::Forbidden {
+                need: "slots_per_entry"
+            })
+        );
+    }
+
+    #[test]
+    fn nobody_shares_with_themselves() {
+        assert_eq!(
+            allows(1, Plan::default()),
+            Err(Refusal::Invalid {
+                field: "email",
+                why: "is your own"
+            })
+        );
+    }
+
+    #[test]
+    fn an_account_with_a_slot_or_an_open_request_is_not_asked_again() {
+        assert_eq!(allows(2, Plan::default()), Err(Refusal::Conflict));
+        assert_eq!(allows(3, Plan::default()), Err(Refusal::Conflict));
+    }
+
+    #[test]
+    fn slots_of_outside_readers_do_not_hinder_a_share() {
+        let mut entry = entry();
+        entry.slots = vec![outside_slot(101)];
+        assert_eq!(
+            entry.allows_share(&ann(Plan::default()), account_id(2)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_plan_without_sharing_is_named_after_what_is_wrong_in_the_request() {
+        let plan = Plan {
+            sharing: false,
+            slots_per_entry: 0,
+            ..Plan::default()
+        };
+        assert_eq!(allows(3, plan.clone()), Err(Refusal::Conflict));
+        assert_eq!(allows(4, plan), Err(Refusal::Forbidden { need: "sharing" }));
+    }
+
+    #[test]
+    fn a_new_request_is_open_and_not_seen() {
+        let mut entry = shared();
+        let view = entry.add_request(request(200, 4));
+        assert_eq!((view.number, view.entry, view.seen), (200, 100, false));
+        assert_eq!(view.from, None, "its sender knows who they are");
+        assert_eq!(entry.last_number, 200);
+        assert_eq!(entry.request_of(account_id(4)), Some(&request(200, 4)));
+    }
+
+    #[test]
+    fn only_the_receiver_accepts_and_only_once() {
+        let mut entry = shared();
+        for other in [1, 2, 4] {
+            assert_eq!(entry.accept(102, account_id(other)), UNKNOWN, "{other}");
+        }
+        assert_eq!(entry.accept(102, account_id(3)), Ok(request(102, 3)));
+        assert_eq!(entry.accept(102, account_id(3)), UNKNOWN);
+        assert_eq!(entry.requests, []);
+    }
+
+    #[test]
+    fn a_receiver_accepts_by_the_number_of_the_request() {
+        let mut entry = shared();
+        for number in [0, 100, 101, 103] {
+            assert_eq!(entry.accept(number, account_id(3)), UNKNOWN, "{number}");
+        }
+        assert_eq!(entry, shared());
+    }
+
+    #[test]
+    fn the_sender_cancels_and_the_receiver_rejects() {
+        for viewer in [Viewer::Owner, Viewer::Other(account_id(3))] {
+            let mut entry = shared();
+            assert_eq!(entry.end_request(102, viewer), Ok(request(102, 3)));
+            assert_eq!(entry.requests, []);
+            assert_eq!(entry.end_request(102, viewer), UNKNOWN);
+            assert_eq!(entry.slots.len(), 1, "slots are not affected");
+        }
+    }
+
+    #[test]
+    fn nobody_else_ends_a_request() {
+        for other in [2, 4] {
+            let ended = shared().end_request(102, Viewer::Other(account_id(other)));
+            assert_eq!(ended, UNKNOWN, "{other}");
+        }
+        assert_eq!(shared().end_request(101, Viewer::Owner), UNKNOWN);
+    }
+
+    #[test]
+    fn a_request_for_a_disabled_entry_can_only_be_cancelled() {
+        let mut entry = shared();
+        entry.enabled = false;
+        let receiver = account_id(3);
+        assert_eq!(entry.accept(102, receiver), UNKNOWN);
+        assert_eq!(entry.end_request(102, Viewer::Other(receiver)), UNKNOWN);
+        assert_eq!(entry.end_request(102, Viewer::Owner), Ok(request(102, 3)));
+    }
+}
