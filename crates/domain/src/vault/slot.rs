@@ -257,3 +257,201 @@ impl Vaults {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::{NOW, account_id};
+    use super::super::entry::tests::{LATER, account_slot, entry, outside_slot, request};
+    use super::*;
+
+    const NOTHING: SlotEdit = SlotEdit {
+        enabled: None,
+        notify: None,
+        value: None,
+    };
+    const FIRST: SlotNumber = SlotNumber::Numbered(101);
+
+    /// With an outside reader (101) and the slot of account 2 (102).
+    fn shared() -> Entry {
+        let mut entry = entry();
+        entry.slots = vec![outside_slot(101), account_slot(102, 2)];
+        entry
+    }
+
+    fn notify(notify: Notify) -> SlotEdit {
+        SlotEdit {
+            notify: Some(notify),
+            ..NOTHING
+        }
+    }
+
+    fn without_features() -> Plan {
+        Plan {
+            notify_on_use: false,
+            approve_use: false,
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn a_new_slot_needs_room_and_the_feature_that_it_uses() {
+        let mut entry = shared();
+        entry.requests = vec![request(103, 3)];
+        let plan = |slots_per_entry| Plan {
+            slots_per_entry,
+            ..without_features()
+        };
+        assert_eq!(entry.allows_slot(Notify::Never, &plan(4)), Ok(()));
+        assert_eq!(
+            entry.allows_slot(Notify::Never, &plan(3)),
+            Err(Refusal::Forbidden {
+                need: "slots_per_entry"
+            })
+        );
+        // The feature is looked at first.
+        assert_eq!(
+            entry.allows_slot(Notify::Approve, &plan(3)),
+            Err(Refusal::Forbidden {
+                need: "approve_use"
+            })
+        );
+    }
+
+    #[test]
+    fn a_new_slot_is_enabled_and_the_last_one() {
+        let mut entry = shared();
+        let reader = Reader::Outside {
+            identifier: "new".to_owned(),
+        };
+        entry.add_slot(
+            LATER,
+            200,
+            ("text".to_owned(), Notify::OnUse),
+            reader.clone(),
+        );
+        let added = entry.slots.last().unwrap();
+        assert_eq!((added.number, entry.last_number), (200, 200));
+        assert_eq!(
+            (added.value.as_str(), added.notify),
+            ("text", Notify::OnUse)
+        );
+        assert_eq!((added.created, added.updated), (LATER, LATER));
+        assert!(added.enabled);
+        assert_eq!(added.reader, reader);
+        assert_eq!(entry.updated, NOW, "the entry itself was not edited");
+    }
+
+    #[test]
+    fn each_part_of_a_slot_is_changed_alone() {
+        let edits = [
+            (NOTHING, ("slot 101", Notify::Never, true)),
+            (
+                SlotEdit {
+                    enabled: Some(false),
+                    ..NOTHING
+                },
+                ("slot 101", Notify::Never, false),
+            ),
+            (notify(Notify::Approve), ("slot 101", Notify::Approve, true)),
+            (
+                SlotEdit {
+                    value: Some("new".to_owned()),
+                    ..NOTHING
+                },
+                ("new", Notify::Never, true),
+            ),
+        ];
+        for (edit, expected) in edits {
+            let mut entry = shared();
+            let edited = entry.edit_slot(LATER, FIRST, edit, &Plan::default());
+            assert_eq!(edited, Ok(101));
+            let slot = &entry.slots[0];
+            assert_eq!((slot.value.as_str(), slot.notify, slot.enabled), expected);
+            assert_eq!((slot.created, slot.updated), (NOW, LATER));
+            assert_eq!(slot.reader, outside_slot(101).reader);
+            assert_eq!(entry.slots[1], account_slot(102, 2), "the other slot stays");
+        }
+    }
+
+    #[test]
+    fn only_slots_of_outside_readers_can_be_changed() {
+        for (slot, refusal) in [
+            (SlotNumber::Own, Refusal::WrongState),
+            (SlotNumber::Numbered(102), Refusal::WrongState),
+            (SlotNumber::Numbered(100), Refusal::UnknownSubject),
+            (SlotNumber::Numbered(999), Refusal::UnknownSubject),
+        ] {
+            let mut entry = shared();
+            let edited = entry.edit_slot(LATER, slot, NOTHING, &Plan::default());
+            assert_eq!(edited, Err(refusal), "{slot:?}");
+            assert_eq!(entry, shared());
+        }
+    }
+
+    #[test]
+    fn a_plan_must_allow_a_new_way_to_notify_and_not_one_that_is_kept() {
+        let plan = without_features();
+        let mut entry = shared();
+        entry.slots[0].notify = Notify::OnUse;
+        assert_eq!(
+            entry.edit_slot(LATER, FIRST, notify(Notify::OnUse), &plan),
+            Ok(101)
+        );
+        assert_eq!(
+            entry.edit_slot(LATER, FIRST, notify(Notify::Approve), &plan),
+            Err(Refusal::Forbidden {
+                need: "approve_use"
+            })
+        );
+        assert_eq!(
+            entry.edit_slot(LATER, FIRST, notify(Notify::Never), &plan),
+            Ok(101)
+        );
+        assert_eq!(
+            entry.edit_slot(LATER, FIRST, notify(Notify::OnUse), &plan),
+            Err(Refusal::Forbidden {
+                need: "notify_on_use"
+            })
+        );
+    }
+
+    #[test]
+    fn the_owner_closes_every_slot_but_their_own() {
+        for number in [101, 102] {
+            let mut entry = shared();
+            let taken = entry.take_slot(Viewer::Owner, SlotNumber::Numbered(number));
+            assert_eq!(taken.map(|slot| slot.number), Ok(number));
+            assert!(entry.slots.iter().all(|slot| slot.number != number));
+            assert_eq!(entry.slots.len(), 1);
+        }
+        let own = shared().take_slot(Viewer::Owner, SlotNumber::Own);
+        assert_eq!(own, Err(Refusal::WrongState));
+        let unknown = shared().take_slot(Viewer::Owner, SlotNumber::Numbered(9));
+        assert_eq!(unknown, Err(Refusal::UnknownSubject));
+    }
+
+    #[test]
+    fn a_receiver_gives_up_exactly_their_own_slot() {
+        let receiver = Viewer::Other(account_id(2));
+        let mut entry = shared();
+        let taken = entry.take_slot(receiver, SlotNumber::Numbered(102));
+        assert_eq!(taken, Ok(account_slot(102, 2)));
+        for slot in [SlotNumber::Own, FIRST] {
+            let refused = shared().take_slot(receiver, slot);
+            assert_eq!(refused, Err(Refusal::UnknownSubject), "{slot:?}");
+        }
+        let stranger = Viewer::Other(account_id(9));
+        let refused = shared().take_slot(stranger, SlotNumber::Numbered(102));
+        assert_eq!(refused, Err(Refusal::UnknownSubject));
+    }
+
+    #[test]
+    fn in_a_disabled_entry_only_the_owner_closes_slots() {
+        let mut entry = shared();
+        entry.enabled = false;
+        let slot = SlotNumber::Numbered(102);
+        let refused = entry.take_slot(Viewer::Other(account_id(2)), slot);
+        assert_eq!(refused, Err(Refusal::UnknownSubject));
+        assert!(entry.take_slot(Viewer::Owner, slot).is_ok());
+    }
+}
