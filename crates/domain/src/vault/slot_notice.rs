@@ -139,3 +139,61 @@ impl Vaults {
         self.rows.create(tx, entry.scope(), place, log)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::NOW;
+    use super::*;
+
+    const RATE: Rate = Rate::per(2, hours(1));
+
+    fn at(minutes: u64) -> Timestamp {
+        NOW.plus(std::time::Duration::from_secs(60 * minutes))
+    }
+
+    /// Counts a use while all other limits have room.
+    fn used(log: &mut NoticeLog, minute: u64) -> Telling {
+        let free = log.has_room(at(minute), RATE);
+        log.count(at(minute), RATE, free)
+    }
+
+    #[test]
+    fn the_owner_is_told_of_each_use_within_the_limit() {
+        let mut log = NoticeLog::default();
+        assert_eq!(used(&mut log, 0), Telling::Now { untold: 0 });
+        assert_eq!(used(&mut log, 1), Telling::Now { untold: 0 });
+        assert_eq!(used(&mut log, 2), Telling::Later);
+    }
+
+    #[test]
+    fn the_next_message_tells_how_many_uses_went_before_it() {
+        let mut log = NoticeLog::default();
+        for minute in 0..2 {
+            used(&mut log, minute);
+        }
+        for minute in 2..60 {
+            assert_eq!(used(&mut log, minute), Telling::Later, "{minute}");
+        }
+        assert_eq!(used(&mut log, 60), Telling::Now { untold: 58 });
+        assert_eq!(used(&mut log, 61), Telling::Now { untold: 0 });
+    }
+
+    #[test]
+    fn a_use_is_counted_when_another_limit_is_used_up() {
+        let mut log = NoticeLog::default();
+        assert_eq!(log.count(at(0), RATE, false), Telling::Later);
+        assert_eq!(log.count(at(0), RATE, false), Telling::Later);
+        assert!(log.has_room(at(0), RATE), "no message was taken");
+        assert_eq!(log.count(at(0), RATE, true), Telling::Now { untold: 2 });
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_off() {
+        let rate = Rate::per(0, hours(1));
+        let mut log = NoticeLog::default();
+        for _ in 0..100 {
+            assert!(log.has_room(at(0), rate));
+            assert_eq!(log.count(at(0), rate, true), Telling::Now { untold: 0 });
+        }
+    }
+}
