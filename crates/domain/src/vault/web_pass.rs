@@ -154,3 +154,46 @@ impl Vaults {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::{NOW, account, account_id};
+    use super::*;
+    use crate::core::time::hours;
+
+    #[test]
+    fn a_pass_opens_the_page_in_time_and_with_the_same_password() {
+        let end = NOW.plus(hours(1));
+        let pass = WebPass {
+            account: account_id(1),
+            generation: 2,
+            expires: end,
+        };
+        let before = Timestamp::from_millis(end.millis() - 1);
+        let cases = [
+            (2, NOW, true),
+            (2, before, true),
+            (2, end, false),
+            (1, NOW, false),
+            (3, NOW, false),
+            (3, end, false),
+        ];
+        for (generation, now, opens) in cases {
+            let account = VaultAccount {
+                generation,
+                ..account("ann@example.org")
+            };
+            assert_eq!(pass.opens(&account, now), opens, "{generation} {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_eight_groups_of_four_digits() {
+        // The beginning of SHA-256("abc"), FIPS 180-4.
+        assert_eq!(
+            fingerprint("abc"),
+            "ba78 16bf 8f01 cfea 4141 40de 5dae 2223"
+        );
+        assert_ne!(fingerprint("abc"), fingerprint("abd"));
+    }
+}
