@@ -19,3 +19,7 @@ mod resealing;
 mod rollback;
 #[path = "domain/secrecy.rs"]
 mod secrecy;
+#[path = "domain/vault.rs"]
+mod vault;
+#[path = "domain/vault_entry.rs"]
+mod vault_entry;
