@@ -1,6 +1,6 @@
-//! Login names: e-mail addresses as a browser's input field accepts them.
+//! Login names: e-mail addresses, with the rule of a browser's input field.
 
-/// A valid address, shown and written to as it was registered, compared in ASCII lower case.
+/// A valid address. It is shown and written to as it was registered, and compared in ASCII lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginName(String);
 
@@ -8,7 +8,7 @@ const LONGEST: usize = 254;
 const LONGEST_LABEL: usize = 63;
 
 impl LoginName {
-    /// The rule of the HTML `input type=email` element, at most 254 characters, nothing trimmed.
+    /// Reads an address by the rule of the HTML element `input type=email`. At most 254 bytes; nothing is trimmed.
     pub fn parse(text: &str) -> Option<Self> {
         let (local, host) = text.split_once('@')?;
         let sound = text.len() <= LONGEST
@@ -22,7 +22,7 @@ impl LoginName {
         &self.0
     }
 
-    /// The form under which two spellings are the same account.
+    /// The form in which two spellings of the same account are equal.
     pub fn normalised(&self) -> String {
         self.0.to_ascii_lowercase()
     }
@@ -43,6 +43,28 @@ fn is_label(label: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spellings_that_differ_in_ascii_case_are_the_same_account() {
+        let name = LoginName::parse("A.Nn+Tag@Example.ORG").unwrap();
+        assert_eq!(name.as_str(), "A.Nn+Tag@Example.ORG");
+        assert_eq!(name.normalised(), "a.nn+tag@example.org");
+        let other = LoginName::parse("a.nn@example.org").unwrap();
+        assert_ne!(name.normalised(), other.normalised());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_accepted_name_is_printable_ascii_with_one_at_sign(text in ".{0,12}@.{0,12}") {
+            if let Some(name) = LoginName::parse(&text) {
+                proptest::prop_assert_eq!(name.as_str(), text.as_str());
+                proptest::prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+                proptest::prop_assert_eq!(text.matches('@').count(), 1);
+                let normal = LoginName::parse(&name.normalised()).unwrap();
+                proptest::prop_assert_eq!(normal.normalised(), name.normalised());
+            }
+        }
+    }
 
     #[test]
     fn what_a_browser_accepts_is_accepted() {

@@ -1,4 +1,4 @@
-//! What this room does without a request.
+//! What happens to vaults without a request.
 
 use super::Vaults;
 use super::account::VaultLogin;
@@ -9,7 +9,7 @@ use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
 
 impl Chores for Vaults {
-    /// The budget of a login name keeps one try, or begins with one.
+    /// Limits the guess budget of a login name to one try, also if there is no budget yet.
     fn after_rollback(
         &self,
         tx: &mut dyn Tx,

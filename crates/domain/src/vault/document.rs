@@ -1,7 +1,7 @@
-//! The client's own JSON, kept as the client wrote it.
+//! JSON that belongs to the client, stored as the client wrote it.
 //!
-//! Members keep their order and numbers their digits: a number is kept as text, since reading it into a
-//! double would change what the client gets back. Only white space and the spelling of escapes go.
+//! Members keep their order and numbers their digits: a number is stored as text, because a conversion to a double would
+//! change what the client gets back. Only white space and the spelling of escapes are lost.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,11 +21,11 @@ pub enum Document {
     Plain(String),
 }
 
-/// Deeper than any client nests, shallow enough for any stack.
+/// The largest number of nested objects and arrays: more than any client needs, and few enough for any stack.
 const DEEPEST: usize = 160;
 
 impl Document {
-    /// Reads one JSON value; of repeated members the last counts.
+    /// Reads exactly one JSON value. Of repeated members the last counts. `None` if it is malformed or nested too deeply.
     pub fn parse(text: &str) -> Option<Self> {
         Self::read(text, DEEPEST)
     }
@@ -62,7 +62,7 @@ impl Document {
         }
     }
 
-    /// The compact text.
+    /// The text without white space.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -116,7 +116,7 @@ impl Document {
         }
     }
 
-    /// Puts `news` into this: object into object, member by member; everything else replaces.
+    /// Merges `news` into this value: an object into an object member by member; anything else replaces what was there.
     pub fn merge(&mut self, news: Self) {
         match (self, news) {
             (Self::Object(known), Self::Object(news)) => {
@@ -226,6 +226,60 @@ mod tests {
         assert_eq!(document(r#"{"a":[{}]}"#).depth(), 3);
         assert!(Document::parse(&"[".repeat(400)).is_none());
         assert!(Document::parse(&format!("{}{}", "[".repeat(170), "]".repeat(170))).is_none());
+    }
+
+    #[test]
+    fn what_is_no_json_value_is_refused() {
+        for text in [
+            "", " ", "{", "}", "[1,]", "{\"a\"}", "{a:1}", "01", "1.", "nul", "\"", "\"\\x\"",
+            "1 2", "{} {}",
+        ] {
+            assert_eq!(Document::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn members_are_found_in_objects_only() {
+        let known = document(r#"{"a":{"b":"text"},"c":[{"b":1}]}"#);
+        let inner = known.member("a").and_then(|a| a.member("b"));
+        assert_eq!(inner.and_then(Document::as_text), Some("text"));
+        assert_eq!(known.member("b"), None);
+        assert_eq!(known.member("c").and_then(|c| c.member("b")), None);
+        assert_eq!(document("1").as_text(), None);
+        assert_eq!(known.members().map(<[_]>::len), Some(2));
+        assert_eq!(document("[]").members(), None);
+    }
+
+    #[test]
+    fn members_are_removed_by_name_from_the_outermost_object_only() {
+        let known = document(r#"{"a":1,"b":{"a":2},"c":3}"#);
+        assert_eq!(known.without(&["a", "c"]).text(), r#"{"b":{"a":2}}"#);
+        assert_eq!(document("[1]").without(&["a"]).text(), "[1]");
+    }
+
+    #[test]
+    fn a_merge_into_or_of_anything_but_objects_replaces() {
+        for (before, news, after) in [
+            ("1", "{\"a\":1}", "{\"a\":1}"),
+            ("{\"a\":1}", "null", "null"),
+            ("[1,2]", "[3]", "[3]"),
+            ("{}", "{\"a\":{}}", "{\"a\":{}}"),
+            ("{\"a\":{\"b\":1}}", "{\"a\":{}}", "{\"a\":{\"b\":1}}"),
+        ] {
+            let mut known = document(before);
+            known.merge(document(news));
+            assert_eq!(known.text(), after, "{before} {news}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_compact_text_reads_as_the_same_document(text in r#"[ \[\]{}",:a-c0-2.\\-]{0,24}"#) {
+            if let Some(known) = Document::parse(&text) {
+                let again = Document::parse(&known.text());
+                proptest::prop_assert_eq!(again, Some(known));
+            }
+        }
     }
 
     #[test]

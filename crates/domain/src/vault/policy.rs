@@ -1,4 +1,4 @@
-//! The numbers of vaults.
+//! The settings of vaults: how long things live, and how often they may happen.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use crate::core::time::{days, hours};
 use crate::limit::budget::GuessLimits;
 use crate::limit::rate::Rate;
 
-/// Accounts with encrypted vaults.
+/// What an operator sets for accounts with encrypted vaults.
 #[derive(Debug, Clone)]
 pub struct VaultPolicy {
-    /// Where the pages behind links are reached, without a slash at the end.
+    /// The address below which the pages behind links are, without a slash at the end.
     pub base_url: String,
     pub session_life: Duration,
     pub handshake_life: Duration,
     pub approval_life: Duration,
     pub web_pass_life: Duration,
-    /// Whether an account begins with a confirmed address.
+    /// Whether an address must be confirmed before it has an account.
     pub confirm_addresses: bool,
     pub confirm_life: Duration,
     pub confirmations_per_address: Rate,
-    /// Letters to the owner of a name that others try to register.
+    /// Messages to the owner of a name that others try to register.
     pub warnings_per_address: Rate,
-    /// Calls without a session, for each network; 0 is off.
+    /// Calls without a session in each clock hour, for each network; 0 is no limit.
     pub network_calls_per_hour: u32,
     /// Wrong passwords for one name from one network.
     pub failures_from_network: GuessLimits,
-    /// Wrong passwords for one name in all: larger, so that a stranger cannot lock an owner out cheaply.
+    /// Wrong passwords for one name from all networks. Larger, so that a stranger cannot easily lock an owner out.
     pub failures_from_anywhere: GuessLimits,
-    /// Unanswered questions to an owner; 0 is off.
+    /// Requests to read one slot that wait for its owner; 0 is no limit.
     pub pending_approvals_per_slot: usize,
     pub notices_per_slot: Rate,
     pub plans: Plans,

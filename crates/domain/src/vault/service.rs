@@ -1,4 +1,4 @@
-//! The service of this room.
+//! The service of vaults.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::policy::VaultPolicy;
 /// Accounts with an encrypted vault.
 pub struct Vaults {
     proofs: Arc<Proofs>,
-    /// Whether the rows that every login needs were looked after.
+    /// Set once the rows and tables exist that every login needs.
     pub(crate) logins_ready: tokio::sync::OnceCell<()>,
     pub(crate) policy: VaultPolicy,
 }
@@ -55,7 +55,7 @@ impl Decides for Vaults {
     }
 }
 
-/// The kinds of rows of this room.
+/// The kinds of rows that belong to vaults.
 pub(crate) const KINDS: &[RecordKind] = &[
     RecordKind::of::<super::account::VaultAccount>(),
     RecordKind::of::<super::account::VaultLogin>(),
