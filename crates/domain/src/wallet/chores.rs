@@ -20,7 +20,7 @@ impl Chores for Wallets {
         if kind != User::KIND {
             return Ok(false);
         }
-        self.burn_attempts(tx, now, id)?;
+        self.limit_step_ups_to_one_try(tx, now, id)?;
         Ok(true)
     }
 }

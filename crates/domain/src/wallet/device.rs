@@ -5,7 +5,7 @@
 //! 3. With an enrolled owner and a new device the owner must be there in person; the challenge stays until
 //!    that is settled, so that the same signature serves again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crypto::device_signature::{DeviceId, verify_challenge};
@@ -14,20 +14,23 @@ use serde::{Deserialize, Serialize};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
-use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::port::liveness::{Evidence, Judged, Purpose};
 use crate::core::port::random::bytes;
 use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
-use crate::core::verdict::undo;
+use crate::core::verdict::{Verdict, undo};
+use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
+use crate::limit::hashing::{HashQueue, Ticket};
 use crate::proof::vouched::Bearer;
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::step_up::passkey::Step;
-use crate::wallet::step_up::{Asked, Begin, Enrolment, Shown, StepUpRefusal, Wish};
+use crate::wallet::step_up::{Asked, Attempts, Begin, Enrolment, Shown, StepUpRefusal, Wish};
+use crate::wallet::user::User;
 use crate::wallet::{Newness, Stepped};
 
 /// The record of a device; its id is a keyed hash of its key.
@@ -95,17 +98,8 @@ pub struct DeviceState {
     pub added: Timestamp,
 }
 
-/// What a registration came to before a verifier was asked.
-enum First {
-    Refused(Refusal),
-    Done(Newness),
-    Wait,
-    Ask(Asked),
-}
-
 /// Everything a registration's transactions look at.
-#[derive(Clone)]
-struct Attempt {
+struct DeviceRegistration {
     caller: Caller,
     now: Timestamp,
     user: RowId,
@@ -117,6 +111,60 @@ struct Attempt {
     genuine: bool,
     name: Option<String>,
     wish: Wish,
+    /// Taken out when the verifier is asked.
+    evidence: Mutex<Option<Evidence>>,
+}
+
+impl Attempt<Wallets> for DeviceRegistration {
+    type Counter = Attempts;
+    type Loaded = Asked;
+    type Judged = (Asked, Judged);
+    type Done = Registration;
+
+    const QUEUE: Option<HashQueue> = None;
+
+    fn line(&self) -> Option<RowId> {
+        None
+    }
+
+    /// The rate is spent once, however long the attempt waits.
+    fn begin(
+        &self,
+        hub: &Wallets,
+        tx: &mut dyn Tx,
+        opening: &Opening<'_>,
+    ) -> TxResult<Begun<Attempts, Asked, Registration>> {
+        hub.begin_device(tx, opening, self)
+    }
+
+    async fn check(
+        &self,
+        hub: &Arc<Wallets>,
+        asked: Asked,
+        _place: Option<&Ticket>,
+    ) -> Result<(Asked, Judged), Error> {
+        let judged = hub.ask_verifier(&asked, &self.evidence).await?;
+        Ok((asked, judged))
+    }
+
+    fn settle(
+        &self,
+        hub: &Wallets,
+        tx: &mut dyn Tx,
+        open: OpenTry<'_, Attempts>,
+        (asked, judged): &(Asked, Judged),
+    ) -> TxResult<Settled<Registration>> {
+        if hub.rows.get::<User>(tx, self.user)?.is_none() {
+            return Ok(open.abandon().answer(Refusal::UnknownSubject));
+        }
+        let outstanding = hub.is_outstanding(tx, self)?;
+        let (closed, verdict) = hub.settle_step_up(tx, open, asked, judged)?;
+        if !outstanding {
+            return Ok(closed.answer(Refusal::Expired));
+        }
+        let settled = hub.settle_device(tx, self, verdict, judged)?;
+        Ok(closed.answer(settled))
+    }
 }
 
 impl Wallets {
@@ -190,7 +238,7 @@ impl Wallets {
         let step = Step::NewDevice(&device);
         let wish = self.wish(user, Purpose::NewDevice, step, &shown).await?;
         let genuine = verify_challenge(&device, &hex, &signature).unwrap_or(false);
-        let attempt = Attempt {
+        let registration = DeviceRegistration {
             caller,
             now,
             user,
@@ -201,86 +249,65 @@ impl Wallets {
             genuine,
             name,
             wish,
+            evidence: Mutex::new(shown.evidence),
         };
-        let asked = match self.decide_device(&attempt).await? {
-            First::Ask(asked) => asked,
-            First::Done(done) => {
-                self.posted(now).await;
-                let for_client = None;
-                return Ok(Stepped { done, for_client });
-            }
-            First::Refused(refusal) => return Err(refusal.into()),
-            First::Wait => return Err(Error::Busy { seconds: 1 }),
-        };
-        let Some(evidence) = shown.evidence else {
-            return Err(Error::bug("a verifier is asked only with evidence"));
-        };
-        let judged = self.liveness.judge(&asked.question, &evidence).await;
-        drop(evidence);
-        let verdict = self
-            .write(move |hub, tx| hub.settle_device(tx, &attempt, &asked, &judged))
-            .await?;
-        self.posted(now).await;
-        verdict.map_err(Error::Refused)
+        self.attempt(self, registration).await
     }
 
-    /// The first transaction, again while all step-ups left are in flight. The rate is spent once.
-    async fn decide_device(self: &Arc<Self>, attempt: &Attempt) -> Result<First, Error> {
-        let mut spent = false;
-        let mut waited = Duration::ZERO;
-        loop {
-            let attempt = attempt.clone();
-            let first = self
-                .write(move |hub, tx| hub.decide_device_in(tx, &attempt, spent))
-                .await?;
-            spent = true;
-            if !matches!(first, First::Wait) || !self.wait_briefly(&mut waited).await {
-                return Ok(first);
-            }
-        }
-    }
-
-    fn decide_device_in(&self, tx: &mut dyn Tx, attempt: &Attempt, spent: bool) -> TxResult<First> {
-        let Attempt { now, user, .. } = *attempt;
+    /// The first transaction: decides what needs no verifier.
+    fn begin_device(
+        &self,
+        tx: &mut dyn Tx,
+        opening: &Opening<'_>,
+        attempt: &DeviceRegistration,
+    ) -> TxResult<Begun<Attempts, Asked, Registration>> {
+        let done = |done| {
+            let for_client = None;
+            Begun::Decided(Verdict::Done(Stepped { done, for_client }))
+        };
+        let refused = |refusal| Begun::Decided(Verdict::Refused(refusal));
+        let DeviceRegistration { now, user, .. } = *attempt;
         self.hold_user(tx, user)?;
-        if !spent {
+        if !opening.waited {
             let rate = self.policy.registrations;
             self.spend_call(tx, now, (user, "registrations"), rate)?
                 .map_err(undo)?;
         }
         if !self.is_outstanding(tx, attempt)? {
-            return Ok(First::Refused(Refusal::Expired));
+            return Ok(refused(Refusal::Expired));
         }
         if !attempt.genuine {
-            self.rows.remove::<Challenge>(tx, &attempt.challenge)?;
+            self.rows.remove::<Challenge>(tx, attempt.challenge)?;
             self.record(tx, Self::device_event(attempt, "wrong signature"))?;
-            return Ok(First::Refused(Refusal::BadProof { left: None }));
+            return Ok(refused(Refusal::BadProof { left: None }));
         }
-        let known = self.rows.get::<Device>(tx, &attempt.row)?;
-        if let Some(settled) = self.settle_known(tx, attempt, known.as_ref())? {
-            return Ok(settled);
+        let known = self.rows.get::<Device>(tx, attempt.row)?;
+        match self.settle_known(tx, attempt, known.as_ref())? {
+            Some(Ok(known)) => return Ok(done(known)),
+            Some(Err(refusal)) => return Ok(refused(refusal)),
+            None => {}
         }
-        match self.begin_step_up(tx, now, &attempt.wish)? {
+        Ok(match self.begin_step_up(tx, opening, &attempt.wish)? {
             Begin::Passed | Begin::Refused(Refusal::StepUp(StepUpRefusal::NotEnrolled)) => {
                 self.add_device(tx, attempt, known)?;
-                Ok(First::Done(Newness::New))
+                done(Newness::New)
             }
             Begin::Refused(refusal) => {
                 self.record(tx, Self::device_event(attempt, "refused"))?;
-                Ok(First::Refused(refusal))
+                refused(refusal)
             }
-            Begin::Wait => Ok(First::Wait),
-            Begin::Ask(asked) => Ok(First::Ask(asked)),
-        }
+            Begin::Wait => Begun::Wait,
+            Begin::Ask(reserved, asked) => Begun::Reserved(reserved, asked),
+        })
     }
 
     /// A key that somebody has: nothing more happens. Told only to who holds the key.
     fn settle_known(
         &self,
         tx: &mut dyn Tx,
-        attempt: &Attempt,
+        attempt: &DeviceRegistration,
         known: Option<&Stored<Device>>,
-    ) -> TxResult<Option<First>> {
+    ) -> TxResult<Option<Result<Newness, Refusal>>> {
         let Some(device) = known else { return Ok(None) };
         let mine = device.user == attempt.user.0;
         if mine && device.deactivated.is_some() {
@@ -288,26 +315,20 @@ impl Wallets {
         }
         self.rows.remove::<Challenge>(tx, &attempt.challenge)?;
         if mine {
-            return Ok(Some(First::Done(Newness::Known)));
+            return Ok(Some(Ok(Newness::Known)));
         }
         self.record(tx, Self::device_event(attempt, "another user's key"))?;
-        Ok(Some(First::Refused(Refusal::Conflict)))
+        Ok(Some(Err(Refusal::Conflict)))
     }
 
-    /// The second transaction: the verifier has answered.
+    /// The second transaction: the verifier has answered, and the challenge is still outstanding.
     fn settle_device(
         &self,
         tx: &mut dyn Tx,
-        attempt: &Attempt,
-        asked: &Asked,
+        attempt: &DeviceRegistration,
+        verdict: Result<Option<String>, StepUpRefusal>,
         judged: &Judged,
     ) -> TxResult<Result<Registration, Refusal>> {
-        self.hold_user(tx, attempt.user)?;
-        let outstanding = self.is_outstanding(tx, attempt)?;
-        let verdict = self.settle_step_up(tx, attempt.now, asked, judged)?;
-        if !outstanding {
-            return Ok(Err(Refusal::Expired));
-        }
         let for_client = match verdict {
             Ok(for_client) => for_client,
             Err(refusal) => {
@@ -317,10 +338,10 @@ impl Wallets {
                 return Ok(Err(refusal.into()));
             }
         };
-        let known = self.rows.get::<Device>(tx, &attempt.row)?;
+        let known = self.rows.get::<Device>(tx, attempt.row)?;
         let done = match self.settle_known(tx, attempt, known.as_ref())? {
-            Some(First::Refused(refusal)) => return Ok(Err(refusal)),
-            Some(_) => Newness::Known,
+            Some(Err(refusal)) => return Ok(Err(refusal)),
+            Some(Ok(done)) => done,
             None => {
                 self.add_device(tx, attempt, known)?;
                 Newness::New
@@ -329,7 +350,7 @@ impl Wallets {
         Ok(Ok(Stepped { done, for_client }))
     }
 
-    fn is_outstanding(&self, tx: &mut dyn Tx, attempt: &Attempt) -> TxResult<bool> {
+    fn is_outstanding(&self, tx: &mut dyn Tx, attempt: &DeviceRegistration) -> TxResult<bool> {
         let found = self.rows.get::<Challenge>(tx, &attempt.challenge)?;
         Ok(found.is_some_and(|found| found.hex == attempt.hex && attempt.now < found.expires))
     }
@@ -338,10 +359,10 @@ impl Wallets {
     fn add_device(
         &self,
         tx: &mut dyn Tx,
-        attempt: &Attempt,
+        attempt: &DeviceRegistration,
         known: Option<Stored<Device>>,
     ) -> TxResult<()> {
-        let Attempt { now, user, .. } = *attempt;
+        let DeviceRegistration { now, user, .. } = *attempt;
         self.rows.remove::<Challenge>(tx, &attempt.challenge)?;
         if self.policy.single_device {
             self.deactivate_others(tx, now, user)?;
@@ -382,7 +403,7 @@ impl Wallets {
         Ok(())
     }
 
-    fn device_event(attempt: &Attempt, outcome: &str) -> Event {
+    fn device_event(attempt: &DeviceRegistration, outcome: &str) -> Event {
         Self::wallet_event(&attempt.caller, attempt.now, "device.add", attempt.user)
             .outcome(outcome)
             .fact("device", attempt.row.alias())
@@ -417,21 +438,6 @@ impl Wallets {
         row: RowId,
     ) -> TxResult<Option<Stored<Device>>> {
         self.rows.peek::<Device>(tx, &row)
-    }
-
-    /// Waits a moment for a step-up in flight; `false` when that took too long already.
-    pub(crate) async fn wait_briefly(&self, waited: &mut Duration) -> bool {
-        if *waited > self.shared.wait {
-            return false;
-        }
-        let pause = Duration::from_millis(20 + self.random_u64() % 30);
-        *waited += pause;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "waits for a step-up in flight, perhaps on another node"
-        )]
-        tokio::time::sleep(pause).await;
-        true
     }
 
     pub(crate) fn forget_enrolment(

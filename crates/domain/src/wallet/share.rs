@@ -6,28 +6,30 @@
 //! 2. [`Wallets::recover_shares`]: always a step-up; only then keys are looked at, and nothing tells an
 //!    unknown key from another user's or from one without a share. Every way in hears of it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
-use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::port::liveness::{Evidence, Judged, Purpose};
 use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
-use crate::core::verdict::undo;
+use crate::core::verdict::{Verdict, undo};
+use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
+use crate::limit::hashing::{HashQueue, Ticket};
 use crate::proof::vouched::Bearer;
 use crate::wallet::Stepped;
 use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::key::{Backup, KeyId, WalletKey};
 use crate::wallet::step_up::passkey::Step;
-use crate::wallet::step_up::{Asked, Begin, Shown, StepUpRefusal, Wish};
+use crate::wallet::step_up::{Asked, Attempts, Begin, Shown, StepUpRefusal, Wish};
+use crate::wallet::user::User;
 
 /// Replaced revisions that are kept beside the current one.
 const REPLACED: u32 = 3;
@@ -67,12 +69,86 @@ impl Record for Share {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
-/// A recovery that waits for its verifier.
-enum First {
-    Refused(Refusal),
-    Wait,
-    Ask(Asked),
-    Passed,
+/// One recovery: who wants which keys' shares, and how the owner shows itself.
+struct ShareRecovery {
+    caller: Caller,
+    now: Timestamp,
+    /// How many keys were named.
+    count: usize,
+    wish: Wish,
+    /// Taken out when the verifier is asked.
+    evidence: Mutex<Option<Evidence>>,
+}
+
+impl Attempt<Wallets> for ShareRecovery {
+    type Counter = Attempts;
+    type Loaded = Asked;
+    type Judged = (Asked, Judged);
+    /// What the verifier told its client part.
+    type Done = Option<String>;
+
+    const QUEUE: Option<HashQueue> = None;
+
+    fn line(&self) -> Option<RowId> {
+        None
+    }
+
+    /// The rate is spent once, however long the attempt waits.
+    fn begin(
+        &self,
+        hub: &Wallets,
+        tx: &mut dyn Tx,
+        opening: &Opening<'_>,
+    ) -> TxResult<Begun<Attempts, Asked, Option<String>>> {
+        let user = self.wish.user;
+        hub.hold_user(tx, user)?;
+        if !opening.waited {
+            let rate = hub.policy.share_calls;
+            hub.spend_call(tx, self.now, (user, "shares"), rate)?
+                .map_err(undo)?;
+        }
+        if !hub.has_verifier() {
+            let refusal = StepUpRefusal::NoVerifier.into();
+            return Ok(Begun::Decided(Verdict::Refused(refusal)));
+        }
+        Ok(match hub.begin_step_up(tx, opening, &self.wish)? {
+            Begin::Ask(reserved, asked) => Begun::Reserved(reserved, asked),
+            Begin::Wait => Begun::Wait,
+            Begin::Passed => {
+                hub.note_recovery(tx, self, "done")?;
+                Begun::Decided(Verdict::Done(None))
+            }
+            Begin::Refused(refusal) => {
+                hub.note_recovery(tx, self, "refused")?;
+                Begun::Decided(Verdict::Refused(refusal))
+            }
+        })
+    }
+
+    async fn check(
+        &self,
+        hub: &Arc<Wallets>,
+        asked: Asked,
+        _place: Option<&Ticket>,
+    ) -> Result<(Asked, Judged), Error> {
+        let judged = hub.ask_verifier(&asked, &self.evidence).await?;
+        Ok((asked, judged))
+    }
+
+    fn settle(
+        &self,
+        hub: &Wallets,
+        tx: &mut dyn Tx,
+        open: OpenTry<'_, Attempts>,
+        (asked, judged): &(Asked, Judged),
+    ) -> TxResult<Settled<Option<String>>> {
+        if hub.rows.get::<User>(tx, self.wish.user)?.is_none() {
+            return Ok(open.abandon().answer(Refusal::UnknownSubject));
+        }
+        let (closed, verdict) = hub.settle_step_up(tx, open, asked, judged)?;
+        hub.note_recovery(tx, self, outcome(&verdict, judged))?;
+        Ok(closed.answer(verdict.map_err(Refusal::from)))
+    }
 }
 
 impl Wallets {
@@ -187,106 +263,31 @@ impl Wallets {
         let step = Step::Recovery(&keys);
         let wish = self.wish(user, Purpose::Recovery, step, &shown).await?;
         let count = keys.len();
-        let for_client = match self.begin_recovery(&caller, now, &wish, count).await? {
-            First::Refused(refusal) => {
-                self.posted(now).await;
-                return Err(refusal.into());
-            }
-            First::Wait => return Err(Error::Busy { seconds: 1 }),
-            First::Passed => None,
-            First::Ask(asked) => {
-                let Some(evidence) = shown.evidence else {
-                    return Err(Error::bug("a verifier is asked only with evidence"));
-                };
-                let judged = self.liveness.judge(&asked.question, &evidence).await;
-                drop(evidence);
-                let verdict = self
-                    .write(move |hub, tx| {
-                        hub.settle_recovery(tx, now, (&caller, user, count), &asked, &judged)
-                    })
-                    .await?;
-                if verdict.is_err() {
-                    self.posted(now).await;
-                }
-                verdict.map_err(Refusal::from)?
-            }
+        let recovery = ShareRecovery {
+            caller,
+            now,
+            count,
+            wish,
+            evidence: Mutex::new(shown.evidence),
         };
-        self.posted(now).await;
+        let for_client = self.attempt(self, recovery).await?;
         let done = self
             .read(move |hub, tx| hub.shares_in(tx, user, &keys))
             .await?;
         Ok(Stepped { done, for_client })
     }
 
-    /// The first transaction, again while all step-ups left are in flight. The rate is spent once.
-    async fn begin_recovery(
-        self: &Arc<Self>,
-        caller: &Caller,
-        now: Timestamp,
-        wish: &Wish,
-        count: usize,
-    ) -> Result<First, Error> {
-        let mut spent = false;
-        let mut waited = Duration::ZERO;
-        loop {
-            let (wish, caller) = (wish.clone(), caller.clone());
-            let first = self
-                .write(move |hub, tx| {
-                    hub.hold_user(tx, wish.user)?;
-                    if !spent {
-                        let rate = hub.policy.share_calls;
-                        hub.spend_call(tx, now, (wish.user, "shares"), rate)?
-                            .map_err(undo)?;
-                    }
-                    if !hub.has_verifier() {
-                        return Ok(First::Refused(StepUpRefusal::NoVerifier.into()));
-                    }
-                    match hub.begin_step_up(tx, now, &wish)? {
-                        Begin::Ask(asked) => Ok(First::Ask(asked)),
-                        Begin::Wait => Ok(First::Wait),
-                        Begin::Passed => {
-                            let about = (&caller, wish.user, count);
-                            hub.note_recovery(tx, now, about, "done")?;
-                            Ok(First::Passed)
-                        }
-                        Begin::Refused(refusal) => {
-                            let about = (&caller, wish.user, count);
-                            hub.note_recovery(tx, now, about, "refused")?;
-                            Ok(First::Refused(refusal))
-                        }
-                    }
-                })
-                .await?;
-            spent = true;
-            if !matches!(first, First::Wait) || !self.wait_briefly(&mut waited).await {
-                return Ok(first);
-            }
-        }
-    }
-
-    fn settle_recovery(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        (caller, user, count): (&Caller, RowId, usize),
-        asked: &Asked,
-        judged: &Judged,
-    ) -> TxResult<Result<Option<String>, StepUpRefusal>> {
-        self.hold_user(tx, user)?;
-        let verdict = self.settle_step_up(tx, now, asked, judged)?;
-        let about = (caller, user, count);
-        self.note_recovery(tx, now, about, outcome(&verdict, judged))?;
-        Ok(verdict)
-    }
-
     /// Audits the end of a recovery, and tells the owner of one that was allowed.
     fn note_recovery(
         &self,
         tx: &mut dyn Tx,
-        now: Timestamp,
-        (caller, user, count): (&Caller, RowId, usize),
+        recovery: &ShareRecovery,
         outcome: &str,
     ) -> TxResult<()> {
+        let ShareRecovery {
+            caller, now, count, ..
+        } = recovery;
+        let (now, count, user) = (*now, *count, recovery.wish.user);
         let event = Self::wallet_event(caller, now, "share.recover", user)
             .outcome(outcome)
             .fact("keys", count.to_string());

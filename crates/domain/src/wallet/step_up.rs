@@ -7,10 +7,14 @@
 //!
 //! Everything but an explicit yes is a no. A verifier's trouble costs no attempt.
 
+mod attempts;
 pub mod passkey;
 
+pub(crate) use self::attempts::Attempts;
 pub use crate::core::error::{PasskeyRefusal, StepUpRefusal};
 pub use crate::core::port::liveness::Evidence;
+
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +26,7 @@ use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
-use crate::limit::rate::Rate;
+use crate::limit::attempt::{Closed, OpenTry, Opening, Reservation, ReservedTry};
 use crate::wallet::Wallets;
 
 /// What came with a call that may need a step-up.
@@ -77,74 +81,17 @@ impl Record for Seen {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
-/// Refused attempts of one user, and those in flight.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Attempts {
-    refused: Vec<Timestamp>,
-    in_flight: Vec<(u64, Timestamp)>,
-}
-
-impl Record for Attempts {
-    const KIND: Kind = "wallet_attempts";
-    const WHEN_DUE: WhenDue = WhenDue::Stays;
-    const ON_ROLLBACK: OnRollback = OnRollback::Stays;
-}
-
-/// Longer than any verifier is waited for. An attempt that is never settled counts as refused then.
-const ATTEMPT_LIFE: std::time::Duration = std::time::Duration::from_secs(90);
-
-#[derive(Debug, PartialEq, Eq)]
-enum Reserve {
-    Granted,
-    Limited { until: Timestamp },
-    Wait,
-}
-
-impl Attempts {
-    fn reserve(&mut self, now: Timestamp, limit: Rate, id: u64) -> Reserve {
-        let (lost, live): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight)
-            .into_iter()
-            .partition(|(_, at)| at.plus(ATTEMPT_LIFE) <= now);
-        self.in_flight = live;
-        self.refused.extend(lost.into_iter().map(|(_, at)| at));
-        self.refused.retain(|at| at.plus(limit.span) > now);
-        self.refused.sort_unstable();
-        let count = limit.count as usize;
-        if count > 0 && self.refused.len() >= count {
-            let first = self.refused[self.refused.len() - count];
-            return Reserve::Limited {
-                until: first.plus(limit.span),
-            };
-        }
-        if count > 0 && self.refused.len() + self.in_flight.len() >= count {
-            return Reserve::Wait;
-        }
-        self.in_flight.push((id, now));
-        Reserve::Granted
-    }
-
-    fn refuse(&mut self, now: Timestamp, id: u64) {
-        self.release(id);
-        self.refused.push(now);
-    }
-
-    fn release(&mut self, id: u64) {
-        self.in_flight.retain(|(flight, _)| *flight != id);
-    }
-}
-
-/// An attempt that was reserved, and the question it may ask. Proof that the limit was kept.
+/// The question that a reserved attempt asks of the verifier.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) question: Question,
     user: RowId,
     evidence: RowId,
-    attempt: u64,
 }
 
 /// The beginning of a step-up.
 pub(crate) enum Begin {
-    Ask(Asked),
+    Ask(ReservedTry<Attempts>, Asked),
     /// Nobody need be asked: the owner is there.
     Passed,
     /// All attempts left are in flight.
@@ -221,7 +168,7 @@ impl Wallets {
     pub(crate) fn begin_step_up(
         &self,
         tx: &mut dyn Tx,
-        now: Timestamp,
+        opening: &Opening<'_>,
         wish: &Wish,
     ) -> TxResult<Begin> {
         let refused = |refusal: StepUpRefusal| Ok(Begin::Refused(refusal.into()));
@@ -231,7 +178,7 @@ impl Wallets {
             return refused(StepUpRefusal::NotEnrolled);
         };
         if enrolment.verifier == passkey::VERIFIER {
-            return self.step_up_by_passkey(tx, now, wish);
+            return self.step_up_by_passkey(tx, opening.now, wish);
         }
         if self.liveness.kind().is_none() {
             return refused(StepUpRefusal::NoVerifier);
@@ -239,60 +186,76 @@ impl Wallets {
         let Some(evidence) = wish.evidence else {
             return refused(StepUpRefusal::Missing);
         };
-        let attempt = self.random_u64();
-        let mut attempts = self.attempts(tx, wish.user)?;
-        match attempts.reserve(now, self.policy.refusals, attempt) {
-            Reserve::Wait => return Ok(Begin::Wait),
-            Reserve::Limited { until } => {
+        let reserved = match opening.reserve(tx, vec![self.step_ups(wish.user)])? {
+            Reservation::Granted(reserved) => reserved,
+            Reservation::Exhausted { until } => {
                 return Ok(Begin::Refused(Refusal::Limited { until }));
             }
-            Reserve::Granted => {}
-        }
-        if self.was_seen(tx, now, evidence)? {
-            attempts.refuse(now, attempt);
-            self.rows.put(tx, &mut attempts)?;
+            Reservation::Wait => return Ok(Begin::Wait),
+        };
+        if self.was_seen(tx, opening.now, evidence)? {
+            reserved.open(self, opening.now).fail(tx)?;
             return refused(StepUpRefusal::Failed { for_client: None });
         }
-        self.rows.put(tx, &mut attempts)?;
-        Ok(Begin::Ask(Asked {
+        let asked = Asked {
             question: self.question(Check::Match, wish, &enrolment.reference),
             user: wish.user,
             evidence,
-            attempt,
-        }))
+        };
+        Ok(Begin::Ask(reserved, asked))
+    }
+
+    /// Step 2. The evidence is taken out, and dropped when the verifier has answered.
+    pub(crate) async fn ask_verifier(
+        &self,
+        asked: &Asked,
+        evidence: &Mutex<Option<Evidence>>,
+    ) -> Result<Judged, Error> {
+        let evidence = evidence
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let evidence =
+            evidence.ok_or_else(|| Error::bug("a verifier is asked only with evidence"))?;
+        Ok(self.liveness.judge(&asked.question, &evidence).await)
     }
 
     /// Step 3. `Ok`: the owner is there; what the verifier told its client part comes along.
     pub(crate) fn settle_step_up(
         &self,
         tx: &mut dyn Tx,
-        now: Timestamp,
+        open: OpenTry<'_, Attempts>,
         asked: &Asked,
         judged: &Judged,
-    ) -> TxResult<Result<Option<String>, StepUpRefusal>> {
-        let mut attempts = self.attempts(tx, asked.user)?;
+    ) -> TxResult<(Closed, Result<Option<String>, StepUpRefusal>)> {
+        let now = open.now;
         let failed = StepUpRefusal::Failed {
             for_client: self.for_client(judged),
         };
-        let mut verdict = trouble(judged).map_or(Ok(self.for_client(judged)), Err);
-        if judged.judgement == Judgement::Accepted {
-            let row = self.enrolment_row(asked.user);
-            let enrolment = self.rows.get::<Enrolment>(tx, &row)?;
-            let same = enrolment.is_some_and(|found| {
-                found.active_since().is_some() && found.reference == asked.question.reference
-            });
-            if !same || !self.remember(tx, now, asked.evidence)? {
-                verdict = Err(failed.clone());
+        let verdict = match (&judged.judgement, trouble(judged)) {
+            (_, Some(trouble)) => Err(trouble),
+            (Judgement::Accepted, None) if self.counts(tx, now, asked)? => {
+                Ok(self.for_client(judged))
             }
-        } else if matches!(judged.judgement, Judgement::Refused(_)) {
-            verdict = Err(failed);
-        }
-        match &verdict {
-            Err(StepUpRefusal::Failed { .. }) => attempts.refuse(now, asked.attempt),
-            _ => attempts.release(asked.attempt),
-        }
-        self.rows.put(tx, &mut attempts)?;
-        Ok(verdict)
+            _ => Err(failed),
+        };
+        let closed = match &verdict {
+            Ok(_) => open.succeed(tx)?,
+            Err(StepUpRefusal::Failed { .. }) => open.fail(tx)?,
+            // The verifier was in trouble: nothing was judged.
+            Err(_) => open.withdraw(tx)?,
+        };
+        Ok((closed, verdict))
+    }
+
+    /// Whether a yes counts: the same enrolment is still active, and the evidence is new.
+    fn counts(&self, tx: &mut dyn Tx, now: Timestamp, asked: &Asked) -> TxResult<bool> {
+        let row = self.enrolment_row(asked.user);
+        let enrolment = self.rows.get::<Enrolment>(tx, row)?;
+        let same = enrolment.is_some_and(|found| {
+            found.active_since().is_some() && found.reference == asked.question.reference
+        });
+        Ok(same && self.remember(tx, now, asked.evidence)?)
     }
 
     /// Begins an enrolment under a fresh reference.
@@ -369,32 +332,6 @@ impl Wallets {
         Ok(Ok(self.for_client(judged)))
     }
 
-    fn attempts(&self, tx: &mut dyn Tx, user: RowId) -> TxResult<Stored<Attempts>> {
-        let row = self.rows.id(Attempts::KIND, &[&user.0]);
-        match self.rows.get(tx, &row)? {
-            Some(attempts) => Ok(attempts),
-            None => {
-                let place = Place::at(row).of(user);
-                self.rows
-                    .create(tx, self.tenant(), place, Attempts::default())
-            }
-        }
-    }
-
-    /// Fills a user's refusals up to the last: an older database may have forgotten as many.
-    pub(crate) fn burn_attempts(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        user: RowId,
-    ) -> TxResult<()> {
-        let forgotten = self.policy.refusals.count.saturating_sub(1) as usize;
-        let mut attempts = self.attempts(tx, user)?;
-        attempts.in_flight.clear();
-        attempts.refused = vec![now; forgotten];
-        self.rows.put(tx, &mut attempts)
-    }
-
     fn was_seen(&self, tx: &mut dyn Tx, now: Timestamp, evidence: RowId) -> TxResult<bool> {
         let seen = self.rows.get::<Seen>(tx, &evidence)?;
         Ok(seen.is_some_and(|seen| seen.place.due.is_none_or(|due| now < due)))
@@ -432,56 +369,4 @@ pub(crate) fn trouble(judged: &Judged) -> Option<StepUpRefusal> {
         "the verifier of persons is in trouble"
     );
     Some(refusal)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const LIMIT: Rate = Rate::per(5, Duration::from_mins(15));
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
-    }
-
-    #[test]
-    fn five_refusals_close_until_the_window_has_passed() {
-        let mut attempts = Attempts::default();
-        for id in 0..5 {
-            assert_eq!(attempts.reserve(at(id), LIMIT, 7), Reserve::Granted);
-            attempts.refuse(at(id), 7);
-        }
-        let until = at(900);
-        assert_eq!(
-            attempts.reserve(at(899), LIMIT, 8),
-            Reserve::Limited { until }
-        );
-        assert_eq!(attempts.reserve(at(900), LIMIT, 8), Reserve::Granted);
-    }
-
-    #[test]
-    fn what_is_in_flight_counts_and_trouble_does_not() {
-        let mut attempts = Attempts::default();
-        for id in 0..5 {
-            assert_eq!(attempts.reserve(at(0), LIMIT, id), Reserve::Granted);
-        }
-        assert_eq!(attempts.reserve(at(0), LIMIT, 5), Reserve::Wait);
-        attempts.release(3);
-        assert_eq!(attempts.reserve(at(1), LIMIT, 5), Reserve::Granted);
-    }
-
-    #[test]
-    fn a_crash_costs_an_attempt() {
-        let mut attempts = Attempts::default();
-        for id in 0..5 {
-            attempts.reserve(at(0), LIMIT, id);
-        }
-        let until = at(900);
-        assert_eq!(
-            attempts.reserve(at(90), LIMIT, 9),
-            Reserve::Limited { until }
-        );
-    }
 }

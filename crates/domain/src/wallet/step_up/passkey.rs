@@ -26,9 +26,10 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
+use crate::limit::counted::{AtOnce, Finding};
 use crate::proof::vouched::Bearer;
 use crate::wallet::Wallets;
-use crate::wallet::step_up::{Begin, Enrolment, Reserve, State, StepUpRefusal, Wish};
+use crate::wallet::step_up::{Begin, Enrolment, State, StepUpRefusal, Wish};
 use crate::wallet::{DeviceId, EnrolmentState, KeyId};
 
 /// What an enrolment by passkey names as its verifier.
@@ -401,29 +402,20 @@ impl Wallets {
         let Some(judged) = &wish.passkey else {
             return Ok(Begin::Refused(PasskeyRefusal::Missing.into()));
         };
-        let attempt = self.random_u64();
-        let mut attempts = self.attempts(tx, wish.user)?;
-        match attempts.reserve(now, self.policy.refusals, attempt) {
-            Reserve::Wait => return Ok(Begin::Wait),
-            Reserve::Limited { until } => {
-                return Ok(Begin::Refused(Refusal::Limited { until }));
-            }
-            Reserve::Granted => {}
-        }
-        let Some(step) = self.take_call(tx, now, judged.challenge)? else {
-            return Ok(Begin::Refused(Refusal::Expired));
-        };
-        let passed = step == judged.step && self.count_signature(tx, wish.user, judged)?;
-        if passed {
-            attempts.release(attempt);
-        } else {
-            attempts.refuse(now, attempt);
-        }
-        self.rows.put(tx, &mut attempts)?;
-        Ok(if passed {
-            Begin::Passed
-        } else {
-            Begin::Refused(PasskeyRefusal::Failed.into())
+        let failed = || Refusal::from(PasskeyRefusal::Failed);
+        let judged = self.judge_at_once(tx, now, &self.step_ups(wish.user), |tx| {
+            Ok(match self.take_call(tx, now, judged.challenge)? {
+                None => Finding::Unjudged(Refusal::Expired),
+                Some(step) if step != judged.step => Finding::Wrong(failed()),
+                Some(_) if self.count_signature(tx, wish.user, judged)? => Finding::Right(()),
+                Some(_) => Finding::Wrong(failed()),
+            })
+        })?;
+        Ok(match judged {
+            AtOnce::Right(()) => Begin::Passed,
+            AtOnce::Wrong { why, .. } | AtOnce::Unjudged(why) => Begin::Refused(why),
+            AtOnce::Exhausted { until } => Begin::Refused(Refusal::Limited { until }),
+            AtOnce::InFlight { .. } => Begin::Wait,
         })
     }
 
