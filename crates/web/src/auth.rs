@@ -1,4 +1,4 @@
-//! The `Authorization` header, read but not judged.
+//! Parses the `Authorization` header. Whether a credential is valid is decided elsewhere.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use zeroize::Zeroizing;
 /// The two parts of a Basic credential.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Basic {
-    /// What stands before the first colon.
+    /// The text before the first colon.
     pub user: String,
-    /// All that follows the first colon, further colons included.
+    /// Everything after the first colon, including further colons.
     pub password: Zeroizing<String>,
 }
 
 impl fmt::Debug for Basic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Several wires put an account's name, or a secret, into the user part.
+        // The user is hidden too, because several APIs put an account's name or a secret there.
         f.debug_struct("Basic").finish_non_exhaustive()
     }
 }
@@ -30,9 +30,9 @@ impl fmt::Debug for Basic {
 pub enum Bearer<'a> {
     /// There is no `Authorization` header.
     Missing,
-    /// Another scheme, no token, a letter no token may have, or more than one header.
+    /// Another scheme, no token, a character that no token may contain, or more than one header.
     Malformed,
-    /// A token of the form RFC 6750 allows; whether it is worth anything is the caller's question.
+    /// A token of the form that RFC 6750 allows. The caller must check whether it is valid.
     Token(&'a str),
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Bearer<'_> {
     }
 }
 
-/// Both alphabets are read by the standard one after a translation; a missing padding is no error.
+/// Decodes both alphabets, after translation to the standard one. Missing padding is allowed.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

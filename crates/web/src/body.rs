@@ -1,4 +1,4 @@
-//! Reading a request body: bounded in bytes and in time, before anything is parsed.
+//! Reads a request body with limits in bytes and time, before anything is parsed.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-/// Why a body could not be had.
+/// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is longer than the limit, or says that it will be.
+    /// It is longer than the limit, or its `Content-Length` is.
     TooLarge,
-    /// It had not arrived in the time given.
+    /// It did not arrive in time.
     TooSlow,
-    /// The connection broke, or the framing was wrong.
+    /// The connection broke, or the framing was invalid.
     Broken,
 }
 
-/// How much of an oversize body is read and thrown away after the limit.
+/// How many bytes of a too large body are read and discarded after the limit.
 ///
-/// Most clients send their whole body before they look at the answer; closing under them turns a clear 413 into a
-/// broken connection.
+/// Most clients send their whole body before they read the answer. If the server closed the connection at once,
+/// they would see a broken connection instead of a 413.
 const DISCARD_BYTES: usize = 1024 * 1024;
 
-/// How long throwing away may take.
+/// Time limit for discarding.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// What is reserved in one go, however much a client announces.
+/// How much memory is reserved at once, whatever length a client announces.
 const FIRST_RESERVATION: usize = 64 * 1024;
 
 /// Reads the body, at most `limit` bytes of it, within `seconds`.
 ///
-/// A `Content-Length` over the limit decides at once. A body without a length is stored up to the limit and no
-/// further. In both cases some of the rest is read and discarded so that an ordinary client sees the answer; a client
-/// that waits for `100 Continue` is told no instead.
+/// A `Content-Length` over the limit fails at once. A body without a length is stored up to the limit. In both
+/// cases some of the rest is read and discarded, so that an ordinary client sees the answer. A client that waits
+/// for `100 Continue` gets the refusal instead.
 pub async fn read(
     body: Body,
     headers: &HeaderMap,
@@ -111,7 +111,8 @@ async fn discard(mut body: Body) {
             }
         }
     };
-    // Whether it got to the end makes no difference: the answer is the same, and the connection closes if it did not.
+    // It does not matter whether the end was reached: the answer is the same, and otherwise the connection is
+    // closed.
     let _ = timeout(DISCARD_TIME, discarding).await;
 }
 

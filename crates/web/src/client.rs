@@ -1,4 +1,4 @@
-//! Who is calling, as far as an address can tell.
+//! The address of the caller.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,15 +7,15 @@ use axum::extract::FromRequestParts;
 use http::Extensions;
 use http::request::Parts;
 
-/// The address of the client: the peer, or what a trusted proxy says of it.
+/// The address of the client: that of the peer, or the one that a trusted proxy reports.
 ///
-/// As an extractor it never fails: a request that did not come through [`crate::serve()`], as in tests that call a
-/// router in the same process, comes from 127.0.0.1.
+/// As an extractor it never fails. For a request that did not come through [`crate::serve()`], as in tests that
+/// call a router in the same process, it is 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddr(pub IpAddr);
 
 impl ClientAddr {
-    /// The client's address as the server noted it.
+    /// The client's address as the server stored it.
     pub fn of(extensions: &Extensions) -> Self {
         extensions
             .get::<Self>()
@@ -23,8 +23,8 @@ impl ClientAddr {
             .unwrap_or(Self(IpAddr::V4(Ipv4Addr::LOCALHOST)))
     }
 
-    /// What a budget per network counts: an IPv4 address, `203.0.113.9/32`, or the IPv6 network a single customer is
-    /// given, `2001:db8:1:2::/64`. Counting whole IPv6 addresses would give everyone 2^64 budgets.
+    /// The network for limits: an IPv4 address, `203.0.113.9/32`, or the IPv6 network that one customer gets,
+    /// `2001:db8:1:2::/64`. With whole IPv6 addresses everybody would have 2^64 limits.
     pub fn network(&self) -> String {
         match self.0.to_canonical() {
             IpAddr::V4(address) => format!("{address}/32"),

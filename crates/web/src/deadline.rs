@@ -1,4 +1,4 @@
-//! A time limit that answers in the wire's own shape.
+//! A time limit whose answer has the format of the API.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use tokio::time::timeout;
 
-/// Answers with `on_late` when a handler has not come to its answer within `seconds`, and drops the handler.
+/// Answers with `on_late` if a handler has not answered within `seconds`, and drops the handler.
 ///
-/// It should be shorter than [`crate::Limits::request_seconds`], whose answer has no shape at all, and longer than
-/// anything a handler waits for: what is dropped here was not expected, and may be left half done.
+/// It should be shorter than [`crate::Limits::request_seconds`], whose answer has no API's format, and longer than
+/// everything that a handler waits for. A handler that is dropped here may leave its work unfinished.
 pub fn within(router: Router, seconds: u64, on_late: fn() -> Response) -> Router {
     let limit = Duration::from_secs(seconds);
     router.layer(from_fn(move |request: Request, next: Next| {

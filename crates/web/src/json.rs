@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 /// What happens when an object names a member twice.
 ///
-/// Two parsers that disagree about a repeated member can be played against each other, so a wire should refuse unless
-/// its clients are known to depend on the last one winning.
+/// An attacker can use two parsers that treat a repeated member differently. So an API should refuse repeated
+/// members unless its clients are known to rely on the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duplicates {
     /// The last one counts, everywhere.
@@ -28,10 +28,10 @@ pub enum Duplicates {
     RefuseNamed(&'static [&'static str]),
 }
 
-/// Why a text is not the JSON object that was asked for.
+/// Why a text is not an acceptable JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JsonError {
-    /// There is not one byte. Many wires read that as `{}`.
+    /// The text is empty. Many APIs read this as `{}`.
     Empty,
     /// Not exactly one JSON value in UTF-8, or one nested too deeply.
     Syntax,
@@ -45,7 +45,7 @@ pub enum JsonError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadShape;
 
-/// How deeply values may nest unless a wire says otherwise; the outermost object is the first level.
+/// How deeply values may nest by default. The outermost object is the first level.
 pub const DEPTH: usize = 128;
 
 /// Reads exactly one JSON object.
@@ -56,7 +56,7 @@ pub fn object(bytes: &[u8], duplicates: Duplicates) -> Result<Map<String, Value>
     object_with_depth(bytes, duplicates, DEPTH)
 }
 
-/// As [`object`], with the number of levels that are allowed.
+/// As [`object`], with another number of allowed levels.
 pub fn object_with_depth(
     bytes: &[u8],
     duplicates: Duplicates,
@@ -106,7 +106,7 @@ pub fn text<'de, D: Deserializer<'de>, T>(
     read(text).ok_or_else(|| D::Error::custom("a text against its rule"))
 }
 
-/// An answer in JSON that nobody stores and no browser guesses about.
+/// A JSON answer that must not be cached and whose type browsers must not guess.
 pub fn reply(status: StatusCode, body: &impl Serialize) -> Response {
     let (status, text) = match serde_json::to_vec(body) {
         Ok(text) => (status, text),

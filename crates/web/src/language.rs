@@ -1,15 +1,15 @@
-//! The language in which a client wants to be spoken to.
+//! The language that a client prefers.
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 
-/// What a client gets that names no language, or none that can be read.
+/// The language for a client that names none, or none that can be parsed.
 const FALLBACK: &str = "en";
 
 /// The primary tag of the first language in `Accept-Language`: two or three lower-case letters, such as `de`.
 ///
-/// Only the first one counts, without its quality and its region. Whether there are texts in it is the caller's
-/// question.
+/// Only the first one counts, without its quality and its region. The caller must check whether there are texts in
+/// this language.
 pub fn preferred(headers: &HeaderMap) -> String {
     let named = headers
         .get(ACCEPT_LANGUAGE)

@@ -1,8 +1,8 @@
-//! An HTTP kit that knows no protocol.
+//! An HTTP toolkit that knows no protocol.
 //!
-//! Every surface needs the same careful edge: bounded reading, strict parsing, exact methods, one log line a request.
-//! That edge is here once. What it never holds: a path, a field name or an error shape of any wire. Where an answer
-//! must have a wire's shape, the front hands in a function that builds it.
+//! It contains what every surface needs: reading with limits, strict parsing, exact methods, one log line for each
+//! request. It never contains a path, a field name or an error format of an API. Where an answer must have an
+//! API's format, the front passes a function that builds it.
 //!
 //! The way of a request: [`serve()`] accepts and bounds the connection and notes the [`ClientAddr`];
 //! [`observe::layer`] names and counts the request; a [`surface`] finds its handler, which reads with [`path`],

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// What a request says its body is, as far as JSON is concerned.
+/// The declared type of a request's body, as far as JSON is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
     /// There is no `Content-Type`.
@@ -12,11 +12,11 @@ pub enum MediaType {
     Json,
     /// Another type that ends with `+json`, such as `application/problem+json`.
     JsonSuffix,
-    /// Any other type, an unreadable one, or more than one header.
+    /// Any other type, an invalid one, or more than one header.
     Other,
 }
 
-/// Reads `Content-Type`; type and subtype without regard to case, parameters ignored.
+/// Parses `Content-Type`. The case of type and subtype and all parameters are ignored.
 pub fn is_json(headers: &HeaderMap) -> MediaType {
     match essence(headers) {
         None => MediaType::Absent,
@@ -31,7 +31,8 @@ pub fn is_form(headers: &HeaderMap) -> bool {
     essence(headers).is_some_and(|essence| essence == "application/x-www-form-urlencoded")
 }
 
-/// `type/subtype` in lower case; empty text, which matches nothing, when the header is unreadable or repeated.
+/// Returns `type/subtype` in lower case, or an empty text, which matches nothing, if the header is invalid or
+/// repeated.
 fn essence(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let value = values.next()?;

@@ -1,9 +1,9 @@
-//! One name, one log line and one count for every request; and no panic that a client could see.
+//! Gives every request one name, one log line and one count, and hides panics from clients.
 //!
-//! The order matters: [`layer`] goes around [`catch_panic`], so that a panic too is named and counted.
+//! The order matters: [`layer`] must be outside of [`catch_panic`], so that a panic is also named and counted.
 //!
-//! Nothing here looks at a path, a query, a header's value, a body or an address: all of them can hold what must not
-//! be in a log. What is told of a request is its route's pattern.
+//! Nothing here reads a path, a query, a header's value, a body or an address, because all of them can contain
+//! what must not be in a log. The log contains the pattern of the request's route.
 
 mod panic;
 mod request_id;
@@ -21,7 +21,7 @@ use tracing::Instrument;
 pub use panic::catch_panic;
 pub use request_id::RequestId;
 
-/// Is told of each request when its answer is ready; the binary counts with it.
+/// Gets a report of each request when its answer is ready. The server counts requests with it.
 pub trait Observer: Send + Sync {
     /// One request has been answered.
     fn request(&self, report: &Report<'_>);
@@ -32,21 +32,22 @@ pub trait Observer: Send + Sync {
     }
 }
 
-/// What may be known of a request outside its handler. Every field has few values, so that they can label a metric.
+/// What is known about a request outside its handler. Every field has few values, so that they can be labels of a
+/// metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report<'a> {
     /// The method; one that HTTP does not define is `OTHER`, since clients may invent any.
     pub method: &'static str,
     /// The route's pattern, such as `/thing/{id}`, or `unmatched`.
     pub route: &'a str,
-    /// The status of the answer; [`CUT_OFF`] when the handler never came to one.
+    /// The status of the answer; [`CUT_OFF`] if the handler never answered.
     pub status: u16,
     /// How long the answer took to begin.
     pub seconds: f64,
 }
 
-/// The status in a report when the handler was cut off before its answer, by the last time limit or the server's end.
-/// No client ever sees it.
+/// The status in a report if the handler was stopped before its answer, by the last time limit or by the end of
+/// the server. No client ever sees it.
 pub const CUT_OFF: u16 = 499;
 
 /// The pattern in a report when no route matched.
@@ -54,7 +55,7 @@ pub const UNMATCHED: &str = "unmatched";
 
 /// Names each request (see [`RequestId`]), and logs and reports it once.
 ///
-/// What the handler logs carries the request's id, through a span.
+/// A span adds the request's id to everything that the handler logs.
 pub fn layer(router: Router, observer: Arc<dyn Observer>) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| {
         observed(Arc::clone(&observer), request, next)
@@ -74,8 +75,7 @@ async fn observed(observer: Arc<dyn Observer>, mut request: Request, next: Next)
     response
 }
 
-/// A request that is being answered. It is reported when it is dropped, so also when the handler never comes to its
-/// end.
+/// A request that is being answered. It is reported when it is dropped, so also if the handler never finishes.
 struct Exchange {
     observer: Arc<dyn Observer>,
     id: RequestId,

@@ -1,8 +1,8 @@
 //! A page to read an `OpenAPI` 3.1 description and to try its calls.
 //!
-//! It is one file that needs nothing from elsewhere: a server for key material must not load scripts from strangers,
-//! and often stands where there are none to load. Its script is allowed by its hash alone, so that nothing which slips
-//! into the page can run.
+//! It is one file that loads nothing from other servers, because a server for key material must not load foreign
+//! scripts, and often has no access to the internet. Its script is allowed by its hash only, so that injected
+//! content cannot run.
 
 use axum::response::Response;
 
@@ -34,7 +34,7 @@ pub fn page(title: &str, spec_path: &str) -> String {
     page
 }
 
-/// The page as an answer, under a policy that lets its own script run and speak to its own origin, and no more.
+/// The page as an answer, with a policy that allows only its own script, and calls to its own origin.
 pub fn page_response(title: &str, spec_path: &str) -> Response {
     scripted(page(title, spec_path), STYLE, SCRIPT)
 }

@@ -1,4 +1,4 @@
-//! HTML pages that can do nothing but show themselves and send a form home.
+//! HTML pages that can only show themselves and send a form to their own origin.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
@@ -11,19 +11,19 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-/// No script, no picture, no frame, and forms only to the same origin.
+/// No scripts, no pictures, no frames, and forms only to the same origin.
 pub const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 );
 
-/// A page with the strict headers: never stored, never framed, never telling its address to another site.
+/// A page with strict headers: it is not cached, not framed, and its address is not sent to other sites.
 ///
-/// The address of such a page may carry a one-time token, hence the referrer and cache rules.
+/// The address of such a page may contain a one-time token, which is the reason for the referrer and cache rules.
 pub fn html(status: StatusCode, body: String) -> Response {
     html_with_policy(status, body, POLICY)
 }
 
-/// As [`html`], with a content security policy of the page's own.
+/// As [`html`], with another content security policy.
 pub(crate) fn html_with_policy(status: StatusCode, body: String, policy: HeaderValue) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -40,8 +40,7 @@ pub(crate) fn html_with_policy(status: StatusCode, body: String, policy: HeaderV
     response
 }
 
-/// A page with one script and one style of its own, allowed by their hashes alone: it may speak to its own origin, and
-/// no more.
+/// A page with its own script and style, allowed by their hashes only. It may only call its own origin.
 pub fn scripted(page: String, style: &str, script: &str) -> Response {
     html_with_policy(StatusCode::OK, page, own_policy(style, script))
 }
@@ -65,7 +64,7 @@ pub(crate) fn source(text: &str) -> String {
     )
 }
 
-/// Makes `text` safe between tags and inside a quoted attribute.
+/// Escapes `text` for use between tags and inside a quoted attribute.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {

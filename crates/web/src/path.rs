@@ -14,10 +14,10 @@ use crate::{json, percent};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPath;
 
-/// Why the parameters of a path could not be read.
+/// Why the parameters of a path could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
-    /// The path is a [`BadPath`], in whichever segment.
+    /// Some segment of the path is a [`BadPath`].
     Encoding,
     /// A parameter does not follow its rule.
     Value,
@@ -42,7 +42,7 @@ pub fn params<T: DeserializeOwned>(parts: &Parts) -> Result<T, PathError> {
     json::typed(members).map_err(|_| PathError::Value)
 }
 
-/// What the client sent, also below a nested router.
+/// The path that the client sent, also below a nested router.
 fn whole(parts: &Parts) -> &Uri {
     let original = parts.extensions.get::<OriginalUri>();
     original.map_or(&parts.uri, |original| &original.0)
@@ -68,8 +68,7 @@ pub fn segments(uri: &Uri) -> Result<Vec<String>, BadPath> {
 
 /// The segments of the whole path the client sent, also below a nested router.
 ///
-/// It never rejects by itself, so that a bad path is answered by the front, in its own shape and in its own order of
-/// checks.
+/// It never rejects a request, so that the front answers a bad path in its own format and its own order of checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawPath(pub Result<Vec<String>, BadPath>);
 

@@ -2,12 +2,12 @@
 
 /// Decodes every `%XX` of `raw` exactly once; `None` for a bad sequence or when the result is not UTF-8.
 ///
-/// A lenient decoder would leave `%zz` as it is, so that two texts name one thing.
+/// A lenient decoder would keep `%zz`, so that two texts could mean the same path.
 pub(crate) fn decode(raw: &str) -> Option<String> {
     decode_bytes(raw.as_bytes(), Plus::Stays)
 }
 
-/// As [`decode`], but over bytes and with a plus standing for a space, as in HTML forms.
+/// As [`decode`], but for bytes, and a plus means a space, as in HTML forms.
 pub(crate) fn decode_form(raw: &[u8]) -> Option<String> {
     decode_bytes(raw, Plus::IsSpace)
 }

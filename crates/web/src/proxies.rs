@@ -1,4 +1,4 @@
-//! Which peers may say who the client is.
+//! Which peers may report the address of the client.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use http::header::FORWARDED;
 
 /// The addresses and networks of the reverse proxies in front of this server.
 ///
-/// Without one, forwarding headers are ignored: anybody can write them.
+/// Without one, forwarding headers are ignored, because anybody can write them.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<Block>);
 
@@ -30,8 +30,9 @@ impl TrustedProxies {
 
     /// The client behind `peer`: the right-most address in the forwarding headers which is not a trusted proxy.
     ///
-    /// Read from the right because each proxy appends what it saw; all further left is the client's own claim. The
-    /// walk ends at the first entry that is no address, and the last proxy before it counts as the client.
+    /// The header is read from the right, because each proxy appends what it saw; everything further left was
+    /// written by the client. Reading ends at the first entry that is not an address, and the last proxy before it
+    /// counts as the client.
     /// `X-Forwarded-For` is read if there is one, else `Forwarded`; the proxy must overwrite or append to the one it
     /// uses, and drop the other.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -126,7 +127,7 @@ impl Block {
         .canonical())
     }
 
-    /// Peers are compared as IPv4 when they are, so an IPv4-mapped block becomes an IPv4 block.
+    /// IPv4-mapped peers are compared as IPv4, so an IPv4-mapped block becomes an IPv4 block.
     fn canonical(self) -> Self {
         match (self.first.to_canonical(), self.prefix) {
             (IpAddr::V4(first), 96..) if self.first.is_ipv6() => Self {

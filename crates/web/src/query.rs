@@ -1,4 +1,4 @@
-//! Query strings and HTML forms, as lists of pairs: an order and a repetition are never lost here.
+//! Parses query strings and HTML forms into lists of pairs, which keep order and repetitions.
 
 use http::Uri;
 

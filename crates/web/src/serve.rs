@@ -1,10 +1,11 @@
-//! The accept loop: from a socket to the router, with every step bounded.
+//! The accept loop: from a socket to the router, with a limit for every step.
 //!
-//! 1. Wait for a free seat, then accept. With all seats taken nothing is accepted; the kernel's queue holds the rest.
-//! 2. Shake hands, when there is TLS, within `header_seconds`.
+//! 1. Wait for a free place, then accept. If `max_connections` are open, nothing is accepted, and the rest waits
+//!    in the kernel's queue.
+//! 2. With TLS, complete the handshake within `header_seconds`.
 //! 3. Read a head: at most `header_bytes`, `headers` and `header_seconds`.
-//! 4. Run the router, within `request_seconds`, and to its end even when the client leaves.
-//! 5. Wait for the next head for `idle_seconds`, or close when the server is stopping.
+//! 4. Run the router within `request_seconds`, to its end even if the client disconnects.
+//! 5. Wait for the next head for `idle_seconds`, or close if the server is stopping.
 
 mod connection;
 mod pace;
@@ -25,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use self::connection::{Host, LAST_WORDS};
 use crate::TrustedProxies;
 
-/// What one listener serves, and within which bounds.
+/// What one listener serves, and its limits.
 #[derive(Debug)]
 pub struct ServeOptions {
     /// The bound socket; it is closed as soon as `shutdown` is cancelled.
@@ -34,20 +35,20 @@ pub struct ServeOptions {
     pub router: Router,
     /// Serve TLS with this; see [`crate::tls::server_config`].
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// The bounds of connections and requests.
+    /// The limits of connections and requests.
     pub limits: Limits,
-    /// The peers whose forwarding headers are believed.
+    /// The peers whose forwarding headers are trusted.
     pub proxies: TrustedProxies,
     /// Cancel it to stop: running requests are finished, nothing new is begun.
     pub shutdown: CancellationToken,
 }
 
-/// The bounds of connections and requests on one listener.
+/// The limits of connections and requests on one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes of a request line and its headers; more is 431.
+    /// The maximum size of a request line and its headers; more is 431.
     pub header_bytes: usize,
-    /// The most headers; more is 431.
+    /// The maximum number of headers; more is 431.
     pub headers: usize,
     /// How long a new connection has to send its first whole head, how long a later head may take from its first byte,
     /// and how long a TLS handshake may take.
@@ -55,10 +56,10 @@ pub struct Limits {
     /// How long a kept-alive connection may wait for its next request. It is longer than the minute for which common
     /// reverse proxies keep theirs, so that the proxy closes first and never sends into a closing connection.
     pub idle_seconds: u64,
-    /// How long a request may take until its answer begins (then: 503), and how long a client may take none of the
-    /// answer's bytes. A backstop: fronts have shorter times and answer in their own shape.
+    /// How long a request may take until its answer begins (then: 503), and how long a client may read no byte of
+    /// the answer. This is the last limit: fronts have shorter ones, and answer in their own format.
     pub request_seconds: u64,
-    /// The most connections at a time; further ones wait in the kernel's queue.
+    /// The maximum number of open connections; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long running requests may take to finish once the server is stopping.
     pub drain_seconds: u64,
@@ -83,7 +84,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 
 /// Serves until `shutdown` is cancelled and the running requests are finished, or cut off after `drain_seconds`.
 ///
-/// A stop during a request is invisible to its client but for `Connection: close`.
+/// A client whose request is running during a stop notices only `Connection: close`.
 pub async fn serve(options: ServeOptions) -> io::Result<()> {
     let ServeOptions {
         listener,
@@ -140,7 +141,7 @@ async fn until<T>(shutdown: &CancellationToken, work: impl Future<Output = T>) -
     }
 }
 
-/// The next connection, however often accepting one fails.
+/// Accepts the next connection, however often accepting fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "no event tells that a descriptor is free again"

@@ -1,4 +1,4 @@
-//! Builds a [`Value`] while watching what `serde_json` lets pass: repeated members and depth.
+//! Builds a [`Value`] and checks what `serde_json` does not: repeated members and depth.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -19,12 +19,12 @@ pub(super) fn value(text: &str, duplicates: Duplicates, depth: usize) -> Result<
         repeated: &repeated,
     };
     let mut parser = serde_json::Deserializer::from_str(text);
-    // Its own limit is one level short of ours; `Node::left` bounds the recursion instead.
+    // Its own limit is one level below ours; `Node::left` limits the recursion instead.
     parser.disable_recursion_limit();
     let read = root
         .deserialize(&mut parser)
         .and_then(|value| parser.end().map(|()| value));
-    // The parser's error can only carry text, so the name of a repeated member leaves by the side door.
+    // The parser's error can only contain text, so the name of a repeated member is returned separately.
     read.map_err(|_| {
         repeated
             .take()
@@ -32,7 +32,7 @@ pub(super) fn value(text: &str, duplicates: Duplicates, depth: usize) -> Result<
     })
 }
 
-/// Where in the document a value stands, as far as the rule about repeated members cares.
+/// The place of a value in the document, as far as the rule about repeated members needs it.
 #[derive(Clone, Copy)]
 enum Place {
     Top,
@@ -41,7 +41,7 @@ enum Place {
     Deeper,
 }
 
-/// The place that is about to be filled with a value.
+/// The place for the next value.
 #[derive(Clone, Copy)]
 struct Node<'a> {
     duplicates: Duplicates,
@@ -51,7 +51,7 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
-    /// One level down; an error when there is no level left.
+    /// Goes one level down. Fails if no level is left.
     fn inside<E: Error>(self, place: Place) -> Result<Self, E> {
         let left = self
             .left

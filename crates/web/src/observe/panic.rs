@@ -1,4 +1,4 @@
-//! A panic in a handler: a bug, but not the client's business.
+//! Handles a panic in a handler, which is a bug of the server.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +14,8 @@ use super::{RequestId, UNMATCHED};
 
 /// Answers with `on_panic` when a handler panics, and says in the log which request it was.
 ///
-/// The message of the panic goes to the process's panic hook and nowhere else: it may quote what the client sent.
-/// The answer should be the wire's own shape of an internal error.
+/// The message of the panic goes only to the process's panic hook, because it may quote what the client sent. The
+/// answer should be the API's internal error.
 pub fn catch_panic(router: Router, on_panic: fn() -> Response) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| {
         guarded(on_panic, request, next)

@@ -1,4 +1,4 @@
-//! The name under which a request is found in the log.
+//! The name with which a request can be found in the log.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-/// Where a client or proxy may name its request, and where the answer tells the name.
+/// The header in which a client or proxy may name its request, and in which the answer returns the name.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST: usize = 64;
 
-/// A request's name: the one it came with, if that is harmless, else 32 random hex digits.
+/// A request's name: the one in its header, if it is harmless, otherwise 32 random hex digits.
 ///
-/// It is a name for people who search a log, never a secret and never a proof of anything.
+/// It helps people to search a log. It is neither a secret nor a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 

@@ -46,12 +46,12 @@ pub(super) struct Host {
 /// How long a connection has for its last answer after the cut.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// A connection's seat among `max_connections`. It is free again when the connection *and* the requests it brought are
-/// at their end; else a client could have any number of them running by leaving each at once.
+/// A connection's place among `max_connections`. It becomes free when the connection *and* its requests have
+/// ended. Otherwise a client could have any number of requests running by disconnecting at once after each.
 pub(super) type Seat = Arc<OwnedSemaphorePermit>;
 
 impl Host {
-    /// Serves one connection to its end. What goes wrong on it is the client's affair and only told to those who debug.
+    /// Serves one connection to its end. Its errors are logged at debug level only, because clients cause them.
     pub(super) async fn connection(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
         // Answers are small and written whole; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
@@ -97,7 +97,7 @@ impl Host {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     served = connection.as_mut() => served,
-                    // The request that is cut off says so to its client, if the client listens.
+                    // The client of a request that is stopped gets an answer, if it still reads.
                     () = self.cut_off.cancelled() => timeout(LAST_WORDS, connection).await.unwrap_or(Ok(())),
                 }
             }
@@ -117,8 +117,9 @@ impl Host {
         http
     }
 
-    /// Runs a request in a task of its own, so that it comes to its end also when its client leaves. What a request has
-    /// begun, such as a guess that was counted before it is checked, must be settled; a bad network is no wrong guess.
+    /// Runs a request in a separate task, so that it finishes even if its client disconnects. What a request has
+    /// begun, such as a guess that was reserved before the check, must be settled. A broken connection must not
+    /// count as a wrong guess.
     fn begin(&self, request: Request<Incoming>, peer: IpAddr, seat: Seat) -> JoinHandle<Response> {
         let mut request = request.map(Body::new);
         let client = ClientAddr(self.proxies.client(peer, request.headers()));
@@ -144,7 +145,7 @@ impl Host {
     }
 }
 
-/// The answer of last resort, in no wire's shape: the fronts' own time limits are shorter.
+/// The answer after the last time limit. It has no API's format, because the fronts' own limits are shorter.
 fn unavailable() -> Response {
     let mut response = closing(StatusCode::SERVICE_UNAVAILABLE);
     response

@@ -1,8 +1,8 @@
 //! Time limits on a connection's bytes.
 //!
-//! hyper has one limit for both waiting for a request and reading its head. A kept-alive connection may wait a minute
-//! and more; a head that takes as long is an attack. So the stream itself is watched: it knows when a first byte
-//! arrives, and the service tells it when a head is complete and when an answer is ready.
+//! hyper has one limit for both waiting for a request and reading its head. A kept-alive connection may wait for
+//! more than a minute, but a head that takes so long is an attack. So the stream is wrapped: it sees when a first
+//! byte arrives, and the service tells it when a head is complete and when an answer is ready.
 
 use std::io;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ pub(super) struct Pace {
 
 /// No head is complete yet, and bytes of one are due.
 const HEAD: u8 = 0;
-/// A request is being answered; how long that may take is not the stream's affair.
+/// A request is being answered. The stream does not limit this time.
 const BUSY: u8 = 1;
 /// An answer has been given and no byte of another request has come.
 const IDLE: u8 = 2;
@@ -78,7 +78,7 @@ impl<S> Paced<S> {
         }
     }
 
-    /// Sets the deadline for the phase the connection is in, unless it is set, and looks whether it has passed.
+    /// Sets the deadline for the current phase, unless it is set, and checks whether it has passed.
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let phase = self.pace.phase();
         if phase != self.read_phase {
@@ -113,7 +113,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Paced<S> {
-    /// Progress lifts the deadline; standing still runs into it.
+    /// Progress removes the deadline; without progress it passes.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -138,7 +138,8 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
         if written.is_ready() && self.pace.phase() == IDLE {
             self.read_phase = IDLE;
             self.reading.clear();
-            // A time that has just begun is not over; what counts is that it will wake the connection.
+            // The new deadline cannot have passed yet; it only has to be registered, so that it wakes the
+            // connection.
             let _ = self.reading.poll(cx, self.pace.idle);
         }
         self.watch(cx, written)
@@ -183,11 +184,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 }
 
-/// A point in time that is set on the first look.
+/// A point in time that is set at the first check.
 #[derive(Default)]
 struct Deadline {
     at: Option<Instant>,
-    /// Kept when the deadline is lifted: most deadlines never pass, and a timer is dearer to make than to move.
+    /// Kept when the deadline is removed, because most deadlines never pass, and moving a timer costs less than
+    /// creating one.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
