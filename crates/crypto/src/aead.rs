@@ -1,7 +1,7 @@
-//! AES-256-GCM-SIV (RFC 8452): authenticated encryption that survives a repeated nonce.
+//! AES-256-GCM-SIV (RFC 8452): authenticated encryption that stays safe if a nonce repeats.
 //!
-//! A sealed text is `nonce (12) | ciphertext | tag (16)`. GCM-SIV is taken because nonces are random:
-//! should two collide, only equality of equal plaintexts leaks, never the key.
+//! A sealed text is `nonce (12) | ciphertext | tag (16)`. GCM-SIV is used because nonces are random: if two are
+//! equal, an attacker only learns whether their plaintexts are equal, and never the key.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -12,11 +12,11 @@ use crate::Key;
 pub const OVERHEAD: usize = NONCE + 16;
 const NONCE: usize = 12;
 
-/// The text does not open: another key, other associated data, or changed bytes. Never says which.
+/// The text cannot be opened: another key, other associated data, or changed bytes. The error never says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DoesNotOpen;
 
-/// A key ready for sealing and opening.
+/// A key that is prepared for sealing and opening.
 pub struct SealKey(LessSafeKey);
 
 impl SealKey {

@@ -1,9 +1,9 @@
-//! One spelling for every JSON value: the canonicalisation scheme of RFC 8785 (duo-auth sheet §6).
+//! One canonical text for every JSON value: the scheme of RFC 8785 (duo-auth sheet §6).
 //!
-//! The library writes; what it reads is checked here, because a signature over a text must mean one
-//! value. A member given twice and an integer that a double would silently change (readers disagree about
-//! both) are refused, as are lone surrogates, numbers beyond a double and more than 128 levels. Integers
-//! of more than 64 bits are read as doubles.
+//! The library writes the text; this module checks the input, because a signature over a text must mean exactly
+//! one value. A repeated member and an integer that a double would change (parsers disagree about both) are
+//! refused, as are lone surrogates, numbers beyond a double and more than 128 levels. Integers of more than 64
+//! bits are read as doubles.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// Up to here a double holds every integer.
+/// The largest number up to which a double can represent every integer.
 const SAFE_INTEGER: u64 = 1 << f64::MANTISSA_DIGITS;
 
-/// The value has no canonical form. Which part of it is to blame stays untold: it may be secret.
+/// The value has no canonical form. The error does not say which part is the cause, because it may be secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotCanonical;
 
@@ -32,13 +32,13 @@ pub fn canonicalize(text: &str) -> Result<String, NotCanonical> {
     to_string(&value)
 }
 
-/// The canonical form of a value. NaN, infinities and members given twice are refused; an integer beyond
-/// a double's precision is rounded, so it has no place in such a value.
+/// The canonical form of a value. NaN, infinities and repeated members are refused. An integer beyond a double's
+/// precision is rounded, so the value must not contain one.
 pub fn to_string<T: Serialize>(value: &T) -> Result<String, NotCanonical> {
     serde_json_canonicalizer::to_string(value).map_err(|_| NotCanonical)
 }
 
-/// A value that every reader of its text reads alike.
+/// A value whose text every parser reads in the same way.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -103,8 +103,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// `number`, if it is safe or already spelt as its double is: then nothing is lost and the canonical form
-/// of a canonical form is itself.
+/// Returns `number` if a double represents it exactly, or if it is already written like its double. So nothing is
+/// lost, and the canonical form of a canonical form is itself.
 fn exact<E: serde::de::Error>(magnitude: u64, number: Value) -> Result<Value, E> {
     if magnitude <= SAFE_INTEGER || to_string(&magnitude) == Ok(magnitude.to_string()) {
         Ok(number)

@@ -1,10 +1,10 @@
-//! A strict reader for the few DER shapes that keys and signatures use (X.690 §8 and §10).
+//! A strict reader for the few DER structures that keys and signatures use (X.690 §8 and §10).
 //!
-//! Libraries forgive BER lengths, padded integers and trailing bytes. A custody server must not: two
-//! texts for one key, or two readings of one text, are how a blocked key comes back. So everything that
-//! arrives from outside passes through here first and only then reaches a library.
+//! Libraries accept BER lengths, padded integers and trailing bytes. This server must not: if one key had two
+//! texts, or one text two meanings, a blocked key could be registered again. So all input from outside is checked
+//! here before it reaches a library.
 //!
-//! The reader borrows, never allocates, never recurses and never indexes; a wrong input is an [`Error`].
+//! The reader borrows its input, and never allocates, recurses or indexes. Invalid input is an [`Error`].
 
 /// Tag of a SEQUENCE (constructed).
 pub(crate) const SEQUENCE: u8 = 0x30;
@@ -13,11 +13,11 @@ pub(crate) const INTEGER: u8 = 0x02;
 /// Tag of a BIT STRING.
 pub(crate) const BIT_STRING: u8 = 0x03;
 
-/// The input is not the DER structure asked for. Which byte was wrong is nobody's business.
+/// The input is not the expected DER structure. The error does not say which byte was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Error;
 
-/// What is left of one level of a structure.
+/// The unread rest of one level of a structure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Nothing may follow.
+    /// Fails if anything follows.
     pub(crate) fn end(self) -> Result<(), Error> {
         if self.0.is_empty() {
             Ok(())

@@ -1,11 +1,11 @@
-//! Public keys that devices register and the signatures they make with them (device-keys sheet §5).
+//! Public keys that devices register, and signatures that they make with them (device-keys sheet §5).
 //!
-//! A key arrives as text in one of several spellings and is kept in one: `SubjectPublicKeyInfo` DER.
-//! Accepted are RSA of 2048 to 4096 bits with exponent 65537 and points of P-256. RSA keys sign with
-//! RSASSA-PSS (RFC 8017 §8.1.2), SHA-256, MGF1 with SHA-256 and a salt of exactly 32 bytes; P-256 keys
-//! with ECDSA and SHA-256.
+//! A key arrives as text in one of several formats, and is stored in one: `SubjectPublicKeyInfo` DER. Accepted are
+//! RSA keys of 2048 to 4096 bits with exponent 65537, and points of P-256. RSA keys sign with RSASSA-PSS (RFC 8017
+//! §8.1.2), SHA-256, MGF1 with SHA-256 and a salt of exactly 32 bytes; P-256 keys sign with ECDSA and SHA-256.
 //!
-//! A text that failed to parse may be somebody's private key: it is in no error and must be in no log.
+//! A text that cannot be parsed may be somebody's private key, so it is not part of any error and must never be
+//! logged.
 
 mod pss;
 mod shape;
@@ -22,23 +22,23 @@ use text::Label;
 
 /// Longest accepted key text, in characters.
 pub const MAX_KEY_CHARS: usize = 8192;
-/// Longest signature text worth decoding, in characters.
+/// Longest signature text that is decoded, in characters.
 pub const MAX_SIGNATURE_CHARS: usize = 2048;
 
-/// Why a public key is refused. Carries nothing of the text.
+/// Why a public key is refused. Contains nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
     /// Not 1 to [`MAX_KEY_CHARS`] characters.
     Length,
-    /// Neither base64 nor PEM as §5.2 wants them.
+    /// Neither base64 nor PEM as §5.2 requires.
     Text,
-    /// Not exactly one strict DER structure of an accepted kind. Private keys end here, too.
+    /// Not exactly one strict DER structure of an accepted kind. Private keys get this error, too.
     Structure,
     /// A `SubjectPublicKeyInfo` with another algorithm, curve or parameters.
     Algorithm,
     /// The modulus has fewer than 2048 or more than 4096 bits.
     ModulusSize,
-    /// The modulus is even or the library refuses it.
+    /// The modulus is even, or the library refuses it.
     Modulus,
     /// The public exponent is not 65537.
     Exponent,
@@ -63,7 +63,8 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// The outcome of checking a signature. Why it is invalid is not told: the caller's answer is the same.
+/// The result of checking a signature. It does not say why a signature is invalid, because the caller's answer is
+/// the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
@@ -81,7 +82,7 @@ impl Verdict {
     }
 }
 
-/// An accepted public key in its one normal form.
+/// An accepted public key in its normal form.
 #[derive(Clone)]
 pub struct PublicKey {
     spki: Vec<u8>,
@@ -95,7 +96,7 @@ enum Kind {
 }
 
 impl PublicKey {
-    /// Reads a key from a request: base64 or PEM, SPKI, PKCS#1 or a bare P-256 point (§5.2).
+    /// Parses a key from a request: base64 or PEM, with SPKI, PKCS#1 or only a P-256 point (§5.2).
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         if text.is_empty() || text.len() > MAX_KEY_CHARS {
             return Err(KeyError::Length);
@@ -111,8 +112,8 @@ impl PublicKey {
         Self::new(shape)
     }
 
-    /// Reads back what [`spki`](Self::spki) gave. All rules of §5.2 are applied again, so a key that the
-    /// rules of today refuse does not verify, however it got into storage.
+    /// Parses what [`spki`](Self::spki) returned. All rules of §5.2 are applied again, so a stored key that
+    /// today's rules refuse does not verify anything.
     pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
         Self::new(shape::spki(der)?)
     }
@@ -130,7 +131,7 @@ impl PublicKey {
         })
     }
 
-    /// The normal form, `SubjectPublicKeyInfo` DER. Two keys are the same key if these bytes are equal.
+    /// The normal form, `SubjectPublicKeyInfo` DER. Two keys are the same if these bytes are equal.
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
@@ -155,10 +156,10 @@ impl PublicKey {
         })
     }
 
-    /// The salt length with which an RSA signature would have been right, for the debug log only.
+    /// The salt length with which an RSA signature would be correct, for the debug log only.
     ///
-    /// A wrong salt length is the mistake that integrators make (§5.3). `None` for P-256 keys and for
-    /// signatures that no salt length makes right. Costs about as much as four checks.
+    /// A wrong salt length is a common mistake of integrators (§5.3). `None` for P-256 keys and for signatures
+    /// that are wrong with every salt length. Costs about as much as four checks.
     pub fn diagnose_salt(&self, message: &[u8], signature_text: &str) -> Option<usize> {
         let Kind::Rsa(key) = &self.kind else {
             return None;

@@ -1,8 +1,8 @@
 //! Proof that a device holds its P-256 key: a signature over a challenge (duo-auth sheet §5).
 //!
-//! What is signed is `{"challenge":"<64 hex digits>"}`, its 80 bytes built here from the challenge as it
-//! was issued. No JSON of a client is ever canonicalised for this, so none can be ambiguous. The key
-//! stores of the platforms hash once; so does this.
+//! The signed text is `{"challenge":"<64 hex digits>"}`. Its 80 bytes are built here from the challenge as it was
+//! issued, so no JSON of a client has to be canonicalised. The key stores of the platforms hash once, and so does
+//! this module.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::p256::{self, POINT_LEN, PublicPoint};
 const ID_DIGITS: usize = 2 * POINT_LEN;
 /// Hex digits of a challenge.
 const CHALLENGE_DIGITS: usize = 64;
-/// Most hex digits of a signature; the longest real one has 144.
+/// Maximum number of hex digits of a signature; the longest possible one has 144.
 const MAX_SIGNATURE_DIGITS: usize = 160;
 
 /// Not a device id: 130 hex digits of `04 || X || Y`, a point of P-256.
@@ -39,7 +39,7 @@ impl fmt::Display for SignatureFormat {
 
 impl std::error::Error for SignatureFormat {}
 
-/// The public key of a device, which is its identity. Two spellings of one key are one id.
+/// The public key of a device, which is its identity. Upper and lower case make no difference.
 #[derive(Clone)]
 pub struct DeviceId {
     text: String,
@@ -47,7 +47,7 @@ pub struct DeviceId {
 }
 
 impl DeviceId {
-    /// Reads 130 hex digits of either case (§5.1).
+    /// Parses 130 hex digits of either case (§5.1).
     pub fn parse(hex: &str) -> Result<Self, DeviceIdError> {
         let mut bytes = [0; POINT_LEN];
         if hex.len() != ID_DIGITS || hex::decode_to_slice(hex, &mut bytes).is_err() {
@@ -56,7 +56,7 @@ impl DeviceId {
         Self::from_bytes(&bytes)
     }
 
-    /// Reads the 65 bytes `04 || X || Y`, with the same rules.
+    /// Parses the 65 bytes `04 || X || Y`, with the same rules.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DeviceIdError> {
         let point = PublicPoint::parse(bytes).ok_or(DeviceIdError)?;
         Ok(Self {
@@ -102,10 +102,10 @@ impl fmt::Debug for DeviceId {
     }
 }
 
-/// Whether the signature, strict DER in hex, is the device's over this challenge (§5.2, §5.3).
+/// Whether the signature, strict DER in hex, is the device's signature of this challenge (§5.2, §5.3).
 ///
-/// `challenge_hex` is the challenge as issued, 64 lower-case hex digits; no signature fits another text.
-/// Both values of `s` are right.
+/// `challenge_hex` is the challenge as issued: 64 lower-case hex digits. For any other text no signature is
+/// correct. Both values of `s` are accepted.
 pub fn verify_challenge(
     device: &DeviceId,
     challenge_hex: &str,

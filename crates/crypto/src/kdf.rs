@@ -1,4 +1,4 @@
-//! HKDF-SHA-256 (RFC 5869): one secret, many keys that say nothing of each other.
+//! HKDF-SHA-256 (RFC 5869): derives many keys from one secret; no key reveals anything about another.
 
 use aws_lc_rs::hkdf;
 
@@ -6,7 +6,7 @@ use crate::Key;
 
 /// Derives a key from `secret` for the purpose `label` in the given `context`.
 ///
-/// The label is the HKDF salt and the context parts, each with its length, are the info.
+/// The label is the HKDF salt. The context parts, each with its length, are the info.
 pub fn derive(secret: &Key, label: &str, context: &[&[u8]]) -> Key {
     let mut info = Vec::new();
     for part in context {

@@ -15,12 +15,12 @@ impl Key {
         Self(bytes)
     }
 
-    /// Takes exactly 32 bytes, otherwise `None`.
+    /// Accepts exactly 32 bytes; otherwise returns `None`.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The bytes themselves, for the call that consumes them and for nothing else.
+    /// The bytes, only for the call that consumes them.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }

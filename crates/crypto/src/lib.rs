@@ -1,8 +1,8 @@
-//! Deterministic cryptography: every algorithm comes from a library, this crate fixes its parameters,
-//! its encodings and its refusals, and holds it to published vectors.
+//! Deterministic cryptography: libraries provide every algorithm. This crate chooses parameters and encodings,
+//! decides what is refused, and tests everything against published vectors.
 //!
-//! Nothing here reads a clock, a file or the network. Randomness is an argument everywhere; the one
-//! source of it is [`random::fill`], which only the composition root calls.
+//! Nothing here reads a clock, a file or the network. Randomness is always an argument. Its only source is
+//! [`random::fill`], which `outside::SystemRandom` and test tools call.
 
 pub mod aead;
 pub mod canonical_json;

@@ -1,7 +1,7 @@
 //! HMAC-SHA-256 (RFC 2104, FIPS 198-1) over a list of parts.
 //!
-//! Each part is preceded by its length as eight big-endian bytes, so two different lists never feed the
-//! same bytes: `["ab", "c"]` and `["a", "bc"]` have different tags.
+//! Each part is preceded by its length as eight big-endian bytes, so two different lists are never the same bytes:
+//! `["ab", "c"]` and `["a", "bc"]` have different tags.
 
 use aws_lc_rs::hmac;
 
@@ -27,7 +27,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
-/// SHA-256 of bytes that come one after the other.
+/// SHA-256 of bytes that arrive in pieces.
 pub struct Sha256(aws_lc_rs::digest::Context);
 
 impl Default for Sha256 {

@@ -1,7 +1,7 @@
 //! ECDSA on P-256 with SHA-256 (FIPS 186-5, SEC 1), for keys and signatures from devices.
 //!
-//! Both values of `s` verify: hardware key stores do not normalise it, and nothing here uses a signature
-//! as an identifier.
+//! Both values of `s` are accepted, because hardware key stores do not normalise it, and nothing here uses a
+//! signature as an identifier.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 
@@ -10,7 +10,7 @@ use crate::der::{self, Reader};
 /// Bytes of an uncompressed point, `04 || X || Y`.
 pub(crate) const POINT_LEN: usize = 65;
 
-/// The field prime, big-endian: no coordinate reaches it.
+/// The field prime, big-endian. Coordinates must be smaller.
 const PRIME: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, //
     0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -24,10 +24,10 @@ pub(crate) struct PublicPoint {
 }
 
 impl PublicPoint {
-    /// Takes exactly the 65 bytes `04 || X || Y` with both coordinates reduced and on the curve.
+    /// Accepts exactly the 65 bytes `04 || X || Y`, with both coordinates reduced and the point on the curve.
     ///
-    /// The length, the tag and the range are looked at here because library imports also take compressed
-    /// points and whole `SubjectPublicKeyInfo` structures.
+    /// Length, tag and range are checked here, because the library also accepts compressed points and whole
+    /// `SubjectPublicKeyInfo` structures.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; POINT_LEN] = bytes.try_into().ok()?;
         let (x, y) = bytes.strip_prefix(&[4])?.split_at_checked(32)?;

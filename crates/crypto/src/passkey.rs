@@ -1,12 +1,12 @@
-//! Passkeys: a relying party's checks of Web Authentication Level 3, §7.1 (a new credential) and §7.2
-//! (a shown one).
+//! Passkeys: a relying party's checks of Web Authentication Level 3, §7.1 (registration of a credential) and §7.2
+//! (its use).
 //!
-//! A narrow profile on purpose. The authenticator must have recognised its user (the flag UV), always.
-//! Keys are ES256 or RS256, which every authenticator has one of. Attestation is not asked for: none, or a
-//! credential's own signature, and what a maker says of itself decides nothing. A client in a frame of
+//! The profile is narrow on purpose. The authenticator must always have verified its user (flag UV). Keys are
+//! ES256 or RS256; every authenticator supports one of them. Attestation is not requested: it is `none` or the
+//! credential's own signature, and no decision depends on the authenticator's model. A client in a frame of
 //! another site is refused.
 //!
-//! Signatures and CBOR are the libraries' work; the steps of the ceremonies are here, in their order.
+//! Libraries handle signatures and CBOR. The steps of the ceremonies are here, in the order of the specification.
 
 mod authenticator;
 mod cose;
@@ -21,15 +21,15 @@ use crate::mac::sha256;
 use authenticator::AuthenticatorData;
 use cose::PublicKey;
 
-/// The COSE numbers of the algorithms that are asked for, best first (RFC 9053, RFC 8812).
+/// The COSE numbers of the requested algorithms, best first (RFC 9053, RFC 8812).
 pub const ALGORITHMS: [i32; 2] = [cose::ES256, cose::RS256];
 
-/// Longest credential id (§5.8.3 bounds it at 1023 bytes).
+/// Longest credential id (§5.8.3 limits it to 1023 bytes).
 const LONGEST_ID: usize = 1023;
-/// Shorter ids hold too little chance (§6.1).
+/// Shorter ids contain too little randomness (§6.1).
 const SHORTEST_ID: usize = 16;
 
-/// Whom credentials are made for, and where its clients run.
+/// The relying party: for whom credentials are created, and where its clients run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
     /// A domain name; credentials are bound to it.
@@ -38,17 +38,17 @@ pub struct Party {
     pub origins: Vec<String>,
 }
 
-/// The public half of somebody's passkey.
+/// The public part of a passkey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     #[serde(with = "hex::serde")]
     id: Vec<u8>,
     key: PublicKey,
-    /// The authenticator's count of signatures; those that do not count say 0 for ever.
+    /// The authenticator's count of signatures. Authenticators that do not count always send 0.
     count: u32,
 }
 
-/// A credential, shown.
+/// The use of a credential (an assertion).
 #[derive(Clone, Copy, Debug)]
 pub struct Proof<'a> {
     pub credential: &'a [u8],
@@ -57,7 +57,7 @@ pub struct Proof<'a> {
     pub signature: &'a [u8],
 }
 
-/// What the client says of the call (§5.8.1); other members are ignored.
+/// The client's description of the call (§5.8.1). Other members are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClientData {
@@ -85,13 +85,13 @@ impl ClientData {
     }
 }
 
-/// The challenge that a client says it answers. Not to be believed: only to find which one that was.
+/// The challenge that a client claims to answer. It is not verified, and only serves to find the stored challenge.
 pub fn challenge(client_data: &[u8]) -> Option<Vec<u8>> {
     let said = ClientData::parse(client_data)?.challenge;
     URL_SAFE_NO_PAD.decode(said).ok()
 }
 
-/// §7.1: the new credential; `None` if anything about it is not right.
+/// §7.1: returns the new credential; `None` if any check fails.
 pub fn register(
     party: &Party,
     challenge: &[u8],
@@ -125,8 +125,8 @@ impl Credential {
         &self.id
     }
 
-    /// §7.2: the authenticator's count; `None` if anything about the proof is not right. Whether the count
-    /// went on is for [`Credential::count_on`], with the record of now.
+    /// §7.2: returns the authenticator's count; `None` if any check fails. [`Credential::count_on`] checks with
+    /// the current record whether the count has increased.
     pub fn verify(&self, party: &Party, challenge: &[u8], proof: &Proof<'_>) -> Option<u32> {
         let said = ClientData::parse(proof.client_data)?;
         let data = AuthenticatorData::parse(proof.authenticator_data)?;
@@ -144,8 +144,8 @@ impl Credential {
         self.key.verifies(&message, proof.signature)
     }
 
-    /// Takes over a count that went on; `false`, and nothing changed, for one that did not (§6.1.1): there
-    /// may be a copy of the authenticator.
+    /// Stores a count that has increased. For one that has not (§6.1.1), returns `false` and changes nothing,
+    /// because there may be a copy of the authenticator.
     pub fn count_on(&mut self, count: u32) -> bool {
         let went_on = count > self.count || (count == 0 && self.count == 0);
         if went_on {
@@ -189,7 +189,7 @@ impl Attestation {
         self.format == "none" && self.statement.is_empty()
     }
 
-    /// §8.2, self attestation: clients leave it as it is even where none is asked for (§5.1.3).
+    /// §8.2, self attestation: clients keep it even if no attestation is requested (§5.1.3).
     fn is_signed_by(&self, key: &PublicKey, client_data: &[u8]) -> bool {
         let algorithm = cose::member(&self.statement, "alg").and_then(cose::number);
         let Some(Value::Bytes(signature)) = cose::member(&self.statement, "sig") else {

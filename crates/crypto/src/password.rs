@@ -11,7 +11,7 @@ pub struct Cost {
     pub memory_kib: u32,
     /// Passes over the memory.
     pub passes: u32,
-    /// Lanes; computed one after another on one thread.
+    /// Lanes. They are computed one after another on one thread.
     pub lanes: u32,
 }
 
@@ -22,27 +22,28 @@ impl Cost {
         passes: 2,
         lanes: 1,
     };
-    /// For tests only, where thousands of hashes must be cheap.
+    /// For tests only, which need thousands of cheap hashes.
     pub const CHEAPEST: Self = Self {
         memory_kib: 8,
         passes: 1,
         lanes: 1,
     };
 
-    /// Whether Argon2 can work with these numbers.
+    /// Whether Argon2 accepts these numbers.
     pub fn is_valid(&self) -> bool {
         check(self).is_some()
     }
 }
 
-/// The memory one hash works in, kept between hashes: fresh pages would cost as much as the hash.
+/// The memory for one hash. It is kept between hashes, because allocating new pages would cost as much as the
+/// hash.
 #[derive(Default)]
 pub struct Memory(Vec<Block>);
 
 /// The 32-byte Argon2id output for `password` and `salt` at `cost`.
 ///
 /// # Errors
-/// `None` when the cost or the salt (8 to 64 bytes) is outside what Argon2 allows.
+/// `None` if the cost or the salt (8 to 64 bytes) is outside what Argon2 allows.
 pub fn argon2id(cost: &Cost, password: &[u8], salt: &[u8], memory: &mut Memory) -> Option<Key> {
     let params = check(cost)?;
     let blocks = params.block_count();
@@ -56,7 +57,7 @@ pub fn argon2id(cost: &Cost, password: &[u8], salt: &[u8], memory: &mut Memory) 
     Some(Key::new(out))
 }
 
-/// scrypt with N = 16384, r = 8, p = 1 and 32 bytes of output, for verifiers taken over from another server.
+/// scrypt with N = 16384, r = 8, p = 1 and 32 bytes of output, for hashes imported from another server.
 pub fn scrypt_16384_8_1(password: &[u8], salt: &[u8]) -> Key {
     let params = scrypt::Params::new(14, 8, 1).expect("these are valid scrypt parameters");
     let mut out = [0; 32];
@@ -65,7 +66,7 @@ pub fn scrypt_16384_8_1(password: &[u8], salt: &[u8]) -> Key {
     Key::new(out)
 }
 
-/// The library's own check of the numbers.
+/// Lets the library check the numbers.
 fn check(cost: &Cost) -> Option<argon2::Params> {
     argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).ok()
 }

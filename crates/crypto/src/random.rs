@@ -1,12 +1,12 @@
-//! The operating system's random generator, as the library seeds and serves it.
+//! The operating system's random generator, through the library.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
 /// Fills `out` with secure random bytes.
 ///
 /// # Panics
-/// Never in practice: the library's generator reports an error only when the operating system refuses
-/// entropy, and a custody server must stop rather than go on without it.
+/// Never in practice: the library's generator fails only if the operating system provides no entropy. This server
+/// must then stop instead of continuing without it.
 pub fn fill(out: &mut [u8]) {
     SystemRandom::new()
         .fill(out)

@@ -1,4 +1,4 @@
-//! A zero-knowledge password login, above all the server's half: SRP-6a in the variant of the enceeper sheet §3.
+//! A zero-knowledge password login, mainly the server's part: SRP-6a in the variant of the enceeper sheet §3.
 //!
 //! The 8192-bit group of RFC 5054 with g = 19, SHA-512 everywhere, every number hashed as 1024 bytes:
 //!
@@ -9,14 +9,14 @@
 //! K  = H(S)    M1 = H(A | B | K)       M2 = H(A | M1 | K)
 //! ```
 //!
-//! 1. At registration the client's [`Salt`] and [`Verifier`] are kept; who has no account gets a
-//!    [`decoy`], so that a challenge does not tell whether an account exists.
-//! 2. [`ServerHandshake::start`] turns a verifier and a fresh secret `b` into `B`.
-//! 3. At login the same call with the kept `b` brings the handshake back, and
-//!    [`ServerHandshake::prove`] trades the client's proof for the server's.
+//! 1. At registration the client's [`Salt`] and [`Verifier`] are stored. For an address without an account there
+//!    is a [`decoy`], so that a challenge does not reveal whether an account exists.
+//! 2. [`ServerHandshake::start`] computes `B` from a verifier and a new secret `b`.
+//! 3. At login the same call with the stored `b` restores the handshake, and [`ServerHandshake::prove`] checks the
+//!    client's proof and returns the server's.
 //!
-//! Everything that touches `b` or the verifier takes the same time whatever their values. The numbers
-//! are wiped where we hold them; the tables inside the library's exponentiation are freed unwiped.
+//! Every operation on `b` or the verifier takes the same time for all values. Our copies of the numbers are wiped;
+//! the tables inside the library's exponentiation are freed without being wiped.
 
 mod client;
 mod group;
@@ -42,12 +42,12 @@ pub const NUMBER_LEN: usize = 1024;
 /// Length of K, M1 and M2 in bytes.
 pub const HASH_LEN: usize = 64;
 
-/// Makes the constants of the group, which otherwise the first handshake does: some 20 ms and one MiB.
+/// Computes the constants of the group (about 20 ms and one MiB). Otherwise the first handshake does this.
 pub fn prepare() {
     Group::get();
 }
 
-/// The client's proof does not fit: a wrong password, another account's verifier, or no password at all.
+/// The client's proof is wrong: a wrong password, another account's verifier, or no password at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongProof;
 
@@ -59,7 +59,7 @@ impl fmt::Display for WrongProof {
 
 impl std::error::Error for WrongProof {}
 
-/// One login attempt on the server: a verifier, a secret `b`, and the `B` they make.
+/// One login attempt on the server: a verifier, a secret `b`, and the resulting `B`.
 pub struct ServerHandshake {
     verifier: Zeroizing<BoxedMontyForm>,
     secret: Zeroizing<BoxedUint>,
@@ -67,10 +67,10 @@ pub struct ServerHandshake {
 }
 
 impl ServerHandshake {
-    /// Computes `B`. The same verifier and `b` always give the same handshake, so what has to be kept
-    /// between challenge and login is `b` alone.
+    /// Computes `B`. The same verifier and `b` always give the same handshake, so only `b` has to be stored
+    /// between challenge and login.
     ///
-    /// `b` must be fresh and secret for every challenge. `None` if `B` would be 0: draw another `b`.
+    /// `b` must be new and secret for every challenge. Returns `None` if `B` would be 0; then use another `b`.
     pub fn start(verifier: &Verifier, b: &Key) -> Option<Self> {
         let group = Group::get();
         let verifier = Zeroizing::new(group.element(verifier.as_bytes())?);
@@ -90,7 +90,7 @@ impl ServerHandshake {
         &self.public
     }
 
-    /// Checks M1 and gives M2, which may be told to nobody whose M1 was wrong.
+    /// Checks M1 and returns M2. A caller whose M1 was wrong must never get M2.
     pub fn prove(
         &self,
         client: &ClientPublic,
@@ -105,7 +105,7 @@ impl ServerHandshake {
         Ok(sha512(&[a, proof.as_bytes(), &key[..]]))
     }
 
-    /// K. `None` if u is 0, where S would not depend on the password.
+    /// K. `None` if u is 0, because S would then not depend on the password.
     fn session_key(&self, client: &ClientPublic) -> Option<Zeroizing<[u8; HASH_LEN]>> {
         let u = sha512(&[client.as_bytes(), &self.public[..]]);
         if u == [0; HASH_LEN] {
@@ -128,7 +128,7 @@ impl fmt::Debug for ServerHandshake {
     }
 }
 
-/// SHA-512 of the parts, one after the other.
+/// SHA-512 of the concatenated parts.
 fn sha512(parts: &[&[u8]]) -> [u8; HASH_LEN] {
     let mut context = digest::Context::new(&digest::SHA512);
     for part in parts {

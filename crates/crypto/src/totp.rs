@@ -1,13 +1,13 @@
 //! Time-based one-time passwords (RFC 6238): SHA-1, steps of 30 seconds, six digits.
 //!
-//! These are the numbers that every authenticator app knows. SHA-1 is safe inside an HMAC.
+//! Every authenticator app supports these parameters. SHA-1 is safe inside HMAC.
 
 use aws_lc_rs::hmac;
 
 /// Length of one step in seconds.
 pub const STEP: i64 = 30;
 
-/// The step that `seconds` since 1970 is in.
+/// The step that contains the moment `seconds` after 1970.
 pub fn step_at(seconds: i64) -> u64 {
     u64::try_from(seconds.div_euclid(STEP)).unwrap_or(0)
 }

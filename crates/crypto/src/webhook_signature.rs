@@ -1,31 +1,31 @@
 //! Signed HTTP bodies between this server and one that shares a secret with it (duo-auth sheet §11).
 //!
-//! The signature is `v1=` and the hex HMAC-SHA-256 of `prefix:timestamp:id:body`, or of `prefix:id:body`
-//! for an answer, which its id binds to its request. Prefix and id must be free of colons, or two messages
-//! could have the same bytes; a UUID is.
+//! The signature is `v1=` and the hex HMAC-SHA-256 of `prefix:timestamp:id:body`, or of `prefix:id:body` for an
+//! answer; the id binds the answer to its request. Prefix and id must not contain colons, because two messages
+//! could otherwise have the same bytes; a UUID contains none.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
 use subtle::ConstantTimeEq;
 
-/// Names this way of signing, in front of the hex digits.
+/// The version of the signature, in front of the hex digits.
 const SCHEME: &str = "v1=";
 
 /// What a signature covers.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// Tells requests (`v1`) from answers (`v1r`), so that neither passes for the other.
+    /// Distinguishes requests (`v1`) from answers (`v1r`), so that one cannot be used as the other.
     pub prefix: &'a str,
-    /// Seconds since 1970 as sent along; `None` in an answer.
+    /// The time as sent, in seconds since 1970; `None` in an answer.
     pub timestamp: Option<u64>,
     /// The request's id.
     pub id: &'a str,
-    /// The bytes of the body as they travel.
+    /// The bytes of the body as sent.
     pub body: &'a [u8],
 }
 
-/// The shared secret. Of any length; that it is long enough is the configuration's business.
+/// The shared secret, of any length. The caller must make sure that it is long enough.
 pub struct Secret(hmac::Key);
 
 impl Secret {
@@ -38,7 +38,7 @@ impl Secret {
         format!("{SCHEME}{}", hex::encode(self.tag(message)))
     }
 
-    /// Whether a header value belongs to the message. Takes the same time however nearly it does.
+    /// Whether a header value is the signature of the message, compared in constant time.
     pub fn verify(&self, message: &Message, header: &str) -> bool {
         let mut candidate = [0; 32];
         let well_formed = header

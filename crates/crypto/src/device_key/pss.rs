@@ -1,5 +1,5 @@
-//! RSASSA-PSS with SHA-256 (RFC 8017 §8.1.2, §9.1.2). The library decides; [`RsaKey::salt_length`] only
-//! explains a refusal.
+//! RSASSA-PSS with SHA-256 (RFC 8017 §8.1.2, §9.1.2). The library checks signatures; [`RsaKey::salt_length`] only
+//! explains why one is wrong.
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA256};
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
@@ -30,18 +30,18 @@ impl RsaKey {
         }
     }
 
-    /// Whether the signature is right, as long as the modulus, smaller than it, and made with a salt of
-    /// 32 bytes.
+    /// Whether the signature is correct: as long as the modulus, smaller than it, and made with a salt of 32
+    /// bytes.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.in_range(signature) && self.key.verify_sig(message, signature).is_ok()
     }
 
-    /// For equally long big-endian numbers the order of the bytes is the order of the numbers.
+    /// For big-endian numbers of equal length, the order of the bytes is the order of the numbers.
     fn in_range(&self, signature: &[u8]) -> bool {
         signature.len() == self.modulus.len() && signature < &self.modulus[..]
     }
 
-    /// The salt length of a signature that is right but for the length of its salt.
+    /// The salt length of a signature that is correct except for the length of its salt.
     pub(super) fn salt_length(&self, message: &[u8], signature: &[u8]) -> Option<usize> {
         if !self.in_range(signature) {
             return None;
@@ -66,8 +66,8 @@ impl RsaKey {
         (bound[..] == *hash).then_some(salt.len())
     }
 
-    /// `signature^65537 mod n` as the encoded message, one byte shorter than the modulus if its bit
-    /// length is 1 mod 8. All of it is public, so time may depend on it.
+    /// `signature^65537 mod n` as the encoded message, one byte shorter than the modulus if its bit length is 1
+    /// mod 8. All of it is public, so the time may depend on it.
     fn encoded_message(&self, signature: &[u8]) -> Option<Vec<u8>> {
         let modulus = BoxedUint::from_be_slice_vartime(&self.modulus);
         let precision = modulus.bits_precision();

@@ -1,7 +1,7 @@
-//! From DER to the normal form: which structure it is, and what it says (device-keys sheet §5.2).
+//! From DER to the normal form: finds out which structure it is and what it contains (device-keys sheet §5.2).
 //!
-//! Since the input is strict DER, equal content means equal bytes: an algorithm identifier is compared
-//! with its one encoding, and a `SubjectPublicKeyInfo` that passes is its own normal form.
+//! Because the input is strict DER, equal content means equal bytes. So an algorithm identifier is compared with
+//! its only encoding, and an accepted `SubjectPublicKeyInfo` is its own normal form.
 
 use super::KeyError;
 use crate::der::{self, Reader};
@@ -13,18 +13,18 @@ const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05
 /// (1.2.840.10045.3.1.7).
 const EC_P256: &[u8] =
     b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-/// 65537, the only exponent that platforms make. With 1 anybody could sign.
+/// 65537, the only exponent that platforms use. With exponent 1 anybody could sign.
 const EXPONENT: &[u8] = &[1, 0, 1];
 
-/// A key with all rules checked that can be read off its bytes.
+/// A key for which all rules are checked that can be checked from its bytes.
 pub(super) enum Shape {
     /// `modulus` is big-endian without leading zeros.
     Rsa { modulus: Vec<u8>, spki: Vec<u8> },
-    /// `point` still has to be shown to lie on the curve.
+    /// Whether `point` is on the curve must still be checked.
     P256 { point: Vec<u8>, spki: Vec<u8> },
 }
 
-/// Any of the accepted structures, told apart by their first bytes.
+/// Parses any of the accepted structures, which differ in their first bytes.
 pub(super) fn detect(bytes: &[u8]) -> Result<Shape, KeyError> {
     if bytes.len() == POINT_LEN && bytes.starts_with(&[4]) {
         return point(bytes);

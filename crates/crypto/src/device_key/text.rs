@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// The text is in none of the accepted forms.
+/// The text has none of the accepted forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Error;
 
-/// What a PEM label promises about the bytes.
+/// What a PEM label says about the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Label {
     /// `PUBLIC KEY`: a `SubjectPublicKeyInfo`.
@@ -18,8 +18,8 @@ pub(crate) enum Label {
     Pkcs1,
 }
 
-/// Form 1. Carriage return and line feed are skipped anywhere, the alphabet is standard or URL-safe but
-/// not both, padding is right or absent, unused bits are zero, and there is at least one byte.
+/// Form 1. Carriage returns and line feeds are skipped anywhere, the alphabet is standard or URL-safe but not
+/// both, padding is correct or absent, unused bits are zero, and there is at least one byte.
 pub(crate) fn decode_base64(text: &str) -> Result<Vec<u8>, Error> {
     let digits = without_line_breaks(text);
     let padding = if digits.contains(&b'=') {
@@ -27,7 +27,7 @@ pub(crate) fn decode_base64(text: &str) -> Result<Vec<u8>, Error> {
     } else {
         DecodePaddingMode::RequireNone
     };
-    // An engine knows one alphabet only, so a mixed text fails with either.
+    // An engine has only one alphabet, so a mixed text fails with both.
     if digits.iter().any(|digit| matches!(digit, b'-' | b'_')) {
         decode(&digits, &URL_SAFE, padding)
     } else {
@@ -35,7 +35,7 @@ pub(crate) fn decode_base64(text: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Form 2, when the text, white space around it aside, starts like PEM: `None` if it does not.
+/// Form 2, if the text starts like PEM after white space; otherwise `None`.
 ///
 /// One block with one of the two labels, lines ending in LF or CRLF, padded standard base64.
 pub(crate) fn decode_pem(text: &str) -> Option<Result<(Label, Vec<u8>), Error>> {

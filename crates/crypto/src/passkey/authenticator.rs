@@ -1,5 +1,5 @@
-//! Authenticator data (Web Authentication Level 3, §6.1): who it is for, what the authenticator saw, and
-//! the credential it made.
+//! Authenticator data (Web Authentication Level 3, §6.1): the relying party, the flags, and the credential that
+//! was created.
 
 use ciborium::Value;
 use subtle::ConstantTimeEq;
@@ -14,7 +14,7 @@ const BACKED_UP: u8 = 0x10;
 const CREDENTIAL: u8 = 0x40;
 const EXTENSIONS: u8 = 0x80;
 
-/// The bytes of a maker's number, which decides nothing here.
+/// The length of the model's number (AAGUID). No decision depends on it.
 const MAKER: usize = 16;
 
 pub(super) struct AuthenticatorData {
@@ -24,7 +24,7 @@ pub(super) struct AuthenticatorData {
     pub(super) made: Option<Made>,
 }
 
-/// A credential that was made just now.
+/// A credential that was just created.
 pub(super) struct Made {
     pub(super) id: Vec<u8>,
     /// A `COSE_Key`.
@@ -32,7 +32,7 @@ pub(super) struct Made {
 }
 
 impl AuthenticatorData {
-    /// Takes exactly what §6.1 describes; nothing may follow.
+    /// Parses exactly what §6.1 describes; nothing may follow.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (party, rest) = bytes.split_first_chunk::<32>()?;
         let (&[flags], rest) = rest.split_first_chunk::<1>()?;
@@ -57,7 +57,8 @@ impl AuthenticatorData {
         self.party.ct_eq(&sha256(party.id.as_bytes())).into()
     }
 
-    /// Present and recognised. What says that it is backed up although it cannot be is nonsense (§6.1.3).
+    /// Whether the user is present and verified. A credential that is backed up but not eligible for backup is
+    /// invalid (§6.1.3).
     pub(super) fn user_was_verified(&self) -> bool {
         let all = |flags: u8| self.flags & flags == flags;
         all(USER_PRESENT | USER_VERIFIED) && (all(BACKUP_ELIGIBLE) || !all(BACKED_UP))

@@ -17,7 +17,7 @@ const ELLIPTIC: i32 = 2;
 const RSA: i32 = 3;
 const P256: i32 = 1;
 
-/// A key of one of the two algorithms that are asked for.
+/// A key of one of the two requested algorithms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum PublicKey {
     Es256 {
@@ -34,7 +34,7 @@ pub(super) enum PublicKey {
 }
 
 impl PublicKey {
-    /// `None` for a key of another kind, or one that the libraries refuse.
+    /// Returns `None` for a key of another kind, or one that the libraries refuse.
     pub(super) fn read(key: &[(Value, Value)]) -> Option<Self> {
         let label = |label: i32| labelled(key, label);
         let number_at = |at: i32| label(at).and_then(number);
@@ -76,12 +76,12 @@ impl PublicKey {
     }
 }
 
-/// One CBOR item; `rest` goes behind it.
+/// Reads one CBOR item; `rest` then points behind it.
 pub(super) fn item(rest: &mut &[u8]) -> Option<Value> {
     ciborium::de::from_reader(rest).ok()
 }
 
-/// The member of a map with that name; `None` also when there are two.
+/// The member of a map with this name; `None` also if there are two.
 pub(super) fn member<'m>(map: &'m [(Value, Value)], name: &str) -> Option<&'m Value> {
     only(map, |key| key.as_text() == Some(name))
 }

@@ -1,4 +1,4 @@
-//! The client's half of a login, for a program that tests a server. Clients of the wire have their own.
+//! The client's part of a login, for a program that tests a server. Clients of the API have their own.
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -6,14 +6,14 @@ use super::group::{self, Group};
 use super::{HASH_LEN, NUMBER_LEN, Verifier, sha512};
 use crate::Key;
 
-/// What a client knows of one login: x, which stands for its password, and the secret `a`.
+/// A client's state of one login: x, which is derived from the password, and the secret `a`.
 pub struct ClientHandshake {
     password: Zeroizing<[u8; HASH_LEN]>,
     secret: Key,
 }
 
 impl ClientHandshake {
-    /// `x` as [`HASH_LEN`] bytes, big-endian; `a` must be fresh and secret for every login.
+    /// `x` as [`HASH_LEN`] bytes, big-endian; `a` must be new and secret for every login.
     pub fn new(x: [u8; HASH_LEN], a: Key) -> Self {
         Self {
             password: Zeroizing::new(x),
@@ -21,7 +21,7 @@ impl ClientHandshake {
         }
     }
 
-    /// What the server keeps. `None` for an x that makes no usable one.
+    /// The verifier that the server stores. `None` for an x that gives no valid verifier.
     pub fn verifier(&self) -> Option<Verifier> {
         let bytes = group::padded(&Group::get().power_of_generator(&self.password[..]))?;
         Verifier::from_bytes(&bytes[..]).ok()

@@ -1,7 +1,7 @@
 //! Arithmetic modulo the 8192-bit prime of RFC 5054 appendix A (the same as in RFC 3526), g = 19.
 //!
-//! Powers of g, which anybody can ask for without an account, come from a table of 64 windows of four
-//! bits: 64 multiplications in place of 256 squarings and 78 multiplications.
+//! Anybody can request powers of g without an account. So they are computed with a table of 64 windows of four
+//! bits: 64 multiplications instead of 256 squarings and 78 multiplications.
 
 use std::sync::LazyLock;
 
@@ -103,7 +103,7 @@ impl Group {
         )
     }
 
-    /// g^b. Reads the whole table, so that neither time nor memory access tells the exponent.
+    /// g^b. Reads the whole table, so that neither time nor memory access reveals the exponent.
     pub(super) fn generator_power(&self, b: &Key) -> Zeroizing<BoxedMontyForm> {
         let nibbles = b
             .expose()
@@ -142,12 +142,12 @@ fn rows(generator: BoxedMontyForm) -> Vec<Vec<BoxedMontyForm>> {
     rows
 }
 
-/// A big-endian exponent at its own length: 256 bits for `b`, 512 for `u`.
+/// A big-endian exponent of its own length: 256 bits for `b`, 512 for `u`.
 pub(super) fn exponent(bytes: &[u8]) -> BoxedUint {
     BoxedUint::from_be_slice_vartime(bytes)
 }
 
-/// `base` to the exponent, by a fixed window over all bits that the exponent could have.
+/// `base` to the exponent, with a fixed window over all bits that the exponent could have.
 pub(super) fn power(base: &BoxedMontyForm, exponent: &BoxedUint) -> Zeroizing<BoxedMontyForm> {
     Zeroizing::new(base.pow_bounded_exp(exponent, exponent.bits_precision()))
 }

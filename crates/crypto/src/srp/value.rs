@@ -1,4 +1,4 @@
-//! What travels and what is kept, each checked once when it is read (enceeper sheet §3.3).
+//! The values that are sent and stored. Each is checked once, when it is parsed (enceeper sheet §3.3).
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::group::within;
 use super::{HASH_LEN, NUMBER_LEN};
 use crate::Key;
 
-/// Not the hex text it should be. Costs the caller nothing: a login's challenge stays usable.
+/// Not the expected hex text. A login's challenge stays usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FormatError;
 
@@ -31,7 +31,7 @@ impl Salt {
         Self::from_bytes(decode(hex, 32..=256)?)
     }
 
-    /// Reads back what [`as_bytes`](Self::as_bytes) gave.
+    /// Parses what [`as_bytes`](Self::as_bytes) returned.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, FormatError> {
         if (16..=128).contains(&bytes.len()) {
             Ok(Self(bytes))
@@ -44,7 +44,7 @@ impl Salt {
         &self.0
     }
 
-    /// Lower-case hex, as the wire wants it.
+    /// Lower-case hex, as the API requires.
     pub fn to_hex(&self) -> String {
         hex::encode(&self.0)
     }
@@ -55,7 +55,7 @@ impl Salt {
 pub enum VerifierError {
     /// Not 1 to 2048 hex digits.
     Format,
-    /// Not between 1 and N - 1: a power of g with a known logarithm, or no power at all.
+    /// Not between 1 and N - 1: a power of g with a known logarithm, or not a power at all.
     Range,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for VerifierError {
 
 impl std::error::Error for VerifierError {}
 
-/// The user's verifier, with 1 < v < N - 1. Whoever has it can guess passwords offline.
+/// The user's verifier, with 1 < v < N - 1. Somebody who has it can guess passwords offline.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Verifier(Box<[u8; NUMBER_LEN]>);
 
@@ -87,7 +87,7 @@ impl Verifier {
         Self::new(bytes)
     }
 
-    /// Reads back what [`as_bytes`](Self::as_bytes) gave: exactly [`NUMBER_LEN`] bytes.
+    /// Parses what [`as_bytes`](Self::as_bytes) returned: exactly [`NUMBER_LEN`] bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, VerifierError> {
         let boxed = Box::<[u8]>::from(bytes).try_into();
         Self::new(boxed.map_err(|_| VerifierError::Format)?)
@@ -180,8 +180,8 @@ impl ClientProof {
 
 /// Salt and verifier for an identity without an account (enceeper sheet §5.3).
 ///
-/// Always the same for the same identity, so that asking twice tells nothing; unlike any that a password
-/// makes, so that no proof fits. `identity` is the normalised address.
+/// They are always the same for the same identity, so that asking twice reveals nothing; and no password matches
+/// them, so that every proof is wrong. `identity` is the normalised address.
 pub fn decoy(secret: &Key, identity: &[u8]) -> (Salt, Verifier) {
     let mut salt = stream(secret, b"enceeper-fake-salt\0", identity);
     salt.truncate(32);
@@ -190,7 +190,7 @@ pub fn decoy(secret: &Key, identity: &[u8]) -> (Salt, Verifier) {
         let label = [&b"enceeper-fake-verifier\0"[..], &[counter]].concat();
         block.copy_from_slice(&stream(secret, &label, identity));
     }
-    // Into 2..2^8191, which is below N.
+    // The result is in 2..2^8191, which is below N.
     number[0] &= 0x7f;
     number[NUMBER_LEN - 1] |= 2;
     (Salt(salt), Verifier(number))
@@ -204,7 +204,7 @@ fn stream(secret: &Key, label: &[u8], identity: &[u8]) -> Vec<u8> {
     context.sign().as_ref().to_vec()
 }
 
-/// Decodes an even number of hex digits within these bounds.
+/// Decodes an even number of hex digits within these limits.
 fn decode(hex: &str, digits: std::ops::RangeInclusive<usize>) -> Result<Vec<u8>, FormatError> {
     if !digits.contains(&hex.len()) {
         return Err(FormatError);
