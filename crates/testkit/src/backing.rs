@@ -1,4 +1,4 @@
-//! The databases that tests run on: the real ones, each test with its own.
+//! The databases for tests: real ones, a new one for each test.
 
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
@@ -10,11 +10,11 @@ use domain::port::Store;
 use store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
 use tokio_postgres::{Client, NoTls};
 
-/// A database of one test's own; gone with this value.
+/// A database for one test, removed when this value is dropped.
 pub struct Backing {
     store: Arc<dyn Store>,
     place: Place,
-    /// What must live as long as the database.
+    /// Values that must live as long as the database.
     _keep: Box<dyn Any + Send + Sync>,
 }
 
@@ -25,7 +25,7 @@ enum Place {
 }
 
 impl Backing {
-    /// SQLite in memory.
+    /// A SQLite database in memory.
     pub fn memory() -> Self {
         let store = SqliteStore::in_memory().expect("SQLite opens a database in memory");
         Self {
@@ -35,7 +35,7 @@ impl Backing {
         }
     }
 
-    /// A SQLite file.
+    /// A SQLite database in a file.
     pub fn file() -> Self {
         let folder = tempfile::tempdir().expect("a test has somewhere to write");
         let path = folder.path().join("keyward.db");
@@ -46,8 +46,8 @@ impl Backing {
         }
     }
 
-    /// A schema on the PostgreSQL server that `KEYWARD_TEST_POSTGRES` names. `None` when it names none,
-    /// which is said aloud, and forbidden in CI. Needs a runtime with more than one thread.
+    /// A schema on the PostgreSQL server that `KEYWARD_TEST_POSTGRES` names. Returns `None` with a message if it
+    /// is not set, and fails in CI. Needs a runtime with more than one thread.
     pub async fn postgres() -> Option<Self> {
         let schema = Schema::make(&postgres_url()?).await;
         let url = schema.url.clone();
@@ -62,7 +62,7 @@ impl Backing {
         Arc::clone(&self.store)
     }
 
-    /// The database as another node sees it: over connections of its own where the engine has any.
+    /// The database as another node sees it: with its own connections, if the engine has any.
     pub fn another_node(&self) -> Arc<dyn Store> {
         match &self.place {
             Place::Memory | Place::File(_) => self.store(),
@@ -70,8 +70,7 @@ impl Backing {
         }
     }
 
-    /// The files of a database in a file, as they lie on the disk at this moment, opened beside it: what
-    /// a sudden death would leave.
+    /// Opens a copy of the database's files as they are on disk at this moment: the state after a crash.
     #[must_use]
     pub fn copy(&self) -> Self {
         let path = self.path().expect("a database in a file has files");
@@ -88,7 +87,7 @@ impl Backing {
         }
     }
 
-    /// Where the file is, of a database in a file.
+    /// The path of the database file, if the database is in a file.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::File(path) => Some(path),
@@ -110,7 +109,7 @@ pub fn open(path: &Path) -> SqliteStore {
 
 fn connect(url: &str) -> PostgresStore {
     let minute = Duration::from_mins(1);
-    // A loaded test machine is no reason to fail.
+    // A slow test machine must not make a test fail.
     let options = PostgresOptions {
         deadline: minute,
         statement_timeout: minute,
@@ -138,7 +137,7 @@ fn postgres_url() -> Option<String> {
 }
 
 struct Schema {
-    /// Leads to the schema, and only to it.
+    /// The URL, which selects only this schema.
     url: String,
     name: String,
     admin: Client,
@@ -161,15 +160,15 @@ impl Schema {
 
 impl Drop for Schema {
     fn drop(&mut self) {
-        // Best effort: the server is a test's, and mostly gone with it.
+        // Failures are ignored, because the server is only for tests and usually removed afterwards.
         let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name);
         let drop = self.admin.batch_execute(&sql);
         let _ = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(drop));
     }
 }
 
-/// Makes of each `async fn name(backing: Backing)` three tests: on SQLite in memory, on a SQLite file, and
-/// on PostgreSQL.
+/// Turns each `async fn name(backing: Backing)` into three tests: on SQLite in memory, on a SQLite file, and on
+/// PostgreSQL.
 #[macro_export]
 macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {

@@ -1,4 +1,4 @@
-//! Requests to a router in the same process.
+//! Sends requests to a router in the same process.
 
 use std::net::IpAddr;
 
@@ -10,14 +10,14 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 use web::ClientAddr;
 
-/// Calls a router as its server would.
+/// Calls a router in the same way as its server does.
 #[derive(Clone)]
 pub struct Client {
     router: Router,
     address: IpAddr,
 }
 
-/// One whole answer.
+/// One complete answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -33,7 +33,7 @@ impl Client {
         }
     }
 
-    /// The same client from another address.
+    /// The same client, with another address.
     #[must_use]
     pub fn from(&self, address: IpAddr) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Client {
     }
 }
 
-/// Builds a request, or says what in it HTTP cannot carry.
+/// Builds a request, or returns what is invalid in it.
 pub(crate) fn request<'h>(
     method: &str,
     target: &str,
@@ -102,7 +102,7 @@ pub(crate) fn request<'h>(
 }
 
 impl Answer {
-    /// The body as text; a body that is not text is shown as such.
+    /// The body as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::port::Clock;
 
-/// Tells what it was last set to.
+/// Returns the time to which it was last set.
 #[derive(Debug)]
 pub struct FakeClock(AtomicI64);
 
@@ -20,7 +20,7 @@ impl FakeClock {
         self.0.store(to.millis(), Ordering::SeqCst);
     }
 
-    /// Sets the clock forward and returns the new time.
+    /// Moves the clock forward and returns the new time.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let to = self.now().plus(by);
         self.set(to);
@@ -41,12 +41,12 @@ impl Clock for FakeClock {
     }
 }
 
-/// Reads an RFC 3339 date-time that a test wrote down.
+/// Parses an RFC 3339 date-time in a test.
 pub fn moment(text: &str) -> Timestamp {
     Timestamp::parse(text).expect("a test names its moments in RFC 3339")
 }
 
-/// Reads a span like `29d23h59m59s` or `1ms`.
+/// Parses a span like `29d23h59m59s` or `1ms`.
 pub fn span(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut all = Duration::ZERO;

@@ -1,10 +1,10 @@
-//! Words without templates.
+//! A composer without templates.
 
 use domain::message::Message;
 use domain::port::Composer;
 use domain::port::courier::Words;
 
-/// Writes down everything a message holds, one thing a line.
+/// Writes every value of a message on its own line.
 #[derive(Debug, Default)]
 pub struct PlainComposer;
 

@@ -1,4 +1,4 @@
-//! A courier that keeps the letters.
+//! A courier that stores the messages.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use domain::port::Courier;
 use domain::port::courier::{Delivery, Letter};
 
-/// Keeps every accepted letter, and says "later" or "never" when told to.
+/// Stores every accepted message, and answers "later" or "never" if a test says so.
 pub struct CapturedCourier {
     immediate: AtomicBool,
     state: Mutex<State>,
@@ -17,7 +17,7 @@ pub struct CapturedCourier {
 struct State {
     accepted: Vec<Letter>,
     tried: Vec<(Letter, Delivery)>,
-    /// Answers to the next letters, before `standing` counts again.
+    /// Answers to the next messages, before `standing` applies again.
     next: VecDeque<Delivery>,
     standing: Box<dyn Fn(&Letter) -> Delivery + Send>,
     hangs: bool,
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Default for CapturedCourier {
-    /// Immediate, and takes everything.
+    /// Sends at once, and accepts everything.
     fn default() -> Self {
         let state = State {
             accepted: Vec::new(),
@@ -43,47 +43,47 @@ impl Default for CapturedCourier {
 }
 
 impl CapturedCourier {
-    /// Letters leave before the answer of the request that caused them.
+    /// Messages are sent before the answer to the request that caused them.
     pub fn deliver_at_once(&self) {
         self.immediate.store(true, Ordering::SeqCst);
     }
 
-    /// Letters wait for the jobs.
+    /// Messages wait for the jobs.
     pub fn deliver_by_jobs(&self) {
         self.immediate.store(false, Ordering::SeqCst);
     }
 
-    /// What becomes of every letter from now on.
+    /// Sets the result for every message from now on.
     pub fn answer(&self, delivery: Delivery) {
         self.answer_by(move |_| delivery.clone());
     }
 
-    /// The same, letter by letter.
+    /// Sets the result for every message, with a function.
     pub fn answer_by(&self, answer: impl Fn(&Letter) -> Delivery + Send + 'static) {
         self.state().standing = Box::new(answer);
     }
 
-    /// What becomes of the next letters, one answer each.
+    /// Sets the results for the next messages, one each.
     pub fn answer_next(&self, deliveries: impl IntoIterator<Item = Delivery>) {
         self.state().next.extend(deliveries);
     }
 
-    /// From now on every provider takes a letter and never answers.
+    /// From now on every provider receives a message and never answers.
     pub fn hang(&self) {
         self.state().hangs = true;
     }
 
-    /// How many letters hang.
+    /// The number of messages without an answer.
     pub fn hanging(&self) -> usize {
         self.state().hanging
     }
 
-    /// Providers answer again.
+    /// Makes providers answer again.
     pub fn answer_again(&self) {
         self.state().hangs = false;
     }
 
-    /// The letters a provider took, oldest first.
+    /// The accepted messages, oldest first.
     pub fn letters(&self) -> Vec<Letter> {
         self.state().accepted.clone()
     }
@@ -94,7 +94,7 @@ impl CapturedCourier {
         letters
     }
 
-    /// Every try, also those put off or refused, oldest first.
+    /// Every try, also those that were delayed or refused, oldest first.
     pub fn tries(&self) -> Vec<(Letter, Delivery)> {
         self.state().tried.clone()
     }
@@ -119,13 +119,13 @@ impl CapturedCourier {
         newest(self.letters(), |letter| letter.message.link)
     }
 
-    /// What the letters to `address` were about, oldest first.
+    /// The operations of the messages to `address`, oldest first.
     pub fn operations_to(&self, address: &str) -> Vec<String> {
         let letters = self.letters_to(address).into_iter();
         letters.map(|letter| letter.message.operation).collect()
     }
 
-    /// Forgets all letters and tries.
+    /// Removes all messages and tries.
     pub fn forget(&self) {
         let mut state = self.state();
         state.accepted.clear();

@@ -1,4 +1,4 @@
-//! A phone with a P-256 key.
+//! A device with a P-256 key.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -22,7 +22,7 @@ const KEYS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The key pair of that number.
+/// The key pair with this number.
 pub(crate) fn pair(number: usize) -> EcdsaKeyPair {
     let (private, public) = KEYS[number % KEYS.len()];
     let bytes = |text| hex::decode(text).expect("hex");
@@ -39,7 +39,7 @@ impl TestDevice {
         Self(pair(number))
     }
 
-    /// A device nobody has seen.
+    /// A new device.
     pub fn fresh() -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING);
         Self(pair.expect("a key can be generated"))
@@ -50,7 +50,7 @@ impl TestDevice {
         hex::encode(self.0.public_key())
     }
 
-    /// Hex of the DER signature over the message of a challenge.
+    /// The DER signature of a challenge, in hex.
     pub fn sign(&self, challenge: &str) -> String {
         let message = format!(r#"{{"challenge":"{challenge}"}}"#);
         let signature = self.0.sign(&SystemRandom::new(), message.as_bytes());

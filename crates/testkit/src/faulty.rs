@@ -1,4 +1,4 @@
-//! A database that can be taken away at a chosen moment.
+//! A database that can fail at a chosen moment.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use domain::Error;
 use domain::port::Store;
 use domain::port::store::{Job, Kind, Row, RowId};
 
-/// A real store behind a switch: what passes is done by that store, what does not is refused before it.
+/// A real store behind a switch: calls are passed to the store, or refused before they reach it.
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     state: Mutex<State>,
@@ -25,7 +25,7 @@ struct State {
 enum Passing {
     #[default]
     All,
-    /// So many more, then none.
+    /// Allows this many more calls, then none.
     Left(usize),
 }
 
@@ -37,7 +37,7 @@ impl FaultyStore {
         })
     }
 
-    /// Lets `count` more writes pass and refuses all after them: the process died there, or the disk is full.
+    /// Allows `count` more writes and refuses all later ones, as after a crash or on a full disk.
     pub fn refuse_writes_after(&self, count: usize) {
         self.state().writes = Passing::Left(count);
     }
@@ -47,21 +47,21 @@ impl FaultyStore {
         self.state().reads = Passing::Left(count);
     }
 
-    /// The database is away altogether.
+    /// Refuses everything, as if the database could not be reached.
     pub fn take_away(&self) {
         let mut state = self.state();
         state.writes = Passing::Left(0);
         state.reads = Passing::Left(0);
     }
 
-    /// Everything passes again.
+    /// Allows everything again.
     pub fn give_back(&self) {
         let mut state = self.state();
         state.writes = Passing::All;
         state.reads = Passing::All;
     }
 
-    /// How many writes were committed so far.
+    /// The number of writes that were committed so far.
     pub fn committed(&self) -> usize {
         self.state().committed
     }

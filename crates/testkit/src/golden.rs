@@ -1,4 +1,4 @@
-//! Exchanges kept as text, run against the real router and compared byte for byte.
+//! Goldens: HTTP exchanges in text files, which are run against the real router and compared byte for byte.
 //!
 //! ```text
 //! # photon §7.4, the first confirmation starts the thirty days. DOCUMENTED.
@@ -14,10 +14,11 @@
 //! ! let until = $body.delay
 //! ```
 //!
-//! - `>` is the request: its line, headers (lower case, `name: value`), then the body. A lone `>` ends the
-//!   headers where the body looks like one.
-//! - `<` is the answer: the status, headers that must be so, then the whole body. No body lines: no body.
-//! - Lines of a body are joined with a line feed; there is none at the end.
+//! - `>` is the request: its first line, headers (lower case, `name: value`), then the body. A line with only `>`
+//!   ends the headers if the body looks like a header.
+//! - `<` is the answer: the status, headers that are checked, then the whole body. Without body lines the body
+//!   must be empty.
+//! - The lines of a body are joined with line feeds. There is none at the end.
 //! - `!` is a step between exchanges:
 //!   `policy NAME VALUE` (before the first request) · `clock MOMENT` · `clock +30d2h` · `jobs` ·
 //!   `let NAME = TEXT` · `repeat NAME COUNT TEXT` · `hex NAME DIGITS` (any bytes) ·
@@ -28,8 +29,8 @@
 //!   `$header.name`, `$mail.code`, `$mail.link`, `$mail.token` (the end of the link), and
 //!   `$mail[ADDRESS].code` and so on, each of the newest letter that has one.
 //!
-//! Everything random is seeded, so nothing is redacted. With `KEYWARD_GOLDENS=write` the answers are
-//! written as they are now; a change of goldens is a commit of its own, with its reason.
+//! Everything random is seeded, so nothing is masked. `KEYWARD_GOLDENS=write` writes the current answers into the
+//! files. A change of goldens is a separate commit, with its reason.
 
 mod diff;
 mod scene;
@@ -48,15 +49,15 @@ pub use scene::Scene;
 use crate::client::Answer;
 use script::Script;
 
-/// What a step of a front's own comes to; the error is shown with the line.
+/// The result of a step that a front defines; an error is shown with its line.
 pub type Stepped<'s> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 's>>;
 
 type Step = Box<dyn for<'s> Fn(&'s mut Scene, &'s str) -> Stepped<'s>>;
 
-/// What holds for every answer of a wire; the error says what does not.
+/// A check of every answer of an API; the error says what is wrong.
 type Rule = fn(method: &str, target: &str, answer: &Answer) -> Result<(), String>;
 
-/// How the goldens of one front are run.
+/// Settings for the goldens of one front.
 pub struct Golden {
     routes: Box<dyn Fn(Services) -> Router>,
     policy: fn(&mut Policy, &str, &str) -> bool,
@@ -65,7 +66,7 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// `routes`: what the front mounts, with the answer to unknown paths.
+    /// `routes`: creates the front's router, including the answer to unknown paths.
     pub fn new(routes: impl Fn(Services) -> Router + 'static) -> Self {
         Self {
             routes: Box::new(routes),
@@ -75,21 +76,21 @@ impl Golden {
         }
     }
 
-    /// How `! policy NAME VALUE` is applied; `false` for a name or value that it does not know.
+    /// Sets how `! policy NAME VALUE` is applied. The function returns `false` for an unknown name or value.
     #[must_use]
     pub fn policy(mut self, apply: fn(&mut Policy, &str, &str) -> bool) -> Self {
         self.policy = apply;
         self
     }
 
-    /// What holds for every answer, so that no golden need say it: headers, mostly.
+    /// Sets a check of every answer, so that no golden has to repeat it; mostly for headers.
     #[must_use]
     pub fn always(mut self, rule: Rule) -> Self {
         self.rule = rule;
         self
     }
 
-    /// A step `! NAME …` of the front's own: for a signature, a handshake, or what an operator does.
+    /// Adds a step `! NAME …` that the front defines: for a signature, a handshake, or an operator's action.
     #[must_use]
     pub fn step(
         mut self,
@@ -100,10 +101,10 @@ impl Golden {
         self
     }
 
-    /// Runs all `tests/wire/*.http` of the crate in `folder`, each on a server of its own.
+    /// Runs all `tests/wire/*.http` of the crate in `folder`, each with a new server.
     ///
     /// # Panics
-    /// With a readable difference for every file that does not hold, or when there is no file.
+    /// Panics with a readable difference for every file that does not match, or if there is no file.
     pub async fn run(&self, folder: &str) {
         let files = files(&Path::new(folder).join("tests/wire"));
         assert!(
@@ -129,7 +130,7 @@ impl Golden {
         );
     }
 
-    /// Runs one text; the text itself, or the text with today's answers when they are to be written.
+    /// Runs one text. Returns the text, or the text with the current answers if they are to be written.
     async fn play(&self, name: &str, text: &str) -> Result<String, String> {
         let script =
             Script::parse(text).map_err(|(line, why)| format!("{name}:{line}: {why}\n"))?;
@@ -142,11 +143,11 @@ impl Golden {
     }
 }
 
-/// Holds `actual` to the text `tests/name` of the crate in `folder`: a table, or anything else that is not an
-/// exchange.
+/// Compares `actual` with the text `tests/name` of the crate in `folder`: a table, or any other text that is not
+/// an exchange.
 ///
 /// # Panics
-/// With a readable difference when they are not the same.
+/// Panics with a readable difference if they differ.
 pub fn hold(folder: &str, name: &str, actual: &str) {
     let path = Path::new(folder).join("tests").join(name);
     let expected = std::fs::read_to_string(&path).unwrap_or_default();

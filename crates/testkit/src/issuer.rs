@@ -1,4 +1,4 @@
-//! Somebody who issues tokens, and is trusted.
+//! A trusted issuer of tokens.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 /// The issuer's name.
 pub const ISSUER: &str = "https://idp.example.test/";
-/// For whom its tokens are.
+/// The audience of its tokens.
 pub const AUDIENCE: &str = "keyward-test";
 
-/// Signs tokens with a key of its own, and publishes that key. It can be away.
+/// Signs tokens with its own key, and publishes that key. A test can make it unreachable.
 pub struct TestIssuer {
     key: SigningKey,
     published: Mutex<Option<Arc<KeySet>>>,
@@ -36,7 +36,7 @@ impl Default for TestIssuer {
 }
 
 impl TestIssuer {
-    /// The rules a server has for it.
+    /// A server's rules for this issuer.
     pub fn rules() -> Issuer {
         Issuer {
             rules: Rules {
@@ -67,7 +67,7 @@ impl TestIssuer {
         self.sign(&claims)
     }
 
-    /// From now on no key set can be had.
+    /// Makes the key set unreachable from now on.
     pub fn go_away(&self) {
         *self.published() = None;
     }

@@ -1,4 +1,4 @@
-//! A whole server without its listeners.
+//! A complete server without its listeners.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::random::SeededRandom;
 use crate::roots::FixedRoots;
 use crate::verifier::TestVerifier;
 
-/// A services, and a hand on everything outside it.
+/// A server without listeners: the services, and control over everything outside them.
 #[derive(Clone)]
 pub struct Kit {
     pub services: Services,
@@ -31,7 +31,7 @@ pub struct Kit {
     pub verifier: Arc<TestVerifier>,
 }
 
-/// What a [`Kit`] is made of. Everything has a default: SQLite in memory, the cheapest hash.
+/// Options for a [`Kit`]. Everything has a default: SQLite in memory, the cheapest hash.
 pub struct KitBuilder {
     store: Option<Arc<dyn Store>>,
     clock: Arc<FakeClock>,
@@ -74,14 +74,14 @@ impl Kit {
         operator(&self.services)
     }
 
-    /// Runs everything that is due, once.
+    /// Runs all jobs that are due, once.
     pub async fn run_jobs(&self) {
         self.services.upkeep.run_jobs().await.expect("the jobs run");
     }
 }
 
 impl KitBuilder {
-    /// Over a database that is there already.
+    /// Uses an existing database.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
@@ -100,14 +100,14 @@ impl KitBuilder {
         self
     }
 
-    /// With somebody's tokens: for a second node, that of the first.
+    /// Uses this issuer; for a second node, that of the first.
     #[must_use]
     pub fn issuer(mut self, issuer: Arc<TestIssuer>) -> Self {
         self.issuer = issuer;
         self
     }
 
-    /// With somebody's verifier: for a second node, that of the first.
+    /// Uses this verifier; for a second node, that of the first.
     #[must_use]
     pub fn verifier(mut self, verifier: Arc<TestVerifier>) -> Self {
         self.verifier = verifier;
@@ -120,14 +120,14 @@ impl KitBuilder {
         self
     }
 
-    /// With another key file.
+    /// Uses another key file.
     #[must_use]
     pub fn roots(mut self, roots: FixedRoots) -> Self {
         self.roots = roots;
         self
     }
 
-    /// With other chance. Two nodes on one database must not draw the same ids.
+    /// Uses another seed. Two nodes on one database must not create the same ids.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -145,7 +145,7 @@ impl KitBuilder {
         kit.expect("an empty database takes a data key")
     }
 
-    /// The kit, or why this database is not one of these root keys.
+    /// Builds the kit, or returns why this database does not belong to these root keys.
     pub async fn try_build(self) -> Result<Kit, Error> {
         let store = self.store.unwrap_or_else(|| {
             Arc::new(SqliteStore::in_memory().expect("SQLite opens a database in memory"))
@@ -175,7 +175,7 @@ impl KitBuilder {
     }
 }
 
-/// The product's own numbers, with a hash that costs nothing.
+/// The product's default policy, with the cheapest hash.
 pub fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.hash.cost = Cost::CHEAPEST;
@@ -192,7 +192,7 @@ pub fn operator(services: &Services) -> Operator {
     operator.expect("the kit accepts this token")
 }
 
-/// Somebody on the local network who reads English.
+/// A caller on the local network whose language is English.
 pub fn caller(surface: &'static str) -> Caller {
     Caller {
         surface,

@@ -1,8 +1,8 @@
-//! What tests stand on: a clock that is moved by hand, seeded chance, captured letters, and whole
-//! exchanges kept as text.
+//! Tools for tests: a clock that tests move, seeded randomness, captured messages, and HTTP exchanges in text
+//! files.
 //!
-//! Only ever a dev-dependency. A [`Kit`] is a real services over a real store; nothing here imitates
-//! either. [`Golden`] runs the text files of a front against its real router, byte for byte.
+//! Used only as a dev-dependency. A [`Kit`] contains the real services over a real store; nothing here imitates
+//! them. [`Golden`] runs the text files of a front against its real router, byte for byte.
 
 pub mod backing;
 pub mod client;
@@ -37,7 +37,7 @@ pub use random::SeededRandom;
 pub use roots::FixedRoots;
 pub use verifier::TestVerifier;
 
-/// The hash that a server before this one kept of a PIN or an address.
+/// The hash of a PIN or address that the server before this one stored.
 pub fn scrypt(text: &[u8], salt: &[u8]) -> [u8; 32] {
     *crypto::password::scrypt_16384_8_1(text, salt).expose()
 }

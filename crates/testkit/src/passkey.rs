@@ -1,4 +1,4 @@
-//! An authenticator with one passkey, and the client in front of it.
+//! An authenticator with one passkey, and its client.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -10,21 +10,21 @@ use serde_json::{Value, json};
 
 use crate::device;
 
-/// Whom it makes passkeys for.
+/// The relying party of its passkeys.
 pub const PARTY: &str = "wallet.example.test";
-/// Where its client runs.
+/// The origin of its client.
 pub const ORIGIN: &str = "https://wallet.example.test";
 
-/// Present and recognised.
+/// The user is present and verified.
 const VERIFIED: u8 = 0x05;
 
-/// Makes and shows a passkey as browsers do, in their JSON. What it does wrong is set before.
+/// Creates and uses a passkey as browsers do, with their JSON. Tests can set what it does wrong.
 pub struct TestPasskey {
     key: EcdsaKeyPair,
     id: Vec<u8>,
-    /// The flags of its data but the one that a new passkey adds.
+    /// The flags of its data, without the one that a new passkey adds.
     pub flags: u8,
-    /// Its count of signatures; grows with each.
+    /// Its count of signatures, which increases with each.
     pub count: u32,
     pub origin: String,
 }
@@ -41,7 +41,7 @@ impl TestPasskey {
         }
     }
 
-    /// The policy of a server that takes its passkeys.
+    /// The policy of a server that accepts its passkeys.
     pub fn policy() -> PasskeyPolicy {
         PasskeyPolicy {
             party: Party {
@@ -52,7 +52,7 @@ impl TestPasskey {
         }
     }
 
-    /// What `navigator.credentials.create` gives for this challenge (base64url).
+    /// The result of `navigator.credentials.create` for this challenge (base64url).
     pub fn create(&mut self, challenge: &str) -> Value {
         let client = self.client_data("webauthn.create", challenge);
         let mut data = self.data(0x40);
@@ -73,7 +73,7 @@ impl TestPasskey {
                 "transports": ["internal"]}, "clientExtensionResults": {}})
     }
 
-    /// What `navigator.credentials.get` gives for this challenge (base64url).
+    /// The result of `navigator.credentials.get` for this challenge (base64url).
     pub fn get(&mut self, challenge: &str) -> Value {
         let client = self.client_data("webauthn.get", challenge);
         let data = self.data(0);

@@ -1,14 +1,14 @@
-//! Chance that repeats itself.
+//! Repeatable randomness.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::port::Random;
 
-/// The same draws in the same order for the same seed.
+/// Returns the same values in the same order for the same seed.
 ///
-/// Draws of different lengths come from streams of their own, so that a change in how often a row is
-/// sealed (nonces of 12 bytes) does not change the ids, keys and codes that goldens name.
+/// Values of different lengths come from separate streams, so that a change in how often a row is sealed (nonces
+/// of 12 bytes) does not change the ids, keys and codes in goldens.
 #[derive(Debug)]
 pub struct SeededRandom {
     seed: u64,

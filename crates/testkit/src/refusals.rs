@@ -1,4 +1,4 @@
-//! Every way in which the domain says no, for the table of a front's answers.
+//! Every error of the domain, for the table of a front's answers.
 
 use axum::response::Response;
 use domain::step_up::PasskeyRefusal;
@@ -8,9 +8,9 @@ use http_body_util::BodyExt;
 
 use crate::clock::moment;
 
-/// One of each error: every refusal, and the three failures.
+/// One value of each error: every refusal, and the three failures.
 ///
-/// A new refusal does not compile here before it has its place, so that no table forgets it.
+/// A new refusal does not compile until it is added here, so that no table lacks it.
 pub fn every_error() -> Vec<Error> {
     let refusals = std::iter::successors(Some(Refusal::UnknownSubject), next);
     let failures = [
@@ -21,12 +21,12 @@ pub fn every_error() -> Vec<Error> {
     refusals.map(Error::Refused).chain(failures).collect()
 }
 
-/// The moment at which the answers of [`table`] are given.
+/// The time at which the answers of [`table`] are made.
 pub fn now() -> Timestamp {
     moment("2020-11-16T13:56:45.848Z")
 }
 
-/// Until when what is over later is closed in [`every_error`]: half a second more than an hour.
+/// The end of closed times in [`every_error`]: half a second more than an hour after [`table`]'s time.
 fn until() -> Timestamp {
     moment("2020-11-16T14:56:46.348Z")
 }
@@ -102,7 +102,7 @@ fn next_condition(condition: Condition) -> Option<Condition> {
     })
 }
 
-/// What a front answers to every error, one a line: `error → status headers body`. For a golden.
+/// A front's answer to every error, one in each line: `error → status headers body`. For a golden.
 pub async fn table(answer: impl Fn(&Error) -> Response) -> String {
     let mut lines = Vec::new();
     for error in every_error() {

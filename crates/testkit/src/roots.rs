@@ -9,7 +9,7 @@ use domain::port::roots::Root;
 use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
-/// One version of each root, all out of one number: another number is another key file.
+/// One version of each root key, all derived from one number. Another number gives another key file.
 #[derive(Debug)]
 pub struct FixedRoots {
     seed: Key,

@@ -1,8 +1,8 @@
-//! A difference that a person can read.
+//! A difference in a readable form.
 
 use std::fmt::Write;
 
-/// Marks each line that is not the same: `-` as the golden has it, `+` as it is now.
+/// Marks each line that differs: `-` is the golden's line, `+` the current one.
 pub(super) fn diff(expected: &[String], actual: &[String]) -> String {
     let mut out = String::new();
     for at in 0..expected.len().max(actual.len()) {
@@ -31,7 +31,7 @@ fn line(out: &mut String, mark: char, text: &str) {
     let _ = writeln!(out, "  {mark} {text}");
 }
 
-/// Bytes as lines of text; bytes that are no text are shown in hex.
+/// Bytes as lines of text, or in hex if they are not text.
 pub(super) fn lines(bytes: &[u8]) -> Vec<String> {
     match str::from_utf8(bytes) {
         Ok("") => Vec::new(),

@@ -1,4 +1,4 @@
-//! A golden while it is being run.
+//! The state of a golden while it runs.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use crate::client::{Answer, Client, request};
 use crate::clock::span;
 use crate::kit::{Kit, KitBuilder};
 
-/// What to do with an answer that is not as it is written.
+/// What to do with an answer that differs from the golden.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answers {
     Compare,
@@ -28,7 +28,7 @@ pub struct Scene {
     address: IpAddr,
     variables: BTreeMap<String, Vec<u8>>,
     last: Option<Answer>,
-    /// Letters to each address that a `mail` step has looked at.
+    /// For each address, the number of messages that a `mail` step has read.
     told: BTreeMap<String, usize>,
 }
 
@@ -83,7 +83,7 @@ fn apply_policy(golden: &Golden, builder: KitBuilder, step: &Step) -> Result<Kit
     }
 }
 
-/// Puts today's answers in place of the written ones.
+/// Replaces the answers in the golden by the current ones.
 fn edited(text: &str, edits: Vec<((usize, usize), Vec<String>)>) -> String {
     if edits.is_empty() {
         return text.to_owned();
@@ -99,7 +99,7 @@ fn edited(text: &str, edits: Vec<((usize, usize), Vec<String>)>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// How an exchange went wrong.
+/// Why an exchange failed.
 enum Outcome {
     /// The answer as lines of a golden.
     Different(Vec<String>),
@@ -134,12 +134,12 @@ impl Scene {
         self.variables.insert(name.to_owned(), value.into());
     }
 
-    /// Reads a variable that holds text.
+    /// Reads a variable that contains text.
     pub fn get(&self, name: &str) -> Result<String, String> {
         self.text(&format!("${name}"))
     }
 
-    /// Puts in the values of all variables.
+    /// Replaces all variables by their values.
     pub fn text(&self, text: &str) -> Result<String, String> {
         String::from_utf8(self.bytes(text)?).map_err(|_| format!("{text} is not text"))
     }
@@ -252,7 +252,7 @@ impl Scene {
         }
     }
 
-    /// A variable without a value is a difference: the answer shows what it should have been.
+    /// A variable without a value counts as a difference, so that the actual answer is shown.
     fn is_as_written(&self, exchange: &Exchange, answer: &Answer) -> bool {
         let header = |(name, value): &(String, String)| {
             self.text(value)
@@ -289,7 +289,7 @@ impl Scene {
         out
     }
 
-    /// Puts the names of long variables for their values, for what is shown and written.
+    /// Replaces the values of long variables by their names, for output.
     fn named(&self, text: &str) -> String {
         let mut text = text.replace('$', "$$");
         for (name, value) in &self.variables {
@@ -394,8 +394,7 @@ fn header_of(answer: &Answer, name: &str) -> String {
     }
 }
 
-/// The name at the start of `text` as it is looked up, and its length. Only `body`, `header` and `mail`
-/// have parts.
+/// The variable name at the start of `text`, and its length. Only `body`, `header` and `mail` have parts.
 fn name(text: &str) -> (&str, usize) {
     let word = |text: &str| {
         let inside = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

@@ -1,4 +1,4 @@
-//! The text of a golden, taken apart.
+//! Parses the text of a golden.
 
 /// One golden.
 pub(super) struct Script {
@@ -27,11 +27,11 @@ pub(super) struct Exchange {
     pub(super) request: Message,
     pub(super) status: u16,
     pub(super) answer: Message,
-    /// The lines of the file that hold the answer: from, to (exclusive), counted from 0.
+    /// The lines of the file that contain the answer: from, to (exclusive), counted from 0.
     pub(super) answer_lines: (usize, usize),
 }
 
-/// Headers and body as written, before anything is put in for variables.
+/// Headers and body as written, before variables are replaced.
 #[derive(Default)]
 pub(super) struct Message {
     pub(super) headers: Vec<(String, String)>,
@@ -121,7 +121,7 @@ fn request_line(text: &str) -> Option<(&str, &str)> {
     sound.then_some((method, target))
 }
 
-/// What follows the mark and one space.
+/// The text after the mark and one space.
 fn cut(line: &str) -> &str {
     line[1..].strip_prefix(' ').unwrap_or(&line[1..])
 }
