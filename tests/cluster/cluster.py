@@ -1,6 +1,6 @@
-"""A whole Keyward on loopback: three nodes, HAProxy before them, and PostgreSQL with failover behind.
+"""A complete Keyward on loopback: three nodes behind HAProxy, and PostgreSQL with failover.
 
-    cluster.py up [--dev] [--nodes N]    start, say where everything is, and stay until Ctrl-C
+    cluster.py up [--dev] [--nodes N]    start, print all addresses, and run until Ctrl-C
 """
 
 import argparse
@@ -229,7 +229,7 @@ listen keyward
         self.proxy.kill()
         self.database.down()
         if keep or os.environ.get("KEYWARD_KEEP"):
-            print(f"cluster: its files stay in {self.folder}", flush=True)
+            print(f"cluster: the files are kept in {self.folder}", flush=True)
         else:
             # PostgreSQL may still be writing its last.
             for _ in range(20):
@@ -298,9 +298,9 @@ def undisturbed():
 
 
 def main():
-    parser = argparse.ArgumentParser(description="A whole Keyward on loopback.")
+    parser = argparse.ArgumentParser(description="A complete Keyward on loopback.")
     parser.add_argument("action", choices=["up"])
-    parser.add_argument("--dev", action="store_true", help="nodes in development mode: cheap hashing, clocks that move")
+    parser.add_argument("--dev", action="store_true", help="run nodes in development mode, with cheap hashing and movable clocks")
     parser.add_argument("--nodes", type=int, default=3)
     arguments = parser.parse_args()
     end_well()
@@ -314,9 +314,9 @@ def main():
         print("PostgreSQL, primary: 127.0.0.1:%d" % cluster.database_port)
         for server in cluster.database.servers:
             print(f"  {server.name}                 127.0.0.1:{server.port}  {server.folder / 'patroni.yml'}")
-        print(f"Letters:             {cluster.mailbox}")
-        print(f"Who leads:           patronictl -c {cluster.database.servers[0].folder / 'patroni.yml'} list")
-        print("Ctrl-C ends all of it.", flush=True)
+        print(f"Messages:            {cluster.mailbox}")
+        print(f"Show the primary:    patronictl -c {cluster.database.servers[0].folder / 'patroni.yml'} list")
+        print("Ctrl-C stops everything.", flush=True)
         while True:
             time.sleep(1)
             for node in cluster.nodes:
