@@ -461,7 +461,27 @@ mod tests {
         ]
     }
 
+    /// Until when nothing may be checked, worked out from the whole history.
+    fn model(wrong: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+        if wrong.len() >= 100 {
+            return Some(Timestamp::NEVER);
+        }
+        let locks = wrong.iter().skip(9).step_by(5).zip(0..);
+        locks
+            .map(|(moment, earlier)| {
+                let length = CODES.lock * 2_u32.pow(std::cmp::min(earlier, 10));
+                moment.plus(length.min(Duration::from_hours(24)))
+            })
+            .filter(|until| *until > now)
+            .max()
+    }
+
     proptest! {
+        #[test]
+        fn the_lockout_agrees_with_a_replay_of_its_history(answers in laws::answers(20_000)) {
+            laws::agrees_with::<Lockout>(&CODES, model, &answers)?;
+        }
+
         #[test]
         fn no_schedule_judges_more_than_lead_to_the_next_lock(schedule in laws::schedule(4_000)) {
             laws::keeps::<Lockout>(&CODES, &promises(&CODES), &schedule)?;

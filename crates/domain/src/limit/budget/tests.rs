@@ -135,7 +135,27 @@ fn zero_switches_a_number_off() {
     }
 }
 
+/// Until when nothing is left, worked out from the whole history.
+fn model(wrong: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+    if wrong.len() >= 8 {
+        return Some(Timestamp::NEVER);
+    }
+    let (mut ends, mut failed) = (at(0), 0);
+    for moment in wrong {
+        if ends <= *moment {
+            (ends, failed) = (moment.plus(LIMITS.window), 0);
+        }
+        failed += 1;
+    }
+    (failed >= 3 && now < ends).then_some(ends)
+}
+
 proptest! {
+    #[test]
+    fn the_budget_agrees_with_a_replay_of_its_history(answers in laws::answers(400_000)) {
+        laws::agrees_with::<GuessBudget>(&LIMITS, model, &answers)?;
+    }
+
     /// Two neighbouring windows can meet inside one span of a window's length.
     #[test]
     fn no_schedule_judges_more_than_the_limit(schedule in laws::schedule(200_000)) {

@@ -208,3 +208,56 @@ pub(crate) fn a_success_forgets<C: Counter>(
     }
     Ok(())
 }
+
+/// One thing that happens where every try is judged at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answered {
+    /// So many seconds pass.
+    Pass(u32),
+    Wrong,
+    Right,
+}
+
+/// Up to 200 tries, most of them wrong, with pauses of up to `longest` seconds.
+pub(crate) fn answers(longest: u32) -> impl Strategy<Value = Vec<Answered>> {
+    let answered = prop_oneof![
+        2 => (0..longest).prop_map(Answered::Pass),
+        12 => Just(Answered::Wrong),
+        1 => Just(Answered::Right),
+    ];
+    proptest::collection::vec(answered, 1..200)
+}
+
+/// The counter refuses exactly when `model` does, which is told when tries were judged wrong since the last
+/// success, and what time it is, and answers until when nothing is left.
+pub(crate) fn agrees_with<C: Counter>(
+    rules: &C::Rules,
+    model: impl Fn(&[Timestamp], Timestamp) -> Option<Timestamp>,
+    answers: &[Answered],
+) -> Result<(), TestCaseError> {
+    let (mut counter, mut now, mut wrong) = (C::default(), START, Vec::new());
+    for (number, answered) in (0_u64..).zip(answers) {
+        if let Answered::Pass(seconds) = answered {
+            now = now.plus(Duration::from_secs((*seconds).into()));
+            continue;
+        }
+        let id = TryId(number);
+        let expected = match model(&wrong, now) {
+            Some(until) => Reserve::Exhausted { until },
+            None => Reserve::Granted,
+        };
+        prop_assert_eq!(counter.reserve(now, rules, id), expected, "try {}", number);
+        match (expected, answered) {
+            (Reserve::Granted, Answered::Right) => {
+                counter.succeed(id);
+                wrong.clear();
+            }
+            (Reserve::Granted, _) => {
+                counter.fail(now, rules, id);
+                wrong.push(now);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -209,7 +209,22 @@ mod tests {
         }
     }
 
+    /// Until when nothing is left, worked out from the whole history.
+    fn model(refused: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+        let live: Vec<_> = refused
+            .iter()
+            .filter(|moment| moment.plus(LIMIT.span) > now)
+            .collect();
+        let first = live.len().checked_sub(5)?;
+        Some(live[first].plus(LIMIT.span))
+    }
+
     proptest! {
+        #[test]
+        fn attempts_agree_with_a_replay_of_their_history(answers in laws::answers(600)) {
+            laws::agrees_with::<Attempts>(&LIMIT, model, &answers)?;
+        }
+
         #[test]
         fn no_schedule_is_refused_more_often_than_the_limit(schedule in laws::schedule(1_200)) {
             let promise = Promise { failures: 5, span: LIMIT.span };
