@@ -162,3 +162,134 @@ fn judge(
         unchanged: new == Some(password),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crypto::Key;
+    use crypto::password::Cost;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::core::port::roots::Root;
+
+    const CHEAP: Cost = Cost {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+
+    /// Root keys of which only the first version of the pepper is at hand.
+    struct OnePepper;
+
+    impl Roots for OnePepper {
+        fn current(&self, _root: Root) -> u32 {
+            1
+        }
+
+        fn seal(&self, _: Root, _: &[u8], _: &[u8]) -> Result<Vec<u8>, Error> {
+            Err(Error::bug("a password is not sealed"))
+        }
+
+        fn rewrap(&self, _: Root, _: &[u8], _: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+            Err(Error::bug("a password is not sealed"))
+        }
+
+        fn open(&self, _: Root, _: &[u8], _: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+            Err(Error::bug("a password is not sealed"))
+        }
+
+        fn prf(&self, _: Root, version: u32, parts: &[&[u8]]) -> Result<Key, Error> {
+            match version {
+                1 => Ok(Key::new(crypto::mac::tag(&Key::new([1; 32]), parts))),
+                _ => Err(Error::unavailable("that version is not at hand")),
+            }
+        }
+    }
+
+    fn recipe(cost: Cost, pepper: u32) -> PasswordRecipe {
+        PasswordRecipe {
+            salt: [7; 16],
+            cost,
+            pepper,
+        }
+    }
+
+    fn kept(password: &str) -> PasswordVerifier {
+        recipe(CHEAP, 1)
+            .hash(&OnePepper, &Password::new(password), &mut Memory::default())
+            .unwrap()
+    }
+
+    fn judged(
+        recipe: PasswordRecipe,
+        verifier: Option<PasswordVerifier>,
+        password: &str,
+        new: Option<&str>,
+    ) -> Result<Tried, Error> {
+        let new = new.map(Password::new);
+        judge(
+            &recipe,
+            &OnePepper,
+            verifier,
+            &Password::new(password),
+            new.as_ref(),
+            &mut Memory::default(),
+        )
+    }
+
+    #[test]
+    fn a_right_password_is_right_and_renews_nothing_that_is_up_to_date() {
+        let tried = judged(recipe(CHEAP, 1), Some(kept("secret")), "secret", None).unwrap();
+        assert_eq!(tried.right, Right::Yes);
+        assert!(tried.renewed.is_none());
+    }
+
+    #[test]
+    fn a_wrong_password_is_wrong_and_hashes_no_new_one() {
+        let verifier = Some(kept("secret"));
+        let tried = judged(recipe(CHEAP, 1), verifier, "guess", Some("new")).unwrap();
+        assert_eq!(tried.right, Right::No);
+        assert!(tried.renewed.is_none());
+    }
+
+    #[test]
+    fn nobodys_password_is_never_right() {
+        let tried = judged(recipe(CHEAP, 1), None, "secret", None).unwrap();
+        assert_eq!(tried.right, Right::No);
+    }
+
+    #[test]
+    fn a_verifier_of_older_costs_is_renewed_for_the_same_password() {
+        let today = Cost { passes: 2, ..CHEAP };
+        let tried = judged(recipe(today, 1), Some(kept("secret")), "secret", None).unwrap();
+        let renewed = tried.renewed.unwrap();
+        assert_ne!(renewed, kept("secret"));
+        let again = judged(recipe(today, 1), Some(renewed), "secret", None).unwrap();
+        assert_eq!(again.right, Right::Yes);
+    }
+
+    #[test]
+    fn a_new_password_is_hashed_when_the_old_one_is_right() {
+        let verifier = Some(kept("secret"));
+        let tried = judged(recipe(CHEAP, 1), verifier, "secret", Some("new")).unwrap();
+        assert_eq!(tried.renewed, Some(kept("new")));
+        assert!(!tried.unchanged);
+    }
+
+    #[test]
+    fn a_new_password_that_is_the_old_one_is_told() {
+        let verifier = Some(kept("secret"));
+        let tried = judged(recipe(CHEAP, 1), verifier, "secret", Some("secret")).unwrap();
+        assert!(tried.unchanged);
+    }
+
+    #[test]
+    fn without_its_pepper_a_password_is_neither_right_nor_wrong() {
+        let verifier = PasswordVerifier {
+            pepper: 2,
+            ..kept("secret")
+        };
+        let tried = judged(recipe(CHEAP, 1), Some(verifier), "secret", None);
+        assert!(matches!(tried, Err(Error::Unavailable(_))));
+    }
+}
