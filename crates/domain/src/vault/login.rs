@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::LoginName;
 use super::account::{VaultAccount, VaultLogin};
-use super::document::Document;
 use super::application::VaultApplication;
+use super::document::Document;
 use super::plan::Plan;
 use super::profile::Credential;
 use crate::core::caller::Caller;
@@ -500,4 +500,80 @@ fn prove(
     let started = ServerHandshake::start(&verifier, &secret);
     let started = started.ok_or_else(|| Error::bug("a handshake cannot be taken up again"))?;
     Ok(started.prove(public, proof).ok().map(hex::encode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake(subject: Subject) -> Handshake {
+        Handshake {
+            secret: String::new(),
+            verifier: String::new(),
+            subject,
+            generation: 3,
+            name: [1; 16],
+            expires: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn a_login_is_right_only_for_the_password_that_the_account_has_now() {
+        let account = Subject::Account([2; 16]);
+        for (subject, right, generation, expected) in [
+            (account, true, Some(3), LoginOutcome::Right),
+            (account, false, Some(3), LoginOutcome::Wrong),
+            // The password was replaced, or the account was removed, since the first step.
+            (account, true, Some(4), LoginOutcome::Wrong),
+            (account, true, None, LoginOutcome::Wrong),
+            (Subject::Unconfirmed, true, None, LoginOutcome::Unconfirmed),
+            (Subject::Unconfirmed, false, None, LoginOutcome::Wrong),
+            // A decoy's proof may happen to be right; it opens nothing.
+            (Subject::Nobody, true, None, LoginOutcome::Wrong),
+            (Subject::Nobody, false, None, LoginOutcome::Wrong),
+        ] {
+            let judged = outcome(&handshake(subject), right, generation);
+            assert_eq!(judged, expected, "{subject:?} {right} {generation:?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_outlives_its_window() {
+        let limits = GuessLimits {
+            failures: 10,
+            window: Duration::from_secs(900),
+            in_a_row: 0,
+        };
+        assert!(budget_life(&limits) > limits.window);
+    }
+
+    fn shown(proof: &str, public: &str, reference: &str) -> LoginProof {
+        LoginProof {
+            proof: proof.to_owned(),
+            public: public.to_owned(),
+            reference: reference.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_client_sends_back_is_looked_at_field_by_field() {
+        let (proof, reference) = ("ab".repeat(64), "0".repeat(REFERENCE_DIGITS));
+        let field = |shown: &LoginProof| match ParsedProof::parse(shown) {
+            Err(Refusal::Invalid { field, .. }) => Some(field),
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => None,
+        };
+        assert_eq!(field(&shown("", "", "")), Some("M1"));
+        assert_eq!(field(&shown(&proof, "xyz", "")), Some("A"));
+        assert_eq!(field(&shown(&proof, "abcd", &reference)), None);
+        let no_reference = ParsedProof::parse(&shown(&proof, "abcd", "short"));
+        assert!(matches!(no_reference, Err(Refusal::Expired)));
+    }
+
+    #[test]
+    fn a_public_number_that_srp_forbids_is_a_wrong_proof_and_not_a_malformed_one() {
+        let (proof, reference) = ("ab".repeat(64), "0".repeat(REFERENCE_DIGITS));
+        let parsed = ParsedProof::parse(&shown(&proof, "00", &reference)).unwrap();
+        assert!(parsed.public.is_none());
+    }
 }
