@@ -47,6 +47,35 @@ impl<T> From<Result<T, Refusal>> for Verdict<T> {
     }
 }
 
+/// What a transaction, or a part of it, answers when a rule says no.
+pub(crate) trait Refused {
+    fn refused(refusal: Refusal) -> Self;
+}
+
+impl<T> Refused for Verdict<T> {
+    fn refused(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<T> Refused for Result<T, Refusal> {
+    fn refused(refusal: Refusal) -> Self {
+        Err(refusal)
+    }
+}
+
+/// Takes the value out of a decision. If it is a refusal, the function that this stands in answers with it, and what
+/// was written before is saved.
+macro_rules! allowed {
+    ($decision:expr) => {
+        match $decision {
+            Ok(value) => value,
+            Err(refusal) => return Ok($crate::core::verdict::Refused::refused(refusal)),
+        }
+    };
+}
+pub(crate) use allowed;
+
 /// Stops a transaction with a refusal and rolls back what it wrote.
 ///
 /// Never after a try was reserved or counted: that would give the try back. What settles a try refuses with
@@ -73,6 +102,17 @@ mod tests {
     fn what_was_done_is_handed_on_and_changed() {
         assert_eq!(Verdict::Done(2).map(|number| number + 1), Verdict::Done(3));
         assert!(matches!(Verdict::Done(3).answer(), Ok(3)));
+    }
+
+    #[test]
+    fn a_decision_goes_on_or_answers_with_its_refusal() {
+        fn next(decision: Result<u8, Refusal>) -> Result<Verdict<u8>, Error> {
+            let value = allowed!(decision);
+            Ok(Verdict::Done(value + 1))
+        }
+        assert_eq!(next(Ok(1)).unwrap(), Verdict::Done(2));
+        let refused = next(Err(Refusal::WrongState)).unwrap();
+        assert_eq!(refused, Verdict::Refused(Refusal::WrongState));
     }
 
     #[test]
