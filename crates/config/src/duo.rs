@@ -6,10 +6,10 @@ mod passkey;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::federated::{OwnAccounts, TrustedIssuer};
 use domain::policy::WalletPolicy;
 use domain::rate::Rate;
 use domain::time::days;
-use domain::vouched::{Issuer, OwnAccounts};
 use outside::KeySetOptions;
 use outside::liveness::LivenessOptions;
 
@@ -139,7 +139,7 @@ impl Duo {
 
     pub fn policy(&self) -> Result<WalletPolicy, String> {
         let accepted = self.jwt.iter().filter(|_| self.enabled != Some(false));
-        let issuers: Result<Vec<Issuer>, String> = accepted.map(Jwt::issuer).collect();
+        let issuers: Result<Vec<TrustedIssuer>, String> = accepted.map(Jwt::issuer).collect();
         let window = Duration::from_secs(self.face.failure_window_seconds);
         let age = self.accounts.step_up_max_age_seconds;
         let own = OwnAccounts {

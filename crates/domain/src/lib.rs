@@ -34,7 +34,7 @@ pub use crate::guarded_key::{contact, lock, recovery};
 pub use crate::letter::outbox;
 pub use crate::limit::{budget, hashing, lockout, quota, rate, turns};
 pub use crate::person::process;
-pub use crate::proof::{bearer, challenge, password, session, signing, token, vouched};
+pub use crate::proof::{bearer, challenge, federated, password, session, signing, token};
 pub use crate::tenant::{access_token, device_key, permission};
 pub use crate::trail::{audit, jobs, resealing, rollback};
 pub use crate::wallet::step_up;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::Response;
-use domain::vouched::{Bearer, Login, Need};
+use domain::federated::{FederatedUser, Login, TokenNeed};
 use domain::{Caller, Wallets};
 use http::{HeaderMap, Uri, header};
 use web::ClientAddr;
@@ -87,7 +87,7 @@ impl Call {
         wallets: &Arc<Wallets>,
         scope: Option<&'static str>,
         login: Login,
-    ) -> impl Future<Output = Result<Bearer, Failure>> + Send + use<> {
+    ) -> impl Future<Output = Result<FederatedUser, Failure>> + Send + use<> {
         let token = match web::auth::bearer(&self.headers) {
             Offered::Token(token) => Some(token.to_owned()),
             Offered::Missing | Offered::Malformed => None,
@@ -95,7 +95,7 @@ impl Call {
         let wallets = Arc::clone(wallets);
         async move {
             let token = token.ok_or(error::TOKEN_INVALID)?;
-            let judged = wallets.bearer(&token, Need { scope, login }).await;
+            let judged = wallets.bearer(&token, TokenNeed { scope, login }).await;
             judged.map_err(|error| error::of_token(error, wallets.now()))
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use domain::vouched::Login;
+use domain::federated::Login;
 use domain::{Error, Refusal, Wallets};
 use http::StatusCode;
 

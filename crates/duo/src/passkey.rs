@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::federated::Login;
 use domain::step_up::PasskeyRefusal;
 use domain::step_up::passkey::{PasskeyCall, PasskeyPolicy, Step};
-use domain::vouched::Login;
 use domain::{Timestamp, Wallets};
 use http::StatusCode;
 

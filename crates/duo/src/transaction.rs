@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use domain::Wallets;
-use domain::vouched::Login;
+use domain::federated::Login;
 use domain::wallet::{Decision, DecisionQuery, KeyId, Status};
 use http::{StatusCode, Uri};
 

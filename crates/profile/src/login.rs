@@ -7,7 +7,7 @@ use axum::response::Response;
 use domain::People;
 use domain::password::Password;
 use domain::person::policy::Feature;
-use domain::person::{Factor, Presented};
+use domain::person::{Factor, PresentedCode};
 use domain::secret::SecretText;
 
 use crate::account::{ok, token_sent};
@@ -83,7 +83,7 @@ pub(crate) async fn logout(
 }
 
 /// One code with its destination, or several by name.
-fn codes(fields: &mut Fields) -> Result<Vec<Presented>, Fault> {
+fn codes(fields: &mut Fields) -> Result<Vec<PresentedCode>, Fault> {
     let mut codes = Vec::new();
     let destination = fields.optional_as("destination", value::factor)?;
     let named = [
@@ -101,7 +101,7 @@ fn codes(fields: &mut Fields) -> Result<Vec<Presented>, Fault> {
             Some(Factor::Authenticator) | None => value::app_code(&text),
         };
         let text = code.ok_or(Fault::Malformed)?;
-        codes.push(Presented { factor, text });
+        codes.push(PresentedCode { factor, text });
     }
     if codes.is_empty() {
         Err(Fault::Malformed)

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto::jws::{PublicNumbers, SigningKey};
 use domain::Error;
+use domain::federated::{Algorithm, KeySet, Rules, Scopes, TrustedIssuer};
 use domain::port::KeySets;
-use domain::vouched::{Algorithm, Issuer, KeySet, Rules, Scopes};
 use serde_json::{Value, json};
 
 /// The issuer's name.
@@ -37,8 +37,8 @@ impl Default for TestIssuer {
 
 impl TestIssuer {
     /// A server's rules for this issuer.
-    pub fn rules() -> Issuer {
-        Issuer {
+    pub fn rules() -> TrustedIssuer {
+        TrustedIssuer {
             rules: Rules {
                 issuer: ISSUER.to_owned(),
                 audiences: vec![AUDIENCE.to_owned()],

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use admin::Admin;
 use axum::Router;
 use domain::Services;
+use domain::federated::{Login, TokenNeed};
 use domain::operator::Right;
 use domain::password::Password;
 use domain::person::registration::SecondStep;
@@ -12,7 +13,6 @@ use domain::person::{AccountId, Way};
 use domain::policy::Policy;
 use domain::secret::SecretText;
 use domain::step_up::{Evidence, Shown};
-use domain::vouched::{Login, Need};
 use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, KeyId};
 use testkit::golden::{Scene, Stepped};
 use testkit::kit::caller;
@@ -98,7 +98,7 @@ async fn bind(
     let services = scene.services().clone();
     let now = services.now();
     let token = scene.kit.issuer.token(subject, "", now);
-    let need = Need {
+    let need = TokenNeed {
         scope: None,
         login: Login::Whenever,
     };

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::vouched::{Algorithm, Issuer, OWN_ISSUER, Rules, Scopes};
+use domain::federated::{Algorithm, OWN_ISSUER, Rules, Scopes, TrustedIssuer};
 use outside::{KeySetOptions, KeySource};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ impl Default for Jwt {
 }
 
 impl Jwt {
-    pub(super) fn issuer(&self) -> Result<Issuer, String> {
+    pub(super) fn issuer(&self) -> Result<TrustedIssuer, String> {
         let wrong = |why: &str| format!("configuration: [[duo.jwt]] {}: {why}", self.issuer);
         let algorithms: Option<Vec<Algorithm>> = self
             .algorithms
@@ -65,7 +65,7 @@ impl Jwt {
             return Err(wrong("leeway_seconds must be at most 120"));
         }
         let age = self.step_up_max_age_seconds;
-        Ok(Issuer {
+        Ok(TrustedIssuer {
             rules: Rules {
                 issuer: self.issuer.clone(),
                 audiences: self.audiences.clone(),
@@ -152,9 +152,9 @@ mod tests {
             panic!("one provider");
         };
         let algorithms =
-            ["RS256", "RS512"].map(|name| domain::vouched::Algorithm::named(name).unwrap());
+            ["RS256", "RS512"].map(|name| domain::federated::Algorithm::named(name).unwrap());
         assert_eq!(issuer.rules.algorithms, algorithms);
-        assert_eq!(issuer.scopes, domain::vouched::Scopes::Enforced);
+        assert_eq!(issuer.scopes, domain::federated::Scopes::Enforced);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::letter::outbox::Posting;
 use crate::limit::budget::GuessBudget;
 use crate::limit::counted::{AtOnce, Finding};
 use crate::limit::rate::Rate;
-use crate::proof::challenge::{Code, Presented};
+use crate::proof::challenge::{Code, CodeMatch};
 use crate::proof::way::masked;
 use crate::trail::audit::Event;
 
@@ -362,9 +362,9 @@ impl GuardedKeys {
             let bound = binding(&id, waiting.purpose);
             let presented = self.present_code(now, &waiting.code, &bound, text)?;
             Ok(match presented {
-                Presented::Right => Finding::Right(()),
-                Presented::Late => Finding::Wrong(Refusal::Expired),
-                Presented::Wrong => Finding::Wrong(Refusal::BadProof { left: None }),
+                CodeMatch::Right => Finding::Right(()),
+                CodeMatch::Late => Finding::Wrong(Refusal::Expired),
+                CodeMatch::Wrong => Finding::Wrong(Refusal::BadProof { left: None }),
             })
         })?;
         Ok(match judged {

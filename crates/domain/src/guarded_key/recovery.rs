@@ -293,7 +293,7 @@ impl GuardedKeys {
             &binding(&contact.id(), waiting.purpose),
             code,
         )?;
-        Ok(presented == crate::proof::challenge::Presented::Right)
+        Ok(presented == crate::proof::challenge::CodeMatch::Right)
     }
 
     fn arm(

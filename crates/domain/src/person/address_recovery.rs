@@ -18,11 +18,11 @@ use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::limit::lockout::Right;
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId, Step};
+use crate::person::process::{Flow, Process, ProcessId, ProcessStep};
 use crate::proof::account::Bound;
 use crate::proof::password::Password;
 use crate::proof::session;
-use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::account::Class;
@@ -32,11 +32,11 @@ use crate::proof::authenticator::Authenticator;
 use crate::proof::notice::Change;
 
 /// A recovery that is open, taken apart.
-struct Recovery {
+struct OpenAddressRecovery {
     process: Stored<Process>,
     account: Stored<Account>,
     lost: WayKind,
-    step: Step,
+    step: ProcessStep,
 }
 
 impl People {
@@ -74,7 +74,7 @@ impl People {
             let flow = Flow::AddressRecovery {
                 bound: Bound::of(&account),
                 lost,
-                step: Step::Open,
+                step: ProcessStep::Open,
             };
             Ok(Ok(hub.open_process(tx, now, flow)?))
         })
@@ -93,7 +93,7 @@ impl People {
             let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if open.step != Step::Open {
+            if open.step != ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
             if to == Some(open.lost) {
@@ -104,7 +104,7 @@ impl People {
                 tx,
                 now,
                 &caller,
-                &Issue {
+                &TokenIssue {
                     operation: Operation::AddressRecovery,
                     slot: hub.process_slot(Operation::AddressRecovery, &open.process),
                     way: &way,
@@ -138,7 +138,7 @@ impl People {
             let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if open.step != Step::Open {
+            if open.step != ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
             let drawn = hub.class(Class::Login, open.account.id());
@@ -169,7 +169,7 @@ impl People {
                 }
             }
             let way = open.account.way(open.lost.other())?;
-            let proof = Proof {
+            let proof = TokenProof {
                 operation: Operation::AddressRecovery,
                 slot: hub.process_slot(Operation::AddressRecovery, &open.process),
                 way: Some(&way),
@@ -200,7 +200,7 @@ impl People {
             let Some(mut open) = hub.address_recovery(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if open.step == Step::Open {
+            if open.step == ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
             if way.kind != open.lost || open.account.way(open.lost)?.same(&way) {
@@ -214,7 +214,7 @@ impl People {
                 tx,
                 now,
                 &caller,
-                &Issue {
+                &TokenIssue {
                     operation: Operation::AddressRecoveryNew,
                     slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
                     way: &way,
@@ -228,7 +228,7 @@ impl People {
                     instead,
                 },
             )?;
-            open.go_to(Step::NewAddressSent { way: way.clone() });
+            open.go_to(ProcessStep::NewAddressSent { way: way.clone() });
             open.process.sent(now, &way.norm, sent);
             hub.rows.put(tx, &mut open.process)?;
             Ok(Ok(sent))
@@ -249,10 +249,10 @@ impl People {
                 return Ok(Err(Refusal::UnknownSubject));
             };
             let sent_to = match &open.step {
-                Step::NewAddressSent { way } => Some(way.clone()),
-                Step::Open | Step::Verified { .. } => None,
+                ProcessStep::NewAddressSent { way } => Some(way.clone()),
+                ProcessStep::Open | ProcessStep::Verified { .. } => None,
             };
-            let proof = Proof {
+            let proof = TokenProof {
                 operation: Operation::AddressRecoveryNew,
                 slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
                 way: sent_to.as_ref(),
@@ -341,7 +341,7 @@ impl People {
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
-    ) -> TxResult<Option<Recovery>> {
+    ) -> TxResult<Option<OpenAddressRecovery>> {
         let Some(process) = self.process(tx, now, id)? else {
             return Ok(None);
         };
@@ -350,7 +350,7 @@ impl People {
         };
         let (bound, lost, step) = (*bound, *lost, step.clone());
         let account = self.bound_account(tx, bound)?;
-        Ok(account.map(|account| Recovery {
+        Ok(account.map(|account| OpenAddressRecovery {
             process,
             account,
             lost,
@@ -359,8 +359,8 @@ impl People {
     }
 }
 
-impl Recovery {
-    fn go_to(&mut self, to: Step) {
+impl OpenAddressRecovery {
+    fn go_to(&mut self, to: ProcessStep) {
         if let Flow::AddressRecovery { step, .. } = &mut self.process.value.flow {
             *step = to;
         }

@@ -20,8 +20,8 @@ use crate::person::process::{Flow, Process, ProcessId};
 use crate::proof::account::Bound;
 use crate::proof::password::Password;
 use crate::proof::password::attempt::Attempt;
-use crate::proof::session::{Opened, Tokens};
-use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::proof::session::{NewSession, Tokens};
+use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::account::Class;
@@ -42,14 +42,14 @@ pub enum LoggedIn {
 }
 
 /// A login inside its transaction, before tokens are signed.
-enum Progress {
-    Done(Box<Opened>),
+enum LoginProgress {
+    Done(Box<NewSession>),
     Steps(ProcessId, Vec<Factor>),
 }
 
 /// A code, and the step it is for; `None` where only one is left.
 #[derive(Debug, Clone)]
-pub struct Presented {
+pub struct PresentedCode {
     pub factor: Option<Factor>,
     pub text: SecretText,
 }
@@ -94,7 +94,7 @@ impl People {
                 if steps.is_empty() {
                     hub.record(tx, event)?;
                     let opened = hub.open_session(tx, now, &account, &["pwd"])?;
-                    return Ok(Ok(Progress::Done(Box::new(opened))));
+                    return Ok(Ok(LoginProgress::Done(Box::new(opened))));
                 }
                 let bound = Bound::of(&account);
                 let flow = Flow::Login {
@@ -103,7 +103,7 @@ impl People {
                 };
                 let id = hub.open_process(tx, now, flow)?;
                 hub.record(tx, event.outcome("second step"))?;
-                Ok(Ok(Progress::Steps(id, steps)))
+                Ok(Ok(LoginProgress::Steps(id, steps)))
             })
             .await?;
         self.logged_in(progress).await
@@ -129,7 +129,7 @@ impl People {
                 tx,
                 now,
                 &caller,
-                &Issue {
+                &TokenIssue {
                     operation: Operation::Login,
                     slot: hub.login_slot(&process, kind),
                     way: &way,
@@ -153,7 +153,7 @@ impl People {
         self: &Arc<Self>,
         caller: Caller,
         id: ProcessId,
-        codes: Vec<Presented>,
+        codes: Vec<PresentedCode>,
     ) -> Result<LoggedIn, Error> {
         let now = self.now();
         let progress = self
@@ -188,7 +188,7 @@ impl People {
                 if !left.is_empty() {
                     set_pending(&mut process, &left);
                     hub.rows.put(tx, &mut process)?;
-                    return Ok(Ok(Progress::Steps(id, left)));
+                    return Ok(Ok(LoginProgress::Steps(id, left)));
                 }
                 hub.close_process(tx, &process)?;
                 hub.forget_failures(tx, now, hub.class(Class::Login, account.id()))?;
@@ -200,16 +200,16 @@ impl People {
                 );
                 hub.record(tx, event.by(&caller))?;
                 let opened = hub.open_session(tx, now, &account, &["pwd", "otp"])?;
-                Ok(Ok(Progress::Done(Box::new(opened))))
+                Ok(Ok(LoginProgress::Done(Box::new(opened))))
             })
             .await?;
         self.logged_in(progress).await
     }
 
-    async fn logged_in(self: &Arc<Self>, progress: Progress) -> Result<LoggedIn, Error> {
+    async fn logged_in(self: &Arc<Self>, progress: LoginProgress) -> Result<LoggedIn, Error> {
         Ok(match progress {
-            Progress::Done(opened) => LoggedIn::Done(self.tokens(self.now(), &opened).await?),
-            Progress::Steps(process, left) => LoggedIn::Steps { process, left },
+            LoginProgress::Done(opened) => LoggedIn::Done(self.tokens(self.now(), &opened).await?),
+            LoginProgress::Steps(process, left) => LoggedIn::Steps { process, left },
         })
     }
 
@@ -293,7 +293,7 @@ impl People {
             );
         };
         let way = account.way(kind)?;
-        let proof = Proof {
+        let proof = TokenProof {
             operation: Operation::Login,
             slot: self.login_slot(process, kind),
             way: Some(&way),
@@ -325,7 +325,7 @@ impl People {
 
 /// The codes with their steps; each step must be one that is left.
 fn named<'a>(
-    codes: &'a [Presented],
+    codes: &'a [PresentedCode],
     left: &[Factor],
 ) -> Result<Vec<(Factor, &'a SecretText)>, Refusal> {
     let only = match left {

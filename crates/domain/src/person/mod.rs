@@ -29,6 +29,6 @@ pub use crate::proof::account::AccountId;
 pub use crate::proof::way::{Factor, Way, WayKind};
 pub use account::Details;
 pub use authenticator::{NewAuthenticator, RecoveryCodes};
-pub use login::{LoggedIn, Presented};
+pub use login::{LoggedIn, PresentedCode};
 pub(crate) use service::KINDS;
 pub use service::People;

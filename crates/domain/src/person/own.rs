@@ -14,7 +14,7 @@ use crate::limit::counted::OnSuccess;
 use crate::person::People;
 use crate::proof::session;
 use crate::proof::session::SignedIn;
-use crate::proof::token::{Aim, Issue, Operation, Proof, Sent, Token};
+use crate::proof::token::{Aim, Operation, Sent, Token, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::Way;
@@ -112,7 +112,7 @@ impl Own<'_> {
         way: &Way,
         (aim, instead): (Aim, Option<Message>),
     ) -> TxResult<Sent> {
-        let issue = Issue {
+        let issue = TokenIssue {
             operation,
             slot,
             way,
@@ -150,7 +150,7 @@ impl Own<'_> {
         way: Option<&Way>,
         text: &SecretText,
     ) -> TxResult<Result<Token, Refusal>> {
-        let proof = Proof {
+        let proof = TokenProof {
             operation,
             slot,
             way,

@@ -16,7 +16,7 @@ use crate::proof::password::Password;
 use crate::proof::password::attempt::Attempt;
 use crate::proof::session;
 use crate::proof::session::SignedIn;
-use crate::proof::token::{Operation, Proof, Sent};
+use crate::proof::token::{Operation, Sent, TokenProof};
 use crate::trail::audit::Event;
 
 use super::Way;
@@ -96,7 +96,7 @@ impl People {
                 }));
             }
             let way = account.first_way()?;
-            let proof = Proof {
+            let proof = TokenProof {
                 operation: Operation::PasswordChange,
                 slot: hub.own_slot(Operation::PasswordChange, &who, &[]),
                 way: Some(&way),

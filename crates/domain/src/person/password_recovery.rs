@@ -18,11 +18,11 @@ use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::limit::lockout::{Drawn, Right};
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId, Step};
+use crate::person::process::{Flow, Process, ProcessId, ProcessStep};
 use crate::proof::account::Bound;
 use crate::proof::password::Password;
 use crate::proof::session;
-use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::account::Class;
@@ -31,12 +31,12 @@ use crate::proof::account::Account;
 use crate::proof::notice::Change;
 
 /// A recovery that is open, taken apart.
-struct Recovery {
+struct OpenPasswordRecovery {
     process: Stored<Process>,
     way: Way,
     /// Held. `None`: nobody has that address.
     account: Option<Stored<Account>>,
-    step: Step,
+    step: ProcessStep,
 }
 
 impl People {
@@ -65,7 +65,7 @@ impl People {
                 Flow::PasswordRecovery {
                     way: way.clone(),
                     bound,
-                    step: Step::Open,
+                    step: ProcessStep::Open,
                 },
             )
         })
@@ -85,7 +85,7 @@ impl People {
             let Some(mut open) = hub.recovery_process(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if open.step != Step::Open {
+            if open.step != ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
             let kind = kind.unwrap_or(open.way.kind);
@@ -106,7 +106,7 @@ impl People {
                 tx,
                 now,
                 &caller,
-                &Issue {
+                &TokenIssue {
                     operation: Operation::PasswordRecovery,
                     slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                     way: &way,
@@ -142,10 +142,10 @@ impl People {
             let Some(mut open) = hub.recovery_process(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if open.step != Step::Open {
+            if open.step != ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
-            let proof = Proof {
+            let proof = TokenProof {
                 operation: Operation::PasswordRecovery,
                 slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                 way: None,
@@ -260,7 +260,7 @@ impl People {
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
-    ) -> TxResult<Option<Recovery>> {
+    ) -> TxResult<Option<OpenPasswordRecovery>> {
         let Some(process) = self.process(tx, now, id)? else {
             return Ok(None);
         };
@@ -274,7 +274,7 @@ impl People {
         };
         let account = self.bound_account(tx, bound.unwrap_or(nobody))?;
         let over = bound.is_some() && account.is_none();
-        Ok((!over).then_some(Recovery {
+        Ok((!over).then_some(OpenPasswordRecovery {
             process,
             way,
             account,
@@ -295,7 +295,7 @@ impl People {
         let Some(open) = self.recovery_process(tx, now, id)? else {
             return Ok(Err(Refusal::UnknownSubject));
         };
-        if !matches!(open.step, Step::Verified { .. }) {
+        if !matches!(open.step, ProcessStep::Verified { .. }) {
             return Ok(Err(Refusal::WrongState));
         }
         Ok(open

@@ -29,7 +29,7 @@ pub struct ProcessId(pub Uuid);
 
 /// Where a process stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Step {
+pub(crate) enum ProcessStep {
     /// Nothing was sent, or a token was: which of the two its slot tells.
     Open,
     /// The code was right. The next step must follow until then.
@@ -43,7 +43,7 @@ pub(crate) enum Step {
 pub(crate) enum Flow {
     Registration {
         way: Way,
-        step: Step,
+        step: ProcessStep,
         second_step: bool,
         language: String,
     },
@@ -54,12 +54,12 @@ pub(crate) enum Flow {
     PasswordRecovery {
         way: Way,
         bound: Option<Bound>,
-        step: Step,
+        step: ProcessStep,
     },
     AddressRecovery {
         bound: Bound,
         lost: WayKind,
-        step: Step,
+        step: ProcessStep,
     },
 }
 
@@ -109,12 +109,12 @@ impl Process {
 
     fn is_over(&self, now: Timestamp) -> bool {
         match self.step() {
-            Some(Step::Verified { until }) => *until <= now,
+            Some(ProcessStep::Verified { until }) => *until <= now,
             _ => self.ends <= now,
         }
     }
 
-    fn step(&self) -> Option<&Step> {
+    fn step(&self) -> Option<&ProcessStep> {
         match &self.flow {
             Flow::Registration { step, .. }
             | Flow::PasswordRecovery { step, .. }
@@ -185,8 +185,8 @@ impl People {
         Ok(())
     }
 
-    pub(crate) fn verified(&self, now: Timestamp) -> Step {
-        Step::Verified {
+    pub(crate) fn verified(&self, now: Timestamp) -> ProcessStep {
+        ProcessStep::Verified {
             until: now.plus(self.policy.processes.verified),
         }
     }

@@ -21,9 +21,9 @@ use crate::core::time::Timestamp;
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId, Step};
+use crate::person::process::{Flow, Process, ProcessId, ProcessStep};
 use crate::proof::password::Password;
-use crate::proof::token::{Aim, Issue, Operation, Proof, Sent};
+use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::policy::Offer;
@@ -49,7 +49,7 @@ impl People {
         self.write(move |hub, tx| {
             let flow = Flow::Registration {
                 way: way.clone(),
-                step: Step::Open,
+                step: ProcessStep::Open,
                 second_step: false,
                 language: caller.language.clone(),
             };
@@ -69,7 +69,7 @@ impl People {
             let Some((mut process, way, step)) = hub.registration(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if step != Step::Open {
+            if step != ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
             let owner = hub.owner_of_address(tx, &way)?;
@@ -80,7 +80,7 @@ impl People {
                 tx,
                 now,
                 &caller,
-                &Issue {
+                &TokenIssue {
                     operation: Operation::Registration,
                     slot: hub.process_slot(Operation::Registration, &process),
                     way: &way,
@@ -118,10 +118,10 @@ impl People {
             let Some((mut process, way, step)) = hub.registration(tx, now, id)? else {
                 return Ok(Err(Refusal::UnknownSubject));
             };
-            if step != Step::Open {
+            if step != ProcessStep::Open {
                 return Ok(Err(Refusal::WrongState));
             }
-            let proof = Proof {
+            let proof = TokenProof {
                 operation: Operation::Registration,
                 slot: hub.process_slot(Operation::Registration, &process),
                 way: Some(&way),
@@ -194,7 +194,7 @@ impl People {
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
-    ) -> TxResult<Option<(Stored<Process>, Way, Step)>> {
+    ) -> TxResult<Option<(Stored<Process>, Way, ProcessStep)>> {
         let process = self.process(tx, now, id)?;
         Ok(process.and_then(|process| match &process.flow {
             Flow::Registration { way, step, .. } => {
@@ -213,7 +213,7 @@ impl People {
     ) -> TxResult<Result<Way, Refusal>> {
         Ok(match self.registration(tx, now, id)? {
             None => Err(Refusal::UnknownSubject),
-            Some((_, way, Step::Verified { .. })) => Ok(way),
+            Some((_, way, ProcessStep::Verified { .. })) => Ok(way),
             Some(_) => Err(Refusal::WrongState),
         })
     }
@@ -234,7 +234,7 @@ impl People {
         Ok(match &process.flow {
             Flow::Registration {
                 way,
-                step: Step::Verified { .. },
+                step: ProcessStep::Verified { .. },
                 second_step,
                 language,
             } => {

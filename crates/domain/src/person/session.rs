@@ -17,8 +17,8 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::proof::operator::{Operator, Right};
 use crate::proof::session::{
-    ACCESS, Opened, REFRESH, REFRESH_TYPE, RefreshClaims, Session, SignedIn, Tokens, Used,
-    fingerprint,
+    ACCESS, NewSession, REFRESH, REFRESH_TYPE, RefreshClaims, Session, SignedIn, Tokens,
+    UsedRefreshToken, fingerprint,
 };
 use crate::proof::signing::PublicSigningKey;
 use crate::trail::audit::Event;
@@ -63,7 +63,7 @@ impl People {
         let tokens = self
             .tokens(
                 now,
-                &Opened {
+                &NewSession {
                     session: next.clone(),
                     jti,
                 },
@@ -105,7 +105,7 @@ impl People {
         let event = Event::new(caller.surface, now, "session.refresh", row.alias()).by(caller);
         if bool::from(session.refresh.ct_eq(&shown)) {
             session.value = next.clone();
-            session.used = Some(Used {
+            session.used = Some(UsedRefreshToken {
                 token: shown,
                 at: now,
                 access: fresh.access.expose().to_owned(),

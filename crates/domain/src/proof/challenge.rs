@@ -25,7 +25,7 @@ pub struct Code {
 
 /// What became of a presented code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presented {
+pub enum CodeMatch {
     Right,
     Wrong,
     /// It was right, and its time is over.
@@ -61,15 +61,15 @@ impl Proofs {
         code: &Code,
         binding: &[&[u8]],
         text: &SecretText,
-    ) -> Result<Presented, Error> {
+    ) -> Result<CodeMatch, Error> {
         let right: bool = self
             .code_tag(code.pepper, binding, text)?
             .ct_eq(&code.tag)
             .into();
         Ok(match (right, now < code.expires) {
-            (true, true) => Presented::Right,
-            (true, false) => Presented::Late,
-            (false, _) => Presented::Wrong,
+            (true, true) => CodeMatch::Right,
+            (true, false) => CodeMatch::Late,
+            (false, _) => CodeMatch::Wrong,
         })
     }
 

@@ -4,6 +4,7 @@ pub mod account;
 pub(crate) mod authenticator;
 pub mod bearer;
 pub mod challenge;
+pub mod federated;
 pub(crate) mod notice;
 pub mod operator;
 pub mod password;
@@ -11,7 +12,6 @@ pub mod policy;
 pub mod session;
 pub mod signing;
 pub mod token;
-pub mod vouched;
 pub mod way;
 
 use std::ops::Deref;

@@ -1,8 +1,8 @@
 //! The numbers that proofs work with.
 
+use super::federated::{OwnAccounts, TrustedIssuer};
 use super::session::SessionPolicy;
 use super::token::TokenPolicy;
-use super::vouched::{Issuer, OwnAccounts};
 
 /// Whether an operator offers something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct ProofPolicy {
     /// Whether messages show the anti-phishing code.
     pub(crate) phrase: Offer,
     /// Issuers whose tokens are accepted.
-    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) issuers: Vec<TrustedIssuer>,
     /// Whether tokens of this server's own accounts are accepted.
     pub(crate) own_accounts: Option<OwnAccounts>,
 }

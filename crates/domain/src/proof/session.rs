@@ -27,15 +27,15 @@ use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days};
 use crate::proof::account::Account;
 use crate::proof::account::AccountId;
-use crate::proof::signing::Issuer;
+use crate::proof::signing::SigningPurpose;
 
 /// Signs access tokens; its public keys are published.
-pub const ACCESS: Issuer = Issuer {
+pub const ACCESS: SigningPurpose = SigningPurpose {
     name: "person access",
     algorithm: Algorithm::Es256,
 };
 /// Signs refresh tokens; nobody else verifies them.
-pub(crate) const REFRESH: Issuer = Issuer {
+pub(crate) const REFRESH: SigningPurpose = SigningPurpose {
     name: "person refresh",
     algorithm: Algorithm::Es256,
 };
@@ -85,12 +85,12 @@ pub(crate) struct Session {
     pub(crate) refresh: [u8; 32],
     pub(crate) expires: Timestamp,
     pub(crate) absolute: Timestamp,
-    pub(crate) used: Option<Used>,
+    pub(crate) used: Option<UsedRefreshToken>,
 }
 
 /// The refresh token that was used last, and what it gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Used {
+pub(crate) struct UsedRefreshToken {
     pub(crate) token: [u8; 32],
     pub(crate) at: Timestamp,
     pub(crate) access: String,
@@ -125,7 +125,7 @@ impl SignedIn {
 
 /// Why an access token does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum RejectedToken {
     Wrong,
     /// Right in everything, its session is alive, and its own time is over.
     Expired,
@@ -133,7 +133,7 @@ pub(crate) enum Unfit {
 
 /// A session that was made in a transaction and has no tokens yet.
 #[derive(Debug, Clone)]
-pub(crate) struct Opened {
+pub(crate) struct NewSession {
     pub(crate) session: Session,
     pub(crate) jti: [u8; 16],
 }
@@ -180,7 +180,7 @@ impl Proofs {
         now: Timestamp,
         account: &Stored<Account>,
         methods: &[&str],
-    ) -> TxResult<Opened> {
+    ) -> TxResult<NewSession> {
         let policy = &self.policy.sessions;
         let jti: [u8; 16] = bytes(self.random.as_ref());
         let absolute = now.plus(policy.absolute);
@@ -202,16 +202,16 @@ impl Proofs {
             .due(absolute);
         self.rows
             .create(tx, self.tenant(), place, session.clone())?;
-        Ok(Opened { session, jti })
+        Ok(NewSession { session, jti })
     }
 
     /// Signs the tokens of a session that is committed.
     pub(crate) async fn tokens(
         self: &Arc<Self>,
         now: Timestamp,
-        opened: &Opened,
+        opened: &NewSession,
     ) -> Result<Tokens, Error> {
-        let Opened { session, jti } = opened;
+        let NewSession { session, jti } = opened;
         let life = self.policy.sessions.access;
         let access = AccessClaims {
             iss: session.issuer.clone(),
@@ -243,15 +243,15 @@ impl Proofs {
     pub(crate) async fn judge_access(
         self: &Arc<Self>,
         token: &str,
-    ) -> Result<Result<SignedIn, Unfit>, Error> {
+    ) -> Result<Result<SignedIn, RejectedToken>, Error> {
         let Some(claims) = self.verify_typed(ACCESS, ACCESS_TYPE, token).await? else {
-            return Ok(Err(Unfit::Wrong));
+            return Ok(Err(RejectedToken::Wrong));
         };
         let Ok(claims) = serde_json::from_slice::<AccessClaims>(&claims) else {
-            return Ok(Err(Unfit::Wrong));
+            return Ok(Err(RejectedToken::Wrong));
         };
         if claims.aud != AUDIENCE {
-            return Ok(Err(Unfit::Wrong));
+            return Ok(Err(RejectedToken::Wrong));
         }
         let now = self.now();
         let row = self.session_row(claims.sid);
@@ -260,10 +260,10 @@ impl Proofs {
             .filter(|session| session.person == claims.sub && session.issuer == claims.iss)
             .filter(|session| now < session.absolute);
         let Some(session) = alive else {
-            return Ok(Err(Unfit::Wrong));
+            return Ok(Err(RejectedToken::Wrong));
         };
         if claims.exp + LEEWAY_SECONDS <= now.seconds() {
-            return Ok(Err(Unfit::Expired));
+            return Ok(Err(RejectedToken::Expired));
         }
         Ok(Ok(SignedIn {
             account: RowId(session.account),

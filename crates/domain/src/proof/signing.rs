@@ -33,7 +33,7 @@ use crate::proof::operator::Operator;
 
 /// A purpose that tokens are signed for, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Issuer {
+pub struct SigningPurpose {
     /// Stable: it is in the row ids of the keys.
     pub name: &'static str,
     pub algorithm: Algorithm,
@@ -116,7 +116,7 @@ impl Ring {
 pub(crate) struct Rings(Mutex<HashMap<&'static str, Arc<Ring>>>);
 
 impl Rings {
-    fn known(&self, issuer: Issuer) -> Option<Arc<Ring>> {
+    fn known(&self, issuer: SigningPurpose) -> Option<Arc<Ring>> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -124,7 +124,7 @@ impl Rings {
             .cloned()
     }
 
-    fn keep(&self, issuer: Issuer, ring: &Arc<Ring>) {
+    fn keep(&self, issuer: SigningPurpose, ring: &Arc<Ring>) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -134,7 +134,10 @@ impl Rings {
 
 impl Proofs {
     /// The issuer's keys, with a signing one among them: made now if there is none.
-    pub(crate) async fn signing_ring(self: &Arc<Self>, issuer: Issuer) -> Result<Arc<Ring>, Error> {
+    pub(crate) async fn signing_ring(
+        self: &Arc<Self>,
+        issuer: SigningPurpose,
+    ) -> Result<Arc<Ring>, Error> {
         let now = self.now();
         match self.rings.known(issuer) {
             Some(ring) if ring.read_at.plus(FRESH) > now && ring.read_at <= now => Ok(ring),
@@ -145,7 +148,7 @@ impl Proofs {
     /// Signs `claims` (JSON) for the issuer.
     pub(crate) async fn sign_token(
         self: &Arc<Self>,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         claims: &[u8],
     ) -> Result<String, Error> {
         self.sign_typed(issuer, "JWT", claims).await
@@ -154,7 +157,7 @@ impl Proofs {
     /// As [`Proofs::sign_token`], for a token whose header names its type.
     pub(crate) async fn sign_typed(
         self: &Arc<Self>,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         typ: &str,
         claims: &[u8],
     ) -> Result<String, Error> {
@@ -172,7 +175,7 @@ impl Proofs {
     /// say (issuer, audience, time) is still to be judged.
     pub(crate) async fn verify_token(
         self: &Arc<Self>,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         token: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
         self.verify_as(issuer, None, token).await
@@ -181,7 +184,7 @@ impl Proofs {
     /// As [`Proofs::verify_token`], for a token whose header must name this type.
     pub(crate) async fn verify_typed(
         self: &Arc<Self>,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         typ: &'static str,
         token: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
@@ -190,7 +193,7 @@ impl Proofs {
 
     async fn verify_as(
         self: &Arc<Self>,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         typ: Option<&'static str>,
         token: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
@@ -217,7 +220,7 @@ impl Proofs {
     pub(crate) async fn rotate_signing_key(
         self: &Arc<Self>,
         operator: &Operator,
-        issuer: Issuer,
+        issuer: SigningPurpose,
     ) -> Result<String, Error> {
         self.rotate_signing_key_for(operator, issuer, OVERLAP).await
     }
@@ -226,7 +229,7 @@ impl Proofs {
     pub(crate) async fn rotate_signing_key_for(
         self: &Arc<Self>,
         operator: &Operator,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         overlap: Duration,
     ) -> Result<String, Error> {
         let pkcs8 = generate(issuer).await?;
@@ -238,7 +241,7 @@ impl Proofs {
     pub(crate) async fn adopt_signing_key(
         self: &Arc<Self>,
         operator: &Operator,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         pkcs8: Zeroizing<Vec<u8>>,
     ) -> Result<String, Error> {
         self.replace_signing_key(operator, issuer, pkcs8, OVERLAP)
@@ -248,7 +251,7 @@ impl Proofs {
     async fn replace_signing_key(
         self: &Arc<Self>,
         operator: &Operator,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         pkcs8: Zeroizing<Vec<u8>>,
         overlap: Duration,
     ) -> Result<String, Error> {
@@ -280,7 +283,7 @@ impl Proofs {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         pkcs8: &[u8],
     ) -> TxResult<String> {
         let kid = URL_SAFE_NO_PAD.encode(bytes::<16>(self.random.as_ref()));
@@ -301,7 +304,7 @@ impl Proofs {
 
     async fn read_ring(
         self: &Arc<Self>,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         now: Timestamp,
     ) -> Result<Arc<Ring>, Error> {
         let mut rows = self.signing_rows(issuer).await?;
@@ -328,7 +331,10 @@ impl Proofs {
         Ok(ring)
     }
 
-    async fn signing_rows(self: &Arc<Self>, issuer: Issuer) -> Result<Vec<SigningKeyRow>, Error> {
+    async fn signing_rows(
+        self: &Arc<Self>,
+        issuer: SigningPurpose,
+    ) -> Result<Vec<SigningKeyRow>, Error> {
         self.read(move |hub, tx| {
             let rows =
                 hub.rows
@@ -338,17 +344,17 @@ impl Proofs {
         .await
     }
 
-    fn signing_row(&self, issuer: Issuer, kid: &str) -> RowId {
+    fn signing_row(&self, issuer: SigningPurpose, kid: &str) -> RowId {
         let parts = [issuer.name.as_bytes(), kid.as_bytes()];
         self.rows.id(SigningKeyRow::KIND, &parts)
     }
 
-    fn issuer_row(&self, issuer: Issuer) -> RowId {
+    fn issuer_row(&self, issuer: SigningPurpose) -> RowId {
         self.rows.id(SigningKeyRow::KIND, &[issuer.name.as_bytes()])
     }
 }
 
-async fn generate(issuer: Issuer) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn generate(issuer: SigningPurpose) -> Result<Zeroizing<Vec<u8>>, Error> {
     let made = tokio::task::spawn_blocking(move || SigningKey::generate(issuer.algorithm)).await;
     made.map_err(Error::bug)?.map_err(Error::bug)
 }

@@ -30,7 +30,7 @@ use crate::limit::counted::{AtOnce, Finding, OnSuccess};
 use crate::limit::lockout::{Drawn, counted};
 use crate::limit::rate::{Rate, RateLog};
 use crate::proof::Proofs;
-use crate::proof::challenge::{Code, Presented};
+use crate::proof::challenge::{Code, CodeMatch};
 use crate::proof::way::{Way, WayKind};
 use crate::trail::audit::Event;
 
@@ -132,7 +132,7 @@ impl Record for Token {
 }
 
 /// A wish to send a token.
-pub(crate) struct Issue<'a> {
+pub(crate) struct TokenIssue<'a> {
     pub(crate) operation: Operation,
     /// Whose: see [`Proofs::token_slot`].
     pub(crate) slot: RowId,
@@ -157,7 +157,7 @@ pub struct Sent {
 }
 
 /// A code presented for a slot.
-pub(crate) struct Proof<'a> {
+pub(crate) struct TokenProof<'a> {
     pub(crate) operation: Operation,
     pub(crate) slot: RowId,
     /// Where the token must have gone; `None`: wherever it went.
@@ -205,7 +205,7 @@ impl Proofs {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        issue: &Issue<'_>,
+        issue: &TokenIssue<'_>,
     ) -> TxResult<Sent> {
         let policy = &self.policy.tokens;
         if let Some((0, until)) = issue.left {
@@ -272,7 +272,7 @@ impl Proofs {
     fn token_letter(
         &self,
         caller: &Caller,
-        issue: &Issue<'_>,
+        issue: &TokenIssue<'_>,
         text: &SecretText,
         life: Duration,
     ) -> Message {
@@ -297,7 +297,7 @@ impl Proofs {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        issue: &Issue<'_>,
+        issue: &TokenIssue<'_>,
     ) -> TxResult<Reach> {
         let (policy, limits) = (&self.policy.tokens, &self.shared);
         let (norm, name) = (issue.way.norm.as_bytes(), issue.operation.name());
@@ -368,7 +368,7 @@ impl Proofs {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        proof: &Proof<'_>,
+        proof: &TokenProof<'_>,
     ) -> TxResult<Result<Token, Refusal>> {
         let judge = |tx: &mut dyn Tx| {
             Ok(match self.judge_token(tx, now, proof)? {
@@ -405,7 +405,7 @@ impl Proofs {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        proof: &Proof<'_>,
+        proof: &TokenProof<'_>,
     ) -> TxResult<Result<Token, u32>> {
         let tries = self.policy.tokens.tries;
         let Some(mut token) = self.rows.get::<Token>(tx, &proof.slot)? else {
@@ -420,7 +420,7 @@ impl Proofs {
         }
         let binding = binding(&token.id, token.operation, &proof.slot, &token.way);
         let presented = self.present_code(now, &token.code, &parts(&binding), proof.text)?;
-        if presented == Presented::Right && token.aim == Aim::Real {
+        if presented == CodeMatch::Right && token.aim == Aim::Real {
             self.rows.remove::<Token>(tx, &proof.slot)?;
             return Ok(Ok(token.value));
         }

@@ -26,7 +26,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
 use crate::limit::rate::Rate;
 use crate::proof::operator::{Operator, Right};
-use crate::proof::signing::Issuer;
+use crate::proof::signing::SigningPurpose;
 use crate::tenant::Tenants;
 use crate::tenant::permission::{
     Grant, Need, OPERATOR, Permission, Rights, Standing, Verb, Wanted, covers,
@@ -37,7 +37,7 @@ use crate::tenant::{
 use crate::trail::audit::Event;
 
 /// The keys that sign clients' tokens, and nothing else.
-pub const CLIENT_TOKENS: Issuer = Issuer {
+pub const CLIENT_TOKENS: SigningPurpose = SigningPurpose {
     name: "client tokens",
     algorithm: Algorithm::Rs256,
 };

@@ -8,7 +8,7 @@ use super::Tenants;
 use super::access_token::CLIENT_TOKENS;
 use crate::core::error::Error;
 use crate::proof::operator::{Operator, Right};
-use crate::proof::signing::{Issuer, Ring};
+use crate::proof::signing::{Ring, SigningPurpose};
 
 impl Tenants {
     /// The keys that verify clients' tokens now.
@@ -33,14 +33,18 @@ impl Tenants {
     }
 
     /// Signs `claims` with the newest key of `issuer`, as the token endpoint does.
-    pub async fn sign_claims(&self, issuer: Issuer, claims: &[u8]) -> Result<String, Error> {
+    pub async fn sign_claims(
+        &self,
+        issuer: SigningPurpose,
+        claims: &[u8],
+    ) -> Result<String, Error> {
         self.sign_token(issuer, claims).await
     }
 
     /// The claims of a token that a key of `issuer` signed; `None` for any other token.
     pub async fn verify_claims(
         &self,
-        issuer: Issuer,
+        issuer: SigningPurpose,
         token: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
         self.verify_token(issuer, token).await

@@ -15,7 +15,7 @@ use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
-use crate::proof::vouched::Bearer;
+use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
 use crate::wallet::key::WalletKey;
 use crate::wallet::{Answer, DeviceId, KeyId};
@@ -145,7 +145,7 @@ impl Wallets {
     /// The user's decisions, newest first, page by page.
     pub async fn decisions(
         self: &Arc<Self>,
-        bearer: &Bearer,
+        bearer: &FederatedUser,
         query: DecisionQuery,
     ) -> Result<DecisionPage, Error> {
         let user = self.wallet_user(bearer);

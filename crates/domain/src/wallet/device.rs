@@ -24,7 +24,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, undo};
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
 use crate::limit::hashing::{HashQueue, Ticket};
-use crate::proof::vouched::Bearer;
+use crate::proof::federated::FederatedUser;
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
@@ -179,7 +179,7 @@ impl Wallets {
     /// A fresh challenge for this user and this key; an older one is replaced.
     pub async fn issue_challenge(
         self: &Arc<Self>,
-        bearer: Bearer,
+        bearer: FederatedUser,
         device: DeviceId,
     ) -> Result<IssuedChallenge, Error> {
         let now = self.now();
@@ -217,7 +217,7 @@ impl Wallets {
     pub async fn register_device(
         self: &Arc<Self>,
         caller: Caller,
-        bearer: Bearer,
+        bearer: FederatedUser,
         proof: DeviceProof,
     ) -> Result<Registration, Error> {
         let DeviceProof {
@@ -410,7 +410,10 @@ impl Wallets {
     }
 
     /// The user's devices, newest first.
-    pub async fn devices(self: &Arc<Self>, bearer: &Bearer) -> Result<Vec<DeviceState>, Error> {
+    pub async fn devices(
+        self: &Arc<Self>,
+        bearer: &FederatedUser,
+    ) -> Result<Vec<DeviceState>, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
         self.read(move |hub, tx| hub.devices_in(tx, user)).await

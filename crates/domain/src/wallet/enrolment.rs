@@ -10,7 +10,7 @@ use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Judged, Purpose};
 use crate::core::time::Timestamp;
-use crate::proof::vouched::Bearer;
+use crate::proof::federated::FederatedUser;
 use crate::wallet::Stepped;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
@@ -22,7 +22,7 @@ pub struct EnrolmentState {
 }
 
 impl Wallets {
-    pub async fn enrolment(&self, bearer: &Bearer) -> Result<EnrolmentState, Error> {
+    pub async fn enrolment(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
         let found = self.read_enrolment(user).await?;
@@ -37,7 +37,11 @@ impl Wallets {
     }
 
     /// A token of the verifier for its client part.
-    pub async fn session_token(&self, bearer: &Bearer, agent: &str) -> Result<String, Error> {
+    pub async fn session_token(
+        &self,
+        bearer: &FederatedUser,
+        agent: &str,
+    ) -> Result<String, Error> {
         self.known_user(self.wallet_user(bearer)).await?;
         if self.liveness.kind().is_none() {
             return Err(Refusal::from(StepUpRefusal::NoVerifier).into());
@@ -53,7 +57,7 @@ impl Wallets {
     pub async fn enrol(
         self: &Arc<Self>,
         caller: Caller,
-        bearer: Bearer,
+        bearer: FederatedUser,
         evidence: Evidence,
     ) -> Result<Stepped<()>, Error> {
         let now = self.now();

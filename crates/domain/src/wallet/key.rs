@@ -19,7 +19,7 @@ use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, hours};
-use crate::proof::vouched::Bearer;
+use crate::proof::federated::FederatedUser;
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
 use crate::wallet::device::Device;
@@ -141,7 +141,7 @@ impl Wallets {
     /// The user's keys, newest first.
     pub async fn wallet_keys(
         self: &Arc<Self>,
-        bearer: &Bearer,
+        bearer: &FederatedUser,
     ) -> Result<Vec<WalletKeyState>, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;

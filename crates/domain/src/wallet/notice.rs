@@ -11,8 +11,8 @@ use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::time::Timestamp;
 use crate::letter::outbox::Posting;
 use crate::proof::account::Account;
+use crate::proof::federated::OWN_ISSUER;
 use crate::proof::notice::Change;
-use crate::proof::vouched::OWN_ISSUER;
 use crate::wallet::Wallets;
 
 /// The one recipient of news for the operator: they leave in their order.

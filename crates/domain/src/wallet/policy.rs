@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::core::time::days;
 use crate::limit::rate::Rate;
-use crate::proof::vouched::{Issuer, OwnAccounts};
+use crate::proof::federated::{OwnAccounts, TrustedIssuer};
 
 use super::step_up::passkey::PasskeyPolicy;
 
@@ -16,7 +16,7 @@ use super::step_up::passkey::PasskeyPolicy;
 )]
 pub struct WalletPolicy {
     /// Whose tokens are accepted.
-    pub issuers: Vec<Issuer>,
+    pub issuers: Vec<TrustedIssuer>,
     /// Whether those of this server's own accounts are.
     pub own_accounts: Option<OwnAccounts>,
     pub challenge_life: Duration,

@@ -22,7 +22,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, undo};
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
 use crate::limit::hashing::{HashQueue, Ticket};
-use crate::proof::vouched::Bearer;
+use crate::proof::federated::FederatedUser;
 use crate::wallet::Stepped;
 use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
@@ -166,7 +166,7 @@ impl Wallets {
     pub async fn keep_shares(
         self: &Arc<Self>,
         caller: Caller,
-        bearer: Bearer,
+        bearer: FederatedUser,
         shares: Vec<EncryptedShare>,
     ) -> Result<(), Error> {
         let now = self.now();
@@ -253,7 +253,7 @@ impl Wallets {
     pub async fn recover_shares(
         self: &Arc<Self>,
         caller: Caller,
-        bearer: Bearer,
+        bearer: FederatedUser,
         keys: Vec<KeyId>,
         shown: Shown,
     ) -> Result<Stepped<Vec<Recovered>>, Error> {

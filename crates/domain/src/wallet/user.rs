@@ -14,7 +14,7 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, days};
 use crate::limit::rate::Rate;
-use crate::proof::vouched::{Bearer, Need};
+use crate::proof::federated::{FederatedUser, TokenNeed};
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::Enrolment;
@@ -78,8 +78,8 @@ pub enum Newness {
 impl Wallets {
     /// Believes a token of a trusted issuer, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden`
     /// (no such scope). `Unavailable`: the issuer's keys cannot be had.
-    pub async fn bearer(&self, text: &str, need: Need) -> Result<Bearer, Error> {
-        self.judge_bearer(text, need).await
+    pub async fn bearer(&self, text: &str, need: TokenNeed) -> Result<FederatedUser, Error> {
+        self.judge_federated(text, need).await
     }
 
     /// Creates the bearer's record, unless it is there. Of parallel first calls exactly one creates it. Apps
@@ -87,7 +87,7 @@ impl Wallets {
     pub async fn register_user(
         self: &Arc<Self>,
         caller: Caller,
-        bearer: Bearer,
+        bearer: FederatedUser,
     ) -> Result<Newness, Error> {
         let now = self.now();
         let row = self.wallet_user(&bearer);
@@ -128,7 +128,7 @@ impl Wallets {
         .await
     }
 
-    pub(crate) fn wallet_user(&self, bearer: &Bearer) -> RowId {
+    pub(crate) fn wallet_user(&self, bearer: &FederatedUser) -> RowId {
         self.wallet_user_of(bearer.issuer(), bearer.subject())
     }
 

@@ -27,7 +27,7 @@ use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
 use crate::limit::counted::{AtOnce, Finding};
-use crate::proof::vouched::Bearer;
+use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::{Begin, Enrolment, State, StepUpRefusal, Wish};
 use crate::wallet::{DeviceId, EnrolmentState, KeyId};
@@ -172,7 +172,7 @@ impl Wallets {
     }
 
     /// Whether the owner has a passkey, and since when.
-    pub async fn passkey_state(&self, bearer: &Bearer) -> Result<EnrolmentState, Error> {
+    pub async fn passkey_state(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
         let found = self.read_enrolment(user).await?;
@@ -182,7 +182,10 @@ impl Wallets {
     }
 
     /// Step 1, for a new passkey.
-    pub async fn offer_passkey(self: &Arc<Self>, bearer: Bearer) -> Result<PasskeyOffer, Error> {
+    pub async fn offer_passkey(
+        self: &Arc<Self>,
+        bearer: FederatedUser,
+    ) -> Result<PasskeyOffer, Error> {
         let user = self.wallet_user(&bearer);
         let challenge = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
@@ -207,7 +210,7 @@ impl Wallets {
     /// Step 1, for a step that the passkey must allow.
     pub async fn call_for_passkey(
         self: &Arc<Self>,
-        bearer: Bearer,
+        bearer: FederatedUser,
         step: Step<'_>,
     ) -> Result<PasskeyCall, Error> {
         let user = self.wallet_user(&bearer);
@@ -279,7 +282,7 @@ impl Wallets {
     pub async fn enrol_passkey(
         self: &Arc<Self>,
         caller: Caller,
-        bearer: Bearer,
+        bearer: FederatedUser,
         new: NewPasskey,
     ) -> Result<(), Error> {
         let policy = self.passkeys();

@@ -1,8 +1,8 @@
-//! Bearers of a signed token: people whom an issuer that we trust vouches for.
+//! Federated users: people who come with a signed token of an issuer that this server trusts.
 //!
 //! 1. The token says who issued it; that chooses the rules it is judged by, and nothing else.
 //! 2. The issuer's published keys judge the signature, its rules the claims.
-//! 3. Only then a [`Bearer`] exists, and use cases take nothing less.
+//! 3. Only then a [`FederatedUser`] exists, and use cases take nothing less.
 //!
 //! This server vouches for its own accounts, too: their access tokens are judged by the session they belong
 //! to, so a session that is ended ends here as well, with its next call.
@@ -17,11 +17,11 @@ use crypto::token::{Token, Unacceptable};
 use crate::core::error::{Error, Refusal};
 use crate::core::time::Timestamp;
 use crate::proof::Proofs;
-use crate::proof::session::Unfit;
+use crate::proof::session::RejectedToken;
 
 /// An issuer whose tokens are accepted.
 #[derive(Debug, Clone)]
-pub struct Issuer {
+pub struct TrustedIssuer {
     pub rules: Rules,
     /// Some issuers grant no scopes; then having a token is enough.
     pub scopes: Scopes,
@@ -49,7 +49,7 @@ pub struct OwnAccounts {
 
 /// What a call needs of its bearer.
 #[derive(Debug, Clone, Copy)]
-pub struct Need {
+pub struct TokenNeed {
     /// A scope the issuer must have granted.
     pub scope: Option<&'static str>,
     pub login: Login,
@@ -64,15 +64,15 @@ pub enum Login {
 }
 
 /// Somebody whom a trusted issuer vouches for, with the right that was asked for. Only
-/// [`Proofs::judge_bearer`] makes one.
+/// [`Proofs::judge_federated`] makes one.
 #[derive(Debug, Clone)]
-pub struct Bearer {
+pub struct FederatedUser {
     issuer: String,
     subject: String,
     email: Option<String>,
 }
 
-impl Bearer {
+impl FederatedUser {
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -91,11 +91,11 @@ impl Bearer {
 impl Proofs {
     /// Believes a token, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden` (no such
     /// scope). `Unavailable`: the issuer's keys cannot be had.
-    pub(crate) async fn judge_bearer(
+    pub(crate) async fn judge_federated(
         self: &Arc<Self>,
         text: &str,
-        need: Need,
-    ) -> Result<Bearer, Error> {
+        need: TokenNeed,
+    ) -> Result<FederatedUser, Error> {
         let no = || Error::Refused(Refusal::BadProof { left: None });
         let token = Token::parse(text).ok_or_else(no)?;
         let named = token.issuer().ok_or_else(no)?;
@@ -104,7 +104,7 @@ impl Proofs {
             .own_accounts
             .filter(|_| named == self.own_issuer())
         {
-            return self.own_bearer(text, need, own).await;
+            return self.judge_own(text, need, own).await;
         }
         let issuers = &self.policy.issuers;
         let issuer = issuers.iter().find(|issuer| issuer.rules.issuer == named);
@@ -128,7 +128,7 @@ impl Proofs {
             Some(scope) if !claims.scopes.iter().any(|granted| granted == scope) => {
                 Err(Refusal::Forbidden { need: scope }.into())
             }
-            _ => Ok(Bearer {
+            _ => Ok(FederatedUser {
                 issuer: issuer.rules.issuer.clone(),
                 subject: claims.subject,
                 email: claims.verified_email,
@@ -136,22 +136,22 @@ impl Proofs {
         }
     }
 
-    async fn own_bearer(
+    async fn judge_own(
         self: &Arc<Self>,
         text: &str,
-        need: Need,
+        need: TokenNeed,
         own: OwnAccounts,
-    ) -> Result<Bearer, Error> {
+    ) -> Result<FederatedUser, Error> {
         let who = match self.judge_access(text).await? {
             Ok(who) => who,
-            Err(Unfit::Wrong) => return Err(Refusal::BadProof { left: None }.into()),
-            Err(Unfit::Expired) => return Err(Refusal::Expired.into()),
+            Err(RejectedToken::Wrong) => return Err(Refusal::BadProof { left: None }.into()),
+            Err(RejectedToken::Expired) => return Err(Refusal::Expired.into()),
         };
         let fresh = own.fresh.filter(|_| need.login == Login::Fresh);
         if fresh.is_some_and(|age| who.auth_time().plus(age) < self.now()) {
             return Err(Refusal::BadProof { left: None }.into());
         }
-        Ok(Bearer {
+        Ok(FederatedUser {
             issuer: OWN_ISSUER.to_owned(),
             subject: who.person().0.to_string(),
             email: None,
