@@ -1,0 +1,145 @@
+//! The keys of one purpose, as a node has read them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use crypto::jws::{Algorithm, Compact, PublicNumbers, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
+
+use super::{SigningKeyRow, SigningPurpose};
+use crate::core::error::Error;
+use crate::core::time::Timestamp;
+
+/// A public key as it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicSigningKey {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub numbers: PublicNumbers,
+    pub created: Timestamp,
+    pub retires: Option<Timestamp>,
+}
+
+/// How long a node trusts the set that it read.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The keys of one purpose, newest first.
+pub struct Ring {
+    keys: Vec<RingKey>,
+    read_at: Timestamp,
+}
+
+struct RingKey {
+    public: PublicSigningKey,
+    signing: SigningKey,
+    verifying: VerifyingKey,
+}
+
+impl Ring {
+    /// The set that was read at that moment. `rows`: oldest first.
+    pub(super) fn of(rows: &[SigningKeyRow], read_at: Timestamp) -> Result<Self, Error> {
+        let keys: Result<Vec<_>, Error> = rows.iter().rev().map(RingKey::of).collect();
+        Ok(Self {
+            keys: keys?,
+            read_at,
+        })
+    }
+
+    /// Whether the set may still be used without reading it again. One from the future is not trusted.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.read_at <= now && now < self.read_at.plus(FRESH)
+    }
+
+    /// The published keys: those that sign or still verify.
+    pub fn public(&self, now: Timestamp) -> Vec<PublicSigningKey> {
+        self.live(now).map(|key| key.public.clone()).collect()
+    }
+
+    /// The keys that still verify.
+    fn live(&self, now: Timestamp) -> impl Iterator<Item = &RingKey> {
+        self.keys
+            .iter()
+            .filter(move |key| key.public.retires.is_none_or(|retires| now < retires))
+    }
+
+    /// The key that signs.
+    fn newest(&self) -> Option<&RingKey> {
+        self.keys.iter().find(|key| key.public.retires.is_none())
+    }
+
+    pub(super) fn knows(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.public.kid == kid)
+    }
+
+    /// Signs `claims` (JSON) with the newest key that is not retired.
+    pub(super) fn sign(
+        &self,
+        algorithm: Algorithm,
+        typ: &str,
+        claims: &[u8],
+    ) -> Result<String, Error> {
+        let key = self
+            .newest()
+            .ok_or_else(|| Error::bug("a purpose has no signing key"))?;
+        let header =
+            serde_json::json!({ "alg": algorithm.name(), "typ": typ, "kid": key.public.kid });
+        key.signing
+            .sign(header.to_string().as_bytes(), claims)
+            .map_err(Error::bug)
+    }
+
+    /// Whether the key that the token names signed it, and still verifies.
+    pub(super) fn verify(&self, now: Timestamp, token: &Compact<'_>) -> bool {
+        let named = token.header().key_id();
+        self.live(now)
+            .find(|key| named == Some(&key.public.kid))
+            .is_some_and(|key| key.verifying.verifies(token))
+    }
+}
+
+/// The sets that this node has read.
+#[derive(Default)]
+pub(crate) struct Rings(Mutex<HashMap<&'static str, Arc<Ring>>>);
+
+impl Rings {
+    pub(super) fn known(&self, purpose: SigningPurpose) -> Option<Arc<Ring>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(purpose.name)
+            .cloned()
+    }
+
+    pub(super) fn keep(&self, purpose: SigningPurpose, ring: &Arc<Ring>) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(purpose.name, Arc::clone(ring));
+    }
+}
+
+impl RingKey {
+    fn of(row: &SigningKeyRow) -> Result<Self, Error> {
+        let algorithm =
+            Algorithm::named(&row.algorithm).ok_or_else(|| Error::bug("an unknown algorithm"))?;
+        let pkcs8 = Zeroizing::new(STANDARD.decode(row.pkcs8.as_bytes()).map_err(Error::bug)?);
+        let signing = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(Error::bug)?;
+        let numbers = signing.public_numbers().map_err(Error::bug)?;
+        let verifying = VerifyingKey::new(algorithm, &numbers).map_err(Error::bug)?;
+        let public = PublicSigningKey {
+            kid: row.kid.clone(),
+            algorithm,
+            numbers,
+            created: row.created,
+            retires: row.retires,
+        };
+        Ok(Self {
+            public,
+            signing,
+            verifying,
+        })
+    }
+}
