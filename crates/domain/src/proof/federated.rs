@@ -1,18 +1,18 @@
 //! Federated users: people who come with a signed token of an issuer that this server trusts.
 //!
-//! 1. The token says who issued it; that chooses the rules it is judged by, and nothing else.
-//! 2. The issuer's published keys judge the signature, its rules the claims.
+//! 1. The token says who issued it. That chooses the rules by which it is judged, and nothing else.
+//! 2. The issuer's published keys judge the signature, its rules judge the claims.
 //! 3. Only then a [`FederatedUser`] exists, and use cases take nothing less.
 //!
-//! This server vouches for its own accounts, too: their access tokens are judged by the session they belong
-//! to, so a session that is ended ends here as well, with its next call.
+//! This server is an issuer for its own accounts, too. Their access tokens are judged by the session they belong to, so
+//! the next call with a session that ended is refused here as well.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use crypto::jws::Algorithm;
+use crypto::token::{Claims, Token, Unacceptable};
 pub use crypto::token::{KeySet, Rules};
-use crypto::token::{Token, Unacceptable};
 
 use crate::core::error::{Error, Refusal};
 use crate::core::time::Timestamp;
@@ -35,19 +35,19 @@ pub enum Scopes {
     Ignored,
 }
 
-/// What stands for this server as an issuer. Not the name in its tokens, which changes with its address: its
-/// users would be others then.
+/// What stands for this server as an issuer. It is not the name in its tokens, because that changes with the server's
+/// address and its users would be others then.
 pub const OWN_ISSUER: &str = "self";
 
-/// That tokens of this server's own accounts are accepted. They carry no scopes: whoever is logged in has
-/// every right over what is its own.
+/// That tokens of this server's own accounts are accepted. They carry no scopes: whoever is logged in has every right
+/// over what is their own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OwnAccounts {
     /// How old a login may be where a fresh one is asked for; `None`: of any age.
     pub fresh: Option<Duration>,
 }
 
-/// What a call needs of its bearer.
+/// What a call needs of the token that comes with it.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenNeed {
     /// A scope the issuer must have granted.
@@ -55,7 +55,7 @@ pub struct TokenNeed {
     pub login: Login,
 }
 
-/// How lately the bearer must have logged in.
+/// How lately the user must have logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
     Whenever,
@@ -63,8 +63,7 @@ pub enum Login {
     Fresh,
 }
 
-/// Somebody whom a trusted issuer vouches for, with the right that was asked for. Only
-/// [`Proofs::judge_federated`] makes one.
+/// A user of a trusted issuer, with the right that was asked for. Only [`Proofs::judge_federated`] makes one.
 #[derive(Debug, Clone)]
 pub struct FederatedUser {
     issuer: String,
@@ -82,27 +81,54 @@ impl FederatedUser {
         &self.subject
     }
 
-    /// Where the issuer verified that this person is reached.
+    /// The e-mail address of this person, as the issuer verified it.
     pub(crate) fn email(&self) -> Option<&str> {
         self.email.as_deref()
     }
 }
 
+impl TrustedIssuer {
+    /// Whether claims that are believed are enough for a call. `now`: Unix seconds with their fraction.
+    fn admits(&self, claims: &Claims, need: TokenNeed, now: f64) -> Result<(), Refusal> {
+        if let (Login::Fresh, Some(age)) = (need.login, self.fresh) {
+            let since = claims.authenticated.unwrap_or(f64::NEG_INFINITY);
+            if now - since > age.as_secs_f64() {
+                return Err(WRONG);
+            }
+        }
+        match need.scope.filter(|_| self.scopes == Scopes::Enforced) {
+            Some(scope) if !claims.scopes.iter().any(|granted| granted == scope) => {
+                Err(Refusal::Forbidden { need: scope })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl OwnAccounts {
+    /// Whether a session is enough for a call whose owner gave the password at `auth_time`.
+    fn admits(self, auth_time: Timestamp, need: TokenNeed, now: Timestamp) -> Result<(), Refusal> {
+        match self.fresh.filter(|_| need.login == Login::Fresh) {
+            Some(age) if auth_time.plus(age) < now => Err(WRONG),
+            _ => Ok(()),
+        }
+    }
+}
+
+const WRONG: Refusal = Refusal::BadProof { left: None };
+
 impl Proofs {
-    /// Believes a token, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden` (no such
-    /// scope). `Unavailable`: the issuer's keys cannot be had.
+    /// Returns the user of a token, or refuses: `BadProof`, `Expired` (right in all else), `Forbidden` (no such scope).
+    /// `Unavailable`: the issuer's keys cannot be had.
     pub(crate) async fn judge_federated(
         self: &Arc<Self>,
         text: &str,
         need: TokenNeed,
     ) -> Result<FederatedUser, Error> {
-        let no = || Error::Refused(Refusal::BadProof { left: None });
-        let token = Token::parse(text).ok_or_else(no)?;
-        let named = token.issuer().ok_or_else(no)?;
-        if let Some(own) = self
-            .policy
-            .own_accounts
-            .filter(|_| named == self.own_issuer())
+        let token = Token::parse(text).ok_or(WRONG)?;
+        let named = token.issuer().ok_or(WRONG)?;
+        if let Some(own) = self.policy.own_accounts
+            && named == self.own_issuer()
         {
             return self.judge_own(text, need, own).await;
         }
@@ -110,47 +136,35 @@ impl Proofs {
         let issuer = issuers.iter().find(|issuer| issuer.rules.issuer == named);
         let issuer = issuer
             .filter(|issuer| token.fits(&issuer.rules))
-            .ok_or_else(no)?;
+            .ok_or(WRONG)?;
         let keys = self.key_sets.keys(named, token.key_id()).await?;
         let now = seconds(self.now());
-        let claims = match token.judge(&issuer.rules, &keys, now) {
-            Ok(claims) => claims,
-            Err(Unacceptable::Invalid) => return Err(no()),
-            Err(Unacceptable::Expired) => return Err(Refusal::Expired.into()),
-        };
-        if let (Login::Fresh, Some(age)) = (need.login, issuer.fresh) {
-            let since = claims.authenticated.unwrap_or(f64::NEG_INFINITY);
-            if now - since > age.as_secs_f64() {
-                return Err(no());
-            }
-        }
-        match need.scope.filter(|_| issuer.scopes == Scopes::Enforced) {
-            Some(scope) if !claims.scopes.iter().any(|granted| granted == scope) => {
-                Err(Refusal::Forbidden { need: scope }.into())
-            }
-            _ => Ok(FederatedUser {
-                issuer: issuer.rules.issuer.clone(),
-                subject: claims.subject,
-                email: claims.verified_email,
-            }),
-        }
+        let claims = token.judge(&issuer.rules, &keys, now);
+        let claims = claims.map_err(|rejected| match rejected {
+            Unacceptable::Invalid => WRONG,
+            Unacceptable::Expired => Refusal::Expired,
+        })?;
+        issuer.admits(&claims, need, now)?;
+        Ok(FederatedUser {
+            issuer: issuer.rules.issuer.clone(),
+            subject: claims.subject,
+            email: claims.verified_email,
+        })
     }
 
+    /// The same for a token of this server's own accounts.
     async fn judge_own(
         self: &Arc<Self>,
         text: &str,
         need: TokenNeed,
         own: OwnAccounts,
     ) -> Result<FederatedUser, Error> {
-        let who = match self.judge_access(text).await? {
-            Ok(who) => who,
-            Err(RejectedToken::Wrong) => return Err(Refusal::BadProof { left: None }.into()),
-            Err(RejectedToken::Expired) => return Err(Refusal::Expired.into()),
-        };
-        let fresh = own.fresh.filter(|_| need.login == Login::Fresh);
-        if fresh.is_some_and(|age| who.auth_time().plus(age) < self.now()) {
-            return Err(Refusal::BadProof { left: None }.into());
-        }
+        let judged = self.judge_access(text).await?;
+        let who = judged.map_err(|rejected| match rejected {
+            RejectedToken::Wrong => WRONG,
+            RejectedToken::Expired => Refusal::Expired,
+        })?;
+        own.admits(who.auth_time(), need, self.now())?;
         Ok(FederatedUser {
             issuer: OWN_ISSUER.to_owned(),
             subject: who.person().0.to_string(),
