@@ -1,6 +1,6 @@
-//! Challenges: single-use, expiring, bound to one purpose and one subject.
+//! Codes: used once, valid for a while, bound to one purpose and one subject.
 //!
-//! Of a code only a keyed tag is kept; the code itself goes to its owner and nowhere else.
+//! Of a code only a keyed tag is stored; the code itself goes to the person it is for and nowhere else.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::proof::Proofs;
 
-/// An outstanding code. Taking it out of its record spends it.
+/// An outstanding code. Taking it out of its record uses it up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
     tag: [u8; 32],
@@ -23,7 +23,7 @@ pub struct Code {
     pub expires: Timestamp,
 }
 
-/// What became of a presented code.
+/// Whether a presented code is the one that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeMatch {
     Right,
@@ -32,8 +32,20 @@ pub enum CodeMatch {
     Late,
 }
 
+impl Code {
+    /// Compares the tag of a presented code in constant time. A code is valid while `now < expires`.
+    fn compare(&self, now: Timestamp, tag: &[u8; 32]) -> CodeMatch {
+        let right: bool = tag.ct_eq(&self.tag).into();
+        match (right, now < self.expires) {
+            (true, true) => CodeMatch::Right,
+            (true, false) => CodeMatch::Late,
+            (false, _) => CodeMatch::Wrong,
+        }
+    }
+}
+
 impl Proofs {
-    /// A fresh code of six digits for `binding` (purpose, subject, destination): the record of it, and the code.
+    /// Draws a code of six digits for `binding` (purpose, subject, destination). Returns its record and the code.
     pub(crate) fn issue_code(
         &self,
         now: Timestamp,
@@ -42,19 +54,18 @@ impl Proofs {
     ) -> Result<(Code, SecretText), Error> {
         let text = SecretText::new(digits(self.random.as_ref(), 6));
         let pepper = self.roots.current(Root::Pepper);
-        let tag = self.code_tag(pepper, binding, &text)?;
-        Ok((
-            Code {
-                tag,
-                pepper,
-                issued: now,
-                expires: now.plus(life),
-            },
-            text,
-        ))
+        let code = Code {
+            tag: self.code_tag(pepper, binding, &text)?,
+            pepper,
+            issued: now,
+            expires: now.plus(life),
+        };
+        Ok((code, text))
     }
 
-    /// Judges a presented code in constant time. Valid while `now < expires`.
+    /// Judges a presented code for `binding`, in constant time.
+    ///
+    /// `Unavailable`: the pepper that the code was tagged with is not at hand.
     pub(crate) fn present_code(
         &self,
         now: Timestamp,
@@ -62,15 +73,8 @@ impl Proofs {
         binding: &[&[u8]],
         text: &SecretText,
     ) -> Result<CodeMatch, Error> {
-        let right: bool = self
-            .code_tag(code.pepper, binding, text)?
-            .ct_eq(&code.tag)
-            .into();
-        Ok(match (right, now < code.expires) {
-            (true, true) => CodeMatch::Right,
-            (true, false) => CodeMatch::Late,
-            (false, _) => CodeMatch::Wrong,
-        })
+        let tag = self.code_tag(code.pepper, binding, text)?;
+        Ok(code.compare(now, &tag))
     }
 
     fn code_tag(
