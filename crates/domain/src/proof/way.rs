@@ -68,7 +68,7 @@ impl Factor {
     }
 }
 
-/// An address: as it was given, which is where letters go, and as it is compared.
+/// An address: as it was given, which is where messages go, and as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
     pub kind: WayKind,
@@ -141,6 +141,37 @@ mod tests {
     }
 
     #[test]
+    fn short_addresses_have_masks_too() {
+        assert_eq!(masked("@example.com"), "****@example.com");
+        assert_eq!(masked("1"), "+***1");
+        assert_eq!(masked(""), "+***");
+    }
+
+    #[test]
+    fn email_addresses_are_compared_in_lower_case() {
+        let (one, other) = (
+            Way::email("Anna@Example.com"),
+            Way::email("anna@example.COM"),
+        );
+        assert!(one.same(&other));
+        assert_ne!(one.given, other.given);
+        assert!(!one.same(&Way::phone("anna@example.com")));
+        assert!(!one.same(&Way::email("berta@example.com")));
+    }
+
+    #[test]
+    fn each_kind_of_address_has_its_step_its_channel_and_its_other() {
+        for kind in [WayKind::Email, WayKind::Phone] {
+            assert_eq!(kind.factor().way(), Some(kind));
+            assert_ne!(kind.other(), kind);
+            assert_eq!(kind.other().other(), kind);
+        }
+        assert_eq!(Factor::Authenticator.way(), None);
+        assert_eq!(WayKind::Email.channel(), Channel::Email);
+        assert_eq!(WayKind::Phone.channel(), Channel::Sms);
+    }
+
+    #[test]
     fn countries_are_calling_codes() {
         for (number, country) in [
             ("+12025550123", "+1"),
@@ -152,5 +183,8 @@ mod tests {
             assert_eq!(Way::phone(number).country(), Some(country), "{number}");
         }
         assert_eq!(Way::email("a@example.com").country(), None);
+        for bad in ["", "+", "+1", "12"] {
+            assert_eq!(Way::phone(bad).country(), None, "{bad}");
+        }
     }
 }
