@@ -33,8 +33,6 @@ const EXCEPTIONS: &Exceptions = &[
     ("USER_KEY_RECOVERY_NEW_KEY", 1),
     ("USER_KEY_RECOVERY_VERIFICATION", 1),
     ("USER_KEY_REMOVING", 1),
-    ("googleToken", 1),
-    ("newUserKey", 2),
 ];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {

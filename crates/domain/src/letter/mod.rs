@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::core::Core;
-use crate::core::error::{Error, Refusal};
+use crate::core::error::Error;
 use crate::core::layer::Layer;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::port::{Composer, Courier};
@@ -73,20 +73,6 @@ pub(crate) trait Decides: Layer {
             let verdict = written.await?;
             self.letters().posted(now).await;
             verdict.answer()
-        }
-    }
-
-    /// As [`Decides::decide`], with the verdict as a `Result`.
-    fn decided<T: Send + 'static>(
-        self: &Arc<Self>,
-        now: Timestamp,
-        work: impl FnMut(&Self, &mut dyn Tx) -> TxResult<Result<T, Refusal>> + Send + 'static,
-    ) -> impl Future<Output = Result<T, Error>> + Send {
-        let written = self.write(work);
-        async move {
-            let verdict = written.await?;
-            self.letters().posted(now).await;
-            verdict.map_err(Error::Refused)
         }
     }
 }

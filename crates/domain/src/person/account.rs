@@ -1,18 +1,17 @@
-//! Accounts: the record, how it is found, and what protects it after a change.
+//! Accounts: what their owners see of them, and how wrong codes and passwords are counted.
 
 use std::sync::Arc;
 
-use crate::core::error::{Condition, Error, Refusal};
+use crate::core::error::{Error, Refusal};
 use crate::core::port::store::RowId;
 use crate::core::time::Timestamp;
-use crate::limit::lockout::Drawn;
+use crate::limit::lockout::{Drawn, LockRules, Lockout};
 use crate::person::People;
-use crate::proof::account::Account;
-use crate::proof::account::AccountId;
+use crate::proof::account::{Account, AccountId};
 use crate::proof::session::SignedIn;
 
-use super::policy::{Feature, Offer, PersonPolicy};
-use super::{Factor, Way, WayKind};
+use super::policy::{Feature, PersonPolicy};
+use super::{Factor, Way};
 
 /// What an account's owner may see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +24,9 @@ pub struct Details {
     pub restricted_until: Option<Timestamp>,
 }
 
-/// Operations whose wrong codes are counted together. Apart from each other, so that a stranger who
-/// fails recoveries on purpose does not lock the owner's login.
+/// Operations whose wrong codes are counted together.
+///
+/// The classes are counted apart, so that a stranger who fails recoveries on purpose does not lock the owner's login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     PasswordRecovery,
@@ -46,73 +46,54 @@ impl Class {
     }
 }
 
-impl People {
-    /// Refuses what the operator switched off.
-    pub fn offers(&self, feature: Feature) -> Result<(), Error> {
-        match self.policy.offers(feature) {
-            Offer::On => Ok(()),
-            Offer::Off => Err(Refusal::Unmet(Condition::Feature).into()),
-        }
-    }
-
-    pub(crate) fn takes(&self, kind: WayKind) -> Result<(), Refusal> {
-        match self.policy.takes(kind) {
-            Offer::On => Ok(()),
-            Offer::Off => Err(Refusal::Unmet(Condition::AddressKind)),
-        }
-    }
-
-    /// What the session's owner may see of the account.
-    pub async fn details(self: &Arc<Self>, who: SignedIn) -> Result<Details, Error> {
-        let now = self.now();
-        let account = self
-            .rows
-            .read::<Account>(self.store.as_ref(), who.account)
-            .await?;
-        let account = account.ok_or(Refusal::Blocked)?;
-        Ok(Details {
+impl Details {
+    fn of(account: &Account, now: Timestamp) -> Self {
+        Self {
             id: AccountId(account.person),
             email: account.email.as_ref().map(|own| own.way.given.clone()),
             phone: account.phone.as_ref().map(|own| own.way.given.clone()),
             second_steps: account.second_steps(),
             phrase_set: account.phrase.is_some(),
             restricted_until: account.restriction(now),
-        })
-    }
-
-    /// The lockout of an account and a class of operations.
-    pub(crate) fn class(&self, class: Class, subject: RowId) -> Drawn {
-        (
-            self.rows
-                .id("lockout", &[class.name().as_bytes(), &subject.0]),
-            PersonPolicy::CODES,
-        )
-    }
-
-    /// What a try at the password of a name draws on.
-    pub(crate) fn login_lockouts(&self, way: &Way, network: &str) -> Vec<Drawn> {
-        let policy = &self.policy;
-        let norm = way.norm.as_bytes();
-        vec![
-            (
-                self.rows
-                    .id("lockout", &[b"password", norm, network.as_bytes()]),
-                policy.near(),
-            ),
-            (
-                self.rows.id("lockout", &[b"password", norm]),
-                policy.anywhere(),
-            ),
-        ]
+        }
     }
 }
 
 impl People {
-    /// What a new password must be like, as far as that depends on nobody.
-    pub(crate) fn judge_early(
-        &self,
-        password: &crate::proof::password::Password,
-    ) -> Result<(), Refusal> {
-        self.policy.passwords.judge(password, &[])
+    /// Refuses what the operator switched off.
+    pub fn offers(&self, feature: Feature) -> Result<(), Error> {
+        Ok(self.policy.must_offer(feature)?)
+    }
+
+    /// What the session's owner may see of the account.
+    pub async fn details(self: &Arc<Self>, who: SignedIn) -> Result<Details, Error> {
+        let now = self.now();
+        let account = self.rows.read(self.store.as_ref(), who.account).await?;
+        let account = account.ok_or(Refusal::Blocked)?;
+        Ok(Details::of(&account, now))
+    }
+
+    /// The lockout of a class of operations. `subject`: the account; for a recovery, the address.
+    pub(crate) fn class(&self, class: Class, subject: RowId) -> Drawn {
+        self.lockout_of(&[class.name().as_bytes(), &subject.0], PersonPolicy::CODES)
+    }
+
+    /// What a try at the password of an address draws on.
+    pub(crate) fn login_lockouts(&self, way: &Way, network: &str) -> Vec<Drawn> {
+        let near: [&[u8]; 3] = [b"password", way.norm.as_bytes(), network.as_bytes()];
+        vec![
+            self.lockout_of(&near, self.policy.near()),
+            self.login_lockout_anywhere(way),
+        ]
+    }
+
+    /// Wrong passwords for an address from anywhere.
+    pub(crate) fn login_lockout_anywhere(&self, way: &Way) -> Drawn {
+        let anywhere: [&[u8]; 2] = [b"password", way.norm.as_bytes()];
+        self.lockout_of(&anywhere, self.policy.anywhere())
+    }
+
+    fn lockout_of(&self, name: &[&[u8]], rules: LockRules) -> Drawn {
+        (self.rows.named::<Lockout>(name).row(), rules)
     }
 }

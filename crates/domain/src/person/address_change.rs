@@ -2,8 +2,9 @@
 //!
 //! - Adding: a code to the new address, then [`People::add_address`].
 //! - Removing: a code to the address, then [`People::remove_address`].
-//! - Changing: a code to the old address ([`People::send_change_token`]); it buys a code to the new one
-//!   ([`People::send_changed_address_token`]); that one changes the address ([`People::change_address`]).
+//! - Changing: a code to the old address ([`People::send_change_token`]). With that code the caller gets a code sent to
+//!   the new one ([`People::send_changed_address_token`]), and with that one the address is changed
+//!   ([`People::change_address`]).
 
 use std::sync::Arc;
 
@@ -11,22 +12,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::port::store::Kind;
-use crate::core::port::store::refusal_is_a_value;
-use crate::core::port::store::{RowId, TxResult};
+use crate::core::id::Id;
+use crate::core::port::store::{Kind, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days};
+use crate::core::verdict::{Verdict, allowed};
 use crate::person::People;
+use crate::proof::account::{Account, OwnAddress};
+use crate::proof::notice::Change;
 use crate::proof::session::SignedIn;
-use crate::proof::token::{Operation, Sent, Token};
+use crate::proof::token::{Operation, Sent};
 
 use super::own::Own;
 use super::policy::Offer;
 use super::{Way, WayKind};
-use crate::proof::account::OwnAddress;
-use crate::proof::notice::Change;
 
 /// The one change of an address that a session may have open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,15 +49,105 @@ impl OpenChange {
         }
     }
 
-    fn is_verified(&self, now: Timestamp) -> bool {
-        matches!(self, Self::Verified { until, .. } if now < *until)
+    /// Refuses a second code without a first one that was right a short while ago.
+    fn must_be_verified(open: Option<&Self>, now: Timestamp) -> Result<(), Refusal> {
+        match open {
+            Some(Self::Verified { until, .. }) if now < *until => Ok(()),
+            _ => Err(Refusal::WrongState),
+        }
     }
 }
 
+/// The operation of the code that goes to an address that is to be added.
 fn adding(kind: WayKind) -> Operation {
     match kind {
         WayKind::Email => Operation::AddEmail,
         WayKind::Phone => Operation::AddPhone,
+    }
+}
+
+impl Account {
+    /// Refuses a second address of a kind.
+    fn must_lack(&self, kind: WayKind) -> Result<(), Refusal> {
+        match self.own(kind) {
+            Some(_) => Err(Refusal::Unmet(Condition::NoAddress)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to touch an address that is a second step, as long as second steps are offered at all.
+    fn must_be_no_second_step(&self, kind: WayKind, second_steps: Offer) -> Result<(), Refusal> {
+        let on = self.own(kind).is_some_and(|own| own.second_step);
+        if on && second_steps == Offer::On {
+            return Err(Refusal::Unmet(Condition::FactorOff));
+        }
+        Ok(())
+    }
+
+    /// The address that may be replaced.
+    fn may_replace(&self, kind: WayKind, second_steps: Offer) -> Result<Way, Refusal> {
+        let way = self.way(kind)?;
+        self.must_be_no_second_step(kind, second_steps)?;
+        Ok(way)
+    }
+
+    /// The address that may be removed.
+    fn may_remove(
+        &self,
+        now: Timestamp,
+        kind: WayKind,
+        second_steps: Offer,
+    ) -> Result<Way, Refusal> {
+        self.unrestricted(now)?;
+        let way = self.way(kind)?;
+        if self.own(kind.other()).is_none() {
+            return Err(Refusal::Unmet(Condition::AnotherAddress));
+        }
+        self.must_be_no_second_step(kind, second_steps)?;
+        Ok(way)
+    }
+
+    /// The address that is changed to `new`. `kind`: of the change that is open, if one is.
+    fn may_change_to(
+        &self,
+        new: &Way,
+        kind: Option<WayKind>,
+        second_steps: Offer,
+    ) -> Result<Way, Refusal> {
+        let invalid = |why| {
+            Err(Refusal::Invalid {
+                field: "address",
+                why,
+            })
+        };
+        if kind.is_some_and(|kind| kind != new.kind) {
+            return invalid("another kind of address");
+        }
+        let old = self.may_replace(new.kind, second_steps)?;
+        if old.same(new) {
+            return invalid("the address it has");
+        }
+        Ok(old)
+    }
+
+    /// Adds an address that was just proved.
+    fn add(&mut self, way: Way, now: Timestamp) {
+        let own = self.own_mut(way.kind);
+        *own = Some(OwnAddress {
+            way,
+            second_step: false,
+            verified: now,
+        });
+        self.has_changed();
+    }
+
+    /// Removes an address. The anti-phishing code goes with the e-mail address, because only e-mails show it.
+    fn remove(&mut self, kind: WayKind) {
+        *self.own_mut(kind) = None;
+        if kind == WayKind::Email {
+            self.phrase = None;
+        }
+        self.has_changed();
     }
 }
 
@@ -69,11 +160,12 @@ impl People {
         way: Way,
     ) -> Result<Sent, Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            own.may_add(way.kind)?;
+            allowed!(own.is_fresh());
+            allowed!(own.hub.policy.must_take(way.kind));
+            allowed!(own.account.must_lack(way.kind));
             let operation = adding(way.kind);
             let slot = own.slot(operation, &[way.norm.as_bytes()]);
-            Ok(Ok(own.issue_to_new(operation, slot, &way)?))
+            Ok(own.issue_to_new(operation, slot, &way)?.into())
         })
         .await
     }
@@ -87,26 +179,19 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
-            own.may_add(way.kind)?;
+            allowed!(own.hub.policy.must_take(way.kind));
+            allowed!(own.account.must_lack(way.kind));
             let operation = adding(way.kind);
             let slot = own.slot(operation, &[way.norm.as_bytes()]);
-            let way = match own.prove(operation, slot, Some(&way), &text)? {
-                Ok(token) => token.way,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            let account = own.account.id();
+            let way = allowed!(own.prove(operation, slot, Some(&way), &text)?).way;
+            let account = own.account.key();
             if !own.hub.claim_address(own.tx, &way, account)? {
-                return Ok(Err(Refusal::Conflict));
+                return Ok(Verdict::Refused(Refusal::Conflict));
             }
-            *own.account.own_mut(way.kind) = Some(OwnAddress {
-                way: way.clone(),
-                second_step: false,
-                verified: own.now,
-            });
-            own.account.has_changed();
+            own.account.add(way.clone(), own.now);
             own.save()?;
-            own.changed("key_added", &Change::of(&way))?;
-            Ok(Ok(()))
+            own.changed(&Change::new("key_added").about(&way))?;
+            Ok(Verdict::Done(()))
         })
         .await
     }
@@ -119,21 +204,21 @@ impl People {
         kind: WayKind,
     ) -> Result<Sent, Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            own.account.unrestricted(own.now)?;
-            let way = own.account.way(kind)?;
-            own.is_no_second_step(kind)?;
-            let sent = own.issue(Operation::ChangeAddress, &way)?;
+            allowed!(own.is_fresh());
+            allowed!(own.account.unrestricted(own.now));
+            let second_steps = own.hub.policy.second_step;
+            let way = allowed!(own.account.may_replace(kind, second_steps));
+            let sent = allowed!(own.issue(Operation::ChangeAddress, &way)?);
             let slot = own.slot(Operation::ChangeAddressNew, &[]);
             own.hub.drop_token(own.tx, slot)?;
             own.set_change(OpenChange::TokenSent { kind })?;
-            Ok(Ok(sent))
+            Ok(Verdict::Done(sent))
         })
         .await
     }
 
-    /// Takes the code of the old address and sends one to the new address. Without a code: again, to the
-    /// same or a corrected address, once the first code was taken.
+    /// Takes the code of the old address and sends one to the new address. Without a code: again, to the same or a
+    /// corrected address, once the first code was taken.
     pub async fn send_changed_address_token(
         self: &Arc<Self>,
         caller: Caller,
@@ -142,41 +227,27 @@ impl People {
         text: Option<SecretText>,
     ) -> Result<Sent, Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            own.account.unrestricted(own.now)?;
+            allowed!(own.is_fresh());
+            allowed!(own.account.unrestricted(own.now));
             let row = own.change_row();
-            let open = own.hub.rows.get::<OpenChange>(own.tx, &row)?;
-            let kind = open.as_ref().map_or(way.kind, |open| open.kind());
-            if way.kind != kind {
-                return Ok(Err(Refusal::Invalid {
-                    field: "newUserKey",
-                    why: "another kind of address",
-                }));
+            let open = own.hub.rows.get(own.tx, row)?;
+            let (open, second_steps) = (open.as_deref(), own.hub.policy.second_step);
+            let kind = open.map(OpenChange::kind);
+            let old = allowed!(own.account.may_change_to(&way, kind, second_steps));
+            if let Some(text) = &text {
+                let operation = Operation::ChangeAddress;
+                let slot = own.slot(operation, &[]);
+                allowed!(own.prove(operation, slot, Some(&old), text)?);
+                let until = own.now.plus(own.hub.policy.processes.verified);
+                let kind = way.kind;
+                own.set_change(OpenChange::Verified { kind, until })?;
+            } else {
+                allowed!(OpenChange::must_be_verified(open, own.now));
             }
-            let old = own.account.way(kind)?;
-            own.is_no_second_step(kind)?;
-            if old.same(&way) {
-                return Ok(Err(Refusal::Invalid {
-                    field: "newUserKey",
-                    why: "the address it has",
-                }));
-            }
-            match &text {
-                Some(text) => {
-                    let operation = Operation::ChangeAddress;
-                    let slot = own.slot(operation, &[]);
-                    if let Err(refusal) = own.prove(operation, slot, Some(&old), text)? {
-                        return Ok(Err(refusal));
-                    }
-                    let until = own.now.plus(own.hub.policy.processes.verified);
-                    own.set_change(OpenChange::Verified { kind, until })?;
-                }
-                None if open.is_some_and(|open| open.is_verified(own.now)) => {}
-                None => return Ok(Err(Refusal::WrongState)),
-            }
+            // A limit of the new address refuses here, and the code of the old one stays used up.
             let slot = own.slot(Operation::ChangeAddressNew, &[]);
-            let sent = own.issue_to_new(Operation::ChangeAddressNew, slot, &way);
-            refusal_is_a_value(sent)
+            let sent = own.issue_to_new(Operation::ChangeAddressNew, slot, &way)?;
+            Ok(sent.into())
         })
         .await
     }
@@ -190,37 +261,25 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
-            own.account.unrestricted(own.now)?;
+            allowed!(own.account.unrestricted(own.now));
             let operation = Operation::ChangeAddressNew;
             let slot = own.slot(operation, &[]);
-            let live = own.hub.rows.peek::<Token>(own.tx, &slot)?;
-            if let Some(kind) = live
-                .map(|token| token.way.kind)
-                .or(way.as_ref().map(|way| way.kind))
-            {
-                own.account.way(kind)?;
-                own.is_no_second_step(kind)?;
+            let live = own.hub.rows.peek(own.tx, slot)?;
+            let sent_to = live.as_ref().map(|token| token.way.kind);
+            if let Some(kind) = sent_to.or(way.as_ref().map(|way| way.kind)) {
+                let second_steps = own.hub.policy.second_step;
+                allowed!(own.account.may_replace(kind, second_steps));
             }
-            let new = match own.prove(operation, slot, way.as_ref(), &text)? {
-                Ok(token) => token.way,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
+            let new = allowed!(own.prove(operation, slot, way.as_ref(), &text)?).way;
             let row = own.change_row();
-            own.hub.rows.remove::<OpenChange>(own.tx, &row)?;
+            own.hub.rows.remove(own.tx, row)?;
             let (now, account) = (own.now, &mut own.account);
-            let old = match own.hub.replace_address(own.tx, now, account, new.clone())? {
-                Ok(old) => old,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            own.restrict_after_change();
+            let old = allowed!(own.hub.replace_address(own.tx, now, account, new.clone())?);
+            own.cool_down();
             own.save()?;
             own.end_other_sessions()?;
-            let about = Change {
-                address: Some(&new),
-                also: Some(&old),
-            };
-            own.changed("key_changed", &about)?;
-            Ok(Ok(()))
+            own.changed(&Change::new("key_changed").about(&new).also_to(&old))?;
+            Ok(Verdict::Done(()))
         })
         .await
     }
@@ -233,9 +292,10 @@ impl People {
         kind: WayKind,
     ) -> Result<Sent, Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            let way = own.may_remove(kind)?;
-            Ok(Ok(own.issue(Operation::RemoveAddress, &way)?))
+            allowed!(own.is_fresh());
+            let second_steps = own.hub.policy.second_step;
+            let way = allowed!(own.account.may_remove(own.now, kind, second_steps));
+            Ok(own.issue(Operation::RemoveAddress, &way)?.into())
         })
         .await
     }
@@ -249,69 +309,38 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
-            let way = own.may_remove(kind)?;
+            let second_steps = own.hub.policy.second_step;
+            let way = allowed!(own.account.may_remove(own.now, kind, second_steps));
             let operation = Operation::RemoveAddress;
             let slot = own.slot(operation, &[]);
-            if let Err(refusal) = own.prove(operation, slot, Some(&way), &text)? {
-                return Ok(Err(refusal));
-            }
-            // Told while the account still has the address, and its code for letters.
-            own.changed("key_removed", &Change::of(&way))?;
-            *own.account.own_mut(kind) = None;
-            if kind == WayKind::Email {
-                own.account.phrase = None;
-            }
-            own.account.has_changed();
-            own.restrict_after_change();
+            allowed!(own.prove(operation, slot, Some(&way), &text)?);
+            // Told while the account still has the address, and its anti-phishing code.
+            own.changed(&Change::new("key_removed").about(&way))?;
+            own.account.remove(kind);
+            own.cool_down();
             own.save()?;
             own.hub.release_address(own.tx, &way)?;
             own.end_other_sessions()?;
-            Ok(Ok(()))
+            Ok(Verdict::Done(()))
         })
         .await
     }
 }
 
 impl Own<'_> {
-    fn may_add(&self, kind: WayKind) -> Result<(), Refusal> {
-        self.hub.takes(kind)?;
-        match self.account.own(kind) {
-            Some(_) => Err(Refusal::Unmet(Condition::NoAddress)),
-            None => Ok(()),
-        }
-    }
-
-    fn may_remove(&self, kind: WayKind) -> Result<Way, Refusal> {
-        self.account.unrestricted(self.now)?;
-        let way = self.account.way(kind)?;
-        if self.account.own(kind.other()).is_none() {
-            return Err(Refusal::Unmet(Condition::AnotherAddress));
-        }
-        self.is_no_second_step(kind)?;
-        Ok(way)
-    }
-
-    fn is_no_second_step(&self, kind: WayKind) -> Result<(), Refusal> {
-        let on = self.account.own(kind).is_some_and(|own| own.second_step);
-        if on && self.hub.policy.second_step == Offer::On {
-            return Err(Refusal::Unmet(Condition::FactorOff));
-        }
-        Ok(())
-    }
-
-    fn restrict_after_change(&mut self) {
+    /// Begins the cool-down after a change of addresses.
+    fn cool_down(&mut self) {
         let span = self.hub.policy.after_key_change;
         self.account.restrict(self.now, span);
     }
 
-    fn change_row(&self) -> RowId {
-        let session = &self.who.session.0;
-        self.hub.rows.id(OpenChange::KIND, &[session])
+    fn change_row(&self) -> Id<OpenChange> {
+        self.hub.rows.named(&[self.who.session.as_bytes()])
     }
 
     fn set_change(&mut self, open: OpenChange) -> TxResult<()> {
         let (hub, row) = (self.hub, self.change_row());
-        hub.rows.remove::<OpenChange>(self.tx, &row)?;
+        hub.rows.remove(self.tx, row)?;
         let place = Place::at(row)
             .of(self.who.session)
             .due(self.now.plus(days(1)));

@@ -1,4 +1,4 @@
-//! Recovery of a lost address, for who has the password and the account's other address.
+//! Recovery of a lost address, for somebody who has the password and the account's other address.
 //!
 //! 1. [`People::start_address_recovery`] checks the password.
 //! 2. [`People::send_address_recovery_token`] sends a code to the address that is not lost.
@@ -8,18 +8,24 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
+use crate::core::id::Id;
+use crate::core::message::Message;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
-use crate::limit::lockout::Right;
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId, ProcessStep};
-use crate::proof::account::Bound;
+use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
+use crate::proof::account::{Account, Bound};
+use crate::proof::authenticator::AuthenticatorProof;
+use crate::proof::notice::Change;
 use crate::proof::password::Password;
 use crate::proof::session;
 use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
@@ -27,16 +33,74 @@ use crate::trail::audit::Event;
 
 use super::account::Class;
 use super::{Way, WayKind};
-use crate::proof::account::Account;
-use crate::proof::authenticator::Authenticator;
-use crate::proof::notice::Change;
 
-/// A recovery that is open, taken apart.
+/// A recovery that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AddressRecoveryFlow {
+    pub(crate) bound: Bound,
+    pub(crate) lost: WayKind,
+    pub(crate) step: ProcessStep,
+}
+
+impl AddressRecoveryFlow {
+    /// The address that the first code goes to. `to`: what the caller thinks it goes to.
+    fn kept_way(&self, account: &Account, to: Option<WayKind>) -> Result<Way, Refusal> {
+        if to == Some(self.lost) {
+            return Err(Refusal::Unmet(Condition::OtherWay));
+        }
+        account.way(self.lost.other())
+    }
+
+    /// Refuses a new address that does not replace the lost one.
+    fn may_recover_to(&self, account: &Account, new: &Way) -> Result<(), Refusal> {
+        if self.step == ProcessStep::Open {
+            return Err(Refusal::WrongState);
+        }
+        if new.kind != self.lost || account.way(self.lost)?.same(new) {
+            return Err(Refusal::Invalid {
+                field: "address",
+                why: "not a new address of the lost kind",
+            });
+        }
+        Ok(())
+    }
+
+    /// The address that the second code went to.
+    fn sent_to(&self) -> Option<&Way> {
+        match &self.step {
+            ProcessStep::NewAddressSent { way } => Some(way),
+            ProcessStep::Open | ProcessStep::Verified { .. } => None,
+        }
+    }
+}
+
+impl Account {
+    /// Refuses the recovery of an address that the account does not have, or that is its only one.
+    fn may_recover(&self, lost: WayKind) -> Result<(), Refusal> {
+        self.way(lost)?;
+        match self.own(lost.other()) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::Unmet(Condition::SpareAddress)),
+        }
+    }
+
+    /// Puts a proved address in the place of the one of its kind, whose second step it keeps. Returns the old one.
+    fn replace(&mut self, new: Way, now: Timestamp) -> Result<Way, Refusal> {
+        let own = self.own_mut(new.kind).as_mut();
+        let own = own.ok_or(Refusal::Unmet(Condition::HasAddress))?;
+        let old = std::mem::replace(&mut own.way, new);
+        own.verified = now;
+        self.has_changed();
+        Ok(old)
+    }
+}
+
+/// A recovery that is under way, taken apart.
 struct OpenAddressRecovery {
     process: Stored<Process>,
+    /// Held.
     account: Stored<Account>,
-    lost: WayKind,
-    step: ProcessStep,
+    flow: AddressRecoveryFlow,
 }
 
 impl People {
@@ -52,31 +116,24 @@ impl People {
         let attempt = self.login_attempt(&caller, &way, account.as_ref(), password);
         let found = account.as_ref().map(Bound::of);
         self.try_password(self, attempt, move |hub, tx, now, tried| {
-            let event = Event::new(
-                caller.surface,
-                now,
-                "address.recover",
-                hub.subject(found.map(Bound::row), &way),
-            );
-            let event = event.by(&caller);
-            let account = hub.account_checked(tx, found, &way)?;
-            let (Some(account), Right::Yes) = (account, tried.right) else {
+            let subject = hub.subject(found, &way);
+            let event = Event::new(caller.surface, now, "address.recover", subject).by(&caller);
+            let Some(account) = hub.account_proved(tx, found, &way, tried.right)? else {
                 hub.record(tx, event.outcome("wrong"))?;
                 return Ok(Err(Refusal::BadProof { left: None }));
             };
-            if account.own(lost).is_none() {
-                return Ok(Err(Refusal::Unmet(Condition::HasAddress)));
-            }
-            if account.own(lost.other()).is_none() {
-                return Ok(Err(Refusal::Unmet(Condition::SpareAddress)));
-            }
+            allowed!(account.may_recover(lost));
             hub.record(tx, event.outcome("started"))?;
-            let flow = Flow::AddressRecovery {
+            let flow = AddressRecoveryFlow {
                 bound: Bound::of(&account),
                 lost,
                 step: ProcessStep::Open,
             };
-            Ok(Ok(hub.open_process(tx, now, flow)?))
+            Ok(Ok(hub.open_process(
+                tx,
+                now,
+                Flow::AddressRecovery(flow),
+            )?))
         })
         .await
     }
@@ -89,38 +146,22 @@ impl People {
         to: Option<WayKind>,
     ) -> Result<(Way, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_address_recovery(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if open.step != ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
-            if to == Some(open.lost) {
-                return Ok(Err(Refusal::Unmet(Condition::OtherWay)));
-            }
-            let way = open.account.way(open.lost.other())?;
-            let sent = hub.issue_token(
+            allowed!(open.flow.step.must_be_open());
+            let way = allowed!(open.flow.kept_way(&open.account, to));
+            let aim = (Aim::Real, None);
+            let sent = hub.send_recovery(
                 tx,
                 now,
                 &caller,
-                &TokenIssue {
-                    operation: Operation::AddressRecovery,
-                    slot: hub.process_slot(Operation::AddressRecovery, &open.process),
-                    way: &way,
-                    aim: Aim::Real,
-                    counted_as: &way.norm,
-                    language: &open.account.language,
-                    phrase: open.account.phrase.as_deref(),
-                    left: open
-                        .process
-                        .left(&way.norm, hub.policy.tokens.sends_per_process),
-                    instead: None,
-                },
+                &mut open,
+                (Operation::AddressRecovery, &way, aim),
             )?;
-            open.process.sent(now, &way.norm, sent);
-            hub.rows.put(tx, &mut open.process)?;
-            Ok(Ok((way, sent)))
+            let sent = allowed!(sent);
+            Ok(Verdict::Done((way, sent)))
         })
         .await
     }
@@ -134,58 +175,62 @@ impl People {
         authenticator: Option<SecretText>,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_address_recovery(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if open.step != ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
-            let drawn = hub.class(Class::Login, open.account.id());
-            if open
-                .account
-                .authenticator
-                .as_ref()
-                .is_some_and(Authenticator::is_on)
-            {
-                // Before the token, which a missing or wrong code of the app must not use up.
-                let Some(code) = &authenticator else {
-                    return Ok(Err(Refusal::Invalid {
-                        field: "googleToken",
-                        why: "the account has an authenticator",
-                    }));
+            allowed!(open.flow.step.must_be_open());
+            let way = allowed!(open.flow.kept_way(&open.account, None));
+            let code = authenticator.as_ref();
+            let judged =
+                match hub.judge_recovery_authenticator(tx, now, &caller, &mut open, code)? {
+                    Ok(()) => {
+                        let proof = TokenProof {
+                            operation: Operation::AddressRecovery,
+                            slot: hub.process_slot(Operation::AddressRecovery, &open.process),
+                            way: Some(&way),
+                            text: &text,
+                            drawn: Some(hub.class(Class::Login, open.account.id())),
+                            then: OnSuccess::Forget,
+                        };
+                        hub.prove(tx, now, &caller, &proof)?.map(drop)
+                    }
+                    Err(refusal) => Err(refusal),
                 };
-                let judged = hub.judge_authenticator(
-                    tx,
-                    now,
-                    &caller,
-                    &mut open.account,
-                    code,
-                    drawn,
-                    OnSuccess::Keep,
-                )?;
-                if let Err(refusal) = judged {
-                    return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
-                }
+            if let Err(refusal) = judged {
+                let refusal = hub.process_failed(tx, &mut open.process, refusal)?;
+                return Ok(Verdict::Refused(refusal));
             }
-            let way = open.account.way(open.lost.other())?;
-            let proof = TokenProof {
-                operation: Operation::AddressRecovery,
-                slot: hub.process_slot(Operation::AddressRecovery, &open.process),
-                way: Some(&way),
-                text: &text,
-                drawn: Some(drawn),
-                then: OnSuccess::Forget,
-            };
-            if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
-                return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
-            }
-            let verified = hub.verified(now);
-            open.go_to(verified);
-            hub.rows.put(tx, &mut open.process)?;
-            Ok(Ok(()))
+            let step = hub.verified(now);
+            hub.go_to(tx, open, step)?;
+            Ok(Verdict::Done(()))
         })
         .await
+    }
+
+    /// Judges the code of an authenticator that is on, before the token: a missing or wrong code of the app must not
+    /// use the token up.
+    fn judge_recovery_authenticator(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        open: &mut OpenAddressRecovery,
+        code: Option<&SecretText>,
+    ) -> TxResult<Result<(), Refusal>> {
+        if !open.account.has_authenticator() {
+            return Ok(Ok(()));
+        }
+        let text = allowed!(code.ok_or(Refusal::Invalid {
+            field: "authenticator",
+            why: "the account has an authenticator",
+        }));
+        let proof = AuthenticatorProof {
+            text,
+            drawn: self.class(Class::Login, open.account.id()),
+            then: OnSuccess::Keep,
+        };
+        self.judge_authenticator(tx, now, caller, &mut open.account, &proof)
     }
 
     /// Step 4. May be repeated with a corrected address.
@@ -196,44 +241,47 @@ impl People {
         way: Way,
     ) -> Result<Sent, Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_address_recovery(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if open.step == ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
-            if way.kind != open.lost || open.account.way(open.lost)?.same(&way) {
-                return Ok(Err(Refusal::Invalid {
-                    field: "destination",
-                    why: "not a new address of the lost kind",
-                }));
-            }
-            let (aim, instead) = hub.aim_at_new(tx, &caller, &way, open.account.id())?;
-            let sent = hub.issue_token(
-                tx,
-                now,
-                &caller,
-                &TokenIssue {
-                    operation: Operation::AddressRecoveryNew,
-                    slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
-                    way: &way,
-                    aim,
-                    counted_as: &way.norm,
-                    language: &open.account.language,
-                    phrase: open.account.phrase.as_deref(),
-                    left: open
-                        .process
-                        .left(&way.norm, hub.policy.tokens.sends_per_process),
-                    instead,
-                },
-            )?;
-            open.go_to(ProcessStep::NewAddressSent { way: way.clone() });
-            open.process.sent(now, &way.norm, sent);
-            hub.rows.put(tx, &mut open.process)?;
-            Ok(Ok(sent))
+            allowed!(open.flow.may_recover_to(&open.account, &way));
+            let aim = hub.aim_at_new(tx, caller.surface, &way, open.account.key())?;
+            let way = way.clone();
+            open.process.flow = Flow::AddressRecovery(AddressRecoveryFlow {
+                step: ProcessStep::NewAddressSent { way: way.clone() },
+                ..open.flow.clone()
+            });
+            let send = (Operation::AddressRecoveryNew, &way, aim);
+            Ok(hub.send_recovery(tx, now, &caller, &mut open, send)?.into())
         })
         .await
+    }
+
+    /// Sends a code of the recovery, and counts the send.
+    fn send_recovery(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        open: &mut OpenAddressRecovery,
+        (operation, way, (aim, instead)): (Operation, &Way, (Aim, Option<Message>)),
+    ) -> TxResult<Result<Sent, Refusal>> {
+        let send = ProcessSend {
+            request: TokenIssue {
+                operation,
+                slot: self.process_slot(operation, &open.process),
+                way,
+                aim,
+                counted_as: &way.norm,
+                language: &open.account.language,
+                phrase: open.account.phrase.as_deref(),
+                left: None,
+                instead,
+            },
+            counted: &way.norm,
+        };
+        self.send_in_process(tx, now, caller, &mut open.process, send)
     }
 
     /// Step 5.
@@ -244,55 +292,58 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some(mut open) = hub.address_recovery(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
-            };
-            let sent_to = match &open.step {
-                ProcessStep::NewAddressSent { way } => Some(way.clone()),
-                ProcessStep::Open | ProcessStep::Verified { .. } => None,
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_address_recovery(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
             let proof = TokenProof {
                 operation: Operation::AddressRecoveryNew,
                 slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
-                way: sent_to.as_ref(),
+                way: open.flow.sent_to(),
                 text: &text,
                 drawn: Some(hub.class(Class::Login, open.account.id())),
-                // Whoever recovers names the address: its code proves nothing that was guessed before.
+                // The caller chose the new address, so its code proves nothing about the guesses before.
                 then: OnSuccess::Keep,
             };
-            let token = match hub.prove(tx, now, &caller, &proof)? {
-                Ok(token) => token,
-                Err(refusal) => {
-                    return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
+            match hub.prove(tx, now, &caller, &proof)? {
+                Ok(token) => {
+                    let replaced = hub.complete_recovery(tx, now, &caller, open, token.way)?;
+                    Ok(replaced.into())
                 }
-            };
-            hub.close_process(tx, &open.process)?;
-            let old = match hub.replace_address(tx, now, &mut open.account, token.way)? {
-                Ok(old) => old,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            open.account.restrict(now, hub.policy.after_recovery);
-            hub.rows.put(tx, &mut open.account)?;
-            session::end_sessions(tx, open.account.id(), None)?;
-            let about = Change {
-                address: Some(&old),
-                also: Some(&old),
-            };
-            hub.tell(tx, now, &caller, &open.account, "key_recovered", &about)?;
-            let event = Event::new(
-                caller.surface,
-                now,
-                "address.recover",
-                open.account.person.to_string(),
-            );
-            hub.record(tx, event.by(&caller))?;
-            Ok(Ok(()))
+                Err(refusal) => {
+                    let refusal = hub.process_failed(tx, &mut open.process, refusal)?;
+                    Ok(Verdict::Refused(refusal))
+                }
+            }
         })
         .await
     }
 
-    /// Puts a proved address in the place of the one of its kind, whose second step it keeps. Gives the old one.
+    /// Replaces the lost address. The process is over even if somebody else has the new address by now.
+    fn complete_recovery(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        open: OpenAddressRecovery,
+        new: Way,
+    ) -> TxResult<Result<(), Refusal>> {
+        let mut account = open.account;
+        self.close_process(tx, &open.process)?;
+        let old = allowed!(self.replace_address(tx, now, &mut account, new)?);
+        account.restrict(now, self.policy.after_recovery);
+        self.rows.put(tx, &mut account)?;
+        session::end_sessions(tx, account.key(), None)?;
+        let change = Change::new("key_recovered").about(&old).also_to(&old);
+        self.tell(tx, now, caller, &account, &change)?;
+        let person = account.person.to_string();
+        let event = Event::new(caller.surface, now, "address.recover", person);
+        self.record(tx, event.by(caller))?;
+        Ok(Ok(()))
+    }
+
+    /// Gives the account a proved address in the place of the one of its kind, which is free then. Returns the old one.
+    /// The account itself is not saved.
     pub(crate) fn replace_address(
         &self,
         tx: &mut dyn Tx,
@@ -300,43 +351,33 @@ impl People {
         account: &mut Stored<Account>,
         new: Way,
     ) -> TxResult<Result<Way, Refusal>> {
-        if !self.claim_address(tx, &new, account.id())? {
+        if !self.claim_address(tx, &new, account.key())? {
             return Ok(Err(Refusal::Conflict));
         }
-        let Some(own) = account.own_mut(new.kind) else {
-            return Ok(Err(Refusal::Unmet(Condition::HasAddress)));
-        };
-        let old = std::mem::replace(&mut own.way, new);
-        own.verified = now;
-        account.has_changed();
+        let old = allowed!(account.replace(new, now));
         self.release_address(tx, &old)?;
         Ok(Ok(old))
     }
 
-    /// Whether a code may go to a new address, or its owner is told that somebody wants it.
+    /// Whether a code may go to a new address. If it belongs to somebody else, they are told that somebody wants it.
     pub(crate) fn aim_at_new(
         &self,
         tx: &mut dyn Tx,
-        caller: &Caller,
+        surface: &str,
         way: &Way,
-        account: crate::core::port::store::RowId,
-    ) -> TxResult<(Aim, Option<crate::core::message::Message>)> {
-        let owner = self.owner_of_address(tx, way)?;
-        // The same look for a free address.
-        let at = owner.unwrap_or_else(|| self.identity_row(way));
-        let found = self.rows.peek::<Account>(tx, &at)?;
-        Ok(match owner {
+        account: Id<Account>,
+    ) -> TxResult<(Aim, Option<Message>)> {
+        Ok(match self.peek_owner(tx, way)? {
             None => (Aim::Real, None),
-            Some(owner) if owner == account => (Aim::Decoy, None),
-            Some(_) => {
-                let told =
-                    found.map(|owner| self.notice(caller.surface, &owner, way, "key_attempt"));
-                (Aim::Decoy, told)
+            Some(owner) if owner.key() == account => (Aim::Decoy, None),
+            Some(owner) => {
+                let told = self.notice(surface, &owner, way, "key_attempt");
+                (Aim::Decoy, Some(told))
             }
         })
     }
 
-    fn address_recovery(
+    fn open_address_recovery(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
@@ -345,24 +386,24 @@ impl People {
         let Some(process) = self.process(tx, now, id)? else {
             return Ok(None);
         };
-        let Flow::AddressRecovery { bound, lost, step } = &process.flow else {
+        let Flow::AddressRecovery(flow) = process.flow.clone() else {
             return Ok(None);
         };
-        let (bound, lost, step) = (*bound, *lost, step.clone());
-        let account = self.bound_account(tx, bound)?;
+        let account = self.bound_account(tx, flow.bound)?;
         Ok(account.map(|account| OpenAddressRecovery {
             process,
             account,
-            lost,
-            step,
+            flow,
         }))
     }
-}
 
-impl OpenAddressRecovery {
-    fn go_to(&mut self, to: ProcessStep) {
-        if let Flow::AddressRecovery { step, .. } = &mut self.process.value.flow {
-            *step = to;
-        }
+    fn go_to(
+        &self,
+        tx: &mut dyn Tx,
+        mut open: OpenAddressRecovery,
+        step: ProcessStep,
+    ) -> TxResult<()> {
+        let flow = AddressRecoveryFlow { step, ..open.flow };
+        self.save_process(tx, &mut open.process, Flow::AddressRecovery(flow))
     }
 }

@@ -3,8 +3,7 @@
 //! 1. [`People::start_authenticator`] draws a secret. It is shown once and does nothing yet.
 //! 2. [`People::confirm_authenticator`] turns it on with a first code, and shows ten recovery codes once.
 //!
-//! A code of the app works once: its step, and every earlier one, is remembered as used. A recovery code
-//! is burned when it is used. Only keyed tags of recovery codes are kept.
+//! How codes are judged is in [`crate::proof::authenticator`].
 
 use std::sync::Arc;
 
@@ -14,18 +13,22 @@ use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
 use crate::core::port::random::bytes;
 use crate::core::port::roots::Root;
+use crate::core::port::store::TxResult;
 use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::person::People;
+use crate::proof::account::Account;
 use crate::proof::authenticator::Authenticator;
+use crate::proof::notice::Change;
 use crate::proof::session::SignedIn;
 
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
+use super::own::Own;
 
 /// How many recovery codes there are.
 const CODES: usize = 10;
-/// Letters of a recovery code, five bits each: sixty bits.
-const LETTERS: usize = 12;
+/// Characters of a recovery code, five bits each: sixty bits.
+const LENGTH: usize = 12;
 
 /// A secret to be shown once.
 #[derive(Debug)]
@@ -40,84 +43,36 @@ pub struct NewAuthenticator {
 #[derive(Debug)]
 pub struct RecoveryCodes(pub Vec<SecretText>);
 
-impl People {
-    /// Step 1.
-    pub async fn start_authenticator(
-        self: &Arc<Self>,
-        caller: Caller,
-        who: SignedIn,
-    ) -> Result<NewAuthenticator, Error> {
-        self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            let known = own.account.authenticator.as_ref();
-            if known.is_some_and(Authenticator::is_on) {
-                return Ok(Err(Refusal::Unmet(Condition::FactorOff)));
-            }
-            let hub = own.hub;
-            let secret: [u8; 20] = bytes(hub.random.as_ref());
-            own.account.authenticator = Some(Authenticator {
-                secret,
-                on_since: None,
-                last_step: 0,
-                pepper: hub.roots.current(Root::Pepper),
-                recovery: Vec::new(),
-            });
-            own.save()?;
-            let event = own.event("authenticator.start");
-            hub.record(own.tx, event)?;
-            Ok(Ok(hub.new_authenticator(&own.account, &secret)))
-        })
-        .await
+impl Account {
+    /// Refuses a new authenticator while one is on.
+    fn may_start_authenticator(&self) -> Result<(), Refusal> {
+        if self.has_authenticator() {
+            return Err(Refusal::Unmet(Condition::FactorOff));
+        }
+        Ok(())
     }
 
-    /// Step 2.
-    pub async fn confirm_authenticator(
-        self: &Arc<Self>,
-        caller: Caller,
-        who: SignedIn,
-        text: SecretText,
-    ) -> Result<RecoveryCodes, Error> {
-        self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            match &own.account.authenticator {
-                None => return Ok(Err(Refusal::WrongState)),
-                Some(known) if known.is_on() => {
-                    return Ok(Err(Refusal::Unmet(Condition::FactorOff)));
-                }
-                Some(_) => {}
-            }
-            if let Err(refusal) = own.prove_with_authenticator(&text)? {
-                return Ok(Err(refusal));
-            }
-            let hub = own.hub;
-            let mut codes = Vec::with_capacity(CODES);
-            let mut tags = Vec::with_capacity(CODES);
-            for _ in 0..CODES {
-                let code = totp::base32(&bytes::<8>(hub.random.as_ref()))[..LETTERS].to_owned();
-                tags.push(hub.recovery_tag(&own.account, &code)?);
-                codes.push(SecretText::new(format!(
-                    "{}-{}-{}",
-                    &code[..4],
-                    &code[4..8],
-                    &code[8..]
-                )));
-            }
-            if let Some(authenticator) = &mut own.account.authenticator {
-                authenticator.on_since = Some(own.now);
-                authenticator.recovery = tags;
-            }
-            own.save()?;
-            own.tell("mfa_on", &Change::default())?;
-            let event = own.event("authenticator.on");
-            hub.record(own.tx, event)?;
-            Ok(Ok(RecoveryCodes(codes)))
-        })
-        .await
+    /// Refuses a first code unless an authenticator was started and is not on yet.
+    fn may_confirm_authenticator(&self) -> Result<(), Refusal> {
+        match &self.authenticator {
+            None => Err(Refusal::WrongState),
+            Some(known) if known.is_on() => Err(Refusal::Unmet(Condition::FactorOff)),
+            Some(_) => Ok(()),
+        }
     }
 
-    fn new_authenticator(&self, account: &Account, secret: &[u8; 20]) -> NewAuthenticator {
-        let service = escaped(&self.policy.passwords.service);
-        let name = account
+    /// Switches the authenticator on. `tags`: of its recovery codes.
+    fn confirm_authenticator(&mut self, now: Timestamp, tags: Vec<[u8; 32]>) {
+        if let Some(authenticator) = &mut self.authenticator {
+            authenticator.on_since = Some(now);
+            authenticator.recovery = tags;
+        }
+    }
+
+    /// The secret as it is shown, for an app of a service of this name.
+    fn shown_authenticator(&self, service: &str, secret: &[u8; 20]) -> NewAuthenticator {
+        let service = escaped(service);
+        let name = self
             .ways()
             .next()
             .map(|way| escaped(&way.given))
@@ -131,6 +86,84 @@ impl People {
             url: SecretText::new(url),
         }
     }
+}
+
+impl People {
+    /// Step 1.
+    pub async fn start_authenticator(
+        self: &Arc<Self>,
+        caller: Caller,
+        who: SignedIn,
+    ) -> Result<NewAuthenticator, Error> {
+        self.as_owner(caller, who, move |own| {
+            allowed!(own.is_fresh());
+            allowed!(own.account.may_start_authenticator());
+            let hub = own.hub;
+            let secret: [u8; 20] = bytes(hub.random.as_ref());
+            own.account.authenticator = Some(Authenticator {
+                secret,
+                on_since: None,
+                last_step: 0,
+                pepper: hub.roots.current(Root::Pepper),
+                recovery: Vec::new(),
+            });
+            own.save()?;
+            let event = own.event("authenticator.start");
+            hub.record(own.tx, event)?;
+            let service = &hub.policy.passwords.service;
+            Ok(Verdict::Done(
+                own.account.shown_authenticator(service, &secret),
+            ))
+        })
+        .await
+    }
+
+    /// Step 2.
+    pub async fn confirm_authenticator(
+        self: &Arc<Self>,
+        caller: Caller,
+        who: SignedIn,
+        text: SecretText,
+    ) -> Result<RecoveryCodes, Error> {
+        self.as_owner(caller, who, move |own| {
+            allowed!(own.is_fresh());
+            allowed!(own.account.may_confirm_authenticator());
+            allowed!(own.prove_with_authenticator(&text)?);
+            let (codes, tags) = own.draw_recovery_codes()?;
+            let now = own.now;
+            own.account.confirm_authenticator(now, tags);
+            own.save()?;
+            own.tell(&Change::new("mfa_on"))?;
+            let event = own.event("authenticator.on");
+            own.hub.record(own.tx, event)?;
+            Ok(Verdict::Done(codes))
+        })
+        .await
+    }
+}
+
+impl Own<'_> {
+    /// Draws recovery codes. Returns them as they are shown, and their tags.
+    fn draw_recovery_codes(&self) -> TxResult<(RecoveryCodes, Vec<[u8; 32]>)> {
+        let mut codes = Vec::with_capacity(CODES);
+        let mut tags = Vec::with_capacity(CODES);
+        for _ in 0..CODES {
+            let code = recovery_code(bytes(self.hub.random.as_ref()));
+            tags.push(self.hub.recovery_tag(&self.account, &code)?);
+            codes.push(with_dashes(&code));
+        }
+        Ok((RecoveryCodes(codes), tags))
+    }
+}
+
+/// A recovery code of twelve characters.
+fn recovery_code(drawn: [u8; 8]) -> String {
+    totp::base32(&drawn)[..LENGTH].to_owned()
+}
+
+/// A recovery code as it is shown: in groups of four.
+fn with_dashes(code: &str) -> SecretText {
+    SecretText::new(format!("{}-{}-{}", &code[..4], &code[4..8], &code[8..]))
 }
 
 /// Percent-encoded, for the label of an `otpauth` address.

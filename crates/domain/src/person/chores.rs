@@ -3,6 +3,7 @@
 use super::People;
 use super::account::Class;
 use super::policy::PersonPolicy;
+use crate::core::id::Id;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
@@ -12,7 +13,7 @@ use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
 
 impl Chores for People {
-    /// An account's lockouts keep one try; its recovery codes, and the codes of its app up to now, are ended.
+    /// Limits an account to one try of each lockout, and ends its recovery codes and the codes of its app up to now.
     fn after_rollback(
         &self,
         tx: &mut dyn Tx,
@@ -23,12 +24,12 @@ impl Chores for People {
         if kind != Account::KIND {
             return Ok(false);
         }
-        let Some(mut account) = self.rows.get::<Account>(tx, &id)? else {
+        let Some(mut account) = self.rows.get(tx, Id::<Account>::new(id))? else {
             return Ok(true);
         };
         let mut drawn: Vec<Drawn> = Vec::new();
         for way in account.ways() {
-            drawn.extend(self.login_lockouts(way, "").into_iter().skip(1));
+            drawn.push(self.login_lockout_anywhere(way));
         }
         for class in Class::ALL {
             let rows = self.class_rows(&account, class);

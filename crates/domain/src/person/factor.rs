@@ -6,21 +6,31 @@ use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::person::People;
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent};
 
 use super::{Factor, Way, WayKind};
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
 
 impl Account {
     fn is_on(&self, factor: Factor) -> bool {
         self.second_steps().contains(&factor)
     }
 
+    /// The address that may be made a second step.
+    fn may_switch_on(&self, kind: WayKind) -> Result<Way, Refusal> {
+        let way = self.way(kind)?;
+        if self.is_on(kind.factor()) {
+            return Err(Refusal::Unmet(Condition::FactorOff));
+        }
+        Ok(way)
+    }
+
     /// The address whose second step may be switched off.
-    fn switchable(&self, now: Timestamp, kind: WayKind) -> Result<Way, Refusal> {
+    fn may_switch_off(&self, now: Timestamp, kind: WayKind) -> Result<Way, Refusal> {
         self.unrestricted(now)?;
         let way = self.way(kind)?;
         if self.is_on(kind.factor()) {
@@ -28,6 +38,33 @@ impl Account {
         } else {
             Err(Refusal::Unmet(Condition::FactorOn))
         }
+    }
+
+    /// Refuses to switch off an authenticator that is not on.
+    fn may_drop_authenticator(&self, now: Timestamp) -> Result<(), Refusal> {
+        self.unrestricted(now)?;
+        if self.has_authenticator() {
+            Ok(())
+        } else {
+            Err(Refusal::Unmet(Condition::FactorOn))
+        }
+    }
+
+    fn switch_on(&mut self, kind: WayKind) {
+        if let Some(own) = self.own_mut(kind) {
+            own.second_step = true;
+        }
+    }
+
+    /// Switches a second step off. Returns its address; an authenticator has none, and is forgotten.
+    fn switch_off(&mut self, factor: Factor) -> Option<Way> {
+        let Some(kind) = factor.way() else {
+            self.authenticator = None;
+            return None;
+        };
+        let own = self.own_mut(kind).as_mut()?;
+        own.second_step = false;
+        Some(own.way.clone())
     }
 }
 
@@ -40,17 +77,12 @@ impl People {
         kind: WayKind,
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            let way = own.account.way(kind)?;
-            if own.account.is_on(kind.factor()) {
-                return Ok(Err(Refusal::Unmet(Condition::FactorOff)));
-            }
-            if let Some(address) = own.account.own_mut(kind) {
-                address.second_step = true;
-            }
+            allowed!(own.is_fresh());
+            let way = allowed!(own.account.may_switch_on(kind));
+            own.account.switch_on(kind);
             own.save()?;
-            own.changed("mfa_on", &Change::of(&way))?;
-            Ok(Ok(()))
+            own.changed(&Change::new("mfa_on").about(&way))?;
+            Ok(Verdict::Done(()))
         })
         .await
     }
@@ -63,10 +95,10 @@ impl People {
         kind: WayKind,
     ) -> Result<(Way, Sent), Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            let way = own.account.switchable(own.now, kind)?;
-            let sent = own.issue(Operation::SwitchOff, &way)?;
-            Ok(Ok((way, sent)))
+            allowed!(own.is_fresh());
+            let way = allowed!(own.account.may_switch_off(own.now, kind));
+            let sent = allowed!(own.issue(Operation::SwitchOff, &way)?);
+            Ok(Verdict::Done((way, sent)))
         })
         .await
     }
@@ -80,42 +112,20 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
-            let judged = match factor.way() {
-                Some(kind) => {
-                    let way = own.account.switchable(own.now, kind)?;
-                    let slot = own.slot(Operation::SwitchOff, &[]);
-                    own.prove(Operation::SwitchOff, slot, Some(&way), &text)?
-                        .map(drop)
-                }
-                None => {
-                    // No code was asked for first, which is where the others are asked to be fresh.
-                    own.is_fresh()?;
-                    own.account.unrestricted(own.now)?;
-                    if !own.account.is_on(factor) {
-                        return Ok(Err(Refusal::Unmet(Condition::FactorOn)));
-                    }
-                    own.prove_with_authenticator(&text)?
-                }
-            };
-            if let Err(refusal) = judged {
-                return Ok(Err(refusal));
+            if let Some(kind) = factor.way() {
+                let way = allowed!(own.account.may_switch_off(own.now, kind));
+                let slot = own.slot(Operation::SwitchOff, &[]);
+                allowed!(own.prove(Operation::SwitchOff, slot, Some(&way), &text)?);
+            } else {
+                // For an address the login had to be fresh when its code was asked for. Here no code was.
+                allowed!(own.is_fresh());
+                allowed!(own.account.may_drop_authenticator(own.now));
+                allowed!(own.prove_with_authenticator(&text)?);
             }
-            let address = factor.way().and_then(|kind| own.account.way(kind).ok());
-            match factor.way() {
-                Some(kind) => {
-                    if let Some(address) = own.account.own_mut(kind) {
-                        address.second_step = false;
-                    }
-                }
-                None => own.account.authenticator = None,
-            }
+            let address = own.account.switch_off(factor);
             own.save()?;
-            let about = Change {
-                address: address.as_ref(),
-                also: None,
-            };
-            own.changed("mfa_off", &about)?;
-            Ok(Ok(()))
+            own.changed(&Change::new("mfa_off").about(address.as_ref()))?;
+            Ok(Verdict::Done(()))
         })
         .await
     }

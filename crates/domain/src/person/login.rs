@@ -6,29 +6,33 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
-use crate::core::port::store::{Tx, TxResult};
+use crate::core::id::Id;
+use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::limit::lockout::Right;
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId};
-use crate::proof::account::Bound;
+use crate::person::process::{Flow, Process, ProcessId, ProcessSend};
+use crate::proof::account::{Account, Bound};
+use crate::proof::authenticator::AuthenticatorProof;
+use crate::proof::notice::Change;
 use crate::proof::password::Password;
-use crate::proof::password::attempt::Attempt;
+use crate::proof::password::attempt::{Attempt, Tried};
 use crate::proof::session::{NewSession, Tokens};
-use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
+use crate::proof::token::{Aim, Operation, Sent, Token, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::account::Class;
-use super::policy::{Offer, StepsNeeded};
+use super::policy::StepsNeeded;
 use super::{Factor, Way, WayKind};
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
 
 /// How far a login got.
 #[derive(Debug)]
@@ -54,9 +58,73 @@ pub struct PresentedCode {
     pub text: SecretText,
 }
 
-/// Of so many wrong codes in a row after a right password the owner is told, whether they were tried in
-/// one process or in many.
+/// After so many wrong codes in a row that follow a right password the owner is told, whether they were tried in one
+/// process or in many.
 const TELL_AFTER: u32 = 5;
+
+/// A login whose password was right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LoginFlow {
+    pub(crate) bound: Bound,
+    /// The second steps that are left.
+    pub(crate) pending: Vec<Factor>,
+}
+
+impl LoginFlow {
+    /// The address that the code of a step goes to; a refusal unless the step is left.
+    fn way_of(&self, account: &Account, kind: WayKind) -> Result<Way, Refusal> {
+        if self.pending.contains(&kind.factor()) {
+            account.way(kind)
+        } else {
+            Err(Refusal::Unmet(Condition::FactorOn))
+        }
+    }
+
+    /// The codes with their steps; each step must be one that is left.
+    fn match_codes<'a>(
+        &self,
+        codes: &'a [PresentedCode],
+    ) -> Result<Vec<(Factor, &'a SecretText)>, Refusal> {
+        let only = match self.pending[..] {
+            [only] => Some(only),
+            _ => None,
+        };
+        codes
+            .iter()
+            .map(|code| match code.factor.or(only) {
+                None => Err(Refusal::Invalid {
+                    field: "destination",
+                    why: "several steps are left",
+                }),
+                Some(factor) if self.pending.contains(&factor) => Ok((factor, &code.text)),
+                Some(_) => Err(Refusal::Unmet(Condition::FactorOn)),
+            })
+            .collect()
+    }
+
+    /// The code of a step was right.
+    fn pass(&mut self, factor: Factor) {
+        self.pending.retain(|pending| *pending != factor);
+    }
+
+    /// Whether the login is complete, once all codes of a call were right.
+    fn is_complete(&self, needed: StepsNeeded) -> bool {
+        needed == StepsNeeded::Any || self.pending.is_empty()
+    }
+}
+
+/// A login that is under way, taken apart.
+struct OpenLogin {
+    process: Stored<Process>,
+    /// Held.
+    account: Stored<Account>,
+    flow: LoginFlow,
+}
+
+/// Whether the owner is told of a wrong code, which was the last of so many in a row.
+fn is_told(refusal: &Refusal, in_a_row: u32) -> bool {
+    matches!(refusal, Refusal::BadProof { .. }) && in_a_row.is_multiple_of(TELL_AFTER)
+}
 
 impl People {
     /// Step 1. An unknown address costs the same hash and gets the same answer.
@@ -71,42 +139,43 @@ impl People {
         let found = account.as_ref().map(Bound::of);
         let progress = self
             .try_password(self, attempt, move |hub, tx, now, tried| {
-                let event = Event::new(
-                    caller.surface,
-                    now,
-                    "account.login",
-                    hub.subject(found.map(Bound::row), &way),
-                );
-                let event = event.by(&caller);
-                let account = hub.account_checked(tx, found, &way)?;
-                let (Some(mut account), Right::Yes) = (account, tried.right) else {
+                let subject = hub.subject(found, &way);
+                let event = Event::new(caller.surface, now, "account.login", subject).by(&caller);
+                let Some(account) = hub.account_proved(tx, found, &way, tried.right)? else {
                     hub.record(tx, event.outcome("wrong"))?;
                     return Ok(Err(Refusal::BadProof { left: None }));
                 };
-                if let Some(renewed) = &tried.renewed {
-                    account.password = renewed.clone();
-                    hub.rows.put(tx, &mut account)?;
-                }
-                let steps = match hub.policy.second_step {
-                    Offer::On => account.second_steps(),
-                    Offer::Off => Vec::new(),
-                };
-                if steps.is_empty() {
-                    hub.record(tx, event)?;
-                    let opened = hub.open_session(tx, now, &account, &["pwd"])?;
-                    return Ok(Ok(LoginProgress::Done(Box::new(opened))));
-                }
-                let bound = Bound::of(&account);
-                let flow = Flow::Login {
-                    bound,
-                    pending: steps.clone(),
-                };
-                let id = hub.open_process(tx, now, flow)?;
-                hub.record(tx, event.outcome("second step"))?;
-                Ok(Ok(LoginProgress::Steps(id, steps)))
+                Ok(Ok(hub.begin_login(tx, now, account, (tried, event))?))
             })
             .await?;
         self.logged_in(progress).await
+    }
+
+    /// Ends a login with a session, or opens a process for its second steps.
+    fn begin_login(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        mut account: Stored<Account>,
+        (tried, event): (&Tried, Event),
+    ) -> TxResult<LoginProgress> {
+        if let Some(renewed) = &tried.renewed {
+            account.password = renewed.clone();
+            self.rows.put(tx, &mut account)?;
+        }
+        let pending = self.policy.steps_of(&account);
+        if pending.is_empty() {
+            self.record(tx, event)?;
+            let opened = self.open_session(tx, now, &account, &["pwd"])?;
+            return Ok(LoginProgress::Done(Box::new(opened)));
+        }
+        let flow = LoginFlow {
+            bound: Bound::of(&account),
+            pending: pending.clone(),
+        };
+        let id = self.open_process(tx, now, Flow::Login(flow))?;
+        self.record(tx, event.outcome("second step"))?;
+        Ok(LoginProgress::Steps(id, pending))
     }
 
     /// Step 2.
@@ -117,33 +186,27 @@ impl People {
         kind: WayKind,
     ) -> Result<(Way, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some((mut process, account, pending)) = hub.login_process(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_login(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if !pending.contains(&kind.factor()) {
-                return Ok(Err(Refusal::Unmet(Condition::FactorOn)));
-            }
-            let way = account.way(kind)?;
-            let sent = hub.issue_token(
-                tx,
-                now,
-                &caller,
-                &TokenIssue {
+            let way = allowed!(open.flow.way_of(&open.account, kind));
+            let send = ProcessSend {
+                request: TokenIssue {
                     operation: Operation::Login,
-                    slot: hub.login_slot(&process, kind),
+                    slot: hub.login_slot(&open.process, kind),
                     way: &way,
                     aim: Aim::Real,
                     counted_as: &way.norm,
-                    language: &account.language,
-                    phrase: account.phrase.as_deref(),
-                    left: process.left(&way.norm, hub.policy.tokens.sends_per_process),
+                    language: &open.account.language,
+                    phrase: open.account.phrase.as_deref(),
+                    left: None,
                     instead: None,
                 },
-            )?;
-            process.sent(now, &way.norm, sent);
-            hub.rows.put(tx, &mut process)?;
-            Ok(Ok((way, sent)))
+                counted: &way.norm,
+            };
+            let sent = allowed!(hub.send_in_process(tx, now, &caller, &mut open.process, send)?);
+            Ok(Verdict::Done((way, sent)))
         })
         .await
     }
@@ -157,53 +220,44 @@ impl People {
     ) -> Result<LoggedIn, Error> {
         let now = self.now();
         let progress = self
-            .decided(now, move |hub, tx| {
-                let Some((mut process, mut account, mut left)) = hub.login_process(tx, now, id)?
-                else {
-                    return Ok(Err(Refusal::UnknownSubject));
+            .decide(now, move |hub, tx| {
+                let Some(mut open) = hub.open_login(tx, now, id)? else {
+                    return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 };
-                let codes = match named(&codes, &left) {
-                    Ok(codes) => codes,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                for (factor, text) in codes {
-                    let judged =
-                        hub.judge_step(tx, now, &caller, &process, &mut account, factor, text)?;
+                for (factor, text) in allowed!(open.flow.match_codes(&codes)) {
+                    let judged = hub.judge_step(tx, now, &caller, &mut open, (factor, text))?;
                     if let Err(refusal) = judged {
-                        set_pending(&mut process, &left);
-                        return Ok(Err(hub.login_failed(
-                            tx,
-                            now,
-                            &caller,
-                            &mut process,
-                            &account,
-                            refusal,
-                        )?));
+                        let told = hub.login_failed(tx, now, &caller, open, refusal)?;
+                        return Ok(Verdict::Refused(told));
                     }
-                    left.retain(|pending| *pending != factor);
+                    open.flow.pass(factor);
                 }
-                if hub.policy.steps_needed == StepsNeeded::Any {
-                    left.clear();
+                if open.flow.is_complete(hub.policy.steps_needed) {
+                    let session = hub.complete_login(tx, now, &caller, &open)?;
+                    return Ok(Verdict::Done(LoginProgress::Done(Box::new(session))));
                 }
-                if !left.is_empty() {
-                    set_pending(&mut process, &left);
-                    hub.rows.put(tx, &mut process)?;
-                    return Ok(Ok(LoginProgress::Steps(id, left)));
-                }
-                hub.close_process(tx, &process)?;
-                hub.forget_failures(tx, now, hub.class(Class::Login, account.id()))?;
-                let event = Event::new(
-                    caller.surface,
-                    now,
-                    "account.login",
-                    account.person.to_string(),
-                );
-                hub.record(tx, event.by(&caller))?;
-                let opened = hub.open_session(tx, now, &account, &["pwd", "otp"])?;
-                Ok(Ok(LoginProgress::Done(Box::new(opened))))
+                let left = open.flow.pending.clone();
+                hub.save_process(tx, &mut open.process, Flow::Login(open.flow))?;
+                Ok(Verdict::Done(LoginProgress::Steps(id, left)))
             })
             .await?;
         self.logged_in(progress).await
+    }
+
+    fn complete_login(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        open: &OpenLogin,
+    ) -> TxResult<NewSession> {
+        let account = &open.account;
+        self.close_process(tx, &open.process)?;
+        self.forget_failures(tx, now, self.class(Class::Login, account.id()))?;
+        let person = account.person.to_string();
+        let event = Event::new(caller.surface, now, "account.login", person);
+        self.record(tx, event.by(caller))?;
+        self.open_session(tx, now, account, &["pwd", "otp"])
     }
 
     async fn logged_in(self: &Arc<Self>, progress: LoginProgress) -> Result<LoggedIn, Error> {
@@ -213,7 +267,7 @@ impl People {
         })
     }
 
-    /// A try at the password of who is reached at `way`.
+    /// A try at the password of the person who is reached at `way`.
     pub(crate) fn login_attempt(
         &self,
         caller: &Caller,
@@ -222,7 +276,7 @@ impl People {
         password: Password,
     ) -> Attempt {
         Attempt {
-            line: self.identity_row(way),
+            line: self.identity_row(way).row(),
             drawn: self.login_lockouts(way, &caller.network),
             verifier: account.map(|account| account.password.clone()),
             password,
@@ -231,122 +285,93 @@ impl People {
         }
     }
 
-    /// What the trail names: the account, or the keyed hash of an address that is nobody's.
-    pub(crate) fn subject(
+    /// Returns the account whose password was right, held, unless it has changed since `found`.
+    pub(crate) fn account_proved(
         &self,
-        account: Option<crate::core::port::store::RowId>,
+        tx: &mut dyn Tx,
+        found: Option<Bound>,
         way: &Way,
-    ) -> String {
-        account.unwrap_or_else(|| self.identity_row(way)).alias()
+        right: Right,
+    ) -> TxResult<Option<Stored<Account>>> {
+        let account = self.account_checked(tx, found, way)?;
+        Ok(account.filter(|_| right == Right::Yes))
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "the parts of one record, taken apart once"
-    )]
-    fn login_process(
+    /// What the audit trail names: the account, or the keyed hash of an address without an owner.
+    pub(crate) fn subject(&self, account: Option<Bound>, way: &Way) -> String {
+        match account {
+            Some(bound) => bound.account.alias(),
+            None => self.identity_row(way).alias(),
+        }
+    }
+
+    fn open_login(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
-    ) -> TxResult<Option<(Stored<Process>, Stored<Account>, Vec<Factor>)>> {
+    ) -> TxResult<Option<OpenLogin>> {
         let Some(process) = self.process(tx, now, id)? else {
             return Ok(None);
         };
-        let Flow::Login { bound, pending, .. } = &process.flow else {
+        let Flow::Login(flow) = process.flow.clone() else {
             return Ok(None);
         };
-        let pending = pending.clone();
-        let account = self.bound_account(tx, *bound)?;
-        Ok(account.map(|account| (process, account, pending)))
+        let account = self.bound_account(tx, flow.bound)?;
+        Ok(account.map(|account| OpenLogin {
+            process,
+            account,
+            flow,
+        }))
     }
 
-    fn login_slot(
-        &self,
-        process: &Stored<Process>,
-        kind: WayKind,
-    ) -> crate::core::port::store::RowId {
-        self.token_slot(Operation::Login, &[&process.id().0, kind.name().as_bytes()])
+    fn login_slot(&self, process: &Stored<Process>, kind: WayKind) -> Id<Token> {
+        let RowId(process) = process.id();
+        self.token_slot(Operation::Login, &[&process, kind.name().as_bytes()])
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one private step of the login")]
+    /// Judges the code of one step.
     fn judge_step(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        process: &Stored<Process>,
-        account: &mut Stored<Account>,
-        factor: Factor,
-        text: &SecretText,
+        open: &mut OpenLogin,
+        (factor, text): (Factor, &SecretText),
     ) -> TxResult<Result<(), Refusal>> {
-        let drawn = self.class(Class::Login, account.id());
+        let drawn = self.class(Class::Login, open.account.id());
         let Some(kind) = factor.way() else {
-            return self.judge_authenticator(
-                tx,
-                now,
-                caller,
-                account,
-                text,
-                drawn,
-                OnSuccess::Keep,
-            );
+            let then = OnSuccess::Keep;
+            let proof = AuthenticatorProof { text, drawn, then };
+            return self.judge_authenticator(tx, now, caller, &mut open.account, &proof);
         };
-        let way = account.way(kind)?;
+        let way = allowed!(open.account.way(kind));
         let proof = TokenProof {
             operation: Operation::Login,
-            slot: self.login_slot(process, kind),
+            slot: self.login_slot(&open.process, kind),
             way: Some(&way),
             text,
             drawn: Some(drawn),
             then: OnSuccess::Keep,
         };
-        Ok(self.prove(tx, now, caller, &proof)?.map(|_| ()))
+        Ok(self.prove(tx, now, caller, &proof)?.map(drop))
     }
 
+    /// Counts a wrong code, and tells the owner of many.
     fn login_failed(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        process: &mut Stored<Process>,
-        account: &Stored<Account>,
+        mut open: OpenLogin,
         refusal: Refusal,
     ) -> TxResult<Refusal> {
-        let drawn = self.class(Class::Login, account.id());
-        let in_a_row = self.lockout(tx, now, drawn.0)?.in_a_row();
-        let wrong = matches!(refusal, Refusal::BadProof { .. });
-        if wrong && in_a_row.is_multiple_of(TELL_AFTER) {
-            self.tell(tx, now, caller, account, "mfa_failed", &Change::default())?;
+        open.process.flow = Flow::Login(open.flow);
+        let (row, _) = self.class(Class::Login, open.account.id());
+        let in_a_row = self.lockout(tx, now, row)?.in_a_row();
+        if is_told(&refusal, in_a_row) {
+            self.tell(tx, now, caller, &open.account, &Change::new("mfa_failed"))?;
         }
-        self.process_failed(tx, process, refusal)
-    }
-}
-
-/// The codes with their steps; each step must be one that is left.
-fn named<'a>(
-    codes: &'a [PresentedCode],
-    left: &[Factor],
-) -> Result<Vec<(Factor, &'a SecretText)>, Refusal> {
-    let only = match left {
-        [only] => Some(*only),
-        _ => None,
-    };
-    codes
-        .iter()
-        .map(|code| match code.factor.or(only) {
-            None => Err(Refusal::Invalid {
-                field: "destination",
-                why: "several steps are left",
-            }),
-            Some(factor) if left.contains(&factor) => Ok((factor, &code.text)),
-            Some(_) => Err(Refusal::Unmet(Condition::FactorOn)),
-        })
-        .collect()
-}
-
-fn set_pending(process: &mut Stored<Process>, left: &[Factor]) {
-    if let Flow::Login { pending, .. } = &mut process.flow {
-        *pending = left.to_vec();
+        self.process_failed(tx, &mut open.process, refusal)
     }
 }

@@ -1,11 +1,11 @@
 //! People: accounts that are reached through an e-mail address or a phone number, and what they do.
 //!
-//! - `account`: the record, how it is found, who is told of changes
 //! - `registration`, `login`, `password_recovery`, `address_recovery`: without a session, as processes
-//! - `password_change`, `address_change`, `phrase`, `factor`, `authenticator`: with one
+//! - `password_change`, `address_change`, `phrase`, `factor`, `authenticator`: with a session ([`own`])
+//! - `account`, `session`: what the owner of a session sees and ends; `operator`: what operators do
 //!
-//! Every operation proves control of an address with a one-time token ([`crate::proof::token`]). What a
-//! stranger is told never depends on whether an account exists.
+//! Every operation proves control of an address with a one-time token ([`crate::proof::token`]). What a stranger is
+//! told never depends on whether an account exists.
 
 pub mod account;
 pub mod address_change;

@@ -7,16 +7,20 @@ use serde::Serialize;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::record::Record as _;
 use crate::core::rows::Stored;
+use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::limit::lockout::Lockout;
 use crate::person::People;
+use crate::proof::account::{Account, AccountId, OwnAddress};
+use crate::proof::authenticator::Authenticator;
 use crate::proof::operator::{Operator, Right};
+use crate::proof::session::{self, Session};
 
 use super::Way;
 use super::account::Class;
-use crate::proof::account::{Account, AccountId};
-use crate::proof::authenticator::Authenticator;
-use crate::proof::session;
+use super::policy::PersonPolicy;
 
 /// The state of an account, without secrets.
 #[derive(Debug, Clone, Serialize)]
@@ -60,13 +64,11 @@ impl People {
         id: AccountId,
     ) -> Result<AccountState, Error> {
         operator.may(Right::Read)?;
-        self.read(move |hub, tx| {
-            let row = hub.account_row(id.0);
-            let account = hub
-                .rows
-                .peek::<Account>(tx, &row)?
-                .ok_or(Refusal::UnknownSubject)?;
-            hub.state_of(tx, &account)
+        let now = self.now();
+        self.find(move |hub, tx| {
+            let account = hub.rows.peek(tx, hub.account_row(id.0))?;
+            let account = allowed!(account.ok_or(Refusal::UnknownSubject));
+            Ok(Verdict::Done(hub.state_of(tx, now, &account)?))
         })
         .await
     }
@@ -90,8 +92,8 @@ impl People {
         operator.may(Right::Support)?;
         let operator = operator.clone();
         let now = self.now();
-        self.write(move |hub, tx| {
-            let account = hub.account_of(tx, id)?;
+        let written = self.write(move |hub, tx| {
+            let account = allowed!(hub.account_of(tx, id)?);
             for row in hub.class_rows(&account, class) {
                 tx.remove("lockout", &row)?;
             }
@@ -99,9 +101,10 @@ impl People {
                 hub.unlock_login(tx, &account)?;
             }
             let event = operator.event(now, "account.unlock", id.0.to_string());
-            hub.record(tx, event.fact("class", class.name()))
-        })
-        .await
+            hub.record(tx, event.fact("class", class.name()))?;
+            Ok(Verdict::Done(()))
+        });
+        written.await?.answer()
     }
 
     /// Ends all sessions of an account.
@@ -113,19 +116,19 @@ impl People {
         operator.may(Right::Support)?;
         let operator = operator.clone();
         let now = self.now();
-        self.write(move |hub, tx| {
-            let account = hub.account_of(tx, id)?;
-            let ended = session::end_sessions(tx, account.id(), None)?;
+        let written = self.write(move |hub, tx| {
+            let account = allowed!(hub.account_of(tx, id)?);
+            let ended = session::end_sessions(tx, account.key(), None)?;
             let event = operator.event(now, "account.end_sessions", id.0.to_string());
             hub.record(tx, event.fact("ended", ended.to_string()))?;
-            Ok(ended)
-        })
-        .await
+            Ok(Verdict::Done(ended))
+        });
+        written.await?.answer()
     }
 
-    /// Erases an account with its sessions. Its addresses are free again, and the wrong codes and passwords of it
-    /// are forgotten. What was begun for it is over, because the account is gone. What somebody has on other
-    /// surfaces, a wallet above all, is not the account's and stays.
+    /// Erases an account with its sessions. Its addresses are free again, and its wrong codes and passwords are
+    /// forgotten. What was begun for it is over, because the account is gone. What somebody has on other surfaces, a
+    /// wallet above all, is not the account's and stays.
     pub async fn erase_person(
         self: &Arc<Self>,
         operator: &Operator,
@@ -134,8 +137,8 @@ impl People {
         operator.may(Right::Manage)?;
         let operator = operator.clone();
         let now = self.now();
-        self.write(move |hub, tx| {
-            let account = hub.account_of(tx, id)?;
+        let written = self.write(move |hub, tx| {
+            let account = allowed!(hub.account_of(tx, id)?);
             for class in Class::ALL {
                 for row in hub.class_rows(&account, class) {
                     tx.remove("lockout", &row)?;
@@ -145,26 +148,31 @@ impl People {
             for way in account.ways() {
                 hub.release_address(tx, way)?;
             }
-            let ended = session::end_sessions(tx, account.id(), None)?;
-            hub.rows.remove::<Account>(tx, &account.id())?;
+            let ended = session::end_sessions(tx, account.key(), None)?;
+            hub.rows.remove(tx, account.key())?;
             let event = operator.event(now, "account.erase", id.0.to_string());
-            hub.record(tx, event.fact("ended", ended.to_string()))
-        })
-        .await
+            hub.record(tx, event.fact("ended", ended.to_string()))?;
+            Ok(Verdict::Done(()))
+        });
+        written.await?.answer()
     }
 
     /// How many accounts there are.
     pub async fn count_accounts(self: &Arc<Self>, operator: &Operator) -> Result<u64, Error> {
         operator.may(Right::Read)?;
-        use crate::core::record::Record;
         self.read(|_, tx| tx.count(Account::KIND)).await
     }
 
-    fn account_of(&self, tx: &mut dyn Tx, id: AccountId) -> TxResult<Stored<Account>> {
-        let account = self.rows.get::<Account>(tx, &self.account_row(id.0))?;
-        Ok(account.ok_or(Refusal::UnknownSubject)?)
+    fn account_of(
+        &self,
+        tx: &mut dyn Tx,
+        id: AccountId,
+    ) -> TxResult<Result<Stored<Account>, Refusal>> {
+        let account = self.rows.get(tx, self.account_row(id.0))?;
+        Ok(account.ok_or(Refusal::UnknownSubject))
     }
 
+    /// The rows of the lockouts of an account: a recovery is counted for each address.
     pub(crate) fn class_rows(&self, account: &Stored<Account>, class: Class) -> Vec<RowId> {
         match class {
             Class::PasswordRecovery => account
@@ -175,41 +183,67 @@ impl People {
         }
     }
 
-    fn state_of(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<AccountState> {
-        let now = self.now();
-        let address = |own: &crate::proof::account::OwnAddress| AddressState {
-            address: own.way.masked(),
-            second_step: own.second_step,
-            verified: own.verified.rfc3339(),
-        };
+    fn state_of(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        account: &Stored<Account>,
+    ) -> TxResult<AccountState> {
         let mut locks = Vec::new();
         for class in Class::ALL {
             for row in self.class_rows(account, class) {
-                let Some(lockout) = self.rows.peek::<Lockout>(tx, &row)? else {
-                    continue;
-                };
-                let rules = super::policy::PersonPolicy::CODES;
-                locks.push(LockState {
-                    class: class.name(),
-                    wrong_in_a_row: lockout.in_a_row(),
-                    locked_until: lockout.locked(now, &rules).map(crate::Timestamp::rfc3339),
-                });
+                let lockout = self.rows.peek::<Lockout>(tx, &row)?;
+                locks.extend(lockout.map(|lockout| LockState::of(class, &lockout, now)));
             }
         }
-        let authenticator = account.authenticator.as_ref().filter(|known| known.is_on());
+        let sessions = tx.count_children(Session::KIND, &account.id())?;
         Ok(AccountState {
-            id: account.person.to_string(),
             alias: account.id().alias(),
+            sessions,
+            locks,
+            ..AccountState::of(account, now)
+        })
+    }
+}
+
+impl AddressState {
+    fn of(own: &OwnAddress) -> Self {
+        Self {
+            address: own.way.masked(),
+            second_step: own.second_step,
+            verified: own.verified.rfc3339(),
+        }
+    }
+}
+
+impl LockState {
+    fn of(class: Class, lockout: &Lockout, now: Timestamp) -> Self {
+        let until = lockout.locked(now, &PersonPolicy::CODES);
+        Self {
+            class: class.name(),
+            wrong_in_a_row: lockout.in_a_row(),
+            locked_until: until.map(Timestamp::rfc3339),
+        }
+    }
+}
+
+impl AccountState {
+    /// What the account itself tells; not its alias, sessions and locks.
+    fn of(account: &Account, now: Timestamp) -> Self {
+        let authenticator = account.authenticator.as_ref().filter(|known| known.is_on());
+        Self {
+            id: account.person.to_string(),
+            alias: String::new(),
             created: account.created.rfc3339(),
             language: account.language.clone(),
-            email: account.email.as_ref().map(address),
-            phone: account.phone.as_ref().map(address),
+            email: account.email.as_ref().map(AddressState::of),
+            phone: account.phone.as_ref().map(AddressState::of),
             authenticator: authenticator.is_some(),
             recovery_codes_left: authenticator.map_or(0, Authenticator::recovery_codes_left),
             anti_phishing_code: account.phrase.is_some(),
-            restricted_until: account.restriction(now).map(crate::Timestamp::rfc3339),
-            sessions: tx.count_children("session", &account.id())?,
-            locks,
-        })
+            restricted_until: account.restriction(now).map(Timestamp::rfc3339),
+            sessions: 0,
+            locks: Vec::new(),
+        }
     }
 }

@@ -1,17 +1,23 @@
-//! What somebody who is logged in does with his own account.
+//! What somebody who is logged in does with their own account.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
+use crate::core::id::Id;
 use crate::core::message::Message;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::person::People;
+use crate::proof::account::Account;
+use crate::proof::authenticator::AuthenticatorProof;
+use crate::proof::notice::Change;
 use crate::proof::session;
 use crate::proof::session::SignedIn;
 use crate::proof::token::{Aim, Operation, Sent, Token, TokenIssue, TokenProof};
@@ -19,10 +25,8 @@ use crate::trail::audit::Event;
 
 use super::Way;
 use super::account::Class;
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
 
-/// One act of somebody who is logged in: his session is live, and his account is held.
+/// One act of somebody who is logged in: their session is live, and their account is held.
 pub(crate) struct Own<'a> {
     pub(crate) hub: &'a People,
     pub(crate) tx: &'a mut dyn Tx,
@@ -33,16 +37,18 @@ pub(crate) struct Own<'a> {
 }
 
 impl People {
-    /// As [`People::decided`], for somebody who is logged in.
+    /// As [`Decides::decide`](crate::letter::Decides::decide), for somebody who is logged in.
     pub(crate) async fn as_owner<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
         who: SignedIn,
-        mut work: impl FnMut(&mut Own<'_>) -> TxResult<Result<T, Refusal>> + Send + 'static,
+        mut work: impl FnMut(&mut Own<'_>) -> TxResult<Verdict<T>> + Send + 'static,
     ) -> Result<T, Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let account = hub.own_account(tx, &who)?;
+        self.decide(now, move |hub, tx| {
+            let Some(account) = hub.own_account(tx, &who)? else {
+                return Ok(Verdict::Refused(Refusal::Blocked));
+            };
             work(&mut Own {
                 hub,
                 tx,
@@ -55,40 +61,66 @@ impl People {
         .await
     }
 
-    /// The account of a live session, held.
-    pub(crate) fn own_account(&self, tx: &mut dyn Tx, who: &SignedIn) -> TxResult<Stored<Account>> {
-        let account = self.rows.get::<Account>(tx, &who.account)?;
-        match (account, session::is_signed_in(tx, who)?) {
-            (Some(account), true) => Ok(account),
-            _ => Err(Refusal::Blocked.into()),
-        }
-    }
-
-    /// The slot of a token for somebody who is logged in: bound to account and session.
-    pub(crate) fn own_slot(&self, operation: Operation, who: &SignedIn, more: &[&[u8]]) -> RowId {
-        let mut subject: Vec<&[u8]> = vec![&who.account.0, &who.session.0];
-        subject.extend_from_slice(more);
-        self.token_slot(operation, &subject)
+    /// Returns the account of a live session, held.
+    pub(crate) fn own_account(
+        &self,
+        tx: &mut dyn Tx,
+        who: &SignedIn,
+    ) -> TxResult<Option<Stored<Account>>> {
+        let account = self.rows.get(tx, who.account)?;
+        let signed_in = session::is_signed_in(tx, who)?;
+        Ok(account.filter(|_| signed_in))
     }
 }
 
+/// Refuses a login that is older than `most`; zero is off.
+fn fresh_login(most: Duration, auth_time: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    if most.is_zero() || now.since(auth_time) <= most {
+        Ok(())
+    } else {
+        Err(Refusal::Unmet(Condition::FreshLogin))
+    }
+}
+
+/// What a right code does to the failures of its class. `had_since`: since when the account has what the code was for.
+///
+/// It forgets them only if the account had that at the login, because then the session cannot have arranged for it.
+/// Otherwise somebody with a stolen session adds an address or an app of their own, and clears with its codes what they
+/// failed at guessing the owner's.
+fn after_right_code(had_since: Option<Timestamp>, auth_time: Timestamp) -> OnSuccess {
+    match had_since {
+        Some(since) if since < auth_time => OnSuccess::Forget,
+        _ => OnSuccess::Keep,
+    }
+}
+
+/// Since when the account has that address.
+fn has_since(account: &Account, way: &Way) -> Option<Timestamp> {
+    let own = account.own(way.kind)?;
+    own.way.same(way).then_some(own.verified)
+}
+
 impl Own<'_> {
-    /// Whether the session's password login is recent enough.
+    /// Refuses unless the session's password login is recent enough.
     pub(crate) fn is_fresh(&self) -> Result<(), Refusal> {
         let most = self.hub.policy.fresh_login;
-        if most.is_zero() || self.now.since(self.who.auth_time()) <= most {
-            Ok(())
-        } else {
-            Err(Refusal::Unmet(Condition::FreshLogin))
-        }
+        fresh_login(most, self.who.auth_time(), self.now)
     }
 
-    pub(crate) fn slot(&self, operation: Operation, more: &[&[u8]]) -> RowId {
-        self.hub.own_slot(operation, self.who, more)
+    /// The slot of a token for somebody who is logged in: bound to account, session, and what else is named.
+    pub(crate) fn slot(&self, operation: Operation, more: &[&[u8]]) -> Id<Token> {
+        let (account, session) = (self.who.account, self.who.session);
+        let mut subject: Vec<&[u8]> = vec![account.as_bytes(), session.as_bytes()];
+        subject.extend_from_slice(more);
+        self.hub.token_slot(operation, &subject)
     }
 
     /// Sends a code to an address that the account has.
-    pub(crate) fn issue(&mut self, operation: Operation, way: &Way) -> TxResult<Sent> {
+    pub(crate) fn issue(
+        &mut self,
+        operation: Operation,
+        way: &Way,
+    ) -> TxResult<Result<Sent, Refusal>> {
         let slot = self.slot(operation, &[]);
         self.issue_at(operation, slot, way, (Aim::Real, None))
     }
@@ -97,22 +129,22 @@ impl Own<'_> {
     pub(crate) fn issue_to_new(
         &mut self,
         operation: Operation,
-        slot: RowId,
+        slot: Id<Token>,
         way: &Way,
-    ) -> TxResult<Sent> {
-        let account = self.account.id();
-        let aim = self.hub.aim_at_new(self.tx, self.caller, way, account)?;
+    ) -> TxResult<Result<Sent, Refusal>> {
+        let (surface, account) = (self.caller.surface, self.account.key());
+        let aim = self.hub.aim_at_new(self.tx, surface, way, account)?;
         self.issue_at(operation, slot, way, aim)
     }
 
     fn issue_at(
         &mut self,
         operation: Operation,
-        slot: RowId,
+        slot: Id<Token>,
         way: &Way,
         (aim, instead): (Aim, Option<Message>),
-    ) -> TxResult<Sent> {
-        let issue = TokenIssue {
+    ) -> TxResult<Result<Sent, Refusal>> {
+        let request = TokenIssue {
             operation,
             slot,
             way,
@@ -123,40 +155,26 @@ impl Own<'_> {
             left: None,
             instead,
         };
-        self.hub.issue_token(self.tx, self.now, self.caller, &issue)
-    }
-
-    /// What a right code does to the failures of this class. It forgets them only where the session cannot have
-    /// arranged for it: with what the account had at the login. Or whoever stole a session adds an address or
-    /// an app of his own, and clears with its codes what he failed at guessing the owner's.
-    fn then(&self, had_since: Option<Timestamp>) -> OnSuccess {
-        match had_since {
-            Some(since) if since < self.who.auth_time() => OnSuccess::Forget,
-            _ => OnSuccess::Keep,
-        }
-    }
-
-    /// Since when the account has that address.
-    fn has_since(&self, way: &Way) -> Option<Timestamp> {
-        let own = self.account.own(way.kind)?;
-        own.way.same(way).then_some(own.verified)
+        self.hub
+            .issue_token(self.tx, self.now, self.caller, &request)
     }
 
     /// Judges a code.
     pub(crate) fn prove(
         &mut self,
         operation: Operation,
-        slot: RowId,
+        slot: Id<Token>,
         way: Option<&Way>,
         text: &SecretText,
     ) -> TxResult<Result<Token, Refusal>> {
+        let had_since = way.and_then(|way| has_since(&self.account, way));
         let proof = TokenProof {
             operation,
             slot,
             way,
             text,
-            drawn: Some(self.hub.class(Class::SignedIn, self.who.account)),
-            then: self.then(way.and_then(|way| self.has_since(way))),
+            drawn: Some(self.hub.class(Class::SignedIn, self.account.id())),
+            then: after_right_code(had_since, self.who.auth_time()),
         };
         self.hub.prove(self.tx, self.now, self.caller, &proof)
     }
@@ -166,22 +184,15 @@ impl Own<'_> {
         &mut self,
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
-        let drawn = self.hub.class(Class::SignedIn, self.account.id());
-        let on_since = self
-            .account
-            .authenticator
-            .as_ref()
-            .and_then(|known| known.on_since);
-        let then = self.then(on_since);
-        self.hub.judge_authenticator(
-            self.tx,
-            self.now,
-            self.caller,
-            &mut self.account,
+        let authenticator = self.account.authenticator.as_ref();
+        let on_since = authenticator.and_then(|known| known.on_since);
+        let proof = AuthenticatorProof {
             text,
-            drawn,
-            then,
-        )
+            drawn: self.hub.class(Class::SignedIn, self.account.id()),
+            then: after_right_code(on_since, self.who.auth_time()),
+        };
+        self.hub
+            .judge_authenticator(self.tx, self.now, self.caller, &mut self.account, &proof)
     }
 
     pub(crate) fn save(&mut self) -> TxResult<()> {
@@ -194,22 +205,16 @@ impl Own<'_> {
         Ok(())
     }
 
-    /// Tells the account's ways in.
-    pub(crate) fn tell(&mut self, operation: &str, about: &Change<'_>) -> TxResult<()> {
-        self.hub.tell(
-            self.tx,
-            self.now,
-            self.caller,
-            &self.account,
-            operation,
-            about,
-        )
+    /// Tells the account's addresses of a change.
+    pub(crate) fn tell(&mut self, change: &Change<'_>) -> TxResult<()> {
+        self.hub
+            .tell(self.tx, self.now, self.caller, &self.account, change)
     }
 
-    /// Tells the account's ways in of a change, and the trail.
-    pub(crate) fn changed(&mut self, operation: &str, about: &Change<'_>) -> TxResult<()> {
-        self.tell(operation, about)?;
-        let event = self.event("account.change").fact("what", operation);
+    /// Tells the account's addresses of a change, and records it.
+    pub(crate) fn changed(&mut self, change: &Change<'_>) -> TxResult<()> {
+        self.tell(change)?;
+        let event = self.event("account.change").fact("what", change.operation);
         self.hub.record(self.tx, event)
     }
 

@@ -9,20 +9,21 @@ use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::port::store::TxResult;
 use crate::core::secret::SecretText;
+use crate::core::verdict::{Verdict, allowed};
 use crate::limit::counted::OnSuccess;
 use crate::limit::lockout::Right;
 use crate::person::People;
-use crate::proof::password::Password;
-use crate::proof::password::attempt::Attempt;
-use crate::proof::session;
+use crate::proof::account::{Account, Bound};
+use crate::proof::notice::Change;
+use crate::proof::password::attempt::{Attempt, Tried};
+use crate::proof::password::{Password, PasswordVerifier};
 use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent, TokenProof};
 use crate::trail::audit::Event;
 
 use super::Way;
 use super::account::Class;
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
+use super::own::Own;
 
 impl Account {
     /// Where a code for the account as a whole goes.
@@ -30,6 +31,36 @@ impl Account {
         self.ways().next().cloned().ok_or(Refusal::UnknownSubject)
     }
 }
+
+/// What becomes of the old password.
+#[derive(Debug, PartialEq, Eq)]
+enum Replacement<'a> {
+    /// The one that was presented is not it, or not any more.
+    Wrong,
+    /// The new one is the old one.
+    Unchanged,
+    By(&'a PasswordVerifier),
+}
+
+/// Decides from a try at the old password, and whether the account is still as it was for that try.
+fn replacement(tried: &Tried, still_the_same: bool) -> Replacement<'_> {
+    match &tried.renewed {
+        Some(renewed) if tried.right == Right::Yes && still_the_same => {
+            if tried.unchanged {
+                Replacement::Unchanged
+            } else {
+                Replacement::By(renewed)
+            }
+        }
+        _ => Replacement::Wrong,
+    }
+}
+
+/// The refusal of a new password that is the old one.
+pub(crate) const SAME_PASSWORD: Refusal = Refusal::Invalid {
+    field: "password",
+    why: "the current one",
+};
 
 impl People {
     /// Step 1.
@@ -39,9 +70,9 @@ impl People {
         who: SignedIn,
     ) -> Result<(Way, Sent), Error> {
         self.as_owner(caller, who, move |own| {
-            let way = own.account.first_way()?;
-            let sent = own.issue(Operation::PasswordChange, &way)?;
-            Ok(Ok((way, sent)))
+            let way = allowed!(own.account.first_way());
+            let sent = allowed!(own.issue(Operation::PasswordChange, &way)?);
+            Ok(Verdict::Done((way, sent)))
         })
         .await
     }
@@ -55,79 +86,75 @@ impl People {
         new: Password,
         text: SecretText,
     ) -> Result<(), Error> {
-        self.judge_early(&new)?;
-        let account = self
-            .rows
-            .read::<Account>(self.store.as_ref(), who.account)
-            .await?;
+        let passwords = &self.policy.passwords;
+        passwords.judge(&new, &[])?;
+        let account = self.rows.read(self.store.as_ref(), who.account).await?;
         let account = account.ok_or(Refusal::Blocked)?;
-        let names = account.names();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.policy.passwords.judge(&new, &names)?;
+        passwords.judge(&new, &account.names())?;
         let attempt = Attempt {
-            line: who.account,
-            drawn: vec![self.class(Class::SignedIn, who.account)],
+            line: account.id(),
+            drawn: vec![self.class(Class::SignedIn, account.id())],
             verifier: Some(account.password.clone()),
             password: old,
             new: Some(new),
             // The code is still to come.
             then: OnSuccess::Keep,
         };
-        let checked = account.epoch;
+        let checked = Bound::of(&account);
         self.try_password(self, attempt, move |hub, tx, now, tried| {
-            let event =
-                Event::new(caller.surface, now, "password.change", who.account.alias()).by(&caller);
-            let mut account = match hub.own_account(tx, &who) {
-                Ok(account) => account,
-                Err(stop) => return refused(stop),
+            let Some(account) = hub.own_account(tx, &who)? else {
+                return Ok(Err(Refusal::Blocked));
             };
-            let Some(renewed) = tried
-                .renewed
-                .as_ref()
-                .filter(|_| tried.right == Right::Yes && account.epoch == checked)
-            else {
-                hub.record(tx, event.outcome("wrong"))?;
-                return Ok(Err(Refusal::BadProof { left: None }));
-            };
-            if tried.unchanged {
-                return Ok(Err(Refusal::Invalid {
-                    field: "password",
-                    why: "the current one",
-                }));
-            }
-            let way = account.first_way()?;
-            let proof = TokenProof {
-                operation: Operation::PasswordChange,
-                slot: hub.own_slot(Operation::PasswordChange, &who, &[]),
-                way: Some(&way),
-                text: &text,
-                drawn: Some(hub.class(Class::SignedIn, who.account)),
-                then: OnSuccess::Forget,
-            };
-            if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
-                return Ok(Err(refusal));
-            }
-            account.password = renewed.clone();
-            account.has_changed();
-            account.restrict(now, hub.policy.after_password);
-            hub.rows.put(tx, &mut account)?;
-            session::end_sessions(tx, who.account, Some(who.session))?;
-            hub.tell(
+            let mut own = Own {
+                hub,
                 tx,
                 now,
-                &caller,
-                &account,
-                "password_set",
-                &Change::default(),
-            )?;
-            hub.record(tx, event)?;
-            Ok(Ok(()))
+                caller: &caller,
+                who: &who,
+                account,
+            };
+            own.replace_password(tried, checked, &text)
         })
         .await
     }
 }
 
-/// Inside a settled try a refusal must not undo the settlement; it comes before any other write.
-fn refused<T>(stop: crate::core::port::store::Stop) -> TxResult<Result<T, Refusal>> {
-    crate::core::port::store::refusal_is_a_value(Err(stop))
+impl Own<'_> {
+    /// Replaces the password, inside the settlement of the try at the old one: what it decides is saved.
+    fn replace_password(
+        &mut self,
+        tried: &Tried,
+        checked: Bound,
+        text: &SecretText,
+    ) -> TxResult<Result<(), Refusal>> {
+        let (caller, hub) = (self.caller, self.hub);
+        let subject = self.who.account.alias();
+        let event = Event::new(caller.surface, self.now, "password.change", subject).by(caller);
+        let renewed = match replacement(tried, checked.holds(&self.account)) {
+            Replacement::Wrong => {
+                hub.record(self.tx, event.outcome("wrong"))?;
+                return Ok(Err(Refusal::BadProof { left: None }));
+            }
+            Replacement::Unchanged => return Ok(Err(SAME_PASSWORD)),
+            Replacement::By(renewed) => renewed.clone(),
+        };
+        let way = allowed!(self.account.first_way());
+        let proof = TokenProof {
+            operation: Operation::PasswordChange,
+            slot: self.slot(Operation::PasswordChange, &[]),
+            way: Some(&way),
+            text,
+            drawn: Some(hub.class(Class::SignedIn, self.account.id())),
+            // The old password was right too, and a stolen session does not know it.
+            then: OnSuccess::Forget,
+        };
+        allowed!(hub.prove(self.tx, self.now, caller, &proof)?);
+        self.account
+            .set_password(renewed, self.now, hub.policy.after_password);
+        self.save()?;
+        self.end_other_sessions()?;
+        self.tell(&Change::new("password_set"))?;
+        hub.record(self.tx, event)?;
+        Ok(Ok(()))
+    }
 }

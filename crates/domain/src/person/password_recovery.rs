@@ -1,4 +1,4 @@
-//! Password recovery, for who has lost the password. Tells nobody whether there is an account.
+//! Password recovery, for somebody who has lost the password. No answer tells whether there is an account.
 //!
 //! 1. [`People::start_password_recovery`] opens a process for an address, known or not.
 //! 2. [`People::send_password_recovery_token`] sends a code to the chosen kind of address.
@@ -7,36 +7,91 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::limit::lockout::{Drawn, Right};
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId, ProcessStep};
-use crate::proof::account::Bound;
-use crate::proof::password::Password;
+use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
+use crate::proof::account::{Account, Bound};
+use crate::proof::notice::Change;
+use crate::proof::password::{Password, PasswordVerifier};
 use crate::proof::session;
 use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::account::Class;
+use super::password_change::SAME_PASSWORD;
 use super::{Way, WayKind};
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
 
-/// A recovery that is open, taken apart.
+/// A recovery that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PasswordRecoveryFlow {
+    /// What the recovery was started with.
+    pub(crate) way: Way,
+    /// `None`: nobody has that address.
+    pub(crate) bound: Option<Bound>,
+    pub(crate) step: ProcessStep,
+}
+
+impl PasswordRecoveryFlow {
+    /// Where the code goes: to the account's address of that kind. Without one, a decoy goes to nobody.
+    fn recipient(&self, account: Option<&Account>, kind: WayKind) -> (Way, Aim) {
+        match account.and_then(|account| account.own(kind)) {
+            Some(own) => (own.way.clone(), Aim::Real),
+            None => {
+                let norm = format!("?{kind:?} {}", self.way.norm);
+                let nobody = Way {
+                    kind,
+                    given: String::new(),
+                    norm,
+                };
+                (nobody, Aim::Decoy)
+            }
+        }
+    }
+
+    /// What the answer to a send names: the address that started the recovery, if it is of that kind.
+    fn supplied(&self, kind: WayKind) -> Option<Way> {
+        (self.way.kind == kind).then(|| self.way.clone())
+    }
+}
+
+impl Account {
+    /// Whether the account still has the address that a code went to.
+    fn still_has(&self, way: &Way) -> bool {
+        self.own(way.kind).is_some_and(|own| own.way.same(way))
+    }
+
+    /// Sets a new password: what was begun with the old one is over, and a cool-down of that span begins.
+    pub(super) fn set_password(
+        &mut self,
+        password: PasswordVerifier,
+        now: Timestamp,
+        cool_down: std::time::Duration,
+    ) {
+        self.password = password;
+        self.has_changed();
+        self.restrict(now, cool_down);
+    }
+}
+
+/// A recovery that is under way, taken apart.
 struct OpenPasswordRecovery {
     process: Stored<Process>,
-    way: Way,
     /// Held. `None`: nobody has that address.
     account: Option<Stored<Account>>,
-    step: ProcessStep,
+    flow: PasswordRecoveryFlow,
 }
 
 impl People {
@@ -48,32 +103,25 @@ impl People {
     ) -> Result<ProcessId, Error> {
         let now = self.now();
         self.write(move |hub, tx| {
-            let owner = hub.owner_of_address(tx, &way)?;
-            let at = owner.unwrap_or_else(|| hub.identity_row(&way));
-            let account = hub.rows.peek::<Account>(tx, &at)?;
+            let account = hub.peek_owner(tx, &way)?;
             let bound = account.as_ref().map(Bound::of);
-            let event = Event::new(
-                caller.surface,
-                now,
-                "password.recover",
-                hub.subject(owner, &way),
-            );
+            let subject = hub.subject(bound, &way);
+            let event = Event::new(caller.surface, now, "password.recover", subject);
             hub.record(tx, event.by(&caller).outcome("started"))?;
-            hub.open_process(
-                tx,
-                now,
-                Flow::PasswordRecovery {
-                    way: way.clone(),
-                    bound,
-                    step: ProcessStep::Open,
-                },
-            )
+            let flow = PasswordRecoveryFlow {
+                way: way.clone(),
+                bound,
+                step: ProcessStep::Open,
+            };
+            hub.open_process(tx, now, Flow::PasswordRecovery(flow))
         })
         .await
     }
 
-    /// Step 2. Gives the address that started the process, if that is of the kind asked for; nothing in
-    /// the answer depends on the account. Without `kind` it is the kind that started the process.
+    /// Step 2. Without `kind` the code goes to the kind of address that started the process.
+    ///
+    /// Returns the kind, and the address that started the process if it is of that kind. Nothing in the answer depends
+    /// on the account.
     pub async fn send_password_recovery_token(
         self: &Arc<Self>,
         caller: Caller,
@@ -81,51 +129,32 @@ impl People {
         kind: Option<WayKind>,
     ) -> Result<(WayKind, Option<Way>, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some(mut open) = hub.recovery_process(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_password_recovery(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if open.step != ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
-            let kind = kind.unwrap_or(open.way.kind);
-            let account = open.account.take();
-            let own = account
-                .as_ref()
-                .and_then(|account| account.own(kind))
-                .map(|own| own.way.clone());
-            let nobody = Way {
-                kind,
-                given: String::new(),
-                norm: format!("?{kind:?} {}", open.way.norm),
-            };
-            let (way, aim) = own.map_or((nobody, Aim::Decoy), |way| (way, Aim::Real));
-            let limit = hub.policy.tokens.sends_per_process;
-            let kind_name = format!("{kind:?}");
-            let sent = hub.issue_token(
-                tx,
-                now,
-                &caller,
-                &TokenIssue {
+            let flow = &open.flow;
+            allowed!(flow.step.must_be_open());
+            let kind = kind.unwrap_or(flow.way.kind);
+            let account = open.account.as_deref();
+            let (way, aim) = flow.recipient(account, kind);
+            let counted = format!("{kind:?}");
+            let send = ProcessSend {
+                request: TokenIssue {
                     operation: Operation::PasswordRecovery,
                     slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                     way: &way,
                     aim,
-                    counted_as: &format!("{} {kind_name}", open.way.norm),
-                    language: account
-                        .as_ref()
-                        .map_or(&caller.language, |account| &account.language),
-                    phrase: account
-                        .as_ref()
-                        .and_then(|account| account.phrase.as_deref()),
-                    left: open.process.left(&kind_name, limit),
+                    counted_as: &format!("{} {counted}", flow.way.norm),
+                    language: account.map_or(&caller.language, |account| &account.language),
+                    phrase: account.and_then(|account| account.phrase.as_deref()),
+                    left: None,
                     instead: None,
                 },
-            )?;
-            open.process.sent(now, &kind_name, sent);
-            hub.rows.put(tx, &mut open.process)?;
-            let supplied = (open.way.kind == kind).then_some(open.way);
-            Ok(Ok((kind, supplied, sent)))
+                counted: &counted,
+            };
+            let sent = allowed!(hub.send_in_process(tx, now, &caller, &mut open.process, send)?);
+            Ok(Verdict::Done((kind, flow.supplied(kind), sent)))
         })
         .await
     }
@@ -138,41 +167,37 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some(mut open) = hub.recovery_process(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some(mut open) = hub.open_password_recovery(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if open.step != ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
+            allowed!(open.flow.step.must_be_open());
             let proof = TokenProof {
                 operation: Operation::PasswordRecovery,
                 slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                 way: None,
                 text: &text,
-                drawn: Some(hub.recovery_class(&open.way)),
+                drawn: Some(hub.recovery_class(&open.flow.way)),
                 then: OnSuccess::Forget,
             };
-            let token = match hub.prove(tx, now, &caller, &proof)? {
-                Ok(token) => token,
-                Err(refusal) => {
-                    return Ok(Err(hub.process_failed(tx, &mut open.process, refusal)?));
-                }
+            let proved = hub.prove(tx, now, &caller, &proof)?.and_then(|token| {
+                // The address may have changed since the message was sent.
+                let account = open.account.as_deref();
+                let current = account.is_some_and(|account| account.still_has(&token.way));
+                current
+                    .then_some(())
+                    .ok_or(Refusal::BadProof { left: Some(0) })
+            });
+            if let Err(refusal) = proved {
+                let refusal = hub.process_failed(tx, &mut open.process, refusal)?;
+                return Ok(Verdict::Refused(refusal));
+            }
+            let flow = PasswordRecoveryFlow {
+                step: hub.verified(now),
+                ..open.flow
             };
-            // The address may have changed since the letter went out.
-            let current = open
-                .account
-                .as_ref()
-                .and_then(|account| account.way(token.way.kind).ok());
-            if current.is_none_or(|way| !way.same(&token.way)) {
-                let dead = Refusal::BadProof { left: Some(0) };
-                return Ok(Err(hub.process_failed(tx, &mut open.process, dead)?));
-            }
-            if let Flow::PasswordRecovery { step, .. } = &mut open.process.flow {
-                *step = hub.verified(now);
-            }
-            hub.rows.put(tx, &mut open.process)?;
-            Ok(Ok(()))
+            hub.save_process(tx, &mut open.process, Flow::PasswordRecovery(flow))?;
+            Ok(Verdict::Done(()))
         })
         .await
     }
@@ -184,78 +209,57 @@ impl People {
         id: ProcessId,
         password: Password,
     ) -> Result<(), Error> {
-        self.judge_early(&password)?;
+        let passwords = &self.policy.passwords;
+        passwords.judge(&password, &[])?;
         let now = self.now();
         let account = self
-            .read(move |hub, tx| hub.proved(tx, now, id))
-            .await?
-            .map_err(Error::Refused)?;
-        let names = account.names();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.policy.passwords.judge(&password, &names)?;
+            .find(move |hub, tx| {
+                let proved = allowed!(hub.proved_password_recovery(tx, now, id)?);
+                Ok(Verdict::Done(proved.1.value))
+            })
+            .await?;
+        passwords.judge(&password, &account.names())?;
         let same = self
             .is_password(Some(account.password.clone()), password.clone())
             .await?;
         if same == Right::Yes {
-            return Err(Refusal::Invalid {
-                field: "password",
-                why: "the current one",
-            }
-            .into());
+            return Err(SAME_PASSWORD.into());
         }
         let verifier = self.hash_password(password).await?;
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let (process, mut account) = match hub.proved_process(tx, now, id)? {
-                Ok(found) => found,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
+        self.decide(now, move |hub, tx| {
+            let (process, mut account) = allowed!(hub.proved_password_recovery(tx, now, id)?);
             hub.close_process(tx, &process)?;
-            account.password = verifier.clone();
-            account.has_changed();
-            account.restrict(now, hub.policy.after_password);
+            account.set_password(verifier.clone(), now, hub.policy.after_password);
             hub.rows.put(tx, &mut account)?;
-            session::end_sessions(tx, account.id(), None)?;
+            session::end_sessions(tx, account.key(), None)?;
             hub.unlock_login(tx, &account)?;
-            hub.tell(
-                tx,
-                now,
-                &caller,
-                &account,
-                "password_set",
-                &Change::default(),
-            )?;
-            let event = Event::new(
-                caller.surface,
-                now,
-                "password.recover",
-                account.person.to_string(),
-            );
+            hub.tell(tx, now, &caller, &account, &Change::new("password_set"))?;
+            let person = account.person.to_string();
+            let event = Event::new(caller.surface, now, "password.recover", person);
             hub.record(tx, event.by(&caller))?;
-            Ok(Ok(()))
+            Ok(Verdict::Done(()))
         })
         .await
     }
 
-    /// A password that was proved another way opens what wrong passwords had locked.
+    /// Forgets the wrong passwords, and the wrong codes of the login, after the password was proved another way.
     pub(crate) fn unlock_login(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<()> {
         for way in account.ways() {
-            for (row, _) in self.login_lockouts(way, "").into_iter().skip(1) {
-                tx.remove("lockout", &row)?;
-            }
+            tx.remove("lockout", &self.login_lockout_anywhere(way).0)?;
         }
         tx.remove("lockout", &self.class(Class::Login, account.id()).0)?;
         Ok(())
     }
 
-    /// Counted by the text of the address, whether or not it leads to an account.
+    /// The lockout of recoveries. It is counted by the text of the address, whether or not it leads to an account.
     pub(crate) fn recovery_class(&self, way: &Way) -> Drawn {
-        self.class(Class::PasswordRecovery, self.identity_row(way))
+        self.class(Class::PasswordRecovery, self.identity_row(way).row())
     }
 
-    /// The open recovery. One for an account that changed since is over; for nobody the same look is
-    /// taken at a row that is not there.
-    fn recovery_process(
+    /// The recovery that is under way. One for an account that changed since is over. For an address without an
+    /// account the same read is made at a row that is not there.
+    fn open_password_recovery(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
@@ -264,54 +268,37 @@ impl People {
         let Some(process) = self.process(tx, now, id)? else {
             return Ok(None);
         };
-        let Flow::PasswordRecovery { way, bound, step } = &process.flow else {
+        let Flow::PasswordRecovery(flow) = process.flow.clone() else {
             return Ok(None);
         };
-        let (way, bound, step) = (way.clone(), *bound, step.clone());
         let nobody = Bound {
-            account: process.id().0,
+            account: Id::new(process.id()),
             epoch: 0,
         };
-        let account = self.bound_account(tx, bound.unwrap_or(nobody))?;
-        let over = bound.is_some() && account.is_none();
+        let account = self.bound_account(tx, flow.bound.unwrap_or(nobody))?;
+        let over = flow.bound.is_some() && account.is_none();
         Ok((!over).then_some(OpenPasswordRecovery {
             process,
-            way,
             account,
-            step,
+            flow,
         }))
     }
 
+    /// The recovery with its account, if its code was right.
     #[expect(
         clippy::type_complexity,
         reason = "a process and its account, or why not"
     )]
-    fn proved_process(
+    fn proved_password_recovery(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
     ) -> TxResult<Result<(Stored<Process>, Stored<Account>), Refusal>> {
-        let Some(open) = self.recovery_process(tx, now, id)? else {
-            return Ok(Err(Refusal::UnknownSubject));
-        };
-        if !matches!(open.step, ProcessStep::Verified { .. }) {
-            return Ok(Err(Refusal::WrongState));
-        }
-        Ok(open
-            .account
-            .map(|account| (open.process, account))
-            .ok_or(Refusal::UnknownSubject))
-    }
-
-    fn proved(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        id: ProcessId,
-    ) -> TxResult<Result<Account, Refusal>> {
-        Ok(self
-            .proved_process(tx, now, id)?
-            .map(|(_, account)| account.value))
+        let found = self.open_password_recovery(tx, now, id)?;
+        let open = allowed!(found.ok_or(Refusal::UnknownSubject));
+        allowed!(open.flow.step.must_be_verified());
+        let account = allowed!(open.account.ok_or(Refusal::UnknownSubject));
+        Ok(Ok((open.process, account)))
     }
 }

@@ -1,4 +1,4 @@
-//! The anti-phishing code: a word of the owner's in every e-mail, so that he knows it is from here.
+//! The anti-phishing code: a word of the owner's in every e-mail, which shows that the e-mail is from this server.
 
 use std::sync::Arc;
 
@@ -6,13 +6,14 @@ use crate::core::caller::Caller;
 use crate::core::error::{Condition, Error, Refusal};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::person::People;
+use crate::proof::account::Account;
+use crate::proof::notice::Change;
 use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent};
 
 use super::{Way, WayKind};
-use crate::proof::account::Account;
-use crate::proof::notice::Change;
 
 /// What a code is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +33,32 @@ impl Account {
         }
     }
 
+    /// Where the code for `operation` goes. Only a change waits for the end of a cool-down.
     fn phrase_way(&self, now: Timestamp, operation: Operation) -> Result<Way, Refusal> {
         if operation == Operation::ChangePhrase {
             self.unrestricted(now)?;
         }
         self.way(WayKind::Email)
             .map_err(|_| Refusal::Unmet(Condition::HasEmail))
+    }
+
+    /// The code that may be sent: what it is for, and where it goes.
+    fn may_send_phrase_code(
+        &self,
+        now: Timestamp,
+        wish: PhraseWish,
+    ) -> Result<(Operation, Way), Refusal> {
+        let operation = match wish {
+            PhraseWish::Add => Operation::AddPhrase,
+            PhraseWish::Change => Operation::ChangePhrase,
+            PhraseWish::Either => self.phrase_operation(),
+        };
+        let way = self.phrase_way(now, operation)?;
+        match (operation, &self.phrase) {
+            (Operation::AddPhrase, Some(_)) => Err(Refusal::Unmet(Condition::PhraseUnset)),
+            (Operation::ChangePhrase, None) => Err(Refusal::Unmet(Condition::PhraseSet)),
+            _ => Ok((operation, way)),
+        }
     }
 }
 
@@ -50,28 +71,14 @@ impl People {
         wish: PhraseWish,
     ) -> Result<Sent, Error> {
         self.as_owner(caller, who, move |own| {
-            own.is_fresh()?;
-            let operation = match wish {
-                PhraseWish::Add => Operation::AddPhrase,
-                PhraseWish::Change => Operation::ChangePhrase,
-                PhraseWish::Either => own.account.phrase_operation(),
-            };
-            let way = own.account.phrase_way(own.now, operation)?;
-            match (operation, &own.account.phrase) {
-                (Operation::AddPhrase, Some(_)) => {
-                    return Ok(Err(Refusal::Unmet(Condition::PhraseUnset)));
-                }
-                (Operation::ChangePhrase, None) => {
-                    return Ok(Err(Refusal::Unmet(Condition::PhraseSet)));
-                }
-                _ => {}
-            }
-            Ok(Ok(own.issue(operation, &way)?))
+            allowed!(own.is_fresh());
+            let (operation, way) = allowed!(own.account.may_send_phrase_code(own.now, wish));
+            Ok(own.issue(operation, &way)?.into())
         })
         .await
     }
 
-    /// Sets the code: the first one, or another.
+    /// Sets the anti-phishing code: the first one, or another.
     pub async fn set_phrase(
         self: &Arc<Self>,
         caller: Caller,
@@ -81,18 +88,16 @@ impl People {
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
             let operation = own.account.phrase_operation();
-            let way = own.account.phrase_way(own.now, operation)?;
+            let way = allowed!(own.account.phrase_way(own.now, operation));
             let slot = own.slot(operation, &[]);
-            if let Err(refusal) = own.prove(operation, slot, Some(&way), &text)? {
-                return Ok(Err(refusal));
-            }
-            // The letter still shows the old code: the owner must believe it.
+            allowed!(own.prove(operation, slot, Some(&way), &text)?);
+            // The message still shows the old code, so that the owner believes it.
             if operation == Operation::ChangePhrase {
-                own.changed("anti_phishing_changed", &Change::default())?;
+                own.changed(&Change::new("anti_phishing_changed"))?;
             }
             own.account.phrase = Some(phrase.clone());
             own.save()?;
-            Ok(Ok(()))
+            Ok(Verdict::Done(()))
         })
         .await
     }

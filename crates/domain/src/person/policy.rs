@@ -11,7 +11,9 @@ use crate::proof::token::TokenPolicy;
 
 pub use crate::proof::policy::Offer;
 
-use super::WayKind;
+use super::{Factor, WayKind};
+use crate::core::error::{Condition, Refusal};
+use crate::proof::account::Account;
 
 /// What an operator can switch off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub struct PersonPolicy {
     pub tokens: TokenPolicy,
     pub processes: ProcessPolicy,
     pub passwords: PasswordRules,
-    /// Wrong passwords in a row for one name from one network, and how long they lock.
+    /// Wrong passwords in a row for one address from one network, and how long they lock.
     pub wrong_passwords: u32,
     pub password_lock: Duration,
     pub sessions: SessionPolicy,
@@ -53,6 +55,30 @@ pub struct PersonPolicy {
 }
 
 impl PersonPolicy {
+    /// Refuses what the operator switched off.
+    pub(crate) fn must_offer(&self, feature: Feature) -> Result<(), Refusal> {
+        match self.offers(feature) {
+            Offer::On => Ok(()),
+            Offer::Off => Err(Refusal::Unmet(Condition::Feature)),
+        }
+    }
+
+    /// Refuses addresses of a kind that the operator does not take.
+    pub(crate) fn must_take(&self, kind: WayKind) -> Result<(), Refusal> {
+        match self.takes(kind) {
+            Offer::On => Ok(()),
+            Offer::Off => Err(Refusal::Unmet(Condition::AddressKind)),
+        }
+    }
+
+    /// The second steps that a login to this account has.
+    pub(crate) fn steps_of(&self, account: &Account) -> Vec<Factor> {
+        match self.second_step {
+            Offer::On => account.second_steps(),
+            Offer::Off => Vec::new(),
+        }
+    }
+
     pub fn offers(&self, feature: Feature) -> Offer {
         match feature {
             Feature::SecondStep => self.second_step,
@@ -79,7 +105,7 @@ impl PersonPolicy {
         within: None,
     };
 
-    /// Wrong passwords for a name from one network.
+    /// Wrong passwords for an address from one network.
     pub(crate) fn near(&self) -> LockRules {
         LockRules {
             first: self.wrong_passwords,
@@ -91,7 +117,7 @@ impl PersonPolicy {
         }
     }
 
-    /// Wrong passwords for a name from anywhere.
+    /// Wrong passwords for an address from anywhere.
     pub(crate) fn anywhere(&self) -> LockRules {
         LockRules {
             first: 0,

@@ -1,9 +1,9 @@
 //! Processes: the steps of somebody who is not logged in, under a handle that proves nothing.
 //!
-//! Registration, login with a second step, password recovery, address recovery. A process ends with its
-//! last step, with too many wrong codes, with its time, or when the account it was started for has
-//! changed meanwhile (the account's epoch); what is left of it is nothing, so a
-//! process that ended and one that never was are the same.
+//! Registration, login with a second step, password recovery and address recovery are processes. A process ends with
+//! its last step, with too many wrong codes, with its time, or when the account it was started for has changed
+//! meanwhile (the account's epoch). Nothing is left of it then, so a process that ended and one that never was look the
+//! same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,17 +11,23 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::core::caller::Caller;
 use crate::core::error::Refusal;
+use crate::core::id::Id;
 use crate::core::port::random::uuid;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::{Timestamp, days};
+use crate::core::verdict::allowed;
 use crate::person::People;
-use crate::proof::account::Bound;
-use crate::proof::token::Sent;
-use crate::proof::way::{Factor, Way, WayKind};
+use crate::proof::token::{Operation, Sent, Token, TokenIssue};
+use crate::proof::way::Way;
+
+use super::address_recovery::AddressRecoveryFlow;
+use super::login::LoginFlow;
+use super::password_recovery::PasswordRecoveryFlow;
+use super::registration::RegistrationFlow;
 
 /// Names a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +36,7 @@ pub struct ProcessId(pub Uuid);
 /// Where a process stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ProcessStep {
-    /// Nothing was sent, or a token was: which of the two its slot tells.
+    /// Nothing was sent, or a token was: its slot tells which.
     Open,
     /// The code was right. The next step must follow until then.
     Verified { until: Timestamp },
@@ -38,37 +44,39 @@ pub(crate) enum ProcessStep {
     NewAddressSent { way: Way },
 }
 
-/// What a process is for.
+impl ProcessStep {
+    /// Refuses what is done before the first code was right.
+    pub(crate) fn must_be_open(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Verified { .. } | Self::NewAddressSent { .. } => Err(Refusal::WrongState),
+        }
+    }
+
+    /// Refuses what follows directly on the first code.
+    pub(crate) fn must_be_verified(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Verified { .. } => Ok(()),
+            Self::Open | Self::NewAddressSent { .. } => Err(Refusal::WrongState),
+        }
+    }
+}
+
+/// What a process is for, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Flow {
-    Registration {
-        way: Way,
-        step: ProcessStep,
-        second_step: bool,
-        language: String,
-    },
-    Login {
-        bound: Bound,
-        pending: Vec<Factor>,
-    },
-    PasswordRecovery {
-        way: Way,
-        bound: Option<Bound>,
-        step: ProcessStep,
-    },
-    AddressRecovery {
-        bound: Bound,
-        lost: WayKind,
-        step: ProcessStep,
-    },
+    Registration(RegistrationFlow),
+    Login(LoginFlow),
+    PasswordRecovery(PasswordRecoveryFlow),
+    AddressRecovery(AddressRecoveryFlow),
 }
 
 /// The record of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
     pub(crate) flow: Flow,
-    pub(crate) started: Timestamp,
-    pub(crate) ends: Timestamp,
+    started: Timestamp,
+    ends: Timestamp,
     failed: u32,
     /// Sends to each address.
     sends: BTreeMap<String, u32>,
@@ -84,27 +92,55 @@ impl Record for Process {
 #[derive(Debug, Clone)]
 pub struct ProcessPolicy {
     pub life: Duration,
+    /// How long after a right code the next step may follow.
     pub verified: Duration,
+    /// Wrong codes that end a process.
     pub wrong: u32,
 }
 
 /// No process lives longer, whatever is sent in it.
 const LONGEST: Duration = Duration::from_secs(7_200);
 
+/// What a wrong code does to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    GoesOn,
+    /// It was the last one.
+    Ends,
+}
+
 impl Process {
+    fn new(flow: Flow, now: Timestamp, life: Duration) -> Self {
+        Self {
+            flow,
+            started: now,
+            ends: now.plus(life),
+            failed: 0,
+            sends: BTreeMap::new(),
+        }
+    }
+
     /// Counts a send to `way`, and lets the process live as long as the token.
-    pub(crate) fn sent(&mut self, now: Timestamp, way: &str, sent: Sent) {
+    fn sent(&mut self, now: Timestamp, way: &str, life: Duration) {
         *self.sends.entry(way.to_owned()).or_default() += 1;
-        self.ends = self
-            .ends
-            .max(now.plus(sent.life))
-            .min(self.started.plus(LONGEST).max(self.ends));
+        let longest = self.started.plus(LONGEST).max(self.ends);
+        self.ends = self.ends.max(now.plus(life)).min(longest);
     }
 
     /// Sends left to `way`, and when the process ends; `None` without a limit.
-    pub(crate) fn left(&self, way: &str, limit: u32) -> Option<(u32, Timestamp)> {
+    fn left(&self, way: &str, limit: u32) -> Option<(u32, Timestamp)> {
         let sent = self.sends.get(way).copied().unwrap_or(0);
         (limit > 0).then_some((limit.saturating_sub(sent), self.ends))
+    }
+
+    /// Counts a wrong code. The one with the number `limit` is the last.
+    fn fail(&mut self, limit: u32) -> Failure {
+        self.failed += 1;
+        if self.failed < limit {
+            Failure::GoesOn
+        } else {
+            Failure::Ends
+        }
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
@@ -116,17 +152,24 @@ impl Process {
 
     fn step(&self) -> Option<&ProcessStep> {
         match &self.flow {
-            Flow::Registration { step, .. }
-            | Flow::PasswordRecovery { step, .. }
-            | Flow::AddressRecovery { step, .. } => Some(step),
-            Flow::Login { .. } => None,
+            Flow::Registration(flow) => Some(&flow.step),
+            Flow::PasswordRecovery(flow) => Some(&flow.step),
+            Flow::AddressRecovery(flow) => Some(&flow.step),
+            Flow::Login(_) => None,
         }
     }
 }
 
+/// A token that is sent in a process.
+pub(crate) struct ProcessSend<'a> {
+    pub(crate) request: TokenIssue<'a>,
+    /// The name under which the process counts the send.
+    pub(crate) counted: &'a str,
+}
+
 impl People {
-    pub(crate) fn process_row(&self, id: ProcessId) -> RowId {
-        self.rows.id(Process::KIND, &[id.0.as_bytes()])
+    fn process_row(&self, id: ProcessId) -> Id<Process> {
+        self.rows.named(&[id.0.as_bytes()])
     }
 
     /// Starts a process.
@@ -137,27 +180,32 @@ impl People {
         flow: Flow,
     ) -> TxResult<ProcessId> {
         let id = ProcessId(uuid(self.random.as_ref()));
-        let process = Process {
-            flow,
-            started: now,
-            ends: now.plus(self.policy.processes.life),
-            failed: 0,
-            sends: BTreeMap::new(),
-        };
+        let process = Process::new(flow, now, self.policy.processes.life);
         let place = Place::at(self.process_row(id)).due(now.plus(days(1)));
         self.rows.create(tx, self.tenant(), place, process)?;
         Ok(id)
     }
 
-    /// The live process of that id, held; nothing when it is over.
+    /// Returns the live process of that id, held; nothing when it is over.
     pub(crate) fn process(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
     ) -> TxResult<Option<Stored<Process>>> {
-        let found = self.rows.get::<Process>(tx, &self.process_row(id))?;
-        Ok(found.filter(|process| !process.is_over(now)))
+        let found = self.rows.get(tx, self.process_row(id))?;
+        Ok(found.filter(|process: &Stored<Process>| !process.is_over(now)))
+    }
+
+    /// Saves how far a process is.
+    pub(crate) fn save_process(
+        &self,
+        tx: &mut dyn Tx,
+        process: &mut Stored<Process>,
+        flow: Flow,
+    ) -> TxResult<()> {
+        process.flow = flow;
+        self.rows.put(tx, process)
     }
 
     /// Counts a wrong code; with the last one the process is over.
@@ -170,35 +218,57 @@ impl People {
         let Refusal::BadProof { left } = refusal else {
             return Ok(refusal);
         };
-        process.failed += 1;
-        if process.failed < self.policy.processes.wrong {
-            self.rows.put(tx, process)?;
-            return Ok(Refusal::BadProof { left });
+        match process.fail(self.policy.processes.wrong) {
+            Failure::GoesOn => {
+                self.rows.put(tx, process)?;
+                Ok(Refusal::BadProof { left })
+            }
+            Failure::Ends => {
+                self.close_process(tx, process)?;
+                Ok(Refusal::BadProof { left: Some(0) })
+            }
         }
-        self.close_process(tx, process)?;
-        Ok(Refusal::BadProof { left: Some(0) })
     }
 
     /// Ends a process.
     pub(crate) fn close_process(&self, tx: &mut dyn Tx, process: &Stored<Process>) -> TxResult<()> {
-        self.rows.remove::<Process>(tx, &process.id())?;
+        self.rows.remove(tx, process.key())?;
         Ok(())
     }
 
+    /// The step after a right code.
     pub(crate) fn verified(&self, now: Timestamp) -> ProcessStep {
         ProcessStep::Verified {
             until: now.plus(self.policy.processes.verified),
         }
     }
-}
 
-impl People {
     /// The slot of a process's token.
     pub(crate) fn process_slot(
         &self,
-        operation: crate::proof::token::Operation,
+        operation: Operation,
         process: &Stored<Process>,
-    ) -> RowId {
-        self.token_slot(operation, &[&process.id().0])
+    ) -> Id<Token> {
+        self.token_slot(operation, &[process.key().as_bytes()])
+    }
+
+    /// Sends a token in a process, and counts the send. A refusal has changed nothing.
+    pub(crate) fn send_in_process(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        process: &mut Stored<Process>,
+        send: ProcessSend<'_>,
+    ) -> TxResult<Result<Sent, Refusal>> {
+        let limit = self.policy.tokens.sends_per_process;
+        let request = TokenIssue {
+            left: process.left(send.counted, limit),
+            ..send.request
+        };
+        let sent = allowed!(self.issue_token(tx, now, caller, &request)?);
+        process.sent(now, send.counted, sent.life);
+        self.rows.put(tx, process)?;
+        Ok(Ok(sent))
     }
 }

@@ -1,13 +1,14 @@
 //! Registration.
 //!
-//! 1. [`People::start_registration`] opens a process for an address, taken or not.
-//! 2. [`People::send_registration_token`] sends a code; the owner of a taken address is told instead.
+//! 1. [`People::start_registration`] opens a process for an address, whether or not it has an account.
+//! 2. [`People::send_registration_token`] sends a code. If the address has an account, its owner is told instead.
 //! 3. [`People::verify_registration`] takes the code.
-//! 4. [`People::finish_registration`] sets the password and makes the account. Of two processes for one
-//!    address the first to get here wins.
+//! 4. [`People::finish_registration`] sets the password and makes the account. Of two processes for one address the
+//!    first to get here wins.
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::core::caller::Caller;
@@ -18,23 +19,78 @@ use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
 use crate::person::People;
-use crate::person::process::{Flow, Process, ProcessId, ProcessStep};
-use crate::proof::password::Password;
+use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
+use crate::proof::account::{Account, AccountId, OwnAddress};
+use crate::proof::password::{Password, PasswordVerifier};
 use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::policy::Offer;
 use super::{Way, WayKind};
-use crate::proof::account::{Account, AccountId, OwnAddress};
 
 /// Whether the address becomes a second step of the login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecondStep {
     On,
     Off,
+}
+
+/// A registration that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RegistrationFlow {
+    pub(crate) way: Way,
+    pub(crate) step: ProcessStep,
+    pub(crate) second_step: bool,
+    pub(crate) language: String,
+}
+
+impl RegistrationFlow {
+    fn new(way: Way, language: String) -> Self {
+        Self {
+            way,
+            step: ProcessStep::Open,
+            second_step: false,
+            language,
+        }
+    }
+
+    /// The same after its code was right. A second step that the operator does not offer is not switched on.
+    fn verified(self, step: ProcessStep, wish: SecondStep, offer: Offer) -> Self {
+        Self {
+            step,
+            second_step: wish == SecondStep::On && offer == Offer::On,
+            ..self
+        }
+    }
+
+    /// The account that the registration makes.
+    fn account(self, person: Uuid, now: Timestamp, password: PasswordVerifier) -> Account {
+        let own = OwnAddress {
+            way: self.way,
+            second_step: self.second_step,
+            verified: now,
+        };
+        let (email, phone) = match own.way.kind {
+            WayKind::Email => (Some(own), None),
+            WayKind::Phone => (None, Some(own)),
+        };
+        Account {
+            person,
+            created: now,
+            language: self.language,
+            password,
+            email,
+            phone,
+            authenticator: None,
+            phrase: None,
+            restricted_until: None,
+            epoch: 0,
+        }
+    }
 }
 
 impl People {
@@ -44,16 +100,11 @@ impl People {
         caller: Caller,
         way: Way,
     ) -> Result<ProcessId, Error> {
-        self.takes(way.kind)?;
+        self.policy.must_take(way.kind)?;
         let now = self.now();
         self.write(move |hub, tx| {
-            let flow = Flow::Registration {
-                way: way.clone(),
-                step: ProcessStep::Open,
-                second_step: false,
-                language: caller.language.clone(),
-            };
-            hub.open_process(tx, now, flow)
+            let flow = RegistrationFlow::new(way.clone(), caller.language.clone());
+            hub.open_process(tx, now, Flow::Registration(flow))
         })
         .await
     }
@@ -65,42 +116,34 @@ impl People {
         id: ProcessId,
     ) -> Result<(Way, Sent), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some((mut process, way, step)) = hub.registration(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some((mut process, flow)) = hub.registration(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if step != ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
-            let owner = hub.owner_of_address(tx, &way)?;
-            // The same read for a free address: what is not there costs as much to look for.
-            let at = owner.unwrap_or_else(|| hub.identity_row(&way));
-            let owner = hub.rows.peek::<Account>(tx, &at)?;
-            let sent = hub.issue_token(
-                tx,
-                now,
-                &caller,
-                &TokenIssue {
+            allowed!(flow.step.must_be_open());
+            let way = flow.way;
+            let owner = hub.peek_owner(tx, &way)?;
+            let send = ProcessSend {
+                request: TokenIssue {
                     operation: Operation::Registration,
                     slot: hub.process_slot(Operation::Registration, &process),
                     way: &way,
-                    aim: if owner.is_some() {
-                        Aim::Decoy
-                    } else {
-                        Aim::Real
+                    aim: match owner {
+                        Some(_) => Aim::Decoy,
+                        None => Aim::Real,
                     },
                     counted_as: &way.norm,
                     language: &caller.language,
                     phrase: None,
-                    left: process.left(&way.norm, hub.policy.tokens.sends_per_process),
+                    left: None,
                     instead: owner.map(|account| {
                         hub.notice(caller.surface, &account, &way, "registration_attempt")
                     }),
                 },
-            )?;
-            process.sent(now, &way.norm, sent);
-            hub.rows.put(tx, &mut process)?;
-            Ok(Ok((way, sent)))
+                counted: &way.norm,
+            };
+            let sent = allowed!(hub.send_in_process(tx, now, &caller, &mut process, send)?);
+            Ok(Verdict::Done((way, sent)))
         })
         .await
     }
@@ -114,34 +157,29 @@ impl People {
         wish: SecondStep,
     ) -> Result<(), Error> {
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let Some((mut process, way, step)) = hub.registration(tx, now, id)? else {
-                return Ok(Err(Refusal::UnknownSubject));
+        self.decide(now, move |hub, tx| {
+            let Some((mut process, flow)) = hub.registration(tx, now, id)? else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            if step != ProcessStep::Open {
-                return Ok(Err(Refusal::WrongState));
-            }
+            allowed!(flow.step.must_be_open());
             let proof = TokenProof {
                 operation: Operation::Registration,
                 slot: hub.process_slot(Operation::Registration, &process),
-                way: Some(&way),
+                way: Some(&flow.way),
                 text: &text,
                 drawn: None,
                 then: OnSuccess::Forget,
             };
             if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {
-                return Ok(Err(hub.process_failed(tx, &mut process, refusal)?));
+                return Ok(Verdict::Refused(hub.process_failed(
+                    tx,
+                    &mut process,
+                    refusal,
+                )?));
             }
-            let wanted = wish == SecondStep::On && hub.policy.second_step == Offer::On;
-            if let Flow::Registration {
-                step, second_step, ..
-            } = &mut process.flow
-            {
-                *step = hub.verified(now);
-                *second_step = wanted;
-            }
-            hub.rows.put(tx, &mut process)?;
-            Ok(Ok(()))
+            let flow = flow.verified(hub.verified(now), wish, hub.policy.second_step);
+            hub.save_process(tx, &mut process, Flow::Registration(flow))?;
+            Ok(Verdict::Done(()))
         })
         .await
     }
@@ -153,38 +191,32 @@ impl People {
         id: ProcessId,
         password: Password,
     ) -> Result<AccountId, Error> {
-        self.judge_early(&password)?;
+        self.policy.passwords.judge(&password, &[])?;
         let now = self.now();
         let way = self
-            .read(move |hub, tx| hub.verified_way(tx, now, id))
-            .await?
-            .map_err(Error::Refused)?;
+            .find(move |hub, tx| {
+                let proved = allowed!(hub.proved_registration(tx, now, id)?);
+                Ok(Verdict::Done(proved.1.way))
+            })
+            .await?;
         self.policy.passwords.judge(&password, &[&way.norm])?;
         let verifier = self.hash_password(password).await?;
         let person = uuid(self.random.as_ref());
         let now = self.now();
-        self.decided(now, move |hub, tx| {
-            let (process, way, second_step, language) = match hub.registration_parts(tx, now, id)? {
-                Ok(parts) => parts,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
+        self.decide(now, move |hub, tx| {
+            let (process, flow) = allowed!(hub.proved_registration(tx, now, id)?);
             hub.close_process(tx, &process)?;
             let row = hub.account_row(person);
             let event =
                 Event::new(caller.surface, now, "account.create", person.to_string()).by(&caller);
-            if !hub.claim_address(tx, &way, row)? {
+            if !hub.claim_address(tx, &flow.way, row)? {
                 hub.record(tx, event.outcome("taken"))?;
-                return Ok(Err(Refusal::Conflict));
+                return Ok(Verdict::Refused(Refusal::Conflict));
             }
-            let own = OwnAddress {
-                way,
-                second_step,
-                verified: now,
-            };
-            let account = new_account(person, now, language, verifier.clone(), own);
+            let account = flow.account(person, now, verifier.clone());
             hub.rows.create(tx, hub.tenant(), Place::at(row), account)?;
             hub.record(tx, event)?;
-            Ok(Ok(AccountId(person)))
+            Ok(Verdict::Done(AccountId(person)))
         })
         .await
     }
@@ -194,80 +226,23 @@ impl People {
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
-    ) -> TxResult<Option<(Stored<Process>, Way, ProcessStep)>> {
+    ) -> TxResult<Option<(Stored<Process>, RegistrationFlow)>> {
         let process = self.process(tx, now, id)?;
-        Ok(process.and_then(|process| match &process.flow {
-            Flow::Registration { way, step, .. } => {
-                let (way, step) = (way.clone(), step.clone());
-                Some((process, way, step))
-            }
-            _ => None,
+        Ok(process.and_then(|process| match process.flow.clone() {
+            Flow::Registration(flow) => Some((process, flow)),
+            Flow::Login(_) | Flow::PasswordRecovery(_) | Flow::AddressRecovery(_) => None,
         }))
     }
 
-    fn verified_way(
+    /// The registration, if its code was right.
+    fn proved_registration(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         id: ProcessId,
-    ) -> TxResult<Result<Way, Refusal>> {
-        Ok(match self.registration(tx, now, id)? {
-            None => Err(Refusal::UnknownSubject),
-            Some((_, way, ProcessStep::Verified { .. })) => Ok(way),
-            Some(_) => Err(Refusal::WrongState),
-        })
-    }
-
-    #[expect(
-        clippy::type_complexity,
-        reason = "the parts of one record, taken apart once"
-    )]
-    fn registration_parts(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        id: ProcessId,
-    ) -> TxResult<Result<(Stored<Process>, Way, bool, String), Refusal>> {
-        let Some(process) = self.process(tx, now, id)? else {
-            return Ok(Err(Refusal::UnknownSubject));
-        };
-        Ok(match &process.flow {
-            Flow::Registration {
-                way,
-                step: ProcessStep::Verified { .. },
-                second_step,
-                language,
-            } => {
-                let parts = (way.clone(), *second_step, language.clone());
-                Ok((process, parts.0, parts.1, parts.2))
-            }
-            Flow::Registration { .. } => Err(Refusal::WrongState),
-            _ => Err(Refusal::UnknownSubject),
-        })
-    }
-}
-
-fn new_account(
-    person: Uuid,
-    now: Timestamp,
-    language: String,
-    password: crate::proof::password::PasswordVerifier,
-    own: OwnAddress,
-) -> Account {
-    let (email, phone) = match own.way.kind {
-        WayKind::Email => (Some(own), None),
-        WayKind::Phone => (None, Some(own)),
-    };
-    Account {
-        person,
-        created: now,
-        language,
-        password,
-        email,
-        phone,
-        authenticator: None,
-        phrase: None,
-        restricted_until: None,
-        epoch: 0,
+    ) -> TxResult<Result<(Stored<Process>, RegistrationFlow), Refusal>> {
+        let found = self.registration(tx, now, id)?;
+        let (process, flow) = allowed!(found.ok_or(Refusal::UnknownSubject));
+        Ok(flow.step.must_be_verified().map(|()| (process, flow)))
     }
 }

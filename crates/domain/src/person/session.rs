@@ -1,27 +1,82 @@
-//! What a session's owner does with it: authenticate, refresh, log out.
+//! What the owner of a session does with it: authenticate, refresh, log out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
 use super::People;
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::random::bytes;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
 use crate::proof::operator::{Operator, Right};
 use crate::proof::session::{
-    ACCESS, NewSession, REFRESH, REFRESH_TYPE, RefreshClaims, Session, SignedIn, Tokens,
-    UsedRefreshToken, fingerprint,
+    ACCESS, NewSession, REFRESH, Session, SignedIn, Tokens, UsedRefreshToken, fingerprint,
 };
 use crate::proof::signing::PublicSigningKey;
 use crate::trail::audit::Event;
+
+/// What a refresh token comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Refresh<'a> {
+    /// It is the next one: the session goes on with a new pair.
+    Next,
+    /// It was used a moment ago, and the answer may have been lost: the same pair again.
+    Again(&'a UsedRefreshToken),
+    /// The session's time is over.
+    Over,
+    /// It was used before, so somebody else has it: the session ends.
+    Reused,
+}
+
+impl Session {
+    /// Judges a refresh token by its fingerprint, in constant time.
+    fn judge_refresh(&self, now: Timestamp, presented: &[u8; 32], grace: Duration) -> Refresh<'_> {
+        if self.absolute <= now || self.expires <= now {
+            return Refresh::Over;
+        }
+        if bool::from(self.refresh.ct_eq(presented)) {
+            return Refresh::Next;
+        }
+        let lost = self
+            .used
+            .as_ref()
+            .filter(|used| bool::from(used.token.ct_eq(presented)) && now < used.at.plus(grace));
+        lost.map_or(Refresh::Reused, Refresh::Again)
+    }
+}
+
+/// A session's next state, prepared before the transaction.
+struct Rotation {
+    /// The fingerprint of the token that was presented.
+    presented: [u8; 32],
+    next: Session,
+    /// What the caller gets.
+    tokens: Tokens,
+}
+
+impl Rotation {
+    /// The session after the token was used `now`.
+    fn session_after(&self, now: Timestamp) -> Session {
+        let used = UsedRefreshToken {
+            token: self.presented,
+            at: now,
+            access: self.tokens.access.expose().to_owned(),
+            refresh: self.tokens.refresh.expose().to_owned(),
+        };
+        Session {
+            used: Some(used),
+            ..self.next.clone()
+        }
+    }
+}
 
 impl People {
     /// What access tokens name as their issuer.
@@ -29,7 +84,7 @@ impl People {
         self.own_issuer()
     }
 
-    /// Who presents an access token of this server, with a session that is alive.
+    /// Returns who presents an access token of this server, if its session is alive.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<SignedIn, Error> {
         let judged = self.judge_access(token).await?;
         judged.map_err(|_| Refusal::Blocked.into())
@@ -42,101 +97,74 @@ impl People {
         token: SecretText,
     ) -> Result<Tokens, Error> {
         let refused = || Error::from(Refusal::Replayed);
-        let claims = self
-            .verify_typed(REFRESH, REFRESH_TYPE, token.expose())
-            .await?
-            .ok_or_else(refused)?;
-        let claims: RefreshClaims = serde_json::from_slice(&claims).map_err(|_| refused())?;
+        let claims = self.refresh_claims(&token).await?.ok_or_else(refused)?;
         let now = self.now();
         let row = self.session_row(claims.sid);
-        let found = self.rows.read::<Session>(self.store.as_ref(), row).await?;
-        let Some(session) = found.filter(|session| session.issuer == claims.iss) else {
-            return Err(refused());
-        };
-        let shown = URL_SAFE_NO_PAD.decode(&claims.jti).map_err(|_| refused())?;
-        let shown = crypto::mac::sha256(&shown);
+        let found = self.rows.read(self.store.as_ref(), row).await?;
+        let session = found
+            .filter(|session: &Stored<Session>| session.issuer == claims.iss)
+            .ok_or_else(refused)?;
+        let presented = fingerprint(&claims.token_id().ok_or_else(refused)?);
         let jti: [u8; 16] = bytes(self.random.as_ref());
-        let mut next = session.value.clone();
+        let mut next = session.value;
         next.refresh = fingerprint(&jti);
-        next.expires = now.plus(self.policy.sessions.refresh).min(next.absolute);
-        // Signed before the transaction: it keeps the very answer, in case that gets lost.
-        let tokens = self
-            .tokens(
-                now,
-                &NewSession {
-                    session: next.clone(),
-                    jti,
-                },
-            )
-            .await?;
-        let fresh = tokens.clone();
-        let verdict = self
-            .write(move |hub, tx| hub.rotate(tx, now, &caller, row, shown, &next, &fresh))
-            .await?;
-        match verdict {
-            Ok(None) => Ok(tokens),
-            Ok(Some(kept)) => Ok(kept),
-            Err(refusal) => Err(refusal.into()),
-        }
+        next.expires = Session::next_expiry(&self.policy.sessions, now, next.absolute);
+        let next = NewSession { session: next, jti };
+        // Signed before the transaction, which stores the very answer, in case it gets lost.
+        let tokens = self.tokens(now, &next).await?;
+        let rotation = Rotation {
+            presented,
+            next: next.session,
+            tokens,
+        };
+        let written = self.write(move |hub, tx| hub.rotate(tx, now, &caller, row, &rotation));
+        written.await?.answer()
     }
 
-    /// `Ok(None)`: the new pair counts. `Ok(Some)`: the pair that the token gave before.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one private step of the rotation"
-    )]
+    /// Judges the refresh token against the session as it is now, and rotates the session. Returns the pair that the
+    /// caller gets.
     fn rotate(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        row: RowId,
-        shown: [u8; 32],
-        next: &Session,
-        fresh: &Tokens,
-    ) -> TxResult<Result<Option<Tokens>, Refusal>> {
-        let Some(mut session) = self.rows.get::<Session>(tx, &row)? else {
-            return Ok(Err(Refusal::Replayed));
+        row: Id<Session>,
+        rotation: &Rotation,
+    ) -> TxResult<Verdict<Tokens>> {
+        let Some(mut session) = self.rows.get(tx, row)? else {
+            return Ok(Verdict::Refused(Refusal::Replayed));
         };
-        if session.absolute <= now || session.expires <= now {
-            self.rows.remove::<Session>(tx, &row)?;
-            return Ok(Err(Refusal::Replayed));
-        }
-        let event = Event::new(caller.surface, now, "session.refresh", row.alias()).by(caller);
-        if bool::from(session.refresh.ct_eq(&shown)) {
-            session.value = next.clone();
-            session.used = Some(UsedRefreshToken {
-                token: shown,
-                at: now,
-                access: fresh.access.expose().to_owned(),
-                refresh: fresh.refresh.expose().to_owned(),
-            });
-            self.rows.put(tx, &mut session)?;
-            self.record(tx, event)?;
-            return Ok(Ok(None));
-        }
         let grace = self.policy.sessions.grace;
-        let lost = session
-            .used
-            .as_ref()
-            .filter(|used| bool::from(used.token.ct_eq(&shown)) && now < used.at.plus(grace));
-        if let Some(used) = lost {
-            return Ok(Ok(Some(Tokens {
+        let event = Event::new(caller.surface, now, "session.refresh", row.alias()).by(caller);
+        match session.judge_refresh(now, &rotation.presented, grace) {
+            Refresh::Next => {
+                session.value = rotation.session_after(now);
+                self.rows.put(tx, &mut session)?;
+                self.record(tx, event)?;
+                Ok(Verdict::Done(rotation.tokens.clone()))
+            }
+            Refresh::Again(used) => Ok(Verdict::Done(Tokens {
                 access: SecretText::new(used.access.clone()),
                 refresh: SecretText::new(used.refresh.clone()),
-                seconds: fresh.seconds,
-            })));
+                seconds: rotation.tokens.seconds,
+            })),
+            Refresh::Over => {
+                self.rows.remove(tx, row)?;
+                Ok(Verdict::Refused(Refusal::Replayed))
+            }
+            Refresh::Reused => {
+                self.rows.remove(tx, row)?;
+                self.record(tx, event.outcome("reused"))?;
+                Ok(Verdict::Refused(Refusal::Replayed))
+            }
         }
-        self.rows.remove::<Session>(tx, &row)?;
-        self.record(tx, event.outcome("reused"))?;
-        Ok(Err(Refusal::Replayed))
     }
 
     /// Ends the session.
     pub async fn log_out(self: &Arc<Self>, caller: Caller, who: SignedIn) -> Result<(), Error> {
         let now = self.now();
         self.write(move |hub, tx| {
-            hub.rows.remove::<Session>(tx, &who.session)?;
+            hub.rows.remove(tx, who.session)?;
             let event = Event::new(caller.surface, now, "session.end", who.account.alias());
             hub.record(tx, event.by(&caller))
         })

@@ -1,7 +1,7 @@
-//! Codes of an authenticator app (RFC 6238), and the recovery codes for when it is lost.
+//! Codes of an authenticator app (RFC 6238), and the recovery codes for when the app is lost.
 //!
-//! A code of the app works once: its step, and every earlier one, is remembered as used. A recovery code
-//! works once, too. Only keyed tags of recovery codes are kept.
+//! A code of the app works once: its time step, and every earlier one, is remembered as used. A recovery code works
+//! once, too. Of recovery codes only keyed tags are stored.
 
 use crypto::totp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::limit::counted::{AtOnce, Finding, OnSuccess};
-use crate::limit::lockout::{Drawn, counted};
+use crate::limit::lockout::{Drawn, Right, counted};
 use crate::trail::audit::Event;
 
 use super::Proofs;
@@ -27,18 +27,30 @@ pub(crate) struct Authenticator {
     pub(crate) secret: [u8; 20],
     /// `None` until the first code was right.
     pub(crate) on_since: Option<Timestamp>,
-    /// The newest step that was used.
+    /// The newest time step that was used.
     pub(crate) last_step: u64,
     pub(crate) pepper: u32,
+    /// Tags of the recovery codes that are left.
     pub(crate) recovery: Vec<[u8; 32]>,
 }
+
+/// A code presented for the authenticator of an account.
+pub(crate) struct AuthenticatorProof<'a> {
+    pub(crate) text: &'a SecretText,
+    /// The lockout of account and class.
+    pub(crate) drawn: Drawn,
+    pub(crate) then: OnSuccess,
+}
+
+/// Time steps that an app's clock may be off, each way.
+const DRIFT: u64 = 1;
 
 impl Authenticator {
     pub(crate) fn is_on(&self) -> bool {
         self.on_since.is_some()
     }
 
-    /// Ends the codes of the app up to `now`, and all recovery codes: which of them were used is forgotten.
+    /// Ends the codes of the app up to `now`, and all recovery codes, because nobody knows which of them were used.
     pub(crate) fn end_codes(&mut self, now: Timestamp) {
         let newest = totp::step_at(now.seconds()) + DRIFT;
         self.last_step = self.last_step.max(newest);
@@ -48,33 +60,49 @@ impl Authenticator {
     pub(crate) fn recovery_codes_left(&self) -> usize {
         self.recovery.len()
     }
-}
 
-/// Steps that an app's clock may be off, each way.
-const DRIFT: u64 = 1;
+    /// Uses up a code of the app, or the recovery code with this `tag`. Compares in constant time.
+    fn take(&mut self, now: Timestamp, text: &SecretText, tag: &[u8; 32]) -> Right {
+        let step = totp::step_at(now.seconds());
+        for candidate in step.saturating_sub(DRIFT)..=step + DRIFT {
+            let digits = totp::digits(&self.secret, candidate);
+            let right: bool = digits.as_bytes().ct_eq(text.expose().as_bytes()).into();
+            if right && candidate > self.last_step {
+                self.last_step = candidate;
+                return Right::Yes;
+            }
+        }
+        let known = self.recovery.len();
+        self.recovery.retain(|kept| !bool::from(kept.ct_eq(tag)));
+        if self.recovery.len() < known {
+            Right::Yes
+        } else {
+            Right::No
+        }
+    }
+}
 
 impl Proofs {
     /// Judges a code of the app, or a recovery code, and counts a wrong one.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one private step of many operations"
-    )]
+    ///
+    /// Even with a refusal the transaction must be committed: the try is counted in it.
     pub(crate) fn judge_authenticator(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
         account: &mut Stored<Account>,
-        text: &SecretText,
-        (row, rules): Drawn,
-        then: OnSuccess,
+        proof: &AuthenticatorProof<'_>,
     ) -> TxResult<Result<(), Refusal>> {
-        let judged = self.judge_at_once(tx, now, &counted((row, rules), then), |tx| {
-            if !self.uses_authenticator(now, account, text)? {
-                return Ok(Finding::Wrong(()));
-            }
-            self.rows.put(tx, account)?;
-            Ok(Finding::Right(()))
+        let (_, rules) = proof.drawn;
+        let judged = self.judge_at_once(tx, now, &counted(proof.drawn, proof.then), |tx| {
+            Ok(match self.take_code(now, account, proof.text)? {
+                Right::Yes => {
+                    self.rows.put(tx, account)?;
+                    Finding::Right(())
+                }
+                Right::No => Finding::Wrong(()),
+            })
         })?;
         let (outcome, verdict) = match judged {
             AtOnce::Right(()) => ("done", Ok(())),
@@ -87,43 +115,27 @@ impl Proofs {
                 return Ok(Err(Refusal::Exhausted { until }));
             }
         };
-        let event = Event::new(
-            caller.surface,
-            now,
-            "authenticator.present",
-            account.person.to_string(),
-        );
-        self.record(tx, event.by(caller).outcome(outcome))?;
+        let person = account.person.to_string();
+        let event = Event::new(caller.surface, now, "authenticator.present", person).by(caller);
+        self.record(tx, event.outcome(outcome))?;
         Ok(verdict)
     }
 
-    fn uses_authenticator(
+    /// Uses up a code of the account. Without an authenticator every code is wrong.
+    fn take_code(
         &self,
         now: Timestamp,
         account: &mut Account,
         text: &SecretText,
-    ) -> Result<bool, Error> {
-        let recovery = plain(text.expose());
-        let tag = self.recovery_tag(account, &recovery)?;
-        let Some(authenticator) = &mut account.authenticator else {
-            return Ok(false);
-        };
-        let step = totp::step_at(now.seconds());
-        for candidate in step.saturating_sub(DRIFT)..=step + DRIFT {
-            let digits = totp::digits(&authenticator.secret, candidate);
-            let right: bool = digits.as_bytes().ct_eq(text.expose().as_bytes()).into();
-            if right && candidate > authenticator.last_step {
-                authenticator.last_step = candidate;
-                return Ok(true);
-            }
-        }
-        let known = authenticator.recovery.len();
-        authenticator
-            .recovery
-            .retain(|kept| !bool::from(kept.ct_eq(&tag)));
-        Ok(authenticator.recovery.len() < known)
+    ) -> Result<Right, Error> {
+        let tag = self.recovery_tag(account, &without_dashes(text.expose()))?;
+        Ok(match &mut account.authenticator {
+            Some(authenticator) => authenticator.take(now, text, &tag),
+            None => Right::No,
+        })
     }
 
+    /// The keyed tag of a recovery code of the account. `code`: upper case, without dashes.
     pub(crate) fn recovery_tag(&self, account: &Account, code: &str) -> Result<[u8; 32], Error> {
         let pepper = account
             .authenticator
@@ -134,8 +146,8 @@ impl Proofs {
     }
 }
 
-/// Without the dashes and spaces that people see, in upper case.
-fn plain(text: &str) -> String {
+/// A recovery code without the dashes and spaces that people see, in upper case.
+fn without_dashes(text: &str) -> String {
     text.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|letter| letter.to_ascii_uppercase())

@@ -5,6 +5,7 @@ pub(crate) mod authenticator;
 pub mod bearer;
 pub mod challenge;
 pub mod federated;
+pub(crate) mod identity;
 pub(crate) mod notice;
 pub mod operator;
 pub mod password;
@@ -73,7 +74,7 @@ impl Decides for Proofs {
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
     RecordKind::of::<account::Account>(),
-    RecordKind::of::<account::Identity>(),
+    RecordKind::of::<identity::Identity>(),
     RecordKind::of::<notice::Decoy>(),
     RecordKind::of::<session::Session>(),
     RecordKind::of::<signing::SigningKeyRow>(),

@@ -1,4 +1,4 @@
-//! Who is told of what: every way into an account hears of every change.
+//! Who is told of what: every address of an account hears of every change to it.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,7 @@ use crate::core::Core;
 use crate::core::caller::Caller;
 use crate::core::layer::Layer as _;
 use crate::core::message::{Channel, Message, MessageKind};
-use crate::core::port::store::Kind;
-use crate::core::port::store::{Page, Tx, TxResult};
+use crate::core::port::store::{Kind, Page, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::{Timestamp, hours};
@@ -21,7 +20,7 @@ use super::account::Account;
 use super::policy::Offer;
 use super::way::{Way, WayKind};
 
-/// Takes the place of a letter that is not sent, so that the work is the same.
+/// Takes the place of a message that is not sent, so that the work is the same.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Decoy {}
 
@@ -31,31 +30,76 @@ impl Record for Decoy {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
+/// A change of an account that its owner is told of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    /// The name of the message's template.
+    pub(crate) operation: &'a str,
+    /// Named in the message, masked.
+    pub(crate) address: Option<&'a Way>,
+    /// Told as well: an address that the account no longer has.
+    pub(crate) also: Option<&'a Way>,
+}
+
+impl<'a> Change<'a> {
+    pub(crate) fn new(operation: &'a str) -> Self {
+        Self {
+            operation,
+            address: None,
+            also: None,
+        }
+    }
+
+    /// The same, with an address that the message names.
+    pub(crate) fn about(self, way: impl Into<Option<&'a Way>>) -> Self {
+        Self {
+            address: way.into(),
+            ..self
+        }
+    }
+
+    /// The same, with an address that is told although the account no longer has it.
+    pub(crate) fn also_to(self, way: &'a Way) -> Self {
+        Self {
+            also: Some(way),
+            ..self
+        }
+    }
+
+    /// Who is told: every address of the account, then the one it no longer has.
+    fn recipients(&self, account: &'a Account) -> impl Iterator<Item = &'a Way> {
+        account.ways().chain(self.also)
+    }
+
+    /// What the message says of the change.
+    fn facts(&self, now: Timestamp) -> BTreeMap<String, String> {
+        let mut facts = BTreeMap::from([("at".to_owned(), now.rfc3339())]);
+        if let Some(way) = self.address {
+            facts.insert("contact".to_owned(), way.masked());
+        }
+        facts
+    }
+}
+
 impl Proofs {
-    /// Tells every address of the account, and `also`, what was changed.
+    /// Tells every address of the account what was changed.
     pub(crate) fn tell(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
         account: &Account,
-        operation: &str,
-        about: &Change<'_>,
+        change: &Change<'_>,
     ) -> TxResult<()> {
-        let mut facts = BTreeMap::from([("at".to_owned(), now.rfc3339())]);
-        if let Some(way) = about.address {
-            facts.insert("contact".to_owned(), way.masked());
-        }
-        let also = about.also.into_iter();
-        for way in account.ways().chain(also) {
-            let mut message = self.notice(caller.surface, account, way, operation);
-            message.facts.clone_from(&facts);
+        for way in change.recipients(account) {
+            let mut message = self.notice(caller.surface, account, way, change.operation);
+            message.facts = change.facts(now);
             self.post(tx, now, Posting::notice(message))?;
         }
         Ok(())
     }
 
-    /// What the owner of an address is told when somebody else tries to take it.
+    /// A notice to an address, in the words of the account that it belongs to.
     pub(crate) fn notice(
         &self,
         surface: &str,
@@ -77,34 +121,33 @@ impl Proofs {
         }
     }
 
-    /// The anti-phishing code for a letter, if letters of this kind carry one.
+    /// The anti-phishing code for a message, if messages of this kind carry one.
     pub(crate) fn phrase_for(&self, kind: WayKind, phrase: Option<&str>) -> Option<String> {
-        let shown = self.policy.phrase == Offer::On && kind == WayKind::Email;
-        phrase.filter(|_| shown).map(str::to_owned)
+        shown_phrase(self.policy.phrase, kind, phrase)
     }
 
-    /// Sends a notice in place of a letter that must not leave, or nothing; the same work as the letter.
+    /// Sends a notice in place of a message that must not leave, or nothing; the same work as for the message.
     pub(crate) fn post_decoy(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        letter: &Message,
+        unsent: &Message,
         instead: Option<Message>,
     ) -> TxResult<()> {
-        let nobody = self.rows.random_id();
-        tx.children(Decoy::KIND, &nobody, Page::ALL)?;
+        let decoy = self.rows.fresh::<Decoy>();
+        tx.children(Decoy::KIND, &decoy.row(), Page::ALL)?;
         if let Some(message) = instead {
             return self.post(tx, now, Posting::notice(message));
         }
-        if letter.channel == Channel::Email {
-            phrase_of_address(self.core(), tx, self.policy.phrase, &letter.to)?;
+        if unsent.channel == Channel::Email {
+            phrase_of_address(self.core(), tx, self.policy.phrase, &unsent.to)?;
         }
-        let place = Place::at(nobody).due(now);
+        let place = Place::at(decoy).due(now);
         self.rows.create(tx, self.tenant(), place, Decoy {})?;
         Ok(())
     }
 
-    /// Identical notices to one address are one an hour.
+    /// Whether a notice is the first of its kind to an address in this hour. Identical notices are sent once an hour.
     pub(crate) fn is_first_this_hour(
         &self,
         tx: &mut dyn Tx,
@@ -112,13 +155,12 @@ impl Proofs {
         operation: &str,
         to: &str,
     ) -> TxResult<bool> {
-        let row = self.rows.id(
-            RateLog::KIND,
-            &[b"notice", operation.as_bytes(), to.as_bytes()],
-        );
+        let row = self
+            .rows
+            .named::<RateLog>(&[b"notice", operation.as_bytes(), to.as_bytes()]);
         let rates = [Rate::per(1, hours(1))];
         let due = now.plus(hours(2));
-        let Some(mut log) = self.rows.get::<RateLog>(tx, &row)? else {
+        let Some(mut log) = self.rows.get(tx, row)? else {
             let mut log = RateLog::default();
             log.add(now, &rates);
             let place = Place::at(row).due(due);
@@ -130,10 +172,16 @@ impl Proofs {
             log.add(now, &rates);
             log.place.due = Some(due);
         }
-        // Saved in any case: the work must not tell what was sent before.
+        // Saved in any case, so that the work does not tell what was sent before.
         self.rows.put(tx, &mut log)?;
         Ok(first)
     }
+}
+
+/// Only e-mails show the anti-phishing code, and only where the operator offers it.
+fn shown_phrase(offer: Offer, kind: WayKind, phrase: Option<&str>) -> Option<String> {
+    let shown = offer == Offer::On && kind == WayKind::Email;
+    phrase.filter(|_| shown).map(str::to_owned)
 }
 
 /// Returns the anti-phishing code of the account that an e-mail address belongs to, whatever surface writes.
@@ -148,27 +196,6 @@ pub(crate) fn phrase_of_address(
     if shown == Offer::Off {
         return Ok(None);
     }
-    let way = Way::email(address);
-    let owner = core.owner_of_address(tx, &way)?;
-    let at = owner.unwrap_or_else(|| core.identity_row(&way));
-    let account = core.rows.peek::<Account>(tx, &at)?;
+    let account = core.peek_owner(tx, &Way::email(address))?;
     Ok(account.and_then(|account| account.value.phrase))
-}
-
-/// What a notice is about.
-#[derive(Default, Clone, Copy)]
-pub(crate) struct Change<'a> {
-    /// Named in the letter, masked.
-    pub(crate) address: Option<&'a Way>,
-    /// Told besides: an address that the account no longer has.
-    pub(crate) also: Option<&'a Way>,
-}
-
-impl<'a> Change<'a> {
-    pub(crate) fn of(way: &'a Way) -> Self {
-        Self {
-            address: Some(way),
-            also: None,
-        }
-    }
 }

@@ -70,7 +70,7 @@ impl Wallets {
         };
         let account = self.rows.peek::<Account>(tx, &self.account_row(person))?;
         match account {
-            Some(account) => self.tell(tx, now, caller, &account, operation, &Change::default()),
+            Some(account) => self.tell(tx, now, caller, &account, &Change::new(operation)),
             None => Ok(()),
         }
     }

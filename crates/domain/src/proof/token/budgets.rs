@@ -1,0 +1,142 @@
+//! The budgets that a send of a one-time token draws on.
+
+use crate::core::error::Refusal;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::time::{Timestamp, days, hours};
+use crate::limit::policy::SharedLimits;
+use crate::limit::rate::{Rate, RateLog};
+use crate::proof::Proofs;
+use crate::proof::way::{Way, WayKind};
+
+use super::issue::TokenIssue;
+use super::{Operation, TokenPolicy};
+
+/// A budget that a send draws on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SendBudget<'a> {
+    /// The pause between two sends to one address in one slot.
+    Pause,
+    /// Sends for one operation to one address.
+    Operation,
+    /// Tokens that one network asks for.
+    Network,
+    /// Tokens to one address, whatever they are for.
+    Address,
+    /// Messages of all surfaces that one network asks for.
+    NetworkMessages,
+    /// Messages of all surfaces to phones of one country.
+    CountryMessages(&'a str),
+    /// Messages of all surfaces.
+    AllMessages,
+}
+
+/// What a send draws on.
+#[derive(Debug, PartialEq, Eq)]
+struct SendBudgets<'a> {
+    /// A full one is answered with a refusal.
+    answered: Vec<SendBudget<'a>>,
+    /// A full one only keeps the message back: an answer would tell whether the address has an account.
+    silent: Vec<SendBudget<'a>>,
+}
+
+/// Whether a message leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Sends,
+    KeepsSilent,
+}
+
+/// The budgets of a send for `operation` to `way`, in the order in which their rows are held.
+fn budgets_of(operation: Operation, way: &Way) -> SendBudgets<'_> {
+    let unproved = operation.address_is_unproved();
+    // A number of no country is counted as one of "nowhere", in a row like the others.
+    let country = (way.kind == WayKind::Phone)
+        .then(|| SendBudget::CountryMessages(way.country().unwrap_or("nowhere")));
+    // The code of a recovery goes where the account says, so the country would tell something about the account.
+    let country_is_silent = operation == Operation::PasswordRecovery;
+    let mut answered = vec![
+        SendBudget::Pause,
+        SendBudget::Operation,
+        SendBudget::Network,
+    ];
+    answered.extend((!unproved).then_some(SendBudget::Address));
+    answered.push(SendBudget::NetworkMessages);
+    answered.extend(country.filter(|_| !country_is_silent));
+    answered.push(SendBudget::AllMessages);
+    let mut silent = Vec::new();
+    silent.extend(unproved.then_some(SendBudget::Address));
+    silent.extend(country.filter(|_| country_is_silent));
+    SendBudgets { answered, silent }
+}
+
+impl SendBudget<'_> {
+    fn rates(self, tokens: &TokenPolicy, shared: &SharedLimits) -> Vec<Rate> {
+        match self {
+            Self::Pause => {
+                let once = u32::from(!tokens.pause.is_zero());
+                vec![Rate::per(once, tokens.pause)]
+            }
+            Self::Operation => vec![Rate::per(tokens.sends_per_operation_hour, hours(1))],
+            Self::Network => vec![Rate::per(tokens.sends_per_network_hour, hours(1))],
+            Self::Address => vec![
+                Rate::per(tokens.sends_per_address_hour, hours(1)),
+                Rate::per(tokens.sends_per_address_day, days(1)),
+            ],
+            Self::NetworkMessages => vec![shared.network_messages],
+            Self::CountryMessages(_) => vec![shared.country_messages],
+            Self::AllMessages => vec![shared.day_messages],
+        }
+    }
+}
+
+impl Proofs {
+    /// Draws on the budgets of a send. The refusal of a full one has changed nothing.
+    pub(super) fn spend_token_sends(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        network: &str,
+        request: &TokenIssue<'_>,
+    ) -> TxResult<Result<Reach, Refusal>> {
+        let budgets = budgets_of(request.operation, request.way);
+        let mut spend = |budgets: &[SendBudget<'_>]| {
+            let drawn: Vec<(RowId, Vec<Rate>)> = budgets
+                .iter()
+                .map(|budget| {
+                    let rates = budget.rates(&self.policy.tokens, &self.shared);
+                    (self.budget_row(*budget, network, request), rates)
+                })
+                .collect();
+            let drawn: Vec<(RowId, &[Rate])> = drawn
+                .iter()
+                .map(|(row, rates)| (*row, rates.as_slice()))
+                .collect();
+            self.spend_rates(tx, now, &drawn)
+        };
+        if let Err(refusal) = spend(&budgets.answered)? {
+            return Ok(Err(refusal));
+        }
+        Ok(Ok(match spend(&budgets.silent)? {
+            Ok(()) => Reach::Sends,
+            Err(_) => Reach::KeepsSilent,
+        }))
+    }
+
+    fn budget_row(&self, budget: SendBudget<'_>, network: &str, request: &TokenIssue<'_>) -> RowId {
+        let norm = request.way.norm.as_bytes();
+        let named = |parts: &[&[u8]]| self.rows.named::<RateLog>(parts).row();
+        match budget {
+            SendBudget::Pause => named(&[b"token pause", request.slot.as_bytes(), norm]),
+            SendBudget::Operation => named(&[
+                b"token sends",
+                request.operation.name().as_bytes(),
+                request.counted_as.as_bytes(),
+            ]),
+            SendBudget::Network => named(&[b"tokens for network", network.as_bytes()]),
+            SendBudget::Address => named(&[b"tokens to", norm]),
+            SendBudget::NetworkMessages => named(&[b"messages for network", network.as_bytes()]),
+            SendBudget::CountryMessages(code) => named(&[b"messages to country", code.as_bytes()]),
+            SendBudget::AllMessages => named(&[b"messages", b""]),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Judging the code of a one-time token.
+
+use crate::core::caller::Caller;
+use crate::core::error::Refusal;
+use crate::core::id::Id;
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::limit::counted::{AtOnce, Finding, OnSuccess};
+use crate::limit::lockout::{Drawn, counted};
+use crate::proof::Proofs;
+use crate::proof::challenge::CodeMatch;
+use crate::proof::way::Way;
+use crate::trail::audit::Event;
+
+use super::{Aim, Operation, Token, binding};
+
+/// A code presented for a slot.
+pub(crate) struct TokenProof<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) slot: Id<Token>,
+    /// Where the token must have gone; `None`: wherever it went.
+    pub(crate) way: Option<&'a Way>,
+    pub(crate) text: &'a SecretText,
+    /// The lockout of account and class.
+    pub(crate) drawn: Option<Drawn>,
+    pub(crate) then: OnSuccess,
+}
+
+/// How many more wrong codes the token takes. With none left it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TriesLeft(u32);
+
+impl TriesLeft {
+    /// The outcome that the audit trail names.
+    fn outcome(self) -> &'static str {
+        match self.0 {
+            0 => "burned",
+            _ => "wrong",
+        }
+    }
+}
+
+impl Token {
+    /// Whether a code may be compared with this token at all: the token is for this operation and address, it is
+    /// alive, and fewer than `tries` codes were wrong.
+    fn may_be_tried(&self, now: Timestamp, proof: &TokenProof<'_>, tries: u32) -> bool {
+        self.operation == proof.operation
+            && now < self.code.expires
+            && self.wrong < tries
+            && proof.way.is_none_or(|way| way.same(&self.way))
+    }
+
+    /// Settles a try. Only the right code of a real token is right; anything else costs one of `tries`.
+    fn settle(&mut self, found: CodeMatch, tries: u32) -> Result<(), TriesLeft> {
+        if found == CodeMatch::Right && self.aim == Aim::Real {
+            return Ok(());
+        }
+        self.wrong += 1;
+        Err(TriesLeft(tries.saturating_sub(self.wrong)))
+    }
+}
+
+impl Proofs {
+    /// Judges a code and counts a wrong one. A right code takes the token out of its slot.
+    ///
+    /// Even with a refusal the transaction must be committed: the try is counted in it.
+    pub(crate) fn prove(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        caller: &Caller,
+        proof: &TokenProof<'_>,
+    ) -> TxResult<Result<Token, Refusal>> {
+        let judge = |tx: &mut dyn Tx| {
+            Ok(match self.judge_token(tx, now, proof)? {
+                Ok(token) => Finding::Right(token),
+                Err(left) => Finding::Wrong(left),
+            })
+        };
+        let judged = match proof.drawn {
+            Some(drawn) => self.judge_at_once(tx, now, &counted(drawn, proof.then), judge)?,
+            None => judge(tx)?.uncounted(),
+        };
+        let judged = match judged {
+            AtOnce::Right(token) => Ok(token),
+            AtOnce::Wrong { why, .. } | AtOnce::Unjudged(why) => Err(why),
+            AtOnce::Exhausted { until } | AtOnce::InFlight { until } => {
+                return Ok(Err(Refusal::Exhausted { until }));
+            }
+        };
+        let outcome = match &judged {
+            Ok(_) => "done",
+            Err(left) => left.outcome(),
+        };
+        let event = Event::new(caller.surface, now, "token.present", proof.slot.alias())
+            .by(caller)
+            .fact("operation", proof.operation.name())
+            .outcome(outcome);
+        self.record(tx, event)?;
+        Ok(judged.map_err(|TriesLeft(left)| Refusal::BadProof { left: Some(left) }))
+    }
+
+    fn judge_token(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        proof: &TokenProof<'_>,
+    ) -> TxResult<Result<Token, TriesLeft>> {
+        let tries = self.policy.tokens.tries;
+        let token = self.rows.get(tx, proof.slot)?;
+        let Some(mut token) = token.filter(|token| token.may_be_tried(now, proof, tries)) else {
+            return Ok(Err(TriesLeft(0)));
+        };
+        let binding = binding(&token.id, token.operation, &proof.slot, &token.way);
+        let found = self.present_code(now, &token.code, &binding, proof.text)?;
+        Ok(match token.settle(found, tries) {
+            Ok(()) => {
+                self.rows.remove(tx, proof.slot)?;
+                Ok(token.value)
+            }
+            Err(left) => {
+                self.rows.put(tx, &mut token)?;
+                Err(left)
+            }
+        })
+    }
+}
