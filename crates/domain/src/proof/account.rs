@@ -152,3 +152,133 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(crate) const EMAIL: &str = "anna@example.com";
+    pub(crate) const PHONE: &str = "+4915112345678";
+
+    pub(crate) fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    pub(crate) fn own(way: Way) -> OwnAddress {
+        OwnAddress {
+            way,
+            second_step: false,
+            verified: at(0),
+        }
+    }
+
+    /// An account with an e-mail address and nothing else.
+    pub(crate) fn anna() -> Account {
+        let password = json!({
+            "salt": vec![0; 16], "memory_kib": 8, "passes": 1, "lanes": 1, "pepper": 1, "check": vec![0; 32],
+        });
+        Account {
+            person: Uuid::from_u128(1),
+            created: at(0),
+            language: "en".to_owned(),
+            password: serde_json::from_value(password).unwrap(),
+            email: Some(own(Way::email(EMAIL))),
+            phone: None,
+            authenticator: None,
+            phrase: None,
+            restricted_until: None,
+            epoch: 0,
+        }
+    }
+
+    /// The same account with a phone number.
+    pub(crate) fn anna_with_phone() -> Account {
+        Account {
+            phone: Some(own(Way::phone(PHONE))),
+            ..anna()
+        }
+    }
+
+    pub(crate) fn authenticator(on_since: Option<Timestamp>) -> Authenticator {
+        Authenticator {
+            secret: [3; 20],
+            on_since,
+            last_step: 0,
+            pepper: 1,
+            recovery: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_missing_is_a_condition() {
+        let account = anna();
+        assert_eq!(account.way(WayKind::Email), Ok(Way::email(EMAIL)));
+        assert_eq!(
+            account.way(WayKind::Phone),
+            Err(Refusal::Unmet(Condition::HasAddress))
+        );
+    }
+
+    #[test]
+    fn the_email_address_comes_first() {
+        let account = anna_with_phone();
+        assert_eq!(account.names(), [EMAIL, PHONE]);
+        assert_eq!(anna().names(), [EMAIL]);
+    }
+
+    #[test]
+    fn second_steps_are_those_that_are_on() {
+        let mut account = anna_with_phone();
+        assert_eq!(account.second_steps(), []);
+        account.phone.as_mut().unwrap().second_step = true;
+        account.authenticator = Some(authenticator(None));
+        assert_eq!(account.second_steps(), [Factor::Phone]);
+        account.authenticator = Some(authenticator(Some(at(0))));
+        account.email.as_mut().unwrap().second_step = true;
+        assert_eq!(
+            account.second_steps(),
+            [Factor::Email, Factor::Phone, Factor::Authenticator]
+        );
+    }
+
+    #[test]
+    fn a_change_ends_what_was_bound_before() {
+        let mut account = anna();
+        let bound = Bound {
+            account: Id::new(crate::core::port::store::RowId([1; 16])),
+            epoch: account.epoch,
+        };
+        assert!(bound.holds(&account));
+        account.has_changed();
+        assert!(!bound.holds(&account));
+    }
+
+    #[test]
+    fn a_cool_down_ends_at_its_moment_and_the_later_end_wins() {
+        let mut account = anna();
+        assert_eq!(account.unrestricted(at(0)), Ok(()));
+        account.restrict(at(0), Duration::from_secs(20));
+        account.restrict(at(0), Duration::from_secs(10));
+        account.restrict(at(0), Duration::ZERO);
+        let until = at(20);
+        assert_eq!(
+            account.unrestricted(at(19)),
+            Err(Refusal::Unmet(Condition::CooledDown { until }))
+        );
+        assert_eq!(account.unrestricted(until), Ok(()));
+    }
+
+    #[test]
+    fn a_reference_is_stored_as_its_sixteen_bytes() {
+        let bound = Bound {
+            account: Id::new(crate::core::port::store::RowId([9; 16])),
+            epoch: 2,
+        };
+        assert_eq!(
+            serde_json::to_value(bound).unwrap(),
+            json!({ "account": vec![9; 16], "epoch": 2 })
+        );
+    }
+}
