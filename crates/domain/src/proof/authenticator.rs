@@ -153,3 +153,72 @@ fn without_dashes(text: &str) -> String {
         .map(|letter| letter.to_ascii_uppercase())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{at, authenticator};
+
+    const NO_TAG: [u8; 32] = [0; 32];
+
+    fn code(step: u64) -> SecretText {
+        SecretText::new(totp::digits(&[3; 20], step))
+    }
+
+    fn taken(known: &mut Authenticator, seconds: i64, step: u64) -> Right {
+        known.take(at(seconds), &code(step), &NO_TAG)
+    }
+
+    #[test]
+    fn an_app_may_be_one_step_off_each_way() {
+        for (step, right) in [
+            (98, Right::No),
+            (99, Right::Yes),
+            (100, Right::Yes),
+            (101, Right::Yes),
+            (102, Right::No),
+        ] {
+            let mut known = authenticator(Some(at(0)));
+            assert_eq!(taken(&mut known, 3_000, step), right, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_code_works_once_and_so_does_every_earlier_one() {
+        let mut known = authenticator(Some(at(0)));
+        assert_eq!(taken(&mut known, 3_000, 100), Right::Yes);
+        assert_eq!(taken(&mut known, 3_000, 100), Right::No);
+        assert_eq!(taken(&mut known, 3_000, 99), Right::No);
+        assert_eq!(taken(&mut known, 3_000, 101), Right::Yes);
+    }
+
+    #[test]
+    fn a_recovery_code_works_once() {
+        let mut known = authenticator(Some(at(0)));
+        known.recovery = vec![[1; 32], [2; 32]];
+        let text = SecretText::new("ABCD-EFGH-JKLM".to_owned());
+        assert_eq!(known.take(at(0), &text, &[2; 32]), Right::Yes);
+        assert_eq!(known.recovery, [[1; 32]]);
+        assert_eq!(known.take(at(0), &text, &[2; 32]), Right::No);
+        assert_eq!(known.recovery_codes_left(), 1);
+    }
+
+    #[test]
+    fn after_a_rollback_no_code_up_to_now_works() {
+        let mut known = authenticator(Some(at(0)));
+        known.recovery = vec![[1; 32]];
+        known.end_codes(at(3_000));
+        assert_eq!(known.recovery_codes_left(), 0);
+        for step in 99..=101 {
+            assert_eq!(taken(&mut known, 3_000, step), Right::No);
+        }
+        assert_eq!(taken(&mut known, 3_030, 102), Right::Yes);
+        known.end_codes(at(0));
+        assert_eq!(known.last_step, 102, "an earlier moment gives none back");
+    }
+
+    #[test]
+    fn dashes_spaces_and_case_of_a_recovery_code_do_not_matter() {
+        assert_eq!(without_dashes(" abcd-EFGH 2345 "), "ABCDEFGH2345");
+    }
+}
