@@ -89,3 +89,43 @@ impl Proofs {
         Ok(*self.roots.prf(Root::Pepper, pepper, &parts)?.expose())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A code whose tag is all sevens.
+    pub(crate) fn code_until(expires: Timestamp) -> Code {
+        Code {
+            tag: [7; 32],
+            pepper: 1,
+            issued: Timestamp::from_millis(0),
+            expires,
+        }
+    }
+
+    #[test]
+    fn a_code_is_right_until_it_expires_and_then_late() {
+        let code = code_until(Timestamp::from_millis(1_000));
+        for (now, found) in [
+            (0, CodeMatch::Right),
+            (999, CodeMatch::Right),
+            (1_000, CodeMatch::Late),
+            (1_001, CodeMatch::Late),
+        ] {
+            let now = Timestamp::from_millis(now);
+            assert_eq!(code.compare(now, &[7; 32]), found, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn another_tag_is_wrong_whenever_it_comes() {
+        let code = code_until(Timestamp::from_millis(1_000));
+        let mut tag = [7; 32];
+        tag[31] = 6;
+        for now in [0, 1_000] {
+            let now = Timestamp::from_millis(now);
+            assert_eq!(code.compare(now, &tag), CodeMatch::Wrong);
+        }
+    }
+}
