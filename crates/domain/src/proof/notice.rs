@@ -199,3 +199,57 @@ pub(crate) fn phrase_of_address(
     let account = core.peek_owner(tx, &Way::email(address))?;
     Ok(account.and_then(|account| account.value.phrase))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, anna_with_phone, at};
+
+    fn told(change: &Change<'_>, account: &Account) -> Vec<String> {
+        let ways = change.recipients(account);
+        ways.map(|way| way.given.clone()).collect()
+    }
+
+    #[test]
+    fn every_address_of_an_account_is_told() {
+        let change = Change::new("mfa_on");
+        assert_eq!(told(&change, &anna()), [EMAIL]);
+        assert_eq!(told(&change, &anna_with_phone()), [EMAIL, PHONE]);
+    }
+
+    #[test]
+    fn an_address_that_was_replaced_is_told_last() {
+        let old = Way::email("old@example.com");
+        let change = Change::new("key_changed").also_to(&old);
+        assert_eq!(
+            told(&change, &anna_with_phone()),
+            [EMAIL, PHONE, "old@example.com"]
+        );
+    }
+
+    #[test]
+    fn a_notice_says_when_and_names_the_address_masked() {
+        let facts = Change::new("mfa_on").facts(at(0));
+        assert_eq!(facts.len(), 1);
+        assert_eq!(facts["at"], "1970-01-01T00:00:00.000Z");
+        let way = Way::email(EMAIL);
+        let facts = Change::new("key_added").about(&way).facts(at(0));
+        assert_eq!(facts["contact"], "a***@example.com");
+    }
+
+    #[test]
+    fn only_emails_show_the_phrase_and_only_where_it_is_offered() {
+        for (offer, kind, phrase, shown) in [
+            (Offer::On, WayKind::Email, Some("blue"), Some("blue")),
+            (Offer::On, WayKind::Phone, Some("blue"), None),
+            (Offer::Off, WayKind::Email, Some("blue"), None),
+            (Offer::On, WayKind::Email, None, None),
+        ] {
+            assert_eq!(
+                shown_phrase(offer, kind, phrase).as_deref(),
+                shown,
+                "{offer:?} {kind:?}"
+            );
+        }
+    }
+}
