@@ -182,3 +182,89 @@ fn seconds(at: Timestamp) -> f64 {
     let millis = at.millis() as f64;
     millis / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::at;
+
+    fn issuer(scopes: Scopes, fresh: Option<u64>) -> TrustedIssuer {
+        TrustedIssuer {
+            rules: Rules {
+                issuer: "https://issuer.example".to_owned(),
+                audiences: vec!["keyward".to_owned()],
+                algorithms: vec![Algorithm::Es256],
+                leeway: 0,
+            },
+            scopes,
+            fresh: fresh.map(Duration::from_secs),
+        }
+    }
+
+    fn claims(authenticated: Option<f64>) -> Claims {
+        Claims {
+            subject: "anna".to_owned(),
+            scopes: vec!["read".to_owned()],
+            authenticated,
+            verified_email: None,
+        }
+    }
+
+    fn need(scope: Option<&'static str>, login: Login) -> TokenNeed {
+        TokenNeed { scope, login }
+    }
+
+    #[test]
+    fn a_scope_must_be_granted_where_scopes_are_enforced() {
+        let (read, write) = (
+            need(Some("read"), Login::Whenever),
+            need(Some("write"), Login::Whenever),
+        );
+        let enforced = issuer(Scopes::Enforced, None);
+        assert_eq!(enforced.admits(&claims(None), read, 0.0), Ok(()));
+        assert_eq!(
+            enforced.admits(&claims(None), write, 0.0),
+            Err(Refusal::Forbidden { need: "write" })
+        );
+        let ignored = issuer(Scopes::Ignored, None);
+        assert_eq!(ignored.admits(&claims(None), write, 0.0), Ok(()));
+    }
+
+    #[test]
+    fn a_fresh_login_is_as_old_as_the_rules_allow() {
+        let issuer = issuer(Scopes::Enforced, Some(60));
+        let fresh = need(None, Login::Fresh);
+        assert_eq!(issuer.admits(&claims(Some(40.0)), fresh, 100.0), Ok(()));
+        assert_eq!(issuer.admits(&claims(Some(39.9)), fresh, 100.0), Err(WRONG));
+        assert_eq!(issuer.admits(&claims(None), fresh, 100.0), Err(WRONG));
+        let whenever = need(None, Login::Whenever);
+        assert_eq!(issuer.admits(&claims(None), whenever, 100.0), Ok(()));
+    }
+
+    #[test]
+    fn an_old_login_is_told_before_a_missing_scope() {
+        let issuer = issuer(Scopes::Enforced, Some(60));
+        let need = need(Some("write"), Login::Fresh);
+        assert_eq!(issuer.admits(&claims(Some(0.0)), need, 100.0), Err(WRONG));
+    }
+
+    #[test]
+    fn a_session_of_an_own_account_is_fresh_for_the_span_that_is_set() {
+        let own = OwnAccounts {
+            fresh: Some(Duration::from_secs(60)),
+        };
+        let fresh = need(Some("anything"), Login::Fresh);
+        assert_eq!(own.admits(at(40), fresh, at(100)), Ok(()));
+        assert_eq!(own.admits(at(39), fresh, at(100)), Err(WRONG));
+        let whenever = need(None, Login::Whenever);
+        assert_eq!(own.admits(at(0), whenever, at(100)), Ok(()));
+        let any_age = OwnAccounts::default();
+        assert_eq!(any_age.admits(at(0), fresh, at(100)), Ok(()));
+    }
+
+    #[test]
+    fn moments_are_compared_with_their_fraction() {
+        let at = Timestamp::from_millis(1_500);
+        assert!((seconds(at) - 1.5).abs() < f64::EPSILON);
+    }
+}
