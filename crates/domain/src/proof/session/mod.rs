@@ -202,3 +202,58 @@ pub(crate) fn end_sessions(
     }
     Ok(ended)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+    use crate::proof::account::tests::at;
+
+    /// A session that was opened at 0, with a refresh token until 100 and an end at 1000 seconds.
+    pub(crate) fn session() -> Session {
+        Session {
+            id: Uuid::from_u128(2),
+            account: Id::new(RowId([1; 16])),
+            person: Uuid::from_u128(1),
+            issuer: "https://example.com/api/v1".to_owned(),
+            auth_time: at(0),
+            methods: vec!["pwd".to_owned()],
+            refresh: fingerprint(b"next"),
+            expires: at(100),
+            absolute: at(1_000),
+            used: None,
+        }
+    }
+
+    /// Somebody who logged in at that moment.
+    pub(crate) fn signed_in(auth_time: Timestamp) -> SignedIn {
+        SignedIn {
+            account: Id::new(RowId([1; 16])),
+            session: Id::new(RowId([2; 16])),
+            person: AccountId(Uuid::from_u128(1)),
+            auth_time,
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_never_outlives_its_session() {
+        let policy = SessionPolicy {
+            refresh: Duration::from_secs(100),
+            ..SessionPolicy::default()
+        };
+        let expires = |now| Session::next_expiry(&policy, at(now), at(1_000));
+        assert_eq!(expires(0), at(100));
+        assert_eq!(expires(900), at(1_000));
+        assert_eq!(expires(950), at(1_000));
+    }
+
+    #[test]
+    fn a_session_is_stored_as_before() {
+        let stored = serde_json::to_value(session()).unwrap();
+        assert_eq!(stored["account"], serde_json::json!(vec![1; 16]));
+        assert_eq!(
+            serde_json::from_value::<Session>(stored).unwrap(),
+            session()
+        );
+    }
+}
