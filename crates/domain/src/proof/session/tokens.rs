@@ -163,3 +163,90 @@ impl Proofs {
 fn json(claims: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(claims).map_err(Error::bug)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::at;
+    use crate::proof::session::tests::session;
+
+    /// The claims of a token of [`session`] that expires after 50 seconds.
+    fn claims() -> AccessClaims {
+        AccessClaims {
+            iss: session().issuer,
+            aud: AUDIENCE.to_owned(),
+            sub: session().person,
+            sid: session().id,
+            iat: 0,
+            exp: 50,
+            jti: "AAAA".to_owned(),
+            auth_time: 0,
+            amr: vec!["pwd".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_token_lives_until_its_expiry_and_the_leeway() {
+        let session = session();
+        assert_eq!(claims().judge(at(0), &session), Ok(()));
+        assert_eq!(claims().judge(at(54), &session), Ok(()));
+        assert_eq!(
+            claims().judge(at(55), &session),
+            Err(RejectedToken::Expired)
+        );
+    }
+
+    #[test]
+    fn a_token_of_a_session_that_is_over_is_wrong_and_not_expired() {
+        let claims = AccessClaims {
+            exp: 5_000,
+            ..claims()
+        };
+        assert_eq!(claims.judge(at(999), &session()), Ok(()));
+        assert_eq!(
+            claims.judge(at(1_000), &session()),
+            Err(RejectedToken::Wrong)
+        );
+    }
+
+    #[test]
+    fn a_token_of_another_person_or_issuer_is_wrong() {
+        let other_person = AccessClaims {
+            sub: Uuid::from_u128(9),
+            ..claims()
+        };
+        let other_issuer = AccessClaims {
+            iss: "https://example.net/api/v1".to_owned(),
+            ..claims()
+        };
+        for claims in [other_person, other_issuer] {
+            assert_eq!(claims.judge(at(0), &session()), Err(RejectedToken::Wrong));
+        }
+    }
+
+    #[test]
+    fn claims_for_another_audience_or_of_another_shape_are_none() {
+        let payload = json(&claims()).unwrap();
+        assert!(AccessClaims::parse(&payload).is_some());
+        let other = AccessClaims {
+            aud: "wallet".to_owned(),
+            ..claims()
+        };
+        assert!(AccessClaims::parse(&json(&other).unwrap()).is_none());
+        assert!(AccessClaims::parse(b"{}").is_none());
+    }
+
+    #[test]
+    fn a_refresh_tokens_id_is_base64() {
+        let mut claims = RefreshClaims {
+            iss: session().issuer,
+            sid: session().id,
+            iat: 0,
+            exp: 100,
+            jti: "AAEC".to_owned(),
+        };
+        assert_eq!(claims.token_id(), Some(vec![0, 1, 2]));
+        claims.jti = "?".to_owned();
+        assert_eq!(claims.token_id(), None);
+    }
+}
