@@ -143,3 +143,82 @@ impl RingKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * SECOND)
+    }
+
+    fn row(kid: &str, retires: Option<i64>) -> SigningKeyRow {
+        let pkcs8 = SigningKey::generate(Algorithm::Es256).unwrap();
+        SigningKeyRow {
+            kid: kid.to_owned(),
+            algorithm: Algorithm::Es256.name().to_owned(),
+            pkcs8: Zeroizing::new(STANDARD.encode(pkcs8.as_slice())),
+            created: at(0),
+            retires: retires.map(at),
+        }
+    }
+
+    fn verifies(ring: &Ring, now: i64, token: &str) -> bool {
+        ring.verify(at(now), &Compact::parse(token).unwrap())
+    }
+
+    #[test]
+    fn a_set_is_fresh_for_a_minute_and_never_before_it_was_read() {
+        let ring = Ring::of(&[], at(100)).unwrap();
+        for (now, fresh) in [(99, false), (100, true), (159, true), (160, false)] {
+            assert_eq!(ring.is_fresh(at(now)), fresh, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_retired_key_verifies_until_its_moment_and_signs_no_more() {
+        let mut rows = vec![row("old", None)];
+        let before = Ring::of(&rows, at(0)).unwrap();
+        let token = before.sign(Algorithm::Es256, "JWT", b"{}").unwrap();
+        rows[0].retires = Some(at(50));
+        rows.push(row("new", None));
+        let ring = Ring::of(&rows, at(0)).unwrap();
+        assert!(verifies(&ring, 49, &token));
+        assert!(!verifies(&ring, 50, &token));
+        let newer = ring.sign(Algorithm::Es256, "JWT", b"{}").unwrap();
+        let newer = Compact::parse(&newer).unwrap();
+        assert_eq!(newer.header().key_id(), Some("new"));
+        assert!(ring.verify(at(49), &newer));
+    }
+
+    #[test]
+    fn a_token_verifies_only_with_the_key_that_it_names() {
+        let one = Ring::of(&[row("same", None)], at(0)).unwrap();
+        let other = Ring::of(&[row("same", None)], at(0)).unwrap();
+        let token = one.sign(Algorithm::Es256, "JWT", b"{}").unwrap();
+        assert!(verifies(&one, 0, &token));
+        assert!(!verifies(&other, 0, &token));
+    }
+
+    #[test]
+    fn retired_keys_are_published_as_long_as_they_verify_newest_first() {
+        let rows = [row("old", Some(50)), row("new", None)];
+        let ring = Ring::of(&rows, at(0)).unwrap();
+        let kids = |now| {
+            let keys = ring.public(at(now)).into_iter();
+            keys.map(|key| key.kid).collect::<Vec<_>>()
+        };
+        assert_eq!(kids(49), ["new", "old"]);
+        assert_eq!(kids(50), ["new"]);
+        assert!(ring.knows("old"));
+        assert!(!ring.knows("other"));
+    }
+
+    #[test]
+    fn without_a_key_that_signs_nothing_is_signed() {
+        let ring = Ring::of(&[row("old", Some(50))], at(0)).unwrap();
+        assert!(ring.sign(Algorithm::Es256, "JWT", b"{}").is_err());
+    }
+}
