@@ -150,3 +150,24 @@ async fn generate(purpose: SigningPurpose) -> Result<Zeroizing<Vec<u8>>, Error> 
     let made = tokio::task::spawn_blocking(move || SigningKey::generate(purpose.algorithm)).await;
     made.map_err(Error::bug)?.map_err(Error::bug)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_retired_once() {
+        let mut key = SigningKeyRow {
+            kid: "a".to_owned(),
+            algorithm: "ES256".to_owned(),
+            pkcs8: Zeroizing::default(),
+            created: Timestamp::from_millis(0),
+            retires: None,
+        };
+        let (first, later) = (Timestamp::from_millis(10), Timestamp::from_millis(20));
+        assert!(!key.is_retired());
+        assert!(key.retire(first));
+        assert!(!key.retire(later));
+        assert_eq!(key.retires, Some(first));
+    }
+}
