@@ -77,3 +77,50 @@ impl Operation {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = Operation::ALL.into_iter().map(Operation::name).collect();
+        assert_eq!(names.len(), Operation::ALL.len());
+    }
+
+    #[test]
+    fn an_operation_is_stored_by_its_variant() {
+        let stored = serde_json::to_string(&Operation::AddressRecoveryNew).unwrap();
+        assert_eq!(stored, "\"AddressRecoveryNew\"");
+        for operation in Operation::ALL {
+            let stored = serde_json::to_string(&operation).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Operation>(&stored).unwrap(),
+                operation
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_account_has_is_proved() {
+        let proved = [
+            Operation::Login,
+            Operation::AddressRecovery,
+            Operation::PasswordChange,
+            Operation::ChangeAddress,
+            Operation::RemoveAddress,
+            Operation::ChangePhrase,
+            Operation::AddPhrase,
+            Operation::SwitchOff,
+        ];
+        for operation in Operation::ALL {
+            assert_eq!(
+                operation.address_is_unproved(),
+                !proved.contains(&operation),
+                "{operation:?}"
+            );
+        }
+    }
+}
