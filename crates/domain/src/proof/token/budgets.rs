@@ -140,3 +140,149 @@ impl Proofs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn policy() -> TokenPolicy {
+        TokenPolicy {
+            life_email: Duration::from_secs(1_800),
+            life_phone: Duration::from_secs(600),
+            tries: 5,
+            pause: Duration::from_secs(60),
+            sends_per_process: 5,
+            sends_per_operation_hour: 5,
+            sends_per_address_hour: 20,
+            sends_per_address_day: 50,
+            sends_per_network_hour: 60,
+        }
+    }
+
+    fn shared() -> SharedLimits {
+        SharedLimits {
+            queue_per_subject: 64,
+            wait: Duration::from_secs(20),
+            network_messages: Rate::per(1, hours(1)),
+            country_messages: Rate::per(2, days(1)),
+            day_messages: Rate::per(3, days(1)),
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_caller_has_proved_answers_with_its_own_limit() {
+        let way = Way::email("anna@example.com");
+        let budgets = budgets_of(Operation::Login, &way).answered;
+        assert_eq!(
+            budgets,
+            [
+                SendBudget::Pause,
+                SendBudget::Operation,
+                SendBudget::Network,
+                SendBudget::Address,
+                SendBudget::NetworkMessages,
+                SendBudget::AllMessages,
+            ]
+        );
+    }
+
+    #[test]
+    fn the_limit_of_an_unproved_address_is_never_answered() {
+        let way = Way::phone("+4915112345678");
+        for operation in Operation::ALL {
+            let budgets = budgets_of(operation, &way);
+            let unproved = operation.address_is_unproved();
+            assert_eq!(
+                budgets.silent.contains(&SendBudget::Address),
+                unproved,
+                "{operation:?}"
+            );
+            assert_ne!(
+                budgets.answered.contains(&SendBudget::Address),
+                unproved,
+                "{operation:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_country_of_a_recoverys_phone_is_not_told() {
+        let way = Way::phone("+4915112345678");
+        let country = SendBudget::CountryMessages("+49");
+        assert!(
+            budgets_of(Operation::PasswordRecovery, &way)
+                .silent
+                .contains(&country)
+        );
+        for operation in Operation::ALL {
+            let answered = budgets_of(operation, &way).answered.contains(&country);
+            assert_eq!(answered, operation != Operation::PasswordRecovery);
+        }
+    }
+
+    #[test]
+    fn a_number_of_no_country_is_counted_like_the_others() {
+        let (phone, email) = (Way::phone(""), Way::email("a@example.com"));
+        let budgets = budgets_of(Operation::Login, &phone).answered;
+        assert!(budgets.contains(&SendBudget::CountryMessages("nowhere")));
+        let email = budgets_of(Operation::Login, &email).answered;
+        assert!(
+            !email
+                .iter()
+                .any(|budget| matches!(budget, SendBudget::CountryMessages(_)))
+        );
+    }
+
+    #[test]
+    fn a_pause_of_zero_is_off() {
+        let policy = policy();
+        let shared = shared();
+        assert_eq!(
+            SendBudget::Pause.rates(&policy, &shared),
+            [Rate::per(1, Duration::from_secs(60))]
+        );
+        let none = TokenPolicy {
+            pause: Duration::ZERO,
+            ..policy
+        };
+        assert_eq!(
+            SendBudget::Pause.rates(&none, &shared),
+            [Rate::per(0, Duration::ZERO)]
+        );
+    }
+
+    #[test]
+    fn an_address_is_counted_by_the_hour_and_by_the_day() {
+        let policy = policy();
+        let shared = shared();
+        assert_eq!(
+            SendBudget::Address.rates(&policy, &shared),
+            [Rate::per(20, hours(1)), Rate::per(50, days(1))]
+        );
+        assert_eq!(
+            SendBudget::Operation.rates(&policy, &shared),
+            [Rate::per(5, hours(1))]
+        );
+        assert_eq!(
+            SendBudget::Network.rates(&policy, &shared),
+            [Rate::per(60, hours(1))]
+        );
+    }
+
+    #[test]
+    fn messages_of_all_surfaces_are_counted_together() {
+        let (policy, shared) = (policy(), shared());
+        for (budget, count) in [
+            (SendBudget::NetworkMessages, 1),
+            (SendBudget::CountryMessages("+49"), 2),
+            (SendBudget::AllMessages, 3),
+        ] {
+            let [rate] = budget.rates(&policy, &shared)[..] else {
+                panic!("{budget:?} has one rate");
+            };
+            assert_eq!(rate.count, count, "{budget:?}");
+        }
+    }
+}
