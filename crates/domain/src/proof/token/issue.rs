@@ -164,3 +164,72 @@ impl Proofs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::message::Channel;
+    use crate::core::port::store::RowId;
+
+    fn request(way: &Way) -> TokenIssue<'_> {
+        TokenIssue {
+            operation: Operation::Registration,
+            slot: Id::new(RowId([1; 16])),
+            way,
+            aim: Aim::Real,
+            counted_as: &way.norm,
+            language: "en",
+            phrase: None,
+            left: None,
+            instead: None,
+        }
+    }
+
+    fn notice() -> Message {
+        Message {
+            surface: "profile".to_owned(),
+            channel: Channel::Email,
+            to: "anna@example.com".to_owned(),
+            kind: MessageKind::Notice,
+            operation: "registration_attempt".to_owned(),
+            language: "en".to_owned(),
+            code: None,
+            link: None,
+            anti_phishing_code: None,
+            facts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_process_without_sends_left_sends_nothing_until_it_ends() {
+        let way = Way::email("anna@example.com");
+        let until = Timestamp::from_millis(5_000);
+        let mut wish = request(&way);
+        assert_eq!(wish.may_be_sent(), Ok(()));
+        wish.left = Some((1, until));
+        assert_eq!(wish.may_be_sent(), Ok(()));
+        wish.left = Some((0, until));
+        assert_eq!(wish.may_be_sent(), Err(Refusal::Limited { until }));
+    }
+
+    #[test]
+    fn a_code_that_does_not_leave_never_matches() {
+        let way = Way::email("anna@example.com");
+        let mut wish = request(&way);
+        assert_eq!(wish.aim_at(Reach::Sends), Aim::Real);
+        assert_eq!(wish.aim_at(Reach::KeepsSilent), Aim::Decoy);
+        wish.aim = Aim::Decoy;
+        assert_eq!(wish.aim_at(Reach::Sends), Aim::Decoy);
+        assert_eq!(wish.aim_at(Reach::KeepsSilent), Aim::Decoy);
+    }
+
+    #[test]
+    fn a_full_silent_budget_keeps_the_notice_back_too() {
+        let way = Way::email("anna@example.com");
+        let mut wish = request(&way);
+        assert_eq!(wish.notice(Reach::Sends), None);
+        wish.instead = Some(notice());
+        assert_eq!(wish.notice(Reach::Sends), Some(&notice()));
+        assert_eq!(wish.notice(Reach::KeepsSilent), None);
+    }
+}
