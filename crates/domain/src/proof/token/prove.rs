@@ -126,3 +126,100 @@ impl Proofs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+    use crate::proof::challenge::tests::code_until;
+
+    const TRIES: u32 = 5;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// A token to `anna@example.com` that is valid until 1000.
+    fn token(aim: Aim) -> Token {
+        Token {
+            id: [1; 16],
+            operation: Operation::RemoveAddress,
+            way: Way::email("anna@example.com"),
+            code: code_until(at(1_000)),
+            aim,
+            wrong: 0,
+        }
+    }
+
+    fn proof<'a>(
+        operation: Operation,
+        way: Option<&'a Way>,
+        text: &'a SecretText,
+    ) -> TokenProof<'a> {
+        TokenProof {
+            operation,
+            slot: Id::new(RowId([2; 16])),
+            way,
+            text,
+            drawn: None,
+            then: OnSuccess::Keep,
+        }
+    }
+
+    #[test]
+    fn a_token_is_tried_for_its_operation_and_address_only() {
+        let text = SecretText::new("123456".to_owned());
+        let (anna, other) = (Way::email("ANNA@example.com"), Way::email("b@example.com"));
+        let tried = |operation, way| {
+            token(Aim::Real).may_be_tried(at(0), &proof(operation, way, &text), TRIES)
+        };
+        assert!(tried(Operation::RemoveAddress, Some(&anna)));
+        assert!(tried(Operation::RemoveAddress, None));
+        assert!(!tried(Operation::RemoveAddress, Some(&other)));
+        assert!(!tried(Operation::ChangeAddress, Some(&anna)));
+    }
+
+    #[test]
+    fn a_token_is_tried_before_its_end_and_while_tries_are_left() {
+        let text = SecretText::new("123456".to_owned());
+        let proof = proof(Operation::RemoveAddress, None, &text);
+        let mut token = token(Aim::Real);
+        assert!(token.may_be_tried(at(999), &proof, TRIES));
+        assert!(!token.may_be_tried(at(1_000), &proof, TRIES));
+        token.wrong = TRIES - 1;
+        assert!(token.may_be_tried(at(0), &proof, TRIES));
+        token.wrong = TRIES;
+        assert!(!token.may_be_tried(at(0), &proof, TRIES));
+    }
+
+    #[test]
+    fn only_the_right_code_of_a_real_token_is_right() {
+        for (aim, found, right) in [
+            (Aim::Real, CodeMatch::Right, true),
+            (Aim::Real, CodeMatch::Wrong, false),
+            (Aim::Real, CodeMatch::Late, false),
+            (Aim::Decoy, CodeMatch::Right, false),
+            (Aim::Decoy, CodeMatch::Wrong, false),
+        ] {
+            let mut token = token(aim);
+            let settled = token.settle(found, TRIES);
+            assert_eq!(settled.is_ok(), right, "{aim:?} {found:?}");
+            assert_eq!(token.wrong, u32::from(!right), "{aim:?} {found:?}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_code_costs_a_try_and_the_last_one_ends_the_token() {
+        let mut token = token(Aim::Real);
+        let mut left = Vec::new();
+        for _ in 0..TRIES {
+            let Err(TriesLeft(more)) = token.settle(CodeMatch::Wrong, TRIES) else {
+                panic!("a wrong code is not right");
+            };
+            left.push(more);
+        }
+        assert_eq!(left, [4, 3, 2, 1, 0]);
+        assert_eq!(TriesLeft(0).outcome(), "burned");
+        assert_eq!(TriesLeft(1).outcome(), "wrong");
+    }
+}
