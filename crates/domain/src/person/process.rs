@@ -272,3 +272,148 @@ impl People {
         Ok(Ok(sent))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::person::WayKind;
+    use crate::proof::account::tests::{EMAIL, at};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    pub(crate) fn steps() -> [ProcessStep; 3] {
+        [
+            ProcessStep::Open,
+            ProcessStep::Verified { until: at(100) },
+            ProcessStep::NewAddressSent {
+                way: Way::email(EMAIL),
+            },
+        ]
+    }
+
+    fn process(step: ProcessStep) -> Process {
+        let flow = RegistrationFlow {
+            way: Way::email(EMAIL),
+            step,
+            second_step: false,
+            language: "en".to_owned(),
+        };
+        Process::new(Flow::Registration(flow), at(0), HOUR)
+    }
+
+    #[test]
+    fn a_step_follows_only_on_the_one_before_it() {
+        let open: Vec<_> = steps().iter().map(ProcessStep::must_be_open).collect();
+        assert_eq!(
+            open,
+            [Ok(()), Err(Refusal::WrongState), Err(Refusal::WrongState)]
+        );
+        let verified: Vec<_> = steps().iter().map(ProcessStep::must_be_verified).collect();
+        assert_eq!(
+            verified,
+            [Err(Refusal::WrongState), Ok(()), Err(Refusal::WrongState)]
+        );
+    }
+
+    #[test]
+    fn an_open_process_ends_with_its_life() {
+        let process = process(ProcessStep::Open);
+        assert!(!process.is_over(at(3_599)));
+        assert!(process.is_over(at(3_600)));
+    }
+
+    #[test]
+    fn after_a_right_code_the_next_step_has_its_own_time() {
+        let mut process = process(ProcessStep::Verified { until: at(100) });
+        assert!(!process.is_over(at(99)));
+        assert!(process.is_over(at(100)));
+        process = self::process(ProcessStep::Verified { until: at(9_000) });
+        assert!(!process.is_over(at(8_999)), "whatever its life was");
+    }
+
+    #[test]
+    fn a_process_lives_as_long_as_its_token_but_no_longer_than_two_hours() {
+        let mut process = process(ProcessStep::Open);
+        process.sent(at(0), EMAIL, Duration::from_secs(60));
+        assert_eq!(process.ends, at(3_600), "a shorter life changes nothing");
+        process.sent(at(3_000), EMAIL, Duration::from_secs(1_800));
+        assert_eq!(process.ends, at(4_800));
+        process.sent(at(4_700), EMAIL, HOUR);
+        assert_eq!(process.ends, at(7_200));
+    }
+
+    #[test]
+    fn a_life_that_is_longer_than_two_hours_is_not_cut() {
+        let mut process = process(ProcessStep::Open);
+        process.ends = at(10_000);
+        process.sent(at(9_000), EMAIL, HOUR);
+        assert_eq!(process.ends, at(10_000));
+    }
+
+    #[test]
+    fn sends_are_counted_for_each_address() {
+        let mut process = process(ProcessStep::Open);
+        process.sent(at(0), EMAIL, Duration::ZERO);
+        process.sent(at(0), EMAIL, Duration::ZERO);
+        let ends = at(3_600);
+        assert_eq!(process.left(EMAIL, 3), Some((1, ends)));
+        assert_eq!(process.left(EMAIL, 1), Some((0, ends)));
+        assert_eq!(process.left("b@example.com", 3), Some((3, ends)));
+        assert_eq!(process.left(EMAIL, 0), None, "zero is no limit");
+    }
+
+    #[test]
+    fn the_last_wrong_code_ends_a_process() {
+        let mut process = process(ProcessStep::Open);
+        let failures: Vec<_> = (0..3).map(|_| process.fail(3)).collect();
+        assert_eq!(failures, [Failure::GoesOn, Failure::GoesOn, Failure::Ends]);
+    }
+
+    #[test]
+    fn flows_are_stored_as_before() {
+        let way = Way::email(EMAIL);
+        let stored_way = serde_json::to_value(&way).unwrap();
+        let bound = json!({ "account": vec![1; 16], "epoch": 0 });
+        let bound_value = || serde_json::from_value(bound.clone()).unwrap();
+        for (flow, stored) in [
+            (
+                process(ProcessStep::Open).flow,
+                json!({ "Registration": {
+                    "way": stored_way, "step": "Open", "second_step": false, "language": "en"
+                } }),
+            ),
+            (
+                Flow::Login(LoginFlow {
+                    bound: bound_value(),
+                    pending: Vec::new(),
+                }),
+                json!({ "Login": { "bound": bound, "pending": [] } }),
+            ),
+            (
+                Flow::PasswordRecovery(PasswordRecoveryFlow {
+                    way: way.clone(),
+                    bound: None,
+                    step: ProcessStep::Verified { until: at(1) },
+                }),
+                json!({ "PasswordRecovery": {
+                    "way": stored_way, "bound": null, "step": { "Verified": { "until": 1_000 } }
+                } }),
+            ),
+            (
+                Flow::AddressRecovery(AddressRecoveryFlow {
+                    bound: bound_value(),
+                    lost: WayKind::Phone,
+                    step: ProcessStep::NewAddressSent { way: way.clone() },
+                }),
+                json!({ "AddressRecovery": {
+                    "bound": bound, "lost": "Phone", "step": { "NewAddressSent": { "way": stored_way } }
+                } }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&flow).unwrap(), stored);
+            assert_eq!(serde_json::from_value::<Flow>(stored).unwrap(), flow);
+        }
+    }
+}
