@@ -246,3 +246,49 @@ impl People {
         Ok(flow.step.must_be_verified().map(|()| (process, flow)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, at};
+
+    fn flow(way: Way) -> RegistrationFlow {
+        RegistrationFlow::new(way, "de".to_owned())
+    }
+
+    #[test]
+    fn a_registration_begins_open_and_without_a_second_step() {
+        let flow = flow(Way::email(EMAIL));
+        assert_eq!(flow.step.must_be_open(), Ok(()));
+        assert!(!flow.second_step);
+    }
+
+    #[test]
+    fn a_second_step_is_on_if_it_is_wished_for_and_offered() {
+        for (wish, offer, on) in [
+            (SecondStep::On, Offer::On, true),
+            (SecondStep::On, Offer::Off, false),
+            (SecondStep::Off, Offer::On, false),
+            (SecondStep::Off, Offer::Off, false),
+        ] {
+            let step = ProcessStep::Verified { until: at(1) };
+            let verified = flow(Way::email(EMAIL)).verified(step.clone(), wish, offer);
+            assert_eq!(verified.second_step, on, "{wish:?} {offer:?}");
+            assert_eq!(verified.step, step);
+        }
+    }
+
+    #[test]
+    fn the_account_has_the_address_that_was_proved_and_no_other() {
+        let password = anna().password;
+        let person = Uuid::from_u128(1);
+        let made = flow(Way::email(EMAIL)).account(person, at(5), password.clone());
+        let own = made.email.unwrap();
+        assert_eq!((own.way, own.verified), (Way::email(EMAIL), at(5)));
+        assert_eq!(made.phone, None);
+        let made = flow(Way::phone(PHONE)).account(person, at(5), password);
+        assert_eq!(made.phone.unwrap().way, Way::phone(PHONE));
+        assert_eq!(made.email, None);
+        assert_eq!((made.language.as_str(), made.epoch), ("de", 0));
+    }
+}
