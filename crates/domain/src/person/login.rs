@@ -375,3 +375,104 @@ impl People {
         self.process_failed(tx, &mut open.process, refusal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{PHONE, anna_with_phone};
+
+    fn flow(pending: &[Factor]) -> LoginFlow {
+        LoginFlow {
+            bound: Bound {
+                account: Id::new(RowId([1; 16])),
+                epoch: 0,
+            },
+            pending: pending.to_vec(),
+        }
+    }
+
+    fn code(factor: Option<Factor>) -> PresentedCode {
+        PresentedCode {
+            factor,
+            text: SecretText::new("123456".to_owned()),
+        }
+    }
+
+    fn matched(left: &[Factor], named: &[Option<Factor>]) -> Result<Vec<Factor>, Refusal> {
+        let codes: Vec<_> = named.iter().map(|factor| code(*factor)).collect();
+        let matched = flow(left).match_codes(&codes)?;
+        Ok(matched.into_iter().map(|(factor, _)| factor).collect())
+    }
+
+    #[test]
+    fn a_code_without_a_step_is_for_the_only_one_that_is_left() {
+        assert_eq!(matched(&[Factor::Phone], &[None]), Ok(vec![Factor::Phone]));
+        for left in [&[][..], &[Factor::Email, Factor::Phone]] {
+            assert_eq!(
+                matched(left, &[None]),
+                Err(Refusal::Invalid {
+                    field: "destination",
+                    why: "several steps are left",
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_code_is_for_a_step_that_is_left() {
+        let left = [Factor::Email, Factor::Authenticator];
+        let both = [Some(Factor::Authenticator), Some(Factor::Email)];
+        assert_eq!(
+            matched(&left, &both),
+            Ok(vec![Factor::Authenticator, Factor::Email])
+        );
+        assert_eq!(
+            matched(&left, &[Some(Factor::Email), Some(Factor::Phone)]),
+            Err(Refusal::Unmet(Condition::FactorOn)),
+            "and then none of them is judged"
+        );
+        assert_eq!(matched(&left, &[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_code_is_sent_for_a_step_that_is_left() {
+        let (account, flow) = (anna_with_phone(), flow(&[Factor::Phone]));
+        assert_eq!(flow.way_of(&account, WayKind::Phone), Ok(Way::phone(PHONE)));
+        assert_eq!(
+            flow.way_of(&account, WayKind::Email),
+            Err(Refusal::Unmet(Condition::FactorOn))
+        );
+    }
+
+    #[test]
+    fn a_login_is_complete_after_all_steps_or_any() {
+        let mut flow = flow(&[Factor::Email, Factor::Phone]);
+        assert!(!flow.is_complete(StepsNeeded::All));
+        flow.pass(Factor::Email);
+        assert_eq!(flow.pending, [Factor::Phone]);
+        assert!(!flow.is_complete(StepsNeeded::All));
+        assert!(flow.is_complete(StepsNeeded::Any));
+        flow.pass(Factor::Email);
+        flow.pass(Factor::Phone);
+        assert!(flow.is_complete(StepsNeeded::All));
+    }
+
+    #[test]
+    fn the_owner_is_told_of_every_fifth_wrong_code() {
+        let wrong = Refusal::BadProof { left: Some(1) };
+        let told: Vec<u32> = (1..=11).filter(|count| is_told(&wrong, *count)).collect();
+        assert_eq!(told, [5, 10]);
+        let until = Timestamp::NEVER;
+        assert!(!is_told(&Refusal::Exhausted { until }, 5));
+    }
+
+    #[test]
+    fn the_login_of_an_account_that_lost_its_address_sends_nothing() {
+        let mut account = anna_with_phone();
+        account.email = None;
+        assert_eq!(
+            flow(&[Factor::Email]).way_of(&account, WayKind::Email),
+            Err(Refusal::Unmet(Condition::HasAddress))
+        );
+    }
+}
