@@ -224,3 +224,41 @@ impl Own<'_> {
         Event::new(self.caller.surface, self.now, action, person).by(self.caller)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, at};
+
+    #[test]
+    fn a_login_is_fresh_for_the_span_that_is_set() {
+        let most = Duration::from_secs(60);
+        assert_eq!(fresh_login(most, at(0), at(60)), Ok(()));
+        assert_eq!(
+            fresh_login(most, at(0), Timestamp::from_millis(60_001)),
+            Err(Refusal::Unmet(Condition::FreshLogin))
+        );
+        assert_eq!(fresh_login(Duration::ZERO, at(0), at(100_000)), Ok(()));
+    }
+
+    #[test]
+    fn only_what_the_account_had_at_the_login_forgets_failures() {
+        for (had_since, then) in [
+            (Some(at(9)), OnSuccess::Forget),
+            (Some(at(10)), OnSuccess::Keep),
+            (Some(at(11)), OnSuccess::Keep),
+            (None, OnSuccess::Keep),
+        ] {
+            assert_eq!(after_right_code(had_since, at(10)), then, "{had_since:?}");
+        }
+    }
+
+    #[test]
+    fn an_account_has_an_address_since_it_was_proved() {
+        let mut account = anna();
+        account.email.as_mut().unwrap().verified = at(7);
+        assert_eq!(has_since(&account, &Way::email(EMAIL)), Some(at(7)));
+        assert_eq!(has_since(&account, &Way::email("b@example.com")), None);
+        assert_eq!(has_since(&account, &Way::phone(PHONE)), None);
+    }
+}
