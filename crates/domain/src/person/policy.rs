@@ -171,3 +171,52 @@ impl Default for PersonPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::anna;
+
+    #[test]
+    fn what_is_switched_off_is_refused() {
+        let policy = PersonPolicy {
+            phrase: Offer::Off,
+            phone: Offer::Off,
+            ..PersonPolicy::default()
+        };
+        assert_eq!(policy.must_offer(Feature::SecondStep), Ok(()));
+        assert_eq!(
+            policy.must_offer(Feature::Phrase),
+            Err(Refusal::Unmet(Condition::Feature))
+        );
+        assert_eq!(policy.must_take(WayKind::Email), Ok(()));
+        assert_eq!(
+            policy.must_take(WayKind::Phone),
+            Err(Refusal::Unmet(Condition::AddressKind))
+        );
+    }
+
+    #[test]
+    fn a_login_has_no_second_steps_while_they_are_switched_off() {
+        let mut account = anna();
+        account.email.as_mut().unwrap().second_step = true;
+        let mut policy = PersonPolicy::default();
+        assert_eq!(policy.steps_of(&account), [Factor::Email]);
+        policy.second_step = Offer::Off;
+        assert_eq!(policy.steps_of(&account), []);
+    }
+
+    #[test]
+    fn wrong_passwords_lock_sooner_from_one_network_than_from_anywhere() {
+        let policy = PersonPolicy::default();
+        assert_eq!(policy.near().first, policy.wrong_passwords);
+        assert_eq!(
+            policy.near().hard_stop,
+            0,
+            "a network is never locked for good"
+        );
+        let anywhere = policy.anywhere();
+        assert_eq!((anywhere.first, anywhere.hard_stop), (0, 100));
+        assert_eq!(anywhere.within, Some((50, hours(1))));
+    }
+}
