@@ -97,3 +97,45 @@ impl People {
         (self.rows.named::<Lockout>(name).row(), rules)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, anna_with_phone, at};
+
+    #[test]
+    fn the_owner_sees_addresses_and_steps_and_no_secret() {
+        let mut account = anna_with_phone();
+        account.phone.as_mut().unwrap().second_step = true;
+        account.phrase = Some("blue".to_owned());
+        account.restricted_until = Some(at(60));
+        let details = Details::of(&account, at(0));
+        assert_eq!(
+            details,
+            Details {
+                id: AccountId(account.person),
+                email: Some(EMAIL.to_owned()),
+                phone: Some(PHONE.to_owned()),
+                second_steps: vec![Factor::Phone],
+                phrase_set: true,
+                restricted_until: Some(at(60)),
+            }
+        );
+        assert!(!format!("{details:?}").contains("blue"));
+    }
+
+    #[test]
+    fn a_cool_down_that_is_over_is_not_shown() {
+        let mut account = anna();
+        account.restricted_until = Some(at(60));
+        assert_eq!(Details::of(&account, at(60)).restricted_until, None);
+    }
+
+    #[test]
+    fn classes_are_counted_apart() {
+        let mut names = Class::ALL.map(Class::name).to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Class::ALL.len());
+    }
+}
