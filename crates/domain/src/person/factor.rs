@@ -130,3 +130,75 @@ impl People {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, anna_with_phone, at, authenticator};
+
+    #[test]
+    fn an_address_becomes_a_second_step_once() {
+        let mut account = anna();
+        let (email, phone) = (WayKind::Email, WayKind::Phone);
+        assert_eq!(account.may_switch_on(email), Ok(Way::email(EMAIL)));
+        account.switch_on(email);
+        assert_eq!(
+            account.may_switch_on(email),
+            Err(Refusal::Unmet(Condition::FactorOff))
+        );
+        assert_eq!(
+            account.may_switch_on(phone),
+            Err(Refusal::Unmet(Condition::HasAddress))
+        );
+    }
+
+    #[test]
+    fn only_a_second_step_that_is_on_is_switched_off() {
+        let mut account = anna_with_phone();
+        let off = Err(Refusal::Unmet(Condition::FactorOn));
+        assert_eq!(account.may_switch_off(at(0), WayKind::Phone), off);
+        account.switch_on(WayKind::Phone);
+        assert_eq!(
+            account.may_switch_off(at(0), WayKind::Phone),
+            Ok(Way::phone(PHONE))
+        );
+        account.authenticator = Some(authenticator(None));
+        assert_eq!(
+            account.may_drop_authenticator(at(0)),
+            Err(Refusal::Unmet(Condition::FactorOn)),
+            "it was never confirmed"
+        );
+        account.authenticator = Some(authenticator(Some(at(0))));
+        assert_eq!(account.may_drop_authenticator(at(0)), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_switched_off_during_a_cool_down() {
+        let mut account = anna();
+        account.switch_on(WayKind::Email);
+        account.authenticator = Some(authenticator(Some(at(0))));
+        account.restrict(at(0), Duration::from_secs(60));
+        let until = at(60);
+        let cooling = Refusal::Unmet(Condition::CooledDown { until });
+        assert_eq!(
+            account.may_switch_off(at(59), WayKind::Email),
+            Err(cooling.clone())
+        );
+        assert_eq!(account.may_drop_authenticator(at(59)), Err(cooling));
+        assert_eq!(account.may_drop_authenticator(at(60)), Ok(()));
+    }
+
+    #[test]
+    fn switching_off_touches_that_step_only() {
+        let mut account = anna_with_phone();
+        account.switch_on(WayKind::Email);
+        account.switch_on(WayKind::Phone);
+        account.authenticator = Some(authenticator(Some(at(0))));
+        assert_eq!(account.switch_off(Factor::Authenticator), None);
+        assert_eq!(account.authenticator, None);
+        assert_eq!(account.switch_off(Factor::Email), Some(Way::email(EMAIL)));
+        assert_eq!(account.second_steps(), [Factor::Phone]);
+    }
+}
