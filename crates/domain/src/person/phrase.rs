@@ -102,3 +102,69 @@ impl People {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, anna, anna_with_phone, at};
+
+    /// Anna with an anti-phishing code, or without.
+    fn account(phrase: Option<&str>) -> Account {
+        Account {
+            phrase: phrase.map(str::to_owned),
+            ..anna()
+        }
+    }
+
+    fn sent(account: &Account, wish: PhraseWish) -> Result<Operation, Refusal> {
+        let (operation, way) = account.may_send_phrase_code(at(0), wish)?;
+        assert_eq!(way, Way::email(EMAIL));
+        Ok(operation)
+    }
+
+    #[test]
+    fn a_wish_must_fit_the_account() {
+        let (without, with) = (account(None), account(Some("blue")));
+        let unset = Err(Refusal::Unmet(Condition::PhraseSet));
+        let set = Err(Refusal::Unmet(Condition::PhraseUnset));
+        for (account, wish, expected) in [
+            (&without, PhraseWish::Add, Ok(Operation::AddPhrase)),
+            (&without, PhraseWish::Change, unset),
+            (&without, PhraseWish::Either, Ok(Operation::AddPhrase)),
+            (&with, PhraseWish::Add, set),
+            (&with, PhraseWish::Change, Ok(Operation::ChangePhrase)),
+            (&with, PhraseWish::Either, Ok(Operation::ChangePhrase)),
+        ] {
+            assert_eq!(sent(account, wish), expected, "{wish:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_change_waits_for_a_cool_down() {
+        let (mut without, mut with) = (account(None), account(Some("blue")));
+        for account in [&mut without, &mut with] {
+            account.restrict(at(0), Duration::from_secs(60));
+        }
+        let until = at(60);
+        let cooling = Err(Refusal::Unmet(Condition::CooledDown { until }));
+        assert_eq!(sent(&without, PhraseWish::Add), Ok(Operation::AddPhrase));
+        assert_eq!(sent(&with, PhraseWish::Change), cooling);
+        assert_eq!(
+            sent(&without, PhraseWish::Change),
+            cooling,
+            "before it is told that there is none"
+        );
+    }
+
+    #[test]
+    fn without_an_email_address_there_is_no_phrase() {
+        let mut account = anna_with_phone();
+        account.email = None;
+        assert_eq!(
+            sent(&account, PhraseWish::Either),
+            Err(Refusal::Unmet(Condition::HasEmail))
+        );
+    }
+}
