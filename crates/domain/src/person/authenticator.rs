@@ -177,3 +177,73 @@ fn escaped(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{anna, at, authenticator};
+
+    #[test]
+    fn an_authenticator_is_started_unless_one_is_on() {
+        let mut account = anna();
+        assert_eq!(account.may_start_authenticator(), Ok(()));
+        account.authenticator = Some(authenticator(None));
+        assert_eq!(
+            account.may_start_authenticator(),
+            Ok(()),
+            "again, with another secret"
+        );
+        account.authenticator = Some(authenticator(Some(at(0))));
+        assert_eq!(
+            account.may_start_authenticator(),
+            Err(Refusal::Unmet(Condition::FactorOff))
+        );
+    }
+
+    #[test]
+    fn an_authenticator_is_confirmed_once_after_it_was_started() {
+        let mut account = anna();
+        assert_eq!(
+            account.may_confirm_authenticator(),
+            Err(Refusal::WrongState)
+        );
+        account.authenticator = Some(authenticator(None));
+        assert_eq!(account.may_confirm_authenticator(), Ok(()));
+        account.confirm_authenticator(at(7), vec![[1; 32]]);
+        assert_eq!(
+            account.may_confirm_authenticator(),
+            Err(Refusal::Unmet(Condition::FactorOff))
+        );
+        let known = account.authenticator.unwrap();
+        assert_eq!(
+            (known.on_since, known.recovery_codes_left()),
+            (Some(at(7)), 1)
+        );
+    }
+
+    #[test]
+    fn an_app_reads_secret_service_and_address_out_of_the_url() {
+        let shown = anna().shown_authenticator("Key ward", &[0; 20]);
+        let secret = "A".repeat(32);
+        assert_eq!(shown.secret.expose(), secret);
+        assert_eq!(
+            shown.url.expose(),
+            format!(
+                "otpauth://totp/Key%20ward:anna%40example.com?secret={secret}&issuer=Key%20ward&algorithm=SHA1&digits=6&period=30"
+            )
+        );
+    }
+
+    #[test]
+    fn recovery_codes_are_shown_in_groups_of_four() {
+        let code = recovery_code([0xff; 8]);
+        assert_eq!(code, "777777777777");
+        assert_eq!(with_dashes("ABCDEFGHJKLM").expose(), "ABCD-EFGH-JKLM");
+    }
+
+    #[test]
+    fn everything_but_plain_letters_is_escaped() {
+        assert_eq!(escaped("aZ0-._~"), "aZ0-._~");
+        assert_eq!(escaped("a+b ä/"), "a%2Bb%20%C3%A4%2F");
+    }
+}
