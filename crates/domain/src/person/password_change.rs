@@ -158,3 +158,63 @@ impl Own<'_> {
         Ok(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, anna_with_phone};
+
+    fn tried(right: Right, renewed: bool, unchanged: bool) -> Tried {
+        Tried {
+            right,
+            renewed: renewed.then(|| anna().password),
+            unchanged,
+        }
+    }
+
+    #[test]
+    fn a_password_is_replaced_after_the_right_old_one() {
+        let right = tried(Right::Yes, true, false);
+        assert_eq!(replacement(&right, true), Replacement::By(&anna().password));
+    }
+
+    #[test]
+    fn a_wrong_or_outdated_old_password_replaces_nothing() {
+        for (right, renewed, still_the_same) in [
+            (Right::No, true, true),
+            (Right::No, false, true),
+            (Right::Yes, true, false),
+            (Right::Yes, false, true),
+        ] {
+            let tried = tried(right, renewed, false);
+            let found = replacement(&tried, still_the_same);
+            assert_eq!(
+                found,
+                Replacement::Wrong,
+                "{right:?} {renewed} {still_the_same}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_who_knows_the_old_password_hears_that_the_new_one_is_the_same() {
+        assert_eq!(
+            replacement(&tried(Right::Yes, true, true), true),
+            Replacement::Unchanged
+        );
+        assert_eq!(
+            replacement(&tried(Right::No, false, true), true),
+            Replacement::Wrong
+        );
+    }
+
+    #[test]
+    fn the_code_goes_to_the_email_address_or_else_the_phone() {
+        let mut account = anna_with_phone();
+        assert_eq!(account.first_way(), Ok(Way::email(EMAIL)));
+        account.email = None;
+        assert_eq!(account.first_way(), Ok(Way::phone(PHONE)));
+        account.phone = None;
+        assert_eq!(account.first_way(), Err(Refusal::UnknownSubject));
+    }
+}
