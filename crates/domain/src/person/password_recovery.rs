@@ -302,3 +302,67 @@ impl People {
         Ok(Ok((open.process, account)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, anna_with_phone, at};
+
+    fn flow() -> PasswordRecoveryFlow {
+        PasswordRecoveryFlow {
+            way: Way::email(EMAIL),
+            bound: None,
+            step: ProcessStep::Open,
+        }
+    }
+
+    #[test]
+    fn a_code_goes_to_the_accounts_address_of_the_kind_that_is_asked_for() {
+        let account = anna_with_phone();
+        assert_eq!(
+            flow().recipient(Some(&account), WayKind::Phone),
+            (Way::phone(PHONE), Aim::Real)
+        );
+        assert_eq!(
+            flow().recipient(Some(&account), WayKind::Email),
+            (Way::email(EMAIL), Aim::Real)
+        );
+    }
+
+    #[test]
+    fn without_such_an_address_a_decoy_goes_to_nobody() {
+        let without_phone = flow().recipient(Some(&anna()), WayKind::Phone);
+        let without_account = flow().recipient(None, WayKind::Phone);
+        assert_eq!(without_phone, without_account);
+        let (nobody, aim) = without_account;
+        assert_eq!(aim, Aim::Decoy);
+        assert_eq!(nobody.given, "");
+        assert_ne!(nobody.norm, flow().recipient(None, WayKind::Email).0.norm);
+    }
+
+    #[test]
+    fn the_answer_names_only_what_the_caller_supplied() {
+        assert_eq!(flow().supplied(WayKind::Email), Some(Way::email(EMAIL)));
+        assert_eq!(flow().supplied(WayKind::Phone), None);
+    }
+
+    #[test]
+    fn a_code_proves_nothing_once_its_address_was_replaced() {
+        let mut account = anna();
+        assert!(account.still_has(&Way::email(EMAIL)));
+        assert!(!account.still_has(&Way::phone(PHONE)));
+        account.email.as_mut().unwrap().way = Way::email("new@example.com");
+        assert!(!account.still_has(&Way::email(EMAIL)));
+    }
+
+    #[test]
+    fn a_new_password_ends_what_was_begun_and_begins_a_cool_down() {
+        let mut account = anna();
+        let password = account.password.clone();
+        account.set_password(password, at(0), Duration::from_secs(60));
+        assert_eq!(account.epoch, 1);
+        assert_eq!(account.restriction(at(59)), Some(at(60)));
+    }
+}
