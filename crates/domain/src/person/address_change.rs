@@ -348,3 +348,139 @@ impl Own<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna, anna_with_phone, at};
+
+    const UNMET: fn(Condition) -> Refusal = Refusal::Unmet;
+
+    #[test]
+    fn an_account_has_one_address_of_a_kind() {
+        assert_eq!(anna().must_lack(WayKind::Phone), Ok(()));
+        assert_eq!(
+            anna().must_lack(WayKind::Email),
+            Err(UNMET(Condition::NoAddress))
+        );
+    }
+
+    #[test]
+    fn a_second_step_is_replaced_only_where_second_steps_are_not_offered() {
+        let mut account = anna();
+        assert_eq!(
+            account.may_replace(WayKind::Email, Offer::On),
+            Ok(Way::email(EMAIL))
+        );
+        account.email.as_mut().unwrap().second_step = true;
+        assert_eq!(
+            account.may_replace(WayKind::Email, Offer::On),
+            Err(UNMET(Condition::FactorOff))
+        );
+        assert_eq!(
+            account.may_replace(WayKind::Email, Offer::Off),
+            Ok(Way::email(EMAIL))
+        );
+        assert_eq!(
+            account.may_replace(WayKind::Phone, Offer::On),
+            Err(UNMET(Condition::HasAddress))
+        );
+    }
+
+    #[test]
+    fn the_last_address_stays() {
+        let remove = |account: &Account, kind| account.may_remove(at(0), kind, Offer::On);
+        assert_eq!(
+            remove(&anna(), WayKind::Email),
+            Err(UNMET(Condition::AnotherAddress))
+        );
+        assert_eq!(
+            remove(&anna(), WayKind::Phone),
+            Err(UNMET(Condition::HasAddress))
+        );
+        assert_eq!(
+            remove(&anna_with_phone(), WayKind::Phone),
+            Ok(Way::phone(PHONE))
+        );
+    }
+
+    #[test]
+    fn an_address_is_not_removed_during_a_cool_down_or_as_a_second_step() {
+        let mut account = anna_with_phone();
+        account.email.as_mut().unwrap().second_step = true;
+        let remove = |account: &Account| account.may_remove(at(0), WayKind::Email, Offer::On);
+        assert_eq!(remove(&account), Err(UNMET(Condition::FactorOff)));
+        account.restrict(at(0), Duration::from_secs(60));
+        let until = at(60);
+        assert_eq!(
+            remove(&account),
+            Err(UNMET(Condition::CooledDown { until })),
+            "which comes first"
+        );
+    }
+
+    #[test]
+    fn an_address_changes_to_another_of_its_kind() {
+        let account = anna_with_phone();
+        let change = |new: &Way, open| account.may_change_to(new, open, Offer::On);
+        let invalid = |why| {
+            Err(Refusal::Invalid {
+                field: "address",
+                why,
+            })
+        };
+        let new = Way::email("new@example.com");
+        for open in [None, Some(WayKind::Email)] {
+            assert_eq!(change(&new, open), Ok(Way::email(EMAIL)));
+        }
+        assert_eq!(
+            change(&new, Some(WayKind::Phone)),
+            invalid("another kind of address")
+        );
+        assert_eq!(
+            change(&Way::email("ANNA@example.com"), None),
+            invalid("the address it has")
+        );
+        assert_eq!(
+            anna().may_change_to(&Way::phone(PHONE), None, Offer::On),
+            Err(UNMET(Condition::HasAddress))
+        );
+    }
+
+    #[test]
+    fn a_second_code_follows_a_right_first_one_within_its_time() {
+        let kind = WayKind::Email;
+        let until = at(10);
+        let judged =
+            |open: Option<OpenChange>, now| OpenChange::must_be_verified(open.as_ref(), at(now));
+        let verified = Some(OpenChange::Verified { kind, until });
+        assert_eq!(judged(verified.clone(), 9), Ok(()));
+        assert_eq!(judged(verified, 10), Err(Refusal::WrongState));
+        let sent = Some(OpenChange::TokenSent { kind });
+        assert_eq!(judged(sent, 9), Err(Refusal::WrongState));
+        assert_eq!(judged(None, 9), Err(Refusal::WrongState));
+    }
+
+    #[test]
+    fn adding_and_removing_end_what_was_begun_before() {
+        let mut account = anna();
+        account.add(Way::phone(PHONE), at(5));
+        let own = account.phone.as_ref().unwrap();
+        assert_eq!((own.verified, own.second_step), (at(5), false));
+        assert_eq!(account.epoch, 1);
+        account.phrase = Some("blue".to_owned());
+        account.remove(WayKind::Phone);
+        assert_eq!(account.phrase.as_deref(), Some("blue"));
+        account.remove(WayKind::Email);
+        assert_eq!(account.phrase, None, "no message shows it any more");
+        assert_eq!((account.ways().count(), account.epoch), (0, 3));
+    }
+
+    #[test]
+    fn each_kind_of_address_is_added_by_its_own_operation() {
+        assert_eq!(adding(WayKind::Email), Operation::AddEmail);
+        assert_eq!(adding(WayKind::Phone), Operation::AddPhone);
+    }
+}
