@@ -194,3 +194,102 @@ impl People {
         Ok(vec![access, refresh])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::at;
+    use crate::proof::session::tests::session;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    /// A session whose last refresh token was used at 20.
+    fn refreshed() -> Session {
+        Session {
+            used: Some(UsedRefreshToken {
+                token: fingerprint(b"last"),
+                at: at(20),
+                access: "access".to_owned(),
+                refresh: "refresh".to_owned(),
+            }),
+            ..session()
+        }
+    }
+
+    fn judged(now: i64, token: &[u8]) -> Option<Refresh<'static>> {
+        let session = refreshed();
+        match session.judge_refresh(at(now), &fingerprint(token), GRACE) {
+            Refresh::Next => Some(Refresh::Next),
+            Refresh::Over => Some(Refresh::Over),
+            Refresh::Reused => Some(Refresh::Reused),
+            Refresh::Again(used) => {
+                assert_eq!(Some(used), session.used.as_ref());
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_token_is_good_until_it_expires() {
+        assert_eq!(judged(20, b"next"), Some(Refresh::Next));
+        assert_eq!(judged(99, b"next"), Some(Refresh::Next));
+        assert_eq!(judged(100, b"next"), Some(Refresh::Over));
+    }
+
+    #[test]
+    fn a_session_ends_however_often_it_is_refreshed() {
+        let session = Session {
+            expires: at(5_000),
+            ..session()
+        };
+        let judged = |now| session.judge_refresh(at(now), &fingerprint(b"next"), GRACE);
+        assert_eq!(judged(999), Refresh::Next);
+        assert_eq!(judged(1_000), Refresh::Over);
+    }
+
+    #[test]
+    fn the_last_token_gives_the_same_pair_for_a_grace() {
+        assert_eq!(judged(20, b"last"), None);
+        assert_eq!(judged(29, b"last"), None);
+        assert_eq!(judged(30, b"last"), Some(Refresh::Reused));
+    }
+
+    #[test]
+    fn any_other_token_was_used_before() {
+        assert_eq!(judged(20, b"older"), Some(Refresh::Reused));
+        let judged = session();
+        let judged = judged.judge_refresh(at(20), &fingerprint(b"last"), GRACE);
+        assert_eq!(judged, Refresh::Reused, "nothing was refreshed yet");
+    }
+
+    #[test]
+    fn without_a_grace_no_answer_is_given_twice() {
+        let session = refreshed();
+        let judged = session.judge_refresh(at(20), &fingerprint(b"last"), Duration::ZERO);
+        assert_eq!(judged, Refresh::Reused);
+    }
+
+    #[test]
+    fn a_used_token_is_stored_with_the_pair_that_it_gave() {
+        let rotation = Rotation {
+            presented: fingerprint(b"next"),
+            next: session(),
+            tokens: Tokens {
+                access: SecretText::new("a".to_owned()),
+                refresh: SecretText::new("r".to_owned()),
+                seconds: 900,
+            },
+        };
+        let after = rotation.session_after(at(30));
+        assert_eq!(
+            after.used,
+            Some(UsedRefreshToken {
+                token: fingerprint(b"next"),
+                at: at(30),
+                access: "a".to_owned(),
+                refresh: "r".to_owned(),
+            })
+        );
+        assert_eq!(after.id, session().id);
+    }
+}
