@@ -247,3 +247,59 @@ impl AccountState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::account::tests::{EMAIL, PHONE, anna_with_phone, at, authenticator};
+
+    #[test]
+    fn an_operator_sees_masked_addresses_and_no_secret() {
+        let mut account = anna_with_phone();
+        account.phrase = Some("blue".to_owned());
+        account.restricted_until = Some(at(60));
+        let state = AccountState::of(&account, at(0));
+        assert_eq!(state.email.as_ref().unwrap().address, "a***@example.com");
+        assert_eq!(state.phone.as_ref().unwrap().address, "+***78");
+        assert!(state.anti_phishing_code);
+        assert_eq!(
+            state.restricted_until.as_deref(),
+            Some("1970-01-01T00:01:00.000Z")
+        );
+        let shown = serde_json::to_string(&state).unwrap();
+        for secret in [EMAIL, PHONE, "blue"] {
+            assert!(!shown.contains(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn an_authenticator_counts_once_it_is_on() {
+        let mut account = anna_with_phone();
+        let mut known = authenticator(None);
+        known.recovery = vec![[1; 32], [2; 32]];
+        account.authenticator = Some(known.clone());
+        let state = AccountState::of(&account, at(0));
+        assert_eq!((state.authenticator, state.recovery_codes_left), (false, 0));
+        known.on_since = Some(at(0));
+        account.authenticator = Some(known);
+        let state = AccountState::of(&account, at(60));
+        assert_eq!((state.authenticator, state.recovery_codes_left), (true, 2));
+        assert_eq!(state.restricted_until, None);
+    }
+
+    #[test]
+    fn a_lock_is_shown_with_its_class_and_its_end() {
+        let stored = serde_json::json!({
+            "in_a_row": 10, "recent": [], "locked_until": at(900), "in_flight": [],
+        });
+        let lockout: Lockout = serde_json::from_value(stored).unwrap();
+        let state = LockState::of(Class::Login, &lockout, at(0));
+        assert_eq!((state.class, state.wrong_in_a_row), ("login", 10));
+        assert_eq!(
+            state.locked_until.as_deref(),
+            Some("1970-01-01T00:15:00.000Z")
+        );
+        let later = LockState::of(Class::Login, &lockout, at(900));
+        assert_eq!((later.wrong_in_a_row, later.locked_until), (10, None));
+    }
+}
