@@ -11,6 +11,10 @@ mod model;
 mod outbox;
 #[path = "domain/owner.rs"]
 mod owner;
+#[path = "domain/person.rs"]
+mod person;
+#[path = "domain/person_entry.rs"]
+mod person_entry;
 #[path = "domain/properties.rs"]
 mod properties;
 #[path = "domain/resealing.rs"]
