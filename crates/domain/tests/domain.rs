@@ -13,6 +13,8 @@ mod outbox;
 mod owner;
 #[path = "domain/person.rs"]
 mod person;
+#[path = "domain/person_change.rs"]
+mod person_change;
 #[path = "domain/person_entry.rs"]
 mod person_entry;
 #[path = "domain/properties.rs"]
