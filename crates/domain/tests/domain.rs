@@ -19,6 +19,8 @@ mod person_change;
 mod person_entry;
 #[path = "domain/person_recovery.rs"]
 mod person_recovery;
+#[path = "domain/person_session.rs"]
+mod person_session;
 #[path = "domain/properties.rs"]
 mod properties;
 #[path = "domain/resealing.rs"]
