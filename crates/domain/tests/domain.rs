@@ -17,6 +17,8 @@ mod person;
 mod person_change;
 #[path = "domain/person_entry.rs"]
 mod person_entry;
+#[path = "domain/person_operator.rs"]
+mod person_operator;
 #[path = "domain/person_recovery.rs"]
 mod person_recovery;
 #[path = "domain/person_session.rs"]
