@@ -6,7 +6,7 @@ use std::sync::Arc;
 use admin_wire::{Contact, ErrorBody, GuardedKey};
 use axum::extract::State;
 use axum::response::Response;
-use domain::custody::{ContactState, KeyId, KeyState};
+use domain::custody::{ContactState, GuardedKeyId, KeyState};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -79,7 +79,7 @@ fn shown(state: KeyState) -> GuardedKey {
     }
 }
 
-fn key_id(path: &RawPath) -> Option<KeyId> {
+fn key_id(path: &RawPath) -> Option<GuardedKeyId> {
     let text = path.0.as_ref().ok()?.get(3)?;
-    uuid::Uuid::parse_str(text).ok().map(KeyId)
+    uuid::Uuid::parse_str(text).ok().map(GuardedKeyId)
 }

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::custody::{ImportedContact, ImportedKey, KeyId};
+use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
@@ -98,7 +98,7 @@ fn item(line: &[u8]) -> Result<Item, String> {
     if row.contains_key("encryptionKey") {
         let id = text(&row, "id")?;
         Ok(Item::Key(ImportedKey {
-            id: KeyId(uuid::Uuid::parse_str(id).map_err(|_| "id is not a UUID")?),
+            id: GuardedKeyId(uuid::Uuid::parse_str(id).map_err(|_| "id is not a UUID")?),
             content: bytes(&row, "encryptionKey")?
                 .try_into()
                 .map_err(|_| "encryptionKey is not 32 bytes")?,

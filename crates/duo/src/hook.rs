@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use domain::Wallets;
-use domain::wallet::{Answer, DeviceId, KeyId, KeyNotice, KeyUse, SETUP_LIMIT};
+use domain::wallet::{Answer, DeviceId, KeyNotice, KeyUse, SETUP_LIMIT, WalletKeyId};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(crate) async fn note_key(State(wallets): State<Arc<Wallets>>, call: Call) ->
     let key = value::text(&mut members, "key_id")?;
     let notice = KeyNotice {
         device,
-        key: KeyId::parse(&key).ok_or(error::MALFORMED)?,
+        key: WalletKeyId::parse(&key).ok_or(error::MALFORMED)?,
         instance: value::instance(&mut members)?,
     };
     let answer = wallets.note_key(caller, notice).await;
@@ -67,13 +67,13 @@ fn device(members: &mut Members) -> Result<DeviceId, Code> {
 }
 
 /// The tag `key_id`; no tag is no key.
-fn keys(setup: &mut Members) -> Result<Vec<KeyId>, Code> {
+fn keys(setup: &mut Members) -> Result<Vec<WalletKeyId>, Code> {
     let Some(Value::Array(ids)) = setup.shift_remove("key_id") else {
         return Ok(Vec::new());
     };
-    let ids: Option<Vec<KeyId>> = ids
+    let ids: Option<Vec<WalletKeyId>> = ids
         .iter()
-        .map(|id| id.as_str().and_then(KeyId::parse))
+        .map(|id| id.as_str().and_then(WalletKeyId::parse))
         .collect();
     ids.ok_or(error::MALFORMED)
 }

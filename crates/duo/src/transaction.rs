@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use domain::Wallets;
 use domain::federated::Login;
-use domain::wallet::{Decision, DecisionQuery, KeyId, Status};
+use domain::wallet::{Decision, DecisionQuery, Status, WalletKeyId};
 use http::{StatusCode, Uri};
 
 use crate::call::{Call, Reply};
@@ -67,7 +67,7 @@ fn query(uri: &Uri) -> Result<DecisionQuery, Code> {
     };
     let key = match one("key_id")? {
         None => None,
-        Some(text) => Some(KeyId::parse(text).ok_or(error::MALFORMED)?),
+        Some(text) => Some(WalletKeyId::parse(text).ok_or(error::MALFORMED)?),
     };
     Ok(DecisionQuery { limit, after, key })
 }

@@ -8,7 +8,7 @@ use domain::Wallets;
 use domain::secret::SecretText;
 use domain::step_up::passkey::{Assertion, NewPasskey};
 use domain::step_up::{Evidence, Shown};
-use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, KeyId};
+use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, WalletKeyId};
 use serde_json::{Map, Value};
 
 use crate::error::{self, Code};
@@ -213,16 +213,16 @@ fn encoded(members: &mut Members, name: &str, longest: usize) -> Result<Option<S
 }
 
 /// §7.9: 1 to 32 ids, repeats allowed.
-pub(crate) fn key_ids(members: &mut Members) -> Result<Vec<KeyId>, Code> {
+pub(crate) fn key_ids(members: &mut Members) -> Result<Vec<WalletKeyId>, Code> {
     let Some(Value::Array(ids)) = members.remove("key_ids") else {
         return Err(error::MALFORMED);
     };
     if !(1..=KEYS).contains(&ids.len()) {
         return Err(error::MALFORMED);
     }
-    let ids: Option<Vec<KeyId>> = ids
+    let ids: Option<Vec<WalletKeyId>> = ids
         .iter()
-        .map(|id| id.as_str().and_then(KeyId::parse))
+        .map(|id| id.as_str().and_then(WalletKeyId::parse))
         .collect();
     ids.ok_or(error::MALFORMED)
 }
@@ -253,7 +253,7 @@ fn share(entry: Value) -> Result<EncryptedShare, Code> {
     let Value::Object(mut members) = entry else {
         return Err(error::MALFORMED);
     };
-    let key = KeyId::parse(&text(&mut members, "key_id")?).ok_or(error::MALFORMED)?;
+    let key = WalletKeyId::parse(&text(&mut members, "key_id")?).ok_or(error::MALFORMED)?;
     let text = text(&mut members, "encrypted_keyshare")?;
     if is_printable(&text, usize::MAX) {
         Ok(EncryptedShare { key, text })

@@ -1,7 +1,7 @@
 //! Values by the rules of §3.4: parsed whole, never trimmed, never normalised.
 
 use domain::contact::Address;
-use domain::custody::{KeyId, Pin};
+use domain::custody::{GuardedKeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub(crate) fn pin(text: String) -> Option<Pin> {
 }
 
 /// A lower-case UUID of version 1 to 5 and the usual variant.
-pub(crate) fn key_id(text: &str) -> Option<KeyId> {
+pub(crate) fn key_id(text: &str) -> Option<GuardedKeyId> {
     let dashes = [8, 13, 18, 23];
     let shape = text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| {
@@ -33,7 +33,7 @@ pub(crate) fn key_id(text: &str) -> Option<KeyId> {
         .get(19)
         .is_some_and(|byte| b"89ab".contains(byte));
     (shape && version && variant)
-        .then(|| Uuid::parse_str(text).ok().map(KeyId))
+        .then(|| Uuid::parse_str(text).ok().map(GuardedKeyId))
         .flatten()
 }
 

@@ -1,7 +1,7 @@
 //! Requests and answers as they are on the wire.
 
 use domain::contact::Address;
-use domain::custody::{KeyId, Pin};
+use domain::custody::{GuardedKeyId, Pin};
 use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +16,7 @@ pub(crate) struct KeyPath {
     /// Id of the key
     #[serde(deserialize_with = "key_id")]
     #[param(value_type = String)]
-    pub(crate) key_id: KeyId,
+    pub(crate) key_id: GuardedKeyId,
 }
 
 /// `/v2/key/{keyId}/user/{userId}…`
@@ -27,7 +27,7 @@ pub(crate) struct UserPath {
     /// Id of the key
     #[serde(deserialize_with = "key_id")]
     #[param(value_type = String)]
-    pub(crate) key_id: KeyId,
+    pub(crate) key_id: GuardedKeyId,
     /// The address, percent-encoded
     #[serde(deserialize_with = "user_id")]
     #[param(value_type = String)]
@@ -128,7 +128,7 @@ impl Message {
     }
 }
 
-fn key_id<'de, D: Deserializer<'de>>(text: D) -> Result<KeyId, D::Error> {
+fn key_id<'de, D: Deserializer<'de>>(text: D) -> Result<GuardedKeyId, D::Error> {
     web::json::text(text, |text| value::key_id(&text))
 }
 

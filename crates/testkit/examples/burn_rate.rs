@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use domain::custody::{ImportedKey, KeyId};
+use domain::custody::{GuardedKeyId, ImportedKey};
 use testkit::{Backing, Kit};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ async fn measure(name: &str, backing: Backing, subjects: u128) {
     for chunk in (0..subjects).collect::<Vec<_>>().chunks(256) {
         let added = chunk.iter().map(|number| {
             let key = ImportedKey {
-                id: KeyId(Uuid::from_u128(*number)),
+                id: GuardedKeyId(Uuid::from_u128(*number)),
                 content: [7; 32],
                 salt: vec![7; 32],
                 pin_hash: vec![7; 32],

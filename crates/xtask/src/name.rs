@@ -21,7 +21,6 @@ const EXCEPTIONS: &Exceptions = &[
     ("Found", 2),
     ("IssuedChallenge", 2),
     ("Judged", 2),
-    ("KeyId", 2),
     ("Member", 2),
     ("Page", 2),
     ("Place", 2),

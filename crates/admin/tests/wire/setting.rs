@@ -13,7 +13,7 @@ use domain::person::{AccountId, Way};
 use domain::policy::Policy;
 use domain::secret::SecretText;
 use domain::step_up::{Evidence, Shown};
-use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, KeyId};
+use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, WalletKeyId};
 use testkit::golden::{Scene, Stepped};
 use testkit::kit::caller;
 use testkit::{Answer, TestDevice};
@@ -83,7 +83,7 @@ pub(crate) fn wallet<'s>(scene: &'s mut Scene, text: &'s str) -> Stepped<'s> {
     Box::pin(async move {
         let (subject, number) = text.split_once(' ').ok_or("! wallet SUBJECT NUMBER")?;
         let device = TestDevice::new(number.parse().map_err(|_| "a number".to_owned())?);
-        let key = KeyId::parse(&format!("wallet-{number}")).ok_or("a key")?;
+        let key = WalletKeyId::parse(&format!("wallet-{number}")).ok_or("a key")?;
         let made = bind(scene, subject, &device, key).await;
         made.map_err(|error| error.to_string())
     })
@@ -93,7 +93,7 @@ async fn bind(
     scene: &Scene,
     subject: &str,
     device: &TestDevice,
-    key: KeyId,
+    key: WalletKeyId,
 ) -> Result<(), domain::Error> {
     let services = scene.services().clone();
     let now = services.now();

@@ -21,7 +21,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::lock::TimeLock;
-use crate::guarded_key::{GuardedKey, KeyId, Pin, Proven};
+use crate::guarded_key::{GuardedKey, GuardedKeyId, Pin, Proven};
 use crate::letter::alert::Alert;
 use crate::letter::outbox::Posting;
 use crate::limit::budget::GuessBudget;
@@ -142,7 +142,7 @@ impl GuardedKeys {
     pub async fn add_contact(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         pin: Pin,
         address: Address,
     ) -> Result<(), Error> {
@@ -239,7 +239,7 @@ impl GuardedKeys {
     pub async fn confirm_contact(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         address: Address,
         text: SecretText,
     ) -> Result<(), Error> {
@@ -284,7 +284,7 @@ impl GuardedKeys {
     pub async fn remove_contact(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         pin: Pin,
         address: Address,
     ) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crypto::password::Memory;
 
 use super::envelope::open_with_pin;
-use super::key::{GuardedKey, KeyId};
+use super::key::{GuardedKey, GuardedKeyId};
 use super::pin::{HashedPin, PinRecipe};
 use super::{EncryptionKey, Pin};
 use crate::core::caller::Caller;
@@ -52,7 +52,7 @@ impl GuardedKeys {
     pub(crate) async fn with_pin<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         pin: Pin,
         action: &'static str,
         effect: impl Fn(
@@ -80,7 +80,7 @@ impl GuardedKeys {
     pub(crate) async fn with_pin_and_new<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         pin: Pin,
         new: Pin,
         action: &'static str,

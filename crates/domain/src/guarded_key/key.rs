@@ -25,7 +25,7 @@ use crate::trail::audit::Event;
 
 /// Names a guarded key. 122 random bits that its owner keeps secret; never logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyId(pub Uuid);
+pub struct GuardedKeyId(pub Uuid);
 
 /// The record of a guarded key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Record for GuardedKey {
 /// A key given back to its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenedKey {
-    pub id: KeyId,
+    pub id: GuardedKeyId,
     pub content: EncryptionKey,
 }
 
@@ -87,14 +87,18 @@ pub struct ContactState {
 }
 
 impl GuardedKeys {
-    pub(crate) fn key_row(&self, key: KeyId) -> RowId {
+    pub(crate) fn key_row(&self, key: GuardedKeyId) -> RowId {
         self.rows.id(GuardedKey::KIND, &[key.0.as_bytes()])
     }
 
     /// Makes a key behind `pin`. The content is not given out here.
-    pub async fn create_key(self: &Arc<Self>, caller: Caller, pin: Pin) -> Result<KeyId, Error> {
+    pub async fn create_key(
+        self: &Arc<Self>,
+        caller: Caller,
+        pin: Pin,
+    ) -> Result<GuardedKeyId, Error> {
         let now = self.now();
-        let id = KeyId(uuid(self.random.as_ref()));
+        let id = GuardedKeyId(uuid(self.random.as_ref()));
         let row = self.key_row(id);
         let ticket = self.hashes.admit(HashQueue::Pin)?;
         let limited = self.rate_row("new keys", &caller.network);
@@ -138,7 +142,7 @@ impl GuardedKeys {
     pub async fn open_key(
         self: &Arc<Self>,
         caller: Caller,
-        id: KeyId,
+        id: GuardedKeyId,
         pin: Pin,
     ) -> Result<OpenedKey, Error> {
         let content = self
@@ -153,7 +157,7 @@ impl GuardedKeys {
     pub async fn change_pin(
         self: &Arc<Self>,
         caller: Caller,
-        id: KeyId,
+        id: GuardedKeyId,
         pin: Pin,
         new: Pin,
     ) -> Result<(), Error> {
@@ -214,7 +218,7 @@ impl GuardedKeys {
     pub async fn key_state(
         self: &Arc<Self>,
         operator: &Operator,
-        id: KeyId,
+        id: GuardedKeyId,
     ) -> Result<KeyState, Error> {
         operator.may(Right::Read)?;
         let row = self.key_row(id);
@@ -241,7 +245,11 @@ impl GuardedKeys {
     }
 
     /// Removes a key with its contacts and counters. For operators; audited.
-    pub async fn delete_key(self: &Arc<Self>, operator: &Operator, id: KeyId) -> Result<(), Error> {
+    pub async fn delete_key(
+        self: &Arc<Self>,
+        operator: &Operator,
+        id: GuardedKeyId,
+    ) -> Result<(), Error> {
         operator.may(Right::Manage)?;
         let operator = operator.clone();
         let row = self.key_row(id);

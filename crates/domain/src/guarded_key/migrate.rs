@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::envelope::EncryptionKey;
-use super::key::{Foreign, GuardedKey, KeyId};
+use super::key::{Foreign, GuardedKey, GuardedKeyId};
 use super::pin::ForeignPin;
 use crate::core::error::{Error, Refusal};
 use crate::core::layer::Layer as _;
@@ -23,7 +23,7 @@ use crate::trail::audit::Event;
 
 /// A key as another server kept it.
 pub struct ImportedKey {
-    pub id: KeyId,
+    pub id: GuardedKeyId,
     pub content: [u8; 32],
     pub salt: Vec<u8>,
     pub pin_hash: Vec<u8>,

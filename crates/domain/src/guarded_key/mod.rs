@@ -19,7 +19,7 @@ mod service;
 pub use envelope::EncryptionKey;
 pub(crate) use guess::Proven;
 pub(crate) use key::GuardedKey;
-pub use key::{ContactState, KeyId, KeyState, OpenedKey};
+pub use key::{ContactState, GuardedKeyId, KeyState, OpenedKey};
 pub use migrate::{ImportedContact, ImportedKey};
 pub(crate) use pin::HashedPin;
 pub use pin::Pin;

@@ -23,7 +23,7 @@ use crate::core::time::{Timestamp, days};
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::{Address, Contact, News, Purpose, Waiting, binding};
 use crate::guarded_key::lock::{self, Alerts, TimeLock, Turn};
-use crate::guarded_key::{GuardedKey, KeyId, Pin};
+use crate::guarded_key::{GuardedKey, GuardedKeyId, Pin};
 use crate::letter::alert::Alert;
 use crate::limit::budget::GuessBudget;
 use crate::limit::counter::Counter as _;
@@ -93,7 +93,7 @@ impl GuardedKeys {
     pub async fn start_recovery(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         address: Address,
     ) -> Result<(), Error> {
         let row = self.key_row(key);
@@ -153,7 +153,7 @@ impl GuardedKeys {
     pub async fn recover(
         self: &Arc<Self>,
         caller: Caller,
-        key: KeyId,
+        key: GuardedKeyId,
         address: Address,
         code: SecretText,
         new: Option<Pin>,

@@ -18,7 +18,7 @@ use crate::core::time::Timestamp;
 use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
 use crate::wallet::key::WalletKey;
-use crate::wallet::{Answer, DeviceId, KeyId};
+use crate::wallet::{Answer, DeviceId, WalletKeyId};
 
 /// Longest JSON text of what comes along with a request that is kept.
 pub const SETUP_LIMIT: usize = 16 * 1024;
@@ -30,7 +30,7 @@ const STRIDE: usize = 256;
 pub struct KeyUse {
     pub device: DeviceId,
     /// All of them must be the device's user's. None at all is not enough.
-    pub keys: Vec<KeyId>,
+    pub keys: Vec<WalletKeyId>,
     /// 64 lower-case hex digits.
     pub instance: String,
     /// What came along, an object; `None` when it was too long to keep.
@@ -78,7 +78,7 @@ pub struct DecisionQuery {
     pub limit: usize,
     /// Where the page before ended.
     pub after: Option<(i64, [u8; 16])>,
-    pub key: Option<KeyId>,
+    pub key: Option<WalletKeyId>,
 }
 
 /// Some decisions, newest first, and where they end if there are more.
@@ -113,7 +113,7 @@ impl Wallets {
             return Ok(Answer::Reject);
         };
         let mut allowed = device.deactivated.is_none() && !wanted.keys.is_empty();
-        let keys: Vec<KeyId> = wanted.keys.iter().map(KeyId::normal).collect();
+        let keys: Vec<WalletKeyId> = wanted.keys.iter().map(WalletKeyId::normal).collect();
         for key in &keys {
             let found = self.rows.peek::<WalletKey>(tx, &self.wallet_key_row(key))?;
             allowed &= found.is_some_and(|found| found.user == device.user);

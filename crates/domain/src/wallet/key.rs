@@ -30,9 +30,9 @@ const LISTED: usize = 1000;
 
 /// The name of a key, as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyId(String);
+pub struct WalletKeyId(String);
 
-impl KeyId {
+impl WalletKeyId {
     /// `[A-Za-z0-9_.:+/=-]{1,128}`.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:+/=-".contains(&byte);
@@ -118,7 +118,7 @@ pub(crate) const SETUPS: &str = Setup::KIND;
 #[derive(Debug, Clone)]
 pub struct KeyNotice {
     pub device: DeviceId,
-    pub key: KeyId,
+    pub key: WalletKeyId,
     /// 64 lower-case hex digits.
     pub instance: String,
 }
@@ -134,7 +134,7 @@ pub struct WalletKeyState {
 }
 
 impl Wallets {
-    pub(crate) fn wallet_key_row(&self, key: &KeyId) -> RowId {
+    pub(crate) fn wallet_key_row(&self, key: &WalletKeyId) -> RowId {
         self.rows.id(WalletKey::KIND, &[key.as_str().as_bytes()])
     }
 
@@ -259,7 +259,7 @@ impl Wallets {
         tx: &mut dyn Tx,
         now: Timestamp,
         user: RowId,
-        key: &KeyId,
+        key: &WalletKeyId,
         origin: Option<Origin>,
     ) -> TxResult<Stored<WalletKey>> {
         let place = Place::at(self.wallet_key_row(key))
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn thirty_two_bytes_have_several_spellings() {
         let hex = "ab".repeat(32);
-        let id = |text: &str| KeyId::parse(text).unwrap();
+        let id = |text: &str| WalletKeyId::parse(text).unwrap();
         for spelling in [
             hex.to_uppercase(),
             hex.clone(),
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(id("ABC").normal(), id("abc"));
         assert_eq!(id("ABX").normal(), id("ABX"));
         for bad in ["", "a b", "ä", &"a".repeat(129)] {
-            assert_eq!(KeyId::parse(bad), None, "{bad}");
+            assert_eq!(WalletKeyId::parse(bad), None, "{bad}");
         }
     }
 }

@@ -21,7 +21,7 @@ pub use crypto::device_signature::DeviceId;
 pub use decision::{Decision, DecisionPage, DecisionQuery, KeyUse, SETUP_LIMIT, Status};
 pub use device::{DeviceProof, DeviceState, IssuedChallenge, Registration};
 pub use enrolment::EnrolmentState;
-pub use key::{KeyId, KeyNotice, WalletKeyState};
+pub use key::{KeyNotice, WalletKeyId, WalletKeyState};
 pub use operator::{ErasedUser, WalletUserState};
 pub(crate) use service::KINDS;
 pub use service::Wallets;

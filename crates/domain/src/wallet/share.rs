@@ -26,7 +26,7 @@ use crate::proof::federated::FederatedUser;
 use crate::wallet::Stepped;
 use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
-use crate::wallet::key::{Backup, KeyId, WalletKey};
+use crate::wallet::key::{Backup, WalletKey, WalletKeyId};
 use crate::wallet::step_up::passkey::Step;
 use crate::wallet::step_up::{Asked, Attempts, Begin, Shown, StepUpRefusal, Wish};
 use crate::wallet::user::User;
@@ -37,7 +37,7 @@ const REPLACED: u32 = 3;
 /// A share as its owner's app encrypted it.
 #[derive(Clone)]
 pub struct EncryptedShare {
-    pub key: KeyId,
+    pub key: WalletKeyId,
     pub text: String,
 }
 
@@ -52,7 +52,7 @@ impl std::fmt::Debug for EncryptedShare {
 /// One asked-for share: the key as it was named, and the share if its owner has one.
 #[derive(Debug)]
 pub struct Recovered {
-    pub key: KeyId,
+    pub key: WalletKeyId,
     pub share: Option<String>,
 }
 
@@ -254,7 +254,7 @@ impl Wallets {
         self: &Arc<Self>,
         caller: Caller,
         bearer: FederatedUser,
-        keys: Vec<KeyId>,
+        keys: Vec<WalletKeyId>,
         shown: Shown,
     ) -> Result<Stepped<Vec<Recovered>>, Error> {
         let now = self.now();
@@ -299,7 +299,12 @@ impl Wallets {
         Ok(())
     }
 
-    fn shares_in(&self, tx: &mut dyn Tx, user: RowId, keys: &[KeyId]) -> TxResult<Vec<Recovered>> {
+    fn shares_in(
+        &self,
+        tx: &mut dyn Tx,
+        user: RowId,
+        keys: &[WalletKeyId],
+    ) -> TxResult<Vec<Recovered>> {
         let mut answered: Vec<Recovered> = Vec::with_capacity(keys.len());
         for key in keys {
             if answered.iter().any(|done| done.key == *key) {
@@ -313,7 +318,12 @@ impl Wallets {
         Ok(answered)
     }
 
-    fn share_in(&self, tx: &mut dyn Tx, user: RowId, key: &KeyId) -> TxResult<Option<String>> {
+    fn share_in(
+        &self,
+        tx: &mut dyn Tx,
+        user: RowId,
+        key: &WalletKeyId,
+    ) -> TxResult<Option<String>> {
         let mut found = self.rows.peek::<WalletKey>(tx, &self.wallet_key_row(key))?;
         if let (None, Some(other)) = (&found, key.respelled()) {
             found = self

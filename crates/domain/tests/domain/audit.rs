@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::Error;
 use domain::audit::{ChainReport, Checkpoint, Event};
-use domain::custody::{ImportedContact, ImportedKey, KeyId};
+use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::port::Store;
 use domain::port::store::{AnyRow, Kind, Row};
 use domain::time::days;
@@ -160,7 +160,7 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
 
 async fn import(kit: &Kit) {
     let key = ImportedKey {
-        id: KeyId(Uuid::from_u128(7)),
+        id: GuardedKeyId(Uuid::from_u128(7)),
         content: [7; 32],
         salt: vec![7; 32],
         pin_hash: vec![7; 32],

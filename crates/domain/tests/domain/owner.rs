@@ -1,7 +1,7 @@
 //! A key's owner, and everybody else who knows its id: short ways to call the services.
 
 use domain::contact::Address;
-use domain::custody::{EncryptionKey, KeyId, Pin};
+use domain::custody::{EncryptionKey, GuardedKeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
 use domain::{Caller, Error, Refusal, Services};
@@ -11,7 +11,7 @@ use testkit::Kit;
 #[derive(Clone)]
 pub(crate) struct Owner {
     pub(crate) services: Services,
-    pub(crate) key: KeyId,
+    pub(crate) key: GuardedKeyId,
 }
 
 pub(crate) fn caller() -> Caller {

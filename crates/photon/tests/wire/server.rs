@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::custody::{KeyId, KeyState};
+use domain::custody::{GuardedKeyId, KeyState};
 use serde_json::json;
 use testkit::{Answer, Backing, Client, Kit, KitBuilder};
 use tokio::task::JoinSet;
@@ -136,7 +136,7 @@ impl Key {
     }
 
     pub(crate) async fn state(&self) -> KeyState {
-        let id = KeyId(uuid::Uuid::parse_str(&self.id).unwrap());
+        let id = GuardedKeyId(uuid::Uuid::parse_str(&self.id).unwrap());
         self.server
             .kit
             .services

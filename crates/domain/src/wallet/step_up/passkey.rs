@@ -30,7 +30,7 @@ use crate::limit::counted::{AtOnce, Finding};
 use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::{Begin, Enrolment, State, StepUpRefusal, Wish};
-use crate::wallet::{DeviceId, EnrolmentState, KeyId};
+use crate::wallet::{DeviceId, EnrolmentState, WalletKeyId};
 
 /// What an enrolment by passkey names as its verifier.
 pub(crate) const VERIFIER: &str = "passkey";
@@ -55,7 +55,7 @@ pub enum Step<'a> {
     Enrolment,
     NewDevice(&'a DeviceId),
     /// These keys, in any order.
-    Recovery(&'a [KeyId]),
+    Recovery(&'a [WalletKeyId]),
 }
 
 /// A challenge for making a passkey.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::custody::{ImportedContact, ImportedKey, KeyId};
+use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::time::days;
 use domain::{Error, Refusal, Timestamp};
 use testkit::Backing;
@@ -38,7 +38,7 @@ fn bytes(base64: &str) -> Vec<u8> {
 
 fn original(id: &str, salt: &str, pin_hash: &str) -> ImportedKey {
     ImportedKey {
-        id: KeyId(Uuid::parse_str(id).unwrap()),
+        id: GuardedKeyId(Uuid::parse_str(id).unwrap()),
         content: [42; 32],
         salt: bytes(salt),
         pin_hash: bytes(pin_hash),
