@@ -1,6 +1,6 @@
 //! Values by the rules of §3.4: parsed whole, never trimmed, never normalised.
 
-use domain::contact::Address;
+use domain::contact::ContactAddress;
 use domain::custody::{GuardedKeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
@@ -44,7 +44,7 @@ pub(crate) fn code(text: String) -> Option<SecretText> {
 }
 
 /// A phone number or an email address.
-pub(crate) fn user_id(text: &str) -> Option<Address> {
+pub(crate) fn user_id(text: &str) -> Option<ContactAddress> {
     let channel = if is_phone(text) {
         Channel::Sms
     } else if is_email(text) {
@@ -52,7 +52,7 @@ pub(crate) fn user_id(text: &str) -> Option<Address> {
     } else {
         return None;
     };
-    Some(Address {
+    Some(ContactAddress {
         channel,
         text: text.to_owned(),
     })

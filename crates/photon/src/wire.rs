@@ -1,6 +1,6 @@
 //! Requests and answers as they are on the wire.
 
-use domain::contact::Address;
+use domain::contact::ContactAddress;
 use domain::custody::{GuardedKeyId, Pin};
 use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -31,7 +31,7 @@ pub(crate) struct UserPath {
     /// The address, percent-encoded
     #[serde(deserialize_with = "user_id")]
     #[param(value_type = String)]
-    pub(crate) user_id: Address,
+    pub(crate) user_id: ContactAddress,
 }
 
 /// `/recovery/{token}`
@@ -67,7 +67,7 @@ pub(crate) struct CreateUser {
     /// An email address or a phone number in E.164 form with a plus.
     #[serde(deserialize_with = "user_id")]
     #[schema(value_type = String)]
-    pub(crate) user_id: Address,
+    pub(crate) user_id: ContactAddress,
 }
 
 /// §7.3
@@ -132,7 +132,7 @@ fn key_id<'de, D: Deserializer<'de>>(text: D) -> Result<GuardedKeyId, D::Error> 
     web::json::text(text, |text| value::key_id(&text))
 }
 
-fn user_id<'de, D: Deserializer<'de>>(text: D) -> Result<Address, D::Error> {
+fn user_id<'de, D: Deserializer<'de>>(text: D) -> Result<ContactAddress, D::Error> {
     web::json::text(text, |text| value::user_id(&text))
 }
 

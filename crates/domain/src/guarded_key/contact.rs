@@ -33,19 +33,19 @@ use crate::trail::audit::Event;
 
 /// An address as its owner wrote it, compared byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct ContactAddress {
     pub channel: Channel,
     pub text: String,
 }
 
 /// What a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purpose {
+pub enum CodePurpose {
     Verify,
     Recover,
 }
 
-impl Purpose {
+impl CodePurpose {
     fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify_contact",
@@ -63,16 +63,16 @@ pub(crate) struct Contact {
     pub(crate) language: String,
     pub(crate) added: Timestamp,
     pub(crate) verified: Option<Timestamp>,
-    pub(crate) waiting: Option<Waiting>,
+    pub(crate) waiting: Option<ContactCode>,
     pub(crate) lock: Option<TimeLock>,
 }
 
 /// An outstanding code and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Waiting {
-    pub(crate) purpose: Purpose,
+pub(crate) struct ContactCode {
+    pub(crate) purpose: CodePurpose,
     pub(crate) code: Code,
-    /// With [`Purpose::Verify`]: the key's content, to be opened with the code and no earlier.
+    /// With [`CodePurpose::Verify`]: the key's content, to be opened with the code and no earlier.
     pub(crate) pending: Option<(u32, Vec<u8>)>,
 }
 
@@ -107,7 +107,7 @@ impl News {
 }
 
 impl GuardedKeys {
-    pub(crate) fn contact_row(&self, key: RowId, address: &Address) -> RowId {
+    pub(crate) fn contact_row(&self, key: RowId, address: &ContactAddress) -> RowId {
         self.rows
             .id(Contact::KIND, &[&key.0, address.text.as_bytes()])
     }
@@ -116,7 +116,7 @@ impl GuardedKeys {
     pub(crate) async fn locate_contact(
         self: &Arc<Self>,
         key: RowId,
-        address: &Address,
+        address: &ContactAddress,
     ) -> Result<RowId, Error> {
         let row = self.contact_row(key, address);
         let store = self.store.as_ref();
@@ -144,7 +144,7 @@ impl GuardedKeys {
         caller: Caller,
         key: GuardedKeyId,
         pin: Pin,
-        address: Address,
+        address: ContactAddress,
     ) -> Result<(), Error> {
         let row = self.key_row(key);
         let contact = if self
@@ -184,7 +184,7 @@ impl GuardedKeys {
         now: Timestamp,
         caller: &Caller,
         (key, row): (RowId, RowId),
-        address: &Address,
+        address: &ContactAddress,
         proven: &Proven,
     ) -> TxResult<()> {
         let policy = &self.policy;
@@ -204,7 +204,7 @@ impl GuardedKeys {
         self.spend_sends(tx, now, caller, row, address)?
             .map_err(undo)?;
         let (code, text) =
-            self.issue_code(now, policy.code_life, &binding(&row, Purpose::Verify))?;
+            self.issue_code(now, policy.code_life, &binding(&row, CodePurpose::Verify))?;
         let pending = self.seal_until_proved(row, &text, &proven.content)?;
         let contact = Contact {
             channel: Some(address.channel),
@@ -212,8 +212,8 @@ impl GuardedKeys {
             language: caller.language.clone(),
             added: now,
             verified: None,
-            waiting: Some(Waiting {
-                purpose: Purpose::Verify,
+            waiting: Some(ContactCode {
+                purpose: CodePurpose::Verify,
                 code,
                 pending: Some(pending),
             }),
@@ -232,7 +232,7 @@ impl GuardedKeys {
         }
         // A new code for an unverified contact starts with a clean count.
         tx.remove(GuessBudget::KIND, &self.budget_row(row))?;
-        self.post_code(tx, now, caller, (row, address), Purpose::Verify, &text)
+        self.post_code(tx, now, caller, (row, address), CodePurpose::Verify, &text)
     }
 
     /// Proves a contact with the code that was sent to it.
@@ -240,7 +240,7 @@ impl GuardedKeys {
         self: &Arc<Self>,
         caller: Caller,
         key: GuardedKeyId,
-        address: Address,
+        address: ContactAddress,
         text: SecretText,
     ) -> Result<(), Error> {
         let row = self.key_row(key);
@@ -248,10 +248,11 @@ impl GuardedKeys {
         let now = self.now();
         let verdict = self
             .write(move |hub, tx| {
-                let (mut key, mut found) = match hub.awaiting(tx, row, contact, Purpose::Verify)? {
-                    Ok(found) => found,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
+                let (mut key, mut found) =
+                    match hub.awaiting(tx, row, contact, CodePurpose::Verify)? {
+                        Ok(found) => found,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
                 let event =
                     Event::new(caller.surface, now, "contact.confirm", row.alias()).by(&caller);
                 let event = event.fact("contact", contact.alias());
@@ -286,7 +287,7 @@ impl GuardedKeys {
         caller: Caller,
         key: GuardedKeyId,
         pin: Pin,
-        address: Address,
+        address: ContactAddress,
     ) -> Result<(), Error> {
         let row = self.key_row(key);
         let contact = self.locate_contact(row, &address).await?;
@@ -330,7 +331,7 @@ impl GuardedKeys {
         tx: &mut dyn Tx,
         key: RowId,
         contact: RowId,
-        purpose: Purpose,
+        purpose: CodePurpose,
     ) -> TxResult<Result<Awaiting, Refusal>> {
         let Some(key) = self.rows.get::<GuardedKey>(tx, &key)? else {
             return Ok(Err(Refusal::UnknownSubject));
@@ -383,7 +384,7 @@ impl GuardedKeys {
         now: Timestamp,
         caller: &Caller,
         contact: RowId,
-        address: &Address,
+        address: &ContactAddress,
     ) -> TxResult<Result<(), Refusal>> {
         let policy = &self.policy;
         let limits = &self.shared;
@@ -413,8 +414,8 @@ impl GuardedKeys {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        (contact, address): (RowId, &Address),
-        purpose: Purpose,
+        (contact, address): (RowId, &ContactAddress),
+        purpose: CodePurpose,
         code: &SecretText,
     ) -> TxResult<()> {
         let message = Message {
@@ -538,6 +539,6 @@ impl GuardedKeys {
 }
 
 /// What a contact's code is bound to.
-pub(crate) fn binding(contact: &RowId, purpose: Purpose) -> [&[u8]; 2] {
+pub(crate) fn binding(contact: &RowId, purpose: CodePurpose) -> [&[u8]; 2] {
     [purpose.name().as_bytes(), &contact.0]
 }

@@ -15,7 +15,7 @@ use crate::core::record::Record;
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
-use crate::guarded_key::contact::{Address, Contact};
+use crate::guarded_key::contact::{Contact, ContactAddress};
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::HashQueue;
 use crate::proof::operator::{Operator, Right};
@@ -144,7 +144,7 @@ impl GuardedKeys {
     /// Where a contact lies that was taken over as the hash of `address` under `salt`.
     pub(crate) async fn foreign_contact_row(
         self: &Arc<Self>,
-        address: &Address,
+        address: &ContactAddress,
         salt: Vec<u8>,
     ) -> Result<RowId, Error> {
         let ticket = self.hashes.admit(HashQueue::Pin)?;
@@ -161,7 +161,7 @@ impl GuardedKeys {
         key: RowId,
         from: RowId,
         to: RowId,
-        address: Address,
+        address: ContactAddress,
     ) -> Result<(), Error> {
         self.write(move |hub, tx| {
             let Some(taken) = hub.rows.take::<Contact>(tx, &from)? else {

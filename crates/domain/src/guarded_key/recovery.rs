@@ -21,7 +21,9 @@ use crate::core::rows::{Place, Stored};
 use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days};
 use crate::guarded_key::GuardedKeys;
-use crate::guarded_key::contact::{Address, Contact, News, Purpose, Waiting, binding};
+use crate::guarded_key::contact::{
+    CodePurpose, Contact, ContactAddress, ContactCode, News, binding,
+};
 use crate::guarded_key::lock::{self, Alerts, TimeLock, Turn};
 use crate::guarded_key::{GuardedKey, GuardedKeyId, Pin};
 use crate::letter::alert::Alert;
@@ -94,7 +96,7 @@ impl GuardedKeys {
         self: &Arc<Self>,
         caller: Caller,
         key: GuardedKeyId,
-        address: Address,
+        address: ContactAddress,
     ) -> Result<(), Error> {
         let row = self.key_row(key);
         let contact = self.locate_contact(row, &address).await?;
@@ -118,9 +120,9 @@ impl GuardedKeys {
                 }
                 let life = hub.policy.code_life;
                 let (code, text) =
-                    hub.issue_code(now, life, &binding(&contact, Purpose::Recover))?;
-                found.waiting = Some(Waiting {
-                    purpose: Purpose::Recover,
+                    hub.issue_code(now, life, &binding(&contact, CodePurpose::Recover))?;
+                found.waiting = Some(ContactCode {
+                    purpose: CodePurpose::Recover,
                     code,
                     pending: None,
                 });
@@ -135,7 +137,7 @@ impl GuardedKeys {
                     now,
                     &reader,
                     (contact, &address),
-                    Purpose::Recover,
+                    CodePurpose::Recover,
                     &text,
                 )?;
                 let event =
@@ -154,7 +156,7 @@ impl GuardedKeys {
         self: &Arc<Self>,
         caller: Caller,
         key: GuardedKeyId,
-        address: Address,
+        address: ContactAddress,
         code: SecretText,
         new: Option<Pin>,
     ) -> Result<(), Error> {
@@ -223,7 +225,7 @@ impl GuardedKeys {
             now,
             id,
         } = proof;
-        let (mut key, mut found) = match self.awaiting(tx, *row, *contact, Purpose::Recover)? {
+        let (mut key, mut found) = match self.awaiting(tx, *row, *contact, CodePurpose::Recover)? {
             Ok(found) => found,
             Err(refusal) => return Ok(Step::Refused(refusal)),
         };
@@ -357,7 +359,7 @@ impl GuardedKeys {
             let waiting = listed
                 .waiting
                 .as_ref()
-                .is_some_and(|waiting| waiting.purpose == Purpose::Recover);
+                .is_some_and(|waiting| waiting.purpose == CodePurpose::Recover);
             if armed || waiting {
                 self.stop_recovery(tx, listed.id())?;
             }
@@ -373,7 +375,7 @@ impl GuardedKeys {
         contact.waiting = contact
             .waiting
             .take()
-            .filter(|waiting| waiting.purpose != Purpose::Recover);
+            .filter(|waiting| waiting.purpose != CodePurpose::Recover);
         self.rows.put(tx, &mut contact)
     }
 

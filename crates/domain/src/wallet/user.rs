@@ -26,12 +26,12 @@ pub(crate) struct User {
     pub(crate) created: Timestamp,
     /// Where its issuer verified that it is reached.
     #[serde(default)]
-    pub(crate) addresses: Vec<Address>,
+    pub(crate) addresses: Vec<SeenAddress>,
 }
 
 /// An e-mail address that a token carried, and when one did last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Address {
+pub(crate) struct SeenAddress {
     pub(crate) email: String,
     pub(crate) seen: Timestamp,
 }
@@ -56,7 +56,7 @@ impl User {
         let room = self.addresses.len() < ADDRESSES;
         if room {
             let email = email.to_owned();
-            self.addresses.push(Address { email, seen: now });
+            self.addresses.push(SeenAddress { email, seen: now });
         }
         room
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn user(addresses: usize) -> User {
-        let address = |number| Address {
+        let address = |number| SeenAddress {
             email: format!("{number}@example.com"),
             seen: at(0),
         };

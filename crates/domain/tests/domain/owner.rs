@@ -1,6 +1,6 @@
 //! A key's owner, and everybody else who knows its id: short ways to call the services.
 
-use domain::contact::Address;
+use domain::contact::ContactAddress;
 use domain::custody::{EncryptionKey, GuardedKeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
@@ -26,13 +26,13 @@ pub(crate) fn secret(text: &str) -> SecretText {
     SecretText::new(text.to_owned())
 }
 
-pub(crate) fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> ContactAddress {
     let channel = if text.starts_with('+') {
         Channel::Sms
     } else {
         Channel::Email
     };
-    Address {
+    ContactAddress {
         channel,
         text: text.to_owned(),
     }
