@@ -30,7 +30,6 @@ const EXCEPTIONS: &Exceptions = &[
     ("State", 2),
     ("Status", 2),
     ("Step", 2),
-    ("Turn", 2),
     ("Walk", 2),
 ];
 

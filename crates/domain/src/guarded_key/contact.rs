@@ -20,7 +20,7 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
 use crate::guarded_key::GuardedKeys;
-use crate::guarded_key::lock::TimeLock;
+use crate::guarded_key::lock::RecoveryLock;
 use crate::guarded_key::{GuardedKey, GuardedKeyId, Pin, Proven};
 use crate::letter::alert::Alert;
 use crate::letter::outbox::Posting;
@@ -64,7 +64,7 @@ pub(crate) struct Contact {
     pub(crate) added: Timestamp,
     pub(crate) verified: Option<Timestamp>,
     pub(crate) waiting: Option<ContactCode>,
-    pub(crate) lock: Option<TimeLock>,
+    pub(crate) lock: Option<RecoveryLock>,
 }
 
 /// An outstanding code and what it is for.
@@ -85,18 +85,18 @@ impl Record for Contact {
 /// A key, and its contact that waits for a code.
 pub(crate) type Awaiting = (Stored<GuardedKey>, Stored<Contact>);
 
-/// News for all contacts of a key.
-pub(crate) struct News {
+/// ContactNotice for all contacts of a key.
+pub(crate) struct ContactNotice {
     pub(crate) operation: &'static str,
     pub(crate) facts: BTreeMap<String, String>,
     /// Not to this one.
     pub(crate) except: Option<RowId>,
     /// About this running lock of this contact: letters carry a link that stops it.
-    pub(crate) lock: Option<(RowId, TimeLock)>,
+    pub(crate) lock: Option<(RowId, RecoveryLock)>,
 }
 
-impl News {
-    pub(crate) fn told(operation: &'static str) -> Self {
+impl ContactNotice {
+    pub(crate) fn of(operation: &'static str) -> Self {
         Self {
             operation,
             facts: BTreeMap::new(),
@@ -268,11 +268,11 @@ impl GuardedKeys {
                     hub.rows.put(tx, &mut key)?;
                 }
                 hub.rows.put(tx, &mut found)?;
-                let news = News {
+                let notice = ContactNotice {
                     except: Some(contact),
-                    ..Self::contact_news("contact_added", &found)
+                    ..Self::contact_notice("contact_added", &found)
                 };
-                hub.notify_contacts(tx, now, caller.surface, row, &news)?;
+                hub.notify_contacts(tx, now, caller.surface, row, &notice)?;
                 hub.record(tx, event)?;
                 Ok(Ok(()))
             })
@@ -316,7 +316,7 @@ impl GuardedKeys {
                         now,
                         surface,
                         row,
-                        &Self::contact_news("contact_removed", &removed),
+                        &Self::contact_notice("contact_removed", &removed),
                     )?;
                 }
                 Ok(Ok(()))
@@ -448,7 +448,7 @@ impl GuardedKeys {
         now: Timestamp,
         surface: &str,
         key: RowId,
-        news: &News,
+        notice: &ContactNotice,
     ) -> TxResult<()> {
         for contact in self.rows.children::<Contact>(tx, &key, Page::ALL)? {
             let (Some(to), Some(channel), Some(_)) =
@@ -456,16 +456,16 @@ impl GuardedKeys {
             else {
                 continue;
             };
-            if news.except == Some(contact.id()) {
+            if notice.except == Some(contact.id()) {
                 continue;
             }
-            let link = match &news.lock {
+            let link = match &notice.lock {
                 Some((armed_by, lock)) => {
                     Some(self.owner_link(tx, key, *armed_by, lock, &contact.language)?)
                 }
                 None => None,
             };
-            let alert = news.lock.as_ref().map(|(armed_by, lock)| Alert {
+            let alert = notice.lock.as_ref().map(|(armed_by, lock)| Alert {
                 contact: armed_by.0,
                 lock: lock.id,
             });
@@ -474,12 +474,12 @@ impl GuardedKeys {
                 channel,
                 to: to.clone(),
                 kind: MessageKind::Notice,
-                operation: news.operation.to_owned(),
+                operation: notice.operation.to_owned(),
                 language: contact.language.clone(),
                 code: None,
                 link,
                 anti_phishing_code: None,
-                facts: news.facts.clone(),
+                facts: notice.facts.clone(),
             };
             self.post(
                 tx,
@@ -493,12 +493,12 @@ impl GuardedKeys {
         Ok(())
     }
 
-    fn contact_news(operation: &'static str, contact: &Contact) -> News {
-        let mut news = News::told(operation);
+    fn contact_notice(operation: &'static str, contact: &Contact) -> ContactNotice {
+        let mut notice = ContactNotice::of(operation);
         if let Some(address) = &contact.address {
-            news.facts.insert("contact".to_owned(), masked(address));
+            notice.facts.insert("contact".to_owned(), masked(address));
         }
-        news
+        notice
     }
 
     pub(crate) fn contact_states(

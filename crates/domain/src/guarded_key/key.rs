@@ -181,7 +181,7 @@ impl GuardedKeys {
                     now,
                     surface,
                     row,
-                    &crate::guarded_key::contact::News::told("pin_changed"),
+                    &crate::guarded_key::contact::ContactNotice::of("pin_changed"),
                 )?;
                 Ok(Ok(()))
             },

@@ -12,7 +12,7 @@ use crate::core::time::Timestamp;
 
 /// A running lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TimeLock {
+pub struct RecoveryLock {
     /// Names this lock among all that the same proof ever armed.
     pub id: u64,
     pub armed: Timestamp,
@@ -34,16 +34,16 @@ pub enum Alerts {
 
 /// What a right proof meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum LockState {
     /// No lock was running: this one is armed now.
-    Armed(TimeLock),
+    Armed(RecoveryLock),
     /// Still locked until then.
     Locked { until: Timestamp },
     /// The delay has passed.
     Open,
 }
 
-impl TimeLock {
+impl RecoveryLock {
     fn arm(now: Timestamp, delay: Duration, usable: Duration, id: u64) -> Self {
         let opens = now.plus(delay);
         Self {
@@ -78,14 +78,14 @@ impl TimeLock {
 
 /// A right proof arrives at `now` and finds `lock`.
 pub fn proved(
-    lock: Option<&TimeLock>,
+    lock: Option<&RecoveryLock>,
     now: Timestamp,
     (delay, usable): (Duration, Duration),
     alerts: Alerts,
     id: u64,
-) -> Turn {
+) -> LockState {
     match lock.filter(|lock| lock.is_live(now)) {
-        None => Turn::Armed(TimeLock::arm(now, delay, usable, id)),
+        None => LockState::Armed(RecoveryLock::arm(now, delay, usable, id)),
         Some(lock) => {
             let opens = lock.opens_at(now, alerts);
             // What is shown before the delay is over is the moment that was first named.
@@ -95,9 +95,9 @@ pub fn proved(
                 opens
             };
             if now < opens {
-                Turn::Locked { until: shown }
+                LockState::Locked { until: shown }
             } else {
-                Turn::Open
+                LockState::Open
             }
         }
     }
@@ -115,9 +115,9 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + day * 86_400_000)
     }
 
-    fn armed(now: Timestamp) -> TimeLock {
+    fn armed(now: Timestamp) -> RecoveryLock {
         match proved(None, now, SPANS, Alerts::Needed, 1) {
-            Turn::Armed(lock) => lock,
+            LockState::Armed(lock) => lock,
             other => panic!("{other:?}"),
         }
     }
@@ -129,11 +129,11 @@ mod tests {
         let early = Timestamp::from_millis(at(30).millis() - 1);
         assert_eq!(
             proved(Some(&lock), early, SPANS, Alerts::Needed, 2),
-            Turn::Locked { until: at(30) }
+            LockState::Locked { until: at(30) }
         );
         assert_eq!(
             proved(Some(&lock), at(30), SPANS, Alerts::Needed, 2),
-            Turn::Open
+            LockState::Open
         );
     }
 
@@ -144,11 +144,11 @@ mod tests {
         let last = Timestamp::from_millis(at(60).millis() - 1);
         assert_eq!(
             proved(Some(&lock), last, SPANS, Alerts::Needed, 2),
-            Turn::Open
+            LockState::Open
         );
         assert!(matches!(
             proved(Some(&lock), at(60), SPANS, Alerts::Needed, 2),
-            Turn::Armed(_)
+            LockState::Armed(_)
         ));
     }
 
@@ -157,25 +157,25 @@ mod tests {
         let mut lock = armed(at(0));
         assert_eq!(
             proved(Some(&lock), at(5), SPANS, Alerts::Needed, 2),
-            Turn::Locked { until: at(30) }
+            LockState::Locked { until: at(30) }
         );
         assert_eq!(
             proved(Some(&lock), at(31), SPANS, Alerts::Needed, 2),
-            Turn::Locked { until: at(61) }
+            LockState::Locked { until: at(61) }
         );
         assert_eq!(
             proved(Some(&lock), at(30), SPANS, Alerts::Impossible, 2),
-            Turn::Open
+            LockState::Open
         );
         lock.alert_accepted(at(3));
         lock.alert_accepted(at(9));
         assert_eq!(
             proved(Some(&lock), at(31), SPANS, Alerts::Needed, 2),
-            Turn::Locked { until: at(33) }
+            LockState::Locked { until: at(33) }
         );
         assert_eq!(
             proved(Some(&lock), at(33), SPANS, Alerts::Needed, 2),
-            Turn::Open
+            LockState::Open
         );
     }
 
@@ -185,7 +185,7 @@ mod tests {
         #[test]
         fn never_early(steps in proptest::collection::vec((0_i64..20, 0_u64..60, any::<bool>()), 1..60)) {
             let mut now = at(0);
-            let mut lock: Option<TimeLock> = None;
+            let mut lock: Option<RecoveryLock> = None;
             let mut promised: Option<(Timestamp, Duration)> = None;
             for (days_on, delay_days, alert) in steps {
                 now = now.plus(days(u64::try_from(days_on).unwrap()));
@@ -193,15 +193,15 @@ mod tests {
                     lock.alert_accepted(now);
                 }
                 match proved(lock.as_ref(), now, (days(delay_days), days(30)), Alerts::Needed, 1) {
-                    Turn::Armed(new) => { promised = Some((now, days(delay_days))); lock = Some(new); }
-                    Turn::Open => {
+                    LockState::Armed(new) => { promised = Some((now, days(delay_days))); lock = Some(new); }
+                    LockState::Open => {
                         let (armed, delay) = promised.unwrap();
                         let alerted = lock.as_ref().unwrap().alerted;
                         prop_assert!(now >= armed.plus(delay));
                         prop_assert!(alerted.is_some_and(|alerted| now >= alerted.plus(delay)) || delay.is_zero());
                         lock = None;
                     }
-                    Turn::Locked { .. } => {}
+                    LockState::Locked { .. } => {}
                 }
             }
         }

@@ -22,9 +22,9 @@ use crate::core::secret::SecretText;
 use crate::core::time::{Timestamp, days};
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::{
-    CodePurpose, Contact, ContactAddress, ContactCode, News, binding,
+    CodePurpose, Contact, ContactAddress, ContactCode, ContactNotice, binding,
 };
-use crate::guarded_key::lock::{self, Alerts, TimeLock, Turn};
+use crate::guarded_key::lock::{self, Alerts, LockState, RecoveryLock};
 use crate::guarded_key::{GuardedKey, GuardedKeyId, Pin};
 use crate::letter::alert::Alert;
 use crate::limit::budget::GuessBudget;
@@ -237,7 +237,7 @@ impl GuardedKeys {
             self.alerts(),
             *id,
         );
-        if turn == Turn::Open && hashed.is_none() && self.is_right(*now, &found, code)? {
+        if turn == LockState::Open && hashed.is_none() && self.is_right(*now, &found, code)? {
             // The code is judged, but neither counted nor spent, until the new PIN is there.
             let until = self
                 .rows
@@ -257,18 +257,18 @@ impl GuardedKeys {
         }
         found.waiting = None;
         let step = match turn {
-            Turn::Armed(lock) => {
+            LockState::Armed(lock) => {
                 let until = lock.opens;
                 self.arm(tx, proof, &mut found, lock)?;
                 self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
                 Step::Refused(Refusal::TimeLocked { until })
             }
-            Turn::Locked { until } => {
+            LockState::Locked { until } => {
                 self.rows.put(tx, &mut found)?;
                 self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
                 Step::Refused(Refusal::TimeLocked { until })
             }
-            Turn::Open => {
+            LockState::Open => {
                 let hashed = hashed
                     .ok_or_else(|| Error::bug("an open lock was proved without a new PIN"))?;
                 self.rows.put(tx, &mut found)?;
@@ -303,7 +303,7 @@ impl GuardedKeys {
         tx: &mut dyn Tx,
         proof: &Proof,
         contact: &mut Stored<Contact>,
-        lock: TimeLock,
+        lock: RecoveryLock,
     ) -> TxResult<()> {
         let Proof {
             caller, row, now, ..
@@ -323,10 +323,12 @@ impl GuardedKeys {
                 self.rows.create(tx, self.tenant(), place, reminder)?;
             }
         }
-        let mut news = News::told("recovery_started");
-        news.facts.insert("until".to_owned(), lock.opens.rfc3339());
-        news.lock = Some((contact.id(), lock));
-        self.notify_contacts(tx, *now, caller.surface, *row, &news)
+        let mut notice = ContactNotice::of("recovery_started");
+        notice
+            .facts
+            .insert("until".to_owned(), lock.opens.rfc3339());
+        notice.lock = Some((contact.id(), lock));
+        self.notify_contacts(tx, *now, caller.surface, *row, &notice)
     }
 
     fn replace_by_recovery(
@@ -349,7 +351,13 @@ impl GuardedKeys {
         budget.clear();
         self.rows.put(tx, &mut budget)?;
         self.stop_recoveries(tx, *row)?;
-        self.notify_contacts(tx, *now, caller.surface, *row, &News::told("pin_reset"))
+        self.notify_contacts(
+            tx,
+            *now,
+            caller.surface,
+            *row,
+            &ContactNotice::of("pin_reset"),
+        )
     }
 
     /// Ends every running recovery of a key, and the codes that are out for one.
@@ -398,12 +406,13 @@ impl GuardedKeys {
                         continue;
                     };
                     let opens = lock.opens_at(now, hub.alerts());
-                    let mut news = News::told("recovery_reminder");
-                    news.facts.insert("until".to_owned(), opens.rfc3339());
-                    news.facts
+                    let mut notice = ContactNotice::of("recovery_reminder");
+                    notice.facts.insert("until".to_owned(), opens.rfc3339());
+                    notice
+                        .facts
                         .insert("left".to_owned(), days_left(now, opens).to_string());
-                    news.lock = Some((RowId(reminder.contact), lock));
-                    hub.notify_contacts(tx, now, &reminder.surface, RowId(reminder.key), &news)?;
+                    notice.lock = Some((RowId(reminder.contact), lock));
+                    hub.notify_contacts(tx, now, &reminder.surface, RowId(reminder.key), &notice)?;
                 }
                 Ok(reminders.len())
             })
@@ -420,7 +429,7 @@ impl GuardedKeys {
         tx: &mut dyn Tx,
         key: RowId,
         contact: RowId,
-        lock: &TimeLock,
+        lock: &RecoveryLock,
         language: &str,
     ) -> TxResult<String> {
         let token = hex::encode(bytes::<32>(self.random.as_ref()));
@@ -476,7 +485,13 @@ impl GuardedKeys {
                 };
                 hub.stop_recovery(tx, RowId(link.contact))?;
                 let key = RowId(link.key);
-                hub.notify_contacts(tx, now, surface, key, &News::told("recovery_cancelled"))?;
+                hub.notify_contacts(
+                    tx,
+                    now,
+                    surface,
+                    key,
+                    &ContactNotice::of("recovery_cancelled"),
+                )?;
                 let event = Event::new(surface, now, "recovery.cancel", key.alias());
                 hub.record(
                     tx,
@@ -500,7 +515,7 @@ impl GuardedKeys {
         tx: &mut dyn Tx,
         now: Timestamp,
         row: RowId,
-    ) -> TxResult<Option<(OwnerLink, TimeLock)>> {
+    ) -> TxResult<Option<(OwnerLink, RecoveryLock)>> {
         let Some(link) = self.rows.get::<OwnerLink>(tx, &row)? else {
             return Ok(None);
         };

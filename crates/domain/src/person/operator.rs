@@ -37,7 +37,7 @@ pub struct AccountState {
     pub anti_phishing_code: bool,
     pub restricted_until: Option<String>,
     pub sessions: u64,
-    pub locks: Vec<LockState>,
+    pub locks: Vec<LockoutState>,
 }
 
 /// An address, masked.
@@ -50,7 +50,7 @@ pub struct AddressState {
 
 /// Wrong codes in a row of a class of operations.
 #[derive(Debug, Clone, Serialize)]
-pub struct LockState {
+pub struct LockoutState {
     pub class: &'static str,
     pub wrong_in_a_row: u32,
     pub locked_until: Option<String>,
@@ -193,7 +193,7 @@ impl People {
         for class in Class::ALL {
             for row in self.class_rows(account, class) {
                 let lockout = self.rows.peek::<Lockout>(tx, &row)?;
-                locks.extend(lockout.map(|lockout| LockState::of(class, &lockout, now)));
+                locks.extend(lockout.map(|lockout| LockoutState::of(class, &lockout, now)));
             }
         }
         let sessions = tx.count_children(Session::KIND, &account.id())?;
@@ -216,7 +216,7 @@ impl AddressState {
     }
 }
 
-impl LockState {
+impl LockoutState {
     fn of(class: Class, lockout: &Lockout, now: Timestamp) -> Self {
         let until = lockout.locked(now, &PersonPolicy::CODES);
         Self {
@@ -293,13 +293,13 @@ mod tests {
             "in_a_row": 10, "recent": [], "locked_until": at(900), "in_flight": [],
         });
         let lockout: Lockout = serde_json::from_value(stored).unwrap();
-        let state = LockState::of(Class::Login, &lockout, at(0));
+        let state = LockoutState::of(Class::Login, &lockout, at(0));
         assert_eq!((state.class, state.wrong_in_a_row), ("login", 10));
         assert_eq!(
             state.locked_until.as_deref(),
             Some("1970-01-01T00:15:00.000Z")
         );
-        let later = LockState::of(Class::Login, &lockout, at(900));
+        let later = LockoutState::of(Class::Login, &lockout, at(900));
         assert_eq!((later.wrong_in_a_row, later.locked_until), (10, None));
     }
 }
