@@ -75,7 +75,7 @@ pub struct RunningRecovery {
 }
 
 /// What a right code came to.
-enum Step {
+enum RecoveryStep {
     Refused(Refusal),
     /// The lock is open: everything is ready for a new PIN, and nothing was spent yet.
     WantsPin,
@@ -91,7 +91,7 @@ impl GuardedKeys {
         }
     }
 
-    /// Step 1.
+    /// RecoveryStep 1.
     pub async fn start_recovery(
         self: &Arc<Self>,
         caller: Caller,
@@ -164,7 +164,7 @@ impl GuardedKeys {
         let contact = self.locate_contact(row, &address).await?;
         let now = self.now();
         let id = self.random_u64();
-        let first = Proof {
+        let first = PresentedCode {
             caller: caller.clone(),
             row,
             contact,
@@ -176,21 +176,21 @@ impl GuardedKeys {
             .write(move |hub, tx| hub.prove_recovery(tx, &first, None))
             .await?;
         let step = match (step, new) {
-            (Step::WantsPin, None) => {
+            (RecoveryStep::WantsPin, None) => {
                 return Err(Refusal::Invalid {
                     field: "new_pin",
                     why: "missing or malformed",
                 }
                 .into());
             }
-            (Step::WantsPin, Some(new)) => {
+            (RecoveryStep::WantsPin, Some(new)) => {
                 let ticket = self.hashes.admit(HashQueue::Pin)?;
                 let recipe = self.pin_recipe(row);
                 let roots = Arc::clone(&self.roots);
                 let hashed = ticket
                     .run(move |memory| recipe.hash(roots.as_ref(), &new, memory))
                     .await??;
-                let second = Proof {
+                let second = PresentedCode {
                     caller,
                     row,
                     contact,
@@ -205,19 +205,19 @@ impl GuardedKeys {
         };
         self.posted(now).await;
         match step {
-            Step::Refused(refusal) => Err(refusal.into()),
-            Step::Done => Ok(()),
-            Step::WantsPin => Err(Error::bug("a recovery with a new PIN wants a PIN")),
+            RecoveryStep::Refused(refusal) => Err(refusal.into()),
+            RecoveryStep::Done => Ok(()),
+            RecoveryStep::WantsPin => Err(Error::bug("a recovery with a new PIN wants a PIN")),
         }
     }
 
     fn prove_recovery(
         &self,
         tx: &mut dyn Tx,
-        proof: &Proof,
+        proof: &PresentedCode,
         hashed: Option<&crate::guarded_key::HashedPin>,
-    ) -> TxResult<Step> {
-        let Proof {
+    ) -> TxResult<RecoveryStep> {
+        let PresentedCode {
             caller,
             row,
             contact,
@@ -227,7 +227,7 @@ impl GuardedKeys {
         } = proof;
         let (mut key, mut found) = match self.awaiting(tx, *row, *contact, CodePurpose::Recover)? {
             Ok(found) => found,
-            Err(refusal) => return Ok(Step::Refused(refusal)),
+            Err(refusal) => return Ok(RecoveryStep::Refused(refusal)),
         };
         let policy = &self.policy;
         let turn = lock::proved(
@@ -243,8 +243,8 @@ impl GuardedKeys {
                 .rows
                 .get::<GuessBudget>(tx, &self.budget_row(*contact))?;
             let until = until.and_then(|budget| budget.exhausted(*now, &policy.code_guesses()));
-            return Ok(until.map_or(Step::WantsPin, |until| {
-                Step::Refused(Refusal::Exhausted { until })
+            return Ok(until.map_or(RecoveryStep::WantsPin, |until| {
+                RecoveryStep::Refused(Refusal::Exhausted { until })
             }));
         }
         let event = Event::new(caller.surface, *now, "recovery.prove", row.alias()).by(caller);
@@ -253,7 +253,7 @@ impl GuardedKeys {
             if !matches!(refusal, Refusal::Exhausted { .. }) {
                 self.record(tx, event.outcome("refused"))?;
             }
-            return Ok(Step::Refused(refusal));
+            return Ok(RecoveryStep::Refused(refusal));
         }
         found.waiting = None;
         let step = match turn {
@@ -261,12 +261,12 @@ impl GuardedKeys {
                 let until = lock.opens;
                 self.arm(tx, proof, &mut found, lock)?;
                 self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
-                Step::Refused(Refusal::TimeLocked { until })
+                RecoveryStep::Refused(Refusal::TimeLocked { until })
             }
             LockState::Locked { until } => {
                 self.rows.put(tx, &mut found)?;
                 self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
-                Step::Refused(Refusal::TimeLocked { until })
+                RecoveryStep::Refused(Refusal::TimeLocked { until })
             }
             LockState::Open => {
                 let hashed = hashed
@@ -274,7 +274,7 @@ impl GuardedKeys {
                 self.rows.put(tx, &mut found)?;
                 self.replace_by_recovery(tx, proof, &mut key, hashed)?;
                 self.record(tx, event.outcome("recovered"))?;
-                Step::Done
+                RecoveryStep::Done
             }
         };
         Ok(step)
@@ -301,11 +301,11 @@ impl GuardedKeys {
     fn arm(
         &self,
         tx: &mut dyn Tx,
-        proof: &Proof,
+        proof: &PresentedCode,
         contact: &mut Stored<Contact>,
         lock: RecoveryLock,
     ) -> TxResult<()> {
-        let Proof {
+        let PresentedCode {
             caller, row, now, ..
         } = proof;
         contact.lock = Some(lock.clone());
@@ -334,11 +334,11 @@ impl GuardedKeys {
     fn replace_by_recovery(
         &self,
         tx: &mut dyn Tx,
-        proof: &Proof,
+        proof: &PresentedCode,
         key: &mut Stored<GuardedKey>,
         hashed: &crate::guarded_key::HashedPin,
     ) -> TxResult<()> {
-        let Proof {
+        let PresentedCode {
             caller, row, now, ..
         } = proof;
         let sealed = key.recovery_envelope.clone();
@@ -387,7 +387,7 @@ impl GuardedKeys {
         self.rows.put(tx, &mut contact)
     }
 
-    /// Step 3: sends the reminders that are due. Returns how many were looked at.
+    /// RecoveryStep 3: sends the reminders that are due. Returns how many were looked at.
     pub async fn remind(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.now();
         if !self.any_due(Reminder::KIND, now).await? {
@@ -536,7 +536,7 @@ impl GuardedKeys {
 }
 
 /// A code that arrived for a recovery.
-struct Proof {
+struct PresentedCode {
     caller: Caller,
     row: RowId,
     contact: RowId,
