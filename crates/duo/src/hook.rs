@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use domain::Wallets;
-use domain::wallet::{Answer, DeviceId, KeyNotice, KeyUse, SETUP_LIMIT, WalletKeyId};
+use domain::wallet::{DeviceId, KeyNotice, KeyUse, SETUP_LIMIT, SigningAnswer, WalletKeyId};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -83,10 +83,10 @@ fn kept(setup: Members) -> Option<Value> {
     (setup.to_string().len() <= SETUP_LIMIT).then_some(setup)
 }
 
-fn said(answer: Answer) -> Response {
+fn said(answer: SigningAnswer) -> Response {
     let word = match answer {
-        Answer::Allow => "ok",
-        Answer::Reject => "reject",
+        SigningAnswer::Allow => "ok",
+        SigningAnswer::Reject => "reject",
     };
     web::json::reply(StatusCode::OK, &word)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use domain::Wallets;
 use domain::federated::Login;
-use domain::wallet::{Decision, DecisionQuery, Status, WalletKeyId};
+use domain::wallet::{KeyUseDecision, KeyUseQuery, KeyUseStatus, WalletKeyId};
 use http::{StatusCode, Uri};
 
 use crate::call::{Call, Reply};
@@ -39,7 +39,7 @@ pub(crate) async fn list(State(wallets): State<Arc<Wallets>>, call: Call) -> Rep
 }
 
 /// Each name at most once; unknown names are ignored.
-fn query(uri: &Uri) -> Result<DecisionQuery, Code> {
+fn query(uri: &Uri) -> Result<KeyUseQuery, Code> {
     let pairs = web::query::pairs(uri).map_err(|_| error::MALFORMED)?;
     let one = |name: &str| {
         let mut values = pairs
@@ -69,18 +69,18 @@ fn query(uri: &Uri) -> Result<DecisionQuery, Code> {
         None => None,
         Some(text) => Some(WalletKeyId::parse(text).ok_or(error::MALFORMED)?),
     };
-    Ok(DecisionQuery { limit, after, key })
+    Ok(KeyUseQuery { limit, after, key })
 }
 
-fn shown(decision: Decision) -> Transaction {
+fn shown(decision: KeyUseDecision) -> Transaction {
     Transaction {
         id: decision.id,
         key_id: decision.key,
         device_verifying_key: decision.device,
         instance: decision.instance,
         status: match decision.status {
-            Status::Approved => "approved",
-            Status::Rejected => "rejected",
+            KeyUseStatus::Approved => "approved",
+            KeyUseStatus::Rejected => "rejected",
         },
         created_at: decision.at.rfc3339_seconds(),
         setup: decision.setup,

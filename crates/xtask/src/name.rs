@@ -28,7 +28,6 @@ const EXCEPTIONS: &Exceptions = &[
     ("Shown", 2),
     ("Standing", 2),
     ("State", 2),
-    ("Status", 2),
     ("Step", 2),
     ("Walk", 2),
 ];

@@ -18,7 +18,7 @@ use crate::core::time::Timestamp;
 use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
 use crate::wallet::key::WalletKey;
-use crate::wallet::{Answer, DeviceId, WalletKeyId};
+use crate::wallet::{DeviceId, SigningAnswer, WalletKeyId};
 
 /// Longest JSON text of what comes along with a request that is kept.
 pub const SETUP_LIMIT: usize = 16 * 1024;
@@ -38,23 +38,23 @@ pub struct KeyUse {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
+pub enum KeyUseStatus {
     Approved,
     Rejected,
 }
 
 /// The record of one decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Decided {
+pub(crate) struct KeyUseRecord {
     keys: Vec<String>,
     device: String,
     instance: String,
-    status: Status,
+    status: KeyUseStatus,
     setup: Option<Value>,
     at: Timestamp,
 }
 
-impl Record for Decided {
+impl Record for KeyUseRecord {
     const KIND: Kind = "wallet_decision";
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
@@ -62,19 +62,19 @@ impl Record for Decided {
 
 /// A decision as its user sees it.
 #[derive(Debug, Clone)]
-pub struct Decision {
+pub struct KeyUseDecision {
     pub id: String,
     pub key: String,
     pub device: String,
     pub instance: String,
-    pub status: Status,
+    pub status: KeyUseStatus,
     pub setup: Option<Value>,
     pub at: Timestamp,
 }
 
 /// Which decisions.
 #[derive(Debug, Clone)]
-pub struct DecisionQuery {
+pub struct KeyUseQuery {
     pub limit: usize,
     /// Where the page before ended.
     pub after: Option<(i64, [u8; 16])>,
@@ -83,8 +83,8 @@ pub struct DecisionQuery {
 
 /// Some decisions, newest first, and where they end if there are more.
 #[derive(Debug)]
-pub struct DecisionPage {
-    pub decisions: Vec<Decision>,
+pub struct KeyUsePage {
+    pub decisions: Vec<KeyUseDecision>,
     pub next: Option<(i64, [u8; 16])>,
 }
 
@@ -94,7 +94,7 @@ impl Wallets {
         self: &Arc<Self>,
         caller: Caller,
         wanted: KeyUse,
-    ) -> Result<Answer, Error> {
+    ) -> Result<SigningAnswer, Error> {
         let now = self.now();
         let row = self.device_row(&wanted.device);
         self.write(move |hub, tx| hub.allow_use_in(tx, now, &caller, row, &wanted))
@@ -108,9 +108,9 @@ impl Wallets {
         caller: &Caller,
         row: RowId,
         wanted: &KeyUse,
-    ) -> TxResult<Answer> {
+    ) -> TxResult<SigningAnswer> {
         let Some(device) = self.peek_device(tx, row)? else {
-            return Ok(Answer::Reject);
+            return Ok(SigningAnswer::Reject);
         };
         let mut allowed = device.deactivated.is_none() && !wanted.keys.is_empty();
         let keys: Vec<WalletKeyId> = wanted.keys.iter().map(WalletKeyId::normal).collect();
@@ -119,11 +119,11 @@ impl Wallets {
             allowed &= found.is_some_and(|found| found.user == device.user);
         }
         let (status, answer) = if allowed {
-            (Status::Approved, Answer::Allow)
+            (KeyUseStatus::Approved, SigningAnswer::Allow)
         } else {
-            (Status::Rejected, Answer::Reject)
+            (KeyUseStatus::Rejected, SigningAnswer::Reject)
         };
-        let decided = Decided {
+        let decided = KeyUseRecord {
             keys: keys.iter().map(|key| key.as_str().to_owned()).collect(),
             device: device.key.clone(),
             instance: wanted.instance.clone(),
@@ -146,8 +146,8 @@ impl Wallets {
     pub async fn decisions(
         self: &Arc<Self>,
         bearer: &FederatedUser,
-        query: DecisionQuery,
-    ) -> Result<DecisionPage, Error> {
+        query: KeyUseQuery,
+    ) -> Result<KeyUsePage, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
         let now = self.now();
@@ -160,24 +160,24 @@ impl Wallets {
         tx: &mut dyn Tx,
         now: Timestamp,
         user: RowId,
-        query: &DecisionQuery,
-    ) -> TxResult<DecisionPage> {
+        query: &KeyUseQuery,
+    ) -> TxResult<KeyUsePage> {
         let key = query
             .key
             .as_ref()
             .map(|key| key.normal().as_str().to_owned());
         let mut after = query.after.map(|(rank, id)| (rank, RowId(id)));
-        let mut found: Vec<Stored<Decided>> = Vec::new();
+        let mut found: Vec<Stored<KeyUseRecord>> = Vec::new();
         loop {
             let page = Page {
                 order: Order::Descending,
                 after,
                 limit: STRIDE,
             };
-            let rows = self.rows.children::<Decided>(tx, &user, page)?;
+            let rows = self.rows.children::<KeyUseRecord>(tx, &user, page)?;
             let last = rows.len() < STRIDE;
             after = rows.last().map(|row| (row.place.rank, row.id()));
-            let wanted = |row: &Stored<Decided>| {
+            let wanted = |row: &Stored<KeyUseRecord>| {
                 let live = row.place.due.is_none_or(|due| now < due);
                 live && key.as_ref().is_none_or(|key| row.keys.contains(key))
             };
@@ -189,7 +189,7 @@ impl Wallets {
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         let end = found.last().map(|row| (row.place.rank, row.id().0));
-        Ok(DecisionPage {
+        Ok(KeyUsePage {
             decisions: found
                 .into_iter()
                 .map(|row| shown(row, key.as_ref()))
@@ -199,11 +199,11 @@ impl Wallets {
     }
 }
 
-fn shown(row: Stored<Decided>, asked: Option<&String>) -> Decision {
+fn shown(row: Stored<KeyUseRecord>, asked: Option<&String>) -> KeyUseDecision {
     let id = uuid::Uuid::from_bytes(row.id().0).to_string();
     let decided = row.value;
     let first = decided.keys.into_iter().next().unwrap_or_default();
-    Decision {
+    KeyUseDecision {
         id,
         key: asked.cloned().unwrap_or(first),
         device: decided.device,
@@ -215,4 +215,4 @@ fn shown(row: Stored<Decided>, asked: Option<&String>) -> Decision {
 }
 
 /// The kind of a decision's rows, for whoever removes a user.
-pub(crate) const DECISIONS: &str = Decided::KIND;
+pub(crate) const DECISIONS: &str = KeyUseRecord::KIND;

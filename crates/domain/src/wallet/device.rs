@@ -263,9 +263,9 @@ impl Wallets {
     ) -> TxResult<Begun<Attempts, Asked, Registration>> {
         let done = |done| {
             let for_client = None;
-            Begun::Decided(Verdict::Done(Stepped { done, for_client }))
+            Begun::KeyUseRecord(Verdict::Done(Stepped { done, for_client }))
         };
-        let refused = |refusal| Begun::Decided(Verdict::Refused(refusal));
+        let refused = |refusal| Begun::KeyUseRecord(Verdict::Refused(refusal));
         let DeviceRegistration { now, user, .. } = *attempt;
         self.hold_user(tx, user)?;
         if !opening.waited {

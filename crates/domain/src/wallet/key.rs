@@ -23,7 +23,7 @@ use crate::proof::federated::FederatedUser;
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
 use crate::wallet::device::Device;
-use crate::wallet::{Answer, DeviceId};
+use crate::wallet::{DeviceId, SigningAnswer};
 
 /// Most keys in one list; a user has a handful.
 const LISTED: usize = 1000;
@@ -101,18 +101,18 @@ impl Record for WalletKey {
 
 /// A device was allowed to make a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Setup {
+pub(crate) struct KeyCreation {
     expires: Timestamp,
 }
 
-impl Record for Setup {
+impl Record for KeyCreation {
     const KIND: Kind = "wallet_setup";
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
 /// The kind of a setup's rows, for whoever removes a user.
-pub(crate) const SETUPS: &str = Setup::KIND;
+pub(crate) const SETUPS: &str = KeyCreation::KIND;
 
 /// What a signing server says about a new key.
 #[derive(Debug, Clone)]
@@ -174,17 +174,19 @@ impl Wallets {
         caller: Caller,
         device: DeviceId,
         instance: String,
-    ) -> Result<Answer, Error> {
+    ) -> Result<SigningAnswer, Error> {
         let now = self.now();
         let row = self.device_row(&device);
         self.write(move |hub, tx| {
             let found = hub.peek_device(tx, row)?;
             let Some(device) = found.filter(|device| device.deactivated.is_none()) else {
-                return Ok(Answer::Reject);
+                return Ok(SigningAnswer::Reject);
             };
-            let id = hub.rows.id(Setup::KIND, &[&row.0, instance.as_bytes()]);
+            let id = hub
+                .rows
+                .id(KeyCreation::KIND, &[&row.0, instance.as_bytes()]);
             let expires = now.plus(hours(1));
-            match hub.rows.get::<Setup>(tx, &id)? {
+            match hub.rows.get::<KeyCreation>(tx, &id)? {
                 Some(mut known) => {
                     known.expires = expires;
                     known.place.due = Some(expires);
@@ -195,13 +197,13 @@ impl Wallets {
                         .of(row)
                         .ranked(hub.sending.rank(now))
                         .due(expires);
-                    let setup = Setup { expires };
+                    let setup = KeyCreation { expires };
                     hub.rows.create(tx, hub.tenant(), place, setup)?;
                 }
             }
             let event = Self::use_event(&caller, now, "key.make", &device);
             hub.record(tx, event)?;
-            Ok(Answer::Allow)
+            Ok(SigningAnswer::Allow)
         })
         .await
     }
@@ -211,7 +213,7 @@ impl Wallets {
         self: &Arc<Self>,
         caller: Caller,
         notice: KeyNotice,
-    ) -> Result<Answer, Error> {
+    ) -> Result<SigningAnswer, Error> {
         let now = self.now();
         let device = self.device_row(&notice.device);
         self.write(move |hub, tx| hub.note_key_in(tx, now, &caller, &notice, device))
@@ -225,24 +227,24 @@ impl Wallets {
         caller: &Caller,
         notice: &KeyNotice,
         row: RowId,
-    ) -> TxResult<Answer> {
+    ) -> TxResult<SigningAnswer> {
         let found = self.peek_device(tx, row)?;
         let Some(device) = found.filter(|device| device.deactivated.is_none()) else {
-            return Ok(Answer::Reject);
+            return Ok(SigningAnswer::Reject);
         };
         let key = notice.key.normal();
         let event = Self::use_event(caller, now, "key.note", &device).fact("key", key.as_str());
         if !self.was_set_up(tx, now, row)? {
             self.record(tx, event.outcome("no setup"))?;
-            return Ok(Answer::Reject);
+            return Ok(SigningAnswer::Reject);
         }
         let id = self.wallet_key_row(&key);
         if let Some(known) = self.rows.get::<WalletKey>(tx, &id)? {
             if known.user == device.user {
-                return Ok(Answer::Allow);
+                return Ok(SigningAnswer::Allow);
             }
             self.record(tx, event.outcome("another user's key"))?;
-            return Ok(Answer::Reject);
+            return Ok(SigningAnswer::Reject);
         }
         let origin = Origin {
             device: device.key.clone(),
@@ -250,7 +252,7 @@ impl Wallets {
         };
         self.own_key(tx, now, RowId(device.user), &key, Some(origin))?;
         self.record(tx, event)?;
-        Ok(Answer::Allow)
+        Ok(SigningAnswer::Allow)
     }
 
     /// Makes `user` the owner of a key that nobody owns.
@@ -282,7 +284,7 @@ impl Wallets {
             after: None,
             limit: 16,
         };
-        let setups = self.rows.children::<Setup>(tx, &device, youngest)?;
+        let setups = self.rows.children::<KeyCreation>(tx, &device, youngest)?;
         Ok(setups.iter().any(|setup| now < setup.expires))
     }
 

@@ -18,7 +18,7 @@ pub mod step_up;
 mod user;
 
 pub use crypto::device_signature::DeviceId;
-pub use decision::{Decision, DecisionPage, DecisionQuery, KeyUse, SETUP_LIMIT, Status};
+pub use decision::{KeyUse, KeyUseDecision, KeyUsePage, KeyUseQuery, KeyUseStatus, SETUP_LIMIT};
 pub use device::{DeviceProof, DeviceState, IssuedChallenge, Registration};
 pub use enrolment::EnrolmentState;
 pub use key::{KeyNotice, WalletKeyId, WalletKeyState};
@@ -37,7 +37,7 @@ pub struct Stepped<T> {
 
 /// What a signing server is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum SigningAnswer {
     Allow,
     Reject,
 }

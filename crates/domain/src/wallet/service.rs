@@ -55,10 +55,10 @@ impl Decides for Wallets {
 
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
-    RecordKind::of::<super::decision::Decided>(),
+    RecordKind::of::<super::decision::KeyUseRecord>(),
     RecordKind::of::<super::device::Challenge>(),
     RecordKind::of::<super::device::Device>(),
-    RecordKind::of::<super::key::Setup>(),
+    RecordKind::of::<super::key::KeyCreation>(),
     RecordKind::of::<super::key::WalletKey>(),
     RecordKind::of::<super::share::Share>(),
     RecordKind::of::<super::step_up::Attempts>(),

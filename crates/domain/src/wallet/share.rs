@@ -109,18 +109,18 @@ impl Attempt<Wallets> for ShareRecovery {
         }
         if !hub.has_verifier() {
             let refusal = StepUpRefusal::NoVerifier.into();
-            return Ok(Begun::Decided(Verdict::Refused(refusal)));
+            return Ok(Begun::KeyUseRecord(Verdict::Refused(refusal)));
         }
         Ok(match hub.begin_step_up(tx, opening, &self.wish)? {
             Begin::Ask(reserved, asked) => Begun::Reserved(reserved, asked),
             Begin::Wait => Begun::Wait,
             Begin::Passed => {
                 hub.note_recovery(tx, self, "done")?;
-                Begun::Decided(Verdict::Done(None))
+                Begun::KeyUseRecord(Verdict::Done(None))
             }
             Begin::Refused(refusal) => {
                 hub.note_recovery(tx, self, "refused")?;
-                Begun::Decided(Verdict::Refused(refusal))
+                Begun::KeyUseRecord(Verdict::Refused(refusal))
             }
         })
     }
