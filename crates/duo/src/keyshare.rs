@@ -84,7 +84,7 @@ pub(crate) async fn recover(State(wallets): State<Arc<Wallets>>, call: Call) -> 
     Ok(web::json::reply(status, &body))
 }
 
-fn listed(one: domain::wallet::Recovered) -> RecoveredShare {
+fn listed(one: domain::wallet::RecoveredShare) -> RecoveredShare {
     let error = one.share.is_none().then(|| error::NO_BACKUP.problem());
     RecoveredShare {
         key_id: one.key.as_str().to_owned(),

@@ -1,7 +1,7 @@
 //! What this room does without a request.
 
 use super::Wallets;
-use super::user::User;
+use super::user::WalletUser;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
@@ -17,7 +17,7 @@ impl Chores for Wallets {
         _lost: Lost,
         (kind, id): (Kind, RowId),
     ) -> TxResult<bool> {
-        if kind != User::KIND {
+        if kind != WalletUser::KIND {
             return Ok(false);
         }
         self.limit_step_ups_to_one_try(tx, now, id)?;

@@ -30,12 +30,12 @@ use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::step_up::passkey::Step;
 use crate::wallet::step_up::{Asked, Attempts, Begin, Enrolment, Shown, StepUpRefusal, Wish};
-use crate::wallet::user::User;
-use crate::wallet::{Newness, Stepped};
+use crate::wallet::user::WalletUser;
+use crate::wallet::{Newness, SteppedUp};
 
 /// The record of a device; its id is a keyed hash of its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Device {
+pub(crate) struct WalletDevice {
     pub(crate) key: String,
     pub(crate) user: [u8; 16],
     pub(crate) name: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Device {
     pub(crate) deactivated: Option<Timestamp>,
 }
 
-impl Record for Device {
+impl Record for WalletDevice {
     const KIND: Kind = "wallet_device";
     const WHEN_DUE: WhenDue = WhenDue::Stays;
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
@@ -51,12 +51,12 @@ impl Record for Device {
 
 /// An outstanding challenge. Taking its record away spends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Challenge {
+pub(crate) struct WalletChallenge {
     hex: String,
     expires: Timestamp,
 }
 
-impl Record for Challenge {
+impl Record for WalletChallenge {
     const KIND: Kind = "wallet_challenge";
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
@@ -64,7 +64,7 @@ impl Record for Challenge {
 
 /// A challenge for its device.
 #[derive(Debug)]
-pub struct IssuedChallenge {
+pub struct IssuedWalletChallenge {
     pub hex: String,
     pub life: Duration,
 }
@@ -87,7 +87,7 @@ impl DeviceProof {
 }
 
 /// A registration, and the verifier's words if one took part.
-pub type Registration = Stepped<Newness>;
+pub type Registration = SteppedUp<Newness>;
 
 /// A device as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl Attempt<Wallets> for DeviceRegistration {
         open: OpenTry<'_, Attempts>,
         (asked, judged): &(Asked, Judged),
     ) -> TxResult<Settled<Registration>> {
-        if hub.rows.get::<User>(tx, self.user)?.is_none() {
+        if hub.rows.get::<WalletUser>(tx, self.user)?.is_none() {
             return Ok(open.abandon().answer(Refusal::UnknownSubject));
         }
         let outstanding = hub.is_outstanding(tx, self)?;
@@ -169,11 +169,12 @@ impl Attempt<Wallets> for DeviceRegistration {
 
 impl Wallets {
     pub(crate) fn device_row(&self, device: &DeviceId) -> RowId {
-        self.rows.id(Device::KIND, &[device.as_bytes()])
+        self.rows.id(WalletDevice::KIND, &[device.as_bytes()])
     }
 
     fn pending_challenge(&self, user: RowId, device: &DeviceId) -> RowId {
-        self.rows.id(Challenge::KIND, &[&user.0, device.as_bytes()])
+        self.rows
+            .id(WalletChallenge::KIND, &[&user.0, device.as_bytes()])
     }
 
     /// A fresh challenge for this user and this key; an older one is replaced.
@@ -181,7 +182,7 @@ impl Wallets {
         self: &Arc<Self>,
         bearer: FederatedUser,
         device: DeviceId,
-    ) -> Result<IssuedChallenge, Error> {
+    ) -> Result<IssuedWalletChallenge, Error> {
         let now = self.now();
         let user = self.wallet_user(&bearer);
         let row = self.pending_challenge(user, &device);
@@ -193,11 +194,11 @@ impl Wallets {
                 .map_err(undo)?;
             let hex = hex::encode(bytes::<32>(hub.random.as_ref()));
             let expires = now.plus(life);
-            let challenge = Challenge {
+            let challenge = WalletChallenge {
                 hex: hex.clone(),
                 expires,
             };
-            match hub.rows.get::<Challenge>(tx, &row)? {
+            match hub.rows.get::<WalletChallenge>(tx, &row)? {
                 Some(mut old) => {
                     old.value = challenge;
                     old.place.due = Some(expires);
@@ -208,7 +209,7 @@ impl Wallets {
                     hub.rows.create(tx, hub.tenant(), place, challenge)?;
                 }
             }
-            Ok(IssuedChallenge { hex, life })
+            Ok(IssuedWalletChallenge { hex, life })
         })
         .await
     }
@@ -231,7 +232,7 @@ impl Wallets {
         self.known_user(user).await?;
         let challenge = self.pending_challenge(user, &device);
         let store = self.store.as_ref();
-        let hex = match self.rows.read::<Challenge>(store, challenge).await? {
+        let hex = match self.rows.read::<WalletChallenge>(store, challenge).await? {
             Some(found) => found.value.hex,
             None => String::new(),
         };
@@ -263,7 +264,7 @@ impl Wallets {
     ) -> TxResult<Begun<Attempts, Asked, Registration>> {
         let done = |done| {
             let for_client = None;
-            Begun::KeyUseRecord(Verdict::Done(Stepped { done, for_client }))
+            Begun::KeyUseRecord(Verdict::Done(SteppedUp { done, for_client }))
         };
         let refused = |refusal| Begun::KeyUseRecord(Verdict::Refused(refusal));
         let DeviceRegistration { now, user, .. } = *attempt;
@@ -277,11 +278,11 @@ impl Wallets {
             return Ok(refused(Refusal::Expired));
         }
         if !attempt.genuine {
-            self.rows.remove::<Challenge>(tx, attempt.challenge)?;
+            self.rows.remove::<WalletChallenge>(tx, attempt.challenge)?;
             self.record(tx, Self::device_event(attempt, "wrong signature"))?;
             return Ok(refused(Refusal::BadProof { left: None }));
         }
-        let known = self.rows.get::<Device>(tx, attempt.row)?;
+        let known = self.rows.get::<WalletDevice>(tx, attempt.row)?;
         match self.settle_known(tx, attempt, known.as_ref())? {
             Some(Ok(known)) => return Ok(done(known)),
             Some(Err(refusal)) => return Ok(refused(refusal)),
@@ -306,14 +307,15 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         attempt: &DeviceRegistration,
-        known: Option<&Stored<Device>>,
+        known: Option<&Stored<WalletDevice>>,
     ) -> TxResult<Option<Result<Newness, Refusal>>> {
         let Some(device) = known else { return Ok(None) };
         let mine = device.user == attempt.user.0;
         if mine && device.deactivated.is_some() {
             return Ok(None);
         }
-        self.rows.remove::<Challenge>(tx, &attempt.challenge)?;
+        self.rows
+            .remove::<WalletChallenge>(tx, &attempt.challenge)?;
         if mine {
             return Ok(Some(Ok(Newness::Known)));
         }
@@ -338,7 +340,7 @@ impl Wallets {
                 return Ok(Err(refusal.into()));
             }
         };
-        let known = self.rows.get::<Device>(tx, attempt.row)?;
+        let known = self.rows.get::<WalletDevice>(tx, attempt.row)?;
         let done = match self.settle_known(tx, attempt, known.as_ref())? {
             Some(Err(refusal)) => return Ok(Err(refusal)),
             Some(Ok(done)) => done,
@@ -347,11 +349,11 @@ impl Wallets {
                 Newness::New
             }
         };
-        Ok(Ok(Stepped { done, for_client }))
+        Ok(Ok(SteppedUp { done, for_client }))
     }
 
     fn is_outstanding(&self, tx: &mut dyn Tx, attempt: &DeviceRegistration) -> TxResult<bool> {
-        let found = self.rows.get::<Challenge>(tx, &attempt.challenge)?;
+        let found = self.rows.get::<WalletChallenge>(tx, &attempt.challenge)?;
         Ok(found.is_some_and(|found| found.hex == attempt.hex && attempt.now < found.expires))
     }
 
@@ -360,15 +362,16 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         attempt: &DeviceRegistration,
-        known: Option<Stored<Device>>,
+        known: Option<Stored<WalletDevice>>,
     ) -> TxResult<()> {
         let DeviceRegistration { now, user, .. } = *attempt;
-        self.rows.remove::<Challenge>(tx, &attempt.challenge)?;
+        self.rows
+            .remove::<WalletChallenge>(tx, &attempt.challenge)?;
         if self.policy.single_device {
             self.deactivate_others(tx, now, user)?;
         }
         let rank = self.sending.rank(now);
-        let device = Device {
+        let device = WalletDevice {
             key: attempt.device.as_str().to_owned(),
             user: user.0,
             name: attempt.name.clone(),
@@ -377,7 +380,7 @@ impl Wallets {
         };
         match known {
             Some(mut known) => {
-                known.value = Device {
+                known.value = WalletDevice {
                     name: attempt.name.clone().or_else(|| known.name.clone()),
                     ..device
                 };
@@ -394,7 +397,7 @@ impl Wallets {
     }
 
     fn deactivate_others(&self, tx: &mut dyn Tx, now: Timestamp, user: RowId) -> TxResult<()> {
-        for mut device in self.rows.children::<Device>(tx, &user, Page::ALL)? {
+        for mut device in self.rows.children::<WalletDevice>(tx, &user, Page::ALL)? {
             if device.deactivated.is_none() {
                 device.deactivated = Some(now);
                 self.rows.put(tx, &mut device)?;
@@ -424,8 +427,8 @@ impl Wallets {
             order: Order::Descending,
             ..Page::ALL
         };
-        let devices = self.rows.children::<Device>(tx, &user, page)?;
-        let state = |device: Stored<Device>| DeviceState {
+        let devices = self.rows.children::<WalletDevice>(tx, &user, page)?;
+        let state = |device: Stored<WalletDevice>| DeviceState {
             active: device.deactivated.is_none(),
             added: device.added,
             key: device.value.key,
@@ -439,8 +442,8 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         row: RowId,
-    ) -> TxResult<Option<Stored<Device>>> {
-        self.rows.peek::<Device>(tx, &row)
+    ) -> TxResult<Option<Stored<WalletDevice>>> {
+        self.rows.peek::<WalletDevice>(tx, &row)
     }
 
     pub(crate) fn forget_enrolment(
@@ -455,4 +458,4 @@ impl Wallets {
 }
 
 /// The kind of a challenge's rows, for whoever removes a user.
-pub(crate) const CHALLENGES: &str = Challenge::KIND;
+pub(crate) const CHALLENGES: &str = WalletChallenge::KIND;

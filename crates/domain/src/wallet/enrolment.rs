@@ -11,7 +11,7 @@ use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Judged, Purpose};
 use crate::core::time::Timestamp;
 use crate::proof::federated::FederatedUser;
-use crate::wallet::Stepped;
+use crate::wallet::SteppedUp;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
 
@@ -59,7 +59,7 @@ impl Wallets {
         caller: Caller,
         bearer: FederatedUser,
         evidence: Evidence,
-    ) -> Result<Stepped<()>, Error> {
+    ) -> Result<SteppedUp<()>, Error> {
         let now = self.now();
         let user = self.wallet_user(&bearer);
         let seen = self.evidence_row(&evidence);
@@ -105,7 +105,7 @@ impl Wallets {
             }
         }
         let for_client = verdict.map_err(Refusal::from)?;
-        Ok(Stepped {
+        Ok(SteppedUp {
             done: (),
             for_client,
         })

@@ -22,7 +22,7 @@ use crate::core::time::{Timestamp, hours};
 use crate::proof::federated::FederatedUser;
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
-use crate::wallet::device::Device;
+use crate::wallet::device::WalletDevice;
 use crate::wallet::{DeviceId, SigningAnswer};
 
 /// Most keys in one list; a user has a handful.
@@ -292,7 +292,7 @@ impl Wallets {
         caller: &Caller,
         now: Timestamp,
         action: &str,
-        device: &Stored<Device>,
+        device: &Stored<WalletDevice>,
     ) -> Event {
         Self::wallet_event(caller, now, action, RowId(device.user))
             .fact("device", device.id().alias())

@@ -19,18 +19,18 @@ mod user;
 
 pub use crypto::device_signature::DeviceId;
 pub use decision::{KeyUse, KeyUseDecision, KeyUsePage, KeyUseQuery, KeyUseStatus, SETUP_LIMIT};
-pub use device::{DeviceProof, DeviceState, IssuedChallenge, Registration};
+pub use device::{DeviceProof, DeviceState, IssuedWalletChallenge, Registration};
 pub use enrolment::EnrolmentState;
 pub use key::{KeyNotice, WalletKeyId, WalletKeyState};
 pub use operator::{ErasedUser, WalletUserState};
 pub(crate) use service::KINDS;
 pub use service::Wallets;
-pub use share::{EncryptedShare, Recovered};
+pub use share::{EncryptedShare, RecoveredShare};
 pub use user::Newness;
 
 /// Something done, and the opaque words of a verifier that took part in it.
 #[derive(Debug)]
-pub struct Stepped<T> {
+pub struct SteppedUp<T> {
     pub done: T,
     pub for_client: Option<String>,
 }

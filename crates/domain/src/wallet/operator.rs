@@ -17,11 +17,11 @@ use crate::core::time::Timestamp;
 use crate::proof::operator::{Operator, Right};
 use crate::wallet::Wallets;
 use crate::wallet::decision::DECISIONS;
-use crate::wallet::device::{CHALLENGES, Device};
+use crate::wallet::device::{CHALLENGES, WalletDevice};
 use crate::wallet::key::{SETUPS, WalletKey};
 use crate::wallet::share::SHARES;
 use crate::wallet::step_up::{Attempts, Enrolment};
-use crate::wallet::user::User;
+use crate::wallet::user::WalletUser;
 use crate::wallet::{DeviceId, DeviceState, WalletKeyState};
 
 /// A user as operators see it.
@@ -69,7 +69,7 @@ impl Wallets {
                 after,
                 limit,
             };
-            let users = hub.rows.children::<User>(tx, &hub.tenant().0, page)?;
+            let users = hub.rows.children::<WalletUser>(tx, &hub.tenant().0, page)?;
             users
                 .iter()
                 .map(|user| hub.wallet_user_state(tx, user))
@@ -78,7 +78,11 @@ impl Wallets {
         .await
     }
 
-    fn wallet_user_state(&self, tx: &mut dyn Tx, user: &Stored<User>) -> TxResult<WalletUserState> {
+    fn wallet_user_state(
+        &self,
+        tx: &mut dyn Tx,
+        user: &Stored<WalletUser>,
+    ) -> TxResult<WalletUserState> {
         let row = self.enrolment_row(user.id());
         let enrolment = self.rows.peek::<Enrolment>(tx, &row)?;
         let since = enrolment.and_then(|found| found.active_since());
@@ -87,7 +91,7 @@ impl Wallets {
             subject: user.subject.clone(),
             alias: user.id().alias(),
             registered: user.created.rfc3339(),
-            devices: tx.count_children(Device::KIND, &user.id())?,
+            devices: tx.count_children(WalletDevice::KIND, &user.id())?,
             keys: tx.count_children(WalletKey::KIND, &user.id())?,
             enrolled_since: since.map(Timestamp::rfc3339),
         })
@@ -118,11 +122,14 @@ impl Wallets {
         let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.device_row(&device);
-        let found = self.rows.read::<Device>(self.store.as_ref(), row).await?;
+        let found = self
+            .rows
+            .read::<WalletDevice>(self.store.as_ref(), row)
+            .await?;
         let user = RowId(found.ok_or(Refusal::UnknownSubject)?.user);
         self.write(move |hub, tx| {
             hub.hold_user(tx, user)?;
-            let Some(mut device) = hub.rows.get::<Device>(tx, &row)? else {
+            let Some(mut device) = hub.rows.get::<WalletDevice>(tx, &row)? else {
                 return Err(Refusal::UnknownSubject.into());
             };
             if device.deactivated.is_some() {
@@ -193,11 +200,11 @@ impl Wallets {
                 for key in tx.children(WalletKey::KIND, &user, Page::ALL)? {
                     shares += tx.remove_children(SHARES, &key.id)?;
                 }
-                for device in tx.children(Device::KIND, &user, Page::ALL)? {
+                for device in tx.children(WalletDevice::KIND, &user, Page::ALL)? {
                     tx.remove_children(SETUPS, &device.id)?;
                 }
                 let erased = ErasedUser {
-                    devices: tx.remove_children(Device::KIND, &user)?,
+                    devices: tx.remove_children(WalletDevice::KIND, &user)?,
                     keys: tx.remove_children(WalletKey::KIND, &user)?,
                     shares,
                     decisions: tx.remove_children(DECISIONS, &user)?,
@@ -205,7 +212,7 @@ impl Wallets {
                 tx.remove_children(CHALLENGES, &user)?;
                 tx.remove_children(Attempts::KIND, &user)?;
                 let enrolment = hub.forget_enrolment(tx, user)?;
-                hub.rows.remove::<User>(tx, &user)?;
+                hub.rows.remove::<WalletUser>(tx, &user)?;
                 let event = Self::wallet_event(&caller, now, "user.erase", user)
                     .fact("by", "operator")
                     .fact("operator", operator.clone());

@@ -56,15 +56,15 @@ impl Decides for Wallets {
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
     RecordKind::of::<super::decision::KeyUseRecord>(),
-    RecordKind::of::<super::device::Challenge>(),
-    RecordKind::of::<super::device::Device>(),
+    RecordKind::of::<super::device::WalletChallenge>(),
+    RecordKind::of::<super::device::WalletDevice>(),
     RecordKind::of::<super::key::KeyCreation>(),
     RecordKind::of::<super::key::WalletKey>(),
-    RecordKind::of::<super::share::Share>(),
+    RecordKind::of::<super::share::KeyshareRevision>(),
     RecordKind::of::<super::step_up::Attempts>(),
     RecordKind::of::<super::step_up::Enrolment>(),
     RecordKind::of::<super::step_up::Seen>(),
     RecordKind::of::<super::step_up::passkey::Challenge>(),
     RecordKind::of::<super::step_up::passkey::Passkey>(),
-    RecordKind::of::<super::user::User>(),
+    RecordKind::of::<super::user::WalletUser>(),
 ];

@@ -23,13 +23,13 @@ use crate::core::verdict::{Verdict, undo};
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
 use crate::limit::hashing::{HashQueue, Ticket};
 use crate::proof::federated::FederatedUser;
-use crate::wallet::Stepped;
+use crate::wallet::SteppedUp;
 use crate::wallet::Wallets;
 use crate::wallet::enrolment::outcome;
 use crate::wallet::key::{Backup, WalletKey, WalletKeyId};
 use crate::wallet::step_up::passkey::Step;
 use crate::wallet::step_up::{Asked, Attempts, Begin, Shown, StepUpRefusal, Wish};
-use crate::wallet::user::User;
+use crate::wallet::user::WalletUser;
 
 /// Replaced revisions that are kept beside the current one.
 const REPLACED: u32 = 3;
@@ -51,19 +51,19 @@ impl std::fmt::Debug for EncryptedShare {
 
 /// One asked-for share: the key as it was named, and the share if its owner has one.
 #[derive(Debug)]
-pub struct Recovered {
+pub struct RecoveredShare {
     pub key: WalletKeyId,
     pub share: Option<String>,
 }
 
 /// One revision of a share. Sealed under its key's row and its revision.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Share {
+pub(crate) struct KeyshareRevision {
     text: String,
     stored: Timestamp,
 }
 
-impl Record for Share {
+impl Record for KeyshareRevision {
     const KIND: Kind = "wallet_share";
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
@@ -142,7 +142,7 @@ impl Attempt<Wallets> for ShareRecovery {
         open: OpenTry<'_, Attempts>,
         (asked, judged): &(Asked, Judged),
     ) -> TxResult<Settled<Option<String>>> {
-        if hub.rows.get::<User>(tx, self.wish.user)?.is_none() {
+        if hub.rows.get::<WalletUser>(tx, self.wish.user)?.is_none() {
             return Ok(open.abandon().answer(Refusal::UnknownSubject));
         }
         let (closed, verdict) = hub.settle_step_up(tx, open, asked, judged)?;
@@ -154,7 +154,7 @@ impl Attempt<Wallets> for ShareRecovery {
 impl Wallets {
     fn share_row(&self, key: RowId, revision: u32) -> RowId {
         self.rows
-            .id(Share::KIND, &[&key.0, &revision.to_be_bytes()])
+            .id(KeyshareRevision::KIND, &[&key.0, &revision.to_be_bytes()])
     }
 
     /// Most characters of a share.
@@ -224,19 +224,19 @@ impl Wallets {
         let revision = last + 1;
         if let Some(mut old) = self
             .rows
-            .get::<Share>(tx, &self.share_row(key.id(), last))?
+            .get::<KeyshareRevision>(tx, &self.share_row(key.id(), last))?
         {
             old.place.due = Some(now.plus(self.policy.replaced_shares));
             self.rows.put(tx, &mut old)?;
         }
         if let Some(oldest) = revision.checked_sub(REPLACED + 1) {
             self.rows
-                .remove::<Share>(tx, &self.share_row(key.id(), oldest))?;
+                .remove::<KeyshareRevision>(tx, &self.share_row(key.id(), oldest))?;
         }
         let place = Place::at(self.share_row(key.id(), revision))
             .of(key.id())
             .ranked(i64::from(revision));
-        let share = Share {
+        let share = KeyshareRevision {
             text: text.to_owned(),
             stored: now,
         };
@@ -256,7 +256,7 @@ impl Wallets {
         bearer: FederatedUser,
         keys: Vec<WalletKeyId>,
         shown: Shown,
-    ) -> Result<Stepped<Vec<Recovered>>, Error> {
+    ) -> Result<SteppedUp<Vec<RecoveredShare>>, Error> {
         let now = self.now();
         let user = self.wallet_user(&bearer);
         self.known_user(user).await?;
@@ -274,7 +274,7 @@ impl Wallets {
         let done = self
             .read(move |hub, tx| hub.shares_in(tx, user, &keys))
             .await?;
-        Ok(Stepped { done, for_client })
+        Ok(SteppedUp { done, for_client })
     }
 
     /// Audits the end of a recovery, and tells the owner of one that was allowed.
@@ -304,13 +304,13 @@ impl Wallets {
         tx: &mut dyn Tx,
         user: RowId,
         keys: &[WalletKeyId],
-    ) -> TxResult<Vec<Recovered>> {
-        let mut answered: Vec<Recovered> = Vec::with_capacity(keys.len());
+    ) -> TxResult<Vec<RecoveredShare>> {
+        let mut answered: Vec<RecoveredShare> = Vec::with_capacity(keys.len());
         for key in keys {
             if answered.iter().any(|done| done.key == *key) {
                 continue;
             }
-            answered.push(Recovered {
+            answered.push(RecoveredShare {
                 key: key.clone(),
                 share: self.share_in(tx, user, key)?,
             });
@@ -337,10 +337,10 @@ impl Wallets {
             return Ok(None);
         };
         let row = self.share_row(key.id(), backup.revision);
-        let share = self.rows.peek::<Share>(tx, &row)?;
+        let share = self.rows.peek::<KeyshareRevision>(tx, &row)?;
         Ok(share.map(|share| share.value.text))
     }
 }
 
 /// The kind of a share's rows, for whoever removes a user.
-pub(crate) const SHARES: &str = Share::KIND;
+pub(crate) const SHARES: &str = KeyshareRevision::KIND;

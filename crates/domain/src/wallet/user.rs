@@ -20,7 +20,7 @@ use crate::wallet::Wallets;
 use crate::wallet::step_up::Enrolment;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct User {
+pub(crate) struct WalletUser {
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) created: Timestamp,
@@ -42,7 +42,7 @@ const ADDRESSES: usize = 8;
 /// How exactly it is known when an address was seen last.
 const SEEN_GRAIN: Duration = days(1);
 
-impl User {
+impl WalletUser {
     /// Learns where its person is reached. Whether anything changed.
     fn learn(&mut self, now: Timestamp, email: &str, memory: Duration) -> bool {
         if let Some(known) = self.addresses.iter_mut().find(|known| known.email == email) {
@@ -62,7 +62,7 @@ impl User {
     }
 }
 
-impl Record for User {
+impl Record for WalletUser {
     const KIND: Kind = "wallet_user";
     const WHEN_DUE: WhenDue = WhenDue::Stays;
     const ON_ROLLBACK: OnRollback = OnRollback::Limited;
@@ -92,7 +92,10 @@ impl Wallets {
         let now = self.now();
         let row = self.wallet_user(&bearer);
         let memory = self.policy.address_memory;
-        let found = self.rows.read::<User>(self.store.as_ref(), row).await?;
+        let found = self
+            .rows
+            .read::<WalletUser>(self.store.as_ref(), row)
+            .await?;
         if let Some(mut found) = found {
             let news = bearer.email();
             if news.is_none_or(|email| !found.learn(now, email, memory)) {
@@ -100,7 +103,7 @@ impl Wallets {
             }
         }
         self.write(move |hub, tx| {
-            if let Some(mut known) = hub.rows.get::<User>(tx, &row)? {
+            if let Some(mut known) = hub.rows.get::<WalletUser>(tx, &row)? {
                 if let Some(email) = bearer.email()
                     && known.learn(now, email, memory)
                 {
@@ -111,7 +114,7 @@ impl Wallets {
             let place = Place::at(row)
                 .of(hub.tenant().0)
                 .ranked(hub.sending.rank(now));
-            let mut user = User {
+            let mut user = WalletUser {
                 issuer: bearer.issuer().to_owned(),
                 subject: bearer.subject().to_owned(),
                 created: now,
@@ -134,18 +137,21 @@ impl Wallets {
 
     pub(crate) fn wallet_user_of(&self, issuer: &str, subject: &str) -> RowId {
         self.rows
-            .id(User::KIND, &[issuer.as_bytes(), subject.as_bytes()])
+            .id(WalletUser::KIND, &[issuer.as_bytes(), subject.as_bytes()])
     }
 
     /// The user's record, held until the transaction ends; always the first row that is taken.
-    pub(crate) fn hold_user(&self, tx: &mut dyn Tx, user: RowId) -> TxResult<Stored<User>> {
-        let found = self.rows.get::<User>(tx, &user)?;
+    pub(crate) fn hold_user(&self, tx: &mut dyn Tx, user: RowId) -> TxResult<Stored<WalletUser>> {
+        let found = self.rows.get::<WalletUser>(tx, &user)?;
         found.ok_or_else(|| Refusal::UnknownSubject.into())
     }
 
     /// The user's record outside any transaction.
-    pub(crate) async fn known_user(&self, user: RowId) -> Result<Stored<User>, Error> {
-        let found = self.rows.read::<User>(self.store.as_ref(), user).await?;
+    pub(crate) async fn known_user(&self, user: RowId) -> Result<Stored<WalletUser>, Error> {
+        let found = self
+            .rows
+            .read::<WalletUser>(self.store.as_ref(), user)
+            .await?;
         found.ok_or_else(|| Refusal::UnknownSubject.into())
     }
 
@@ -188,12 +194,12 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + days * 86_400_000)
     }
 
-    fn user(addresses: usize) -> User {
+    fn user(addresses: usize) -> WalletUser {
         let address = |number| SeenAddress {
             email: format!("{number}@example.com"),
             seen: at(0),
         };
-        User {
+        WalletUser {
             issuer: "i".to_owned(),
             subject: "s".to_owned(),
             created: at(0),
