@@ -16,6 +16,14 @@ use crate::limit::budget::GuessBudget;
 use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
 
+impl Contact {
+    /// Ends its code and its recovery lock. Returns whether there was either.
+    fn forget_codes(&mut self) -> bool {
+        let (code, lock) = (self.waiting.take(), self.lock.take());
+        code.is_some() || lock.is_some()
+    }
+}
+
 #[async_trait]
 impl Chores for GuardedKeys {
     async fn keep_house(self: Arc<Self>) -> Result<bool, Error> {
@@ -33,11 +41,10 @@ impl Chores for GuardedKeys {
     ) -> TxResult<bool> {
         let (place, limits) = match kind {
             Contact::KIND => {
-                if let Some(mut contact) = self.rows.get::<Contact>(tx, &id)? {
-                    let (code, lock) = (contact.waiting.take(), contact.lock.take());
-                    if code.is_some() || lock.is_some() {
-                        self.rows.put(tx, &mut contact)?;
-                    }
+                if let Some(mut contact) = self.rows.get::<Contact>(tx, id)?
+                    && contact.forget_codes()
+                {
+                    self.rows.put(tx, &mut contact)?;
                 }
                 (Place::at(self.budget_row(id)), self.policy.code_guesses())
             }

@@ -1,17 +1,19 @@
-//! The envelopes around one 256-bit key.
+//! The envelopes that hold one 256-bit key.
 
 use crypto::Key;
 use crypto::aead::SealKey;
 
-use super::GuardedKey;
+use super::contact::{Contact, PendingContent};
+use super::key::GuardedKey;
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::port::random::bytes;
 use crate::core::port::roots::Root;
 use crate::core::port::store::{Row, RowId, Tx, TxResult};
 use crate::core::secret::SecretText;
 use crate::guarded_key::GuardedKeys;
 
-/// What is kept for its owner: 32 bytes that never change in the life of the record.
+/// What is stored for its owner: 32 bytes that never change while the record exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncryptionKey(pub Key);
 
@@ -20,7 +22,7 @@ impl GuardedKeys {
         EncryptionKey(Key::new(bytes(self.random.as_ref())))
     }
 
-    /// Seals `content` under the envelope key that a PIN gives.
+    /// Seals `content` under the envelope key that is derived from a PIN.
     pub(crate) fn seal_with_pin(
         &self,
         envelope: &Key,
@@ -34,18 +36,21 @@ impl GuardedKeys {
         )
     }
 
-    /// Seals `content` for the time-locked recovery.
+    /// Seals `content` under the KEK `recovery`.
     pub(crate) fn seal_for_recovery(
         &self,
-        key: RowId,
+        key: Id<GuardedKey>,
         content: &EncryptionKey,
     ) -> Result<Vec<u8>, Error> {
-        self.roots
-            .seal(Root::Recovery, &aad("recovery", key), content.0.expose())
+        self.roots.seal(
+            Root::Recovery,
+            &aad("recovery", key.row()),
+            content.0.expose(),
+        )
     }
 
-    /// Seals the recovery envelope of a key, as it was just read, under the newest version of `KEK-recovery`.
-    /// Whether an older one had sealed it.
+    /// Seals the recovery envelope of a key, as it was just read, under the newest version of the KEK `recovery`.
+    /// Returns whether an older version had sealed it.
     pub(crate) fn rewrap_envelope(&self, tx: &mut dyn Tx, row: &Row) -> TxResult<bool> {
         let mut key = self.rows.open_in::<GuardedKey>(tx, row)?;
         let Some(sealed) = &key.recovery_envelope else {
@@ -62,56 +67,62 @@ impl GuardedKeys {
         Ok(true)
     }
 
-    /// Opens the recovery envelope: only the time lock may call this.
+    /// Opens the recovery envelope. Only a recovery whose lock has opened may call this.
     pub(crate) fn open_by_recovery(
         &self,
-        key: RowId,
+        key: Id<GuardedKey>,
         sealed: &[u8],
     ) -> Result<EncryptionKey, Error> {
         content(
             &self
                 .roots
-                .open(Root::Recovery, &aad("recovery", key), sealed)?,
+                .open(Root::Recovery, &aad("recovery", key.row()), sealed)?,
         )
     }
 
-    /// Seals `content` so that it opens with `KEK-recovery` *and* the code that is on its way to a
-    /// contact: before the contact is proved, this server cannot make a recovery envelope of it.
+    /// Seals `content` so that it opens only with the KEK `recovery` *and* the code that is sent to a contact: before
+    /// the contact is verified, this server cannot make a recovery envelope of it.
     pub(crate) fn seal_until_proved(
         &self,
-        contact: RowId,
+        contact: Id<Contact>,
         code: &SecretText,
         content: &EncryptionKey,
-    ) -> Result<(u32, Vec<u8>), Error> {
+    ) -> Result<PendingContent, Error> {
         let version = self.roots.current(Root::Recovery);
         let key = self.pending_key(version, contact, code)?;
         let sealed = SealKey::new(&key).seal(
             bytes(self.random.as_ref()),
-            &aad("pending", contact),
+            &aad("pending", contact.row()),
             content.0.expose(),
         );
         Ok((version, sealed))
     }
 
+    /// Opens what [`GuardedKeys::seal_until_proved`] made, with the code that was just judged correct.
     pub(crate) fn open_when_proved(
         &self,
-        contact: RowId,
+        contact: Id<Contact>,
         code: &SecretText,
         (version, sealed): (u32, &[u8]),
     ) -> Result<EncryptionKey, Error> {
         let key = self.pending_key(version, contact, code)?;
-        let opened = SealKey::new(&key).open(&aad("pending", contact), sealed);
+        let opened = SealKey::new(&key).open(&aad("pending", contact.row()), sealed);
         content(
             &opened
                 .map_err(|_| Error::bug("a pending envelope does not open with its own code"))?,
         )
     }
 
-    fn pending_key(&self, version: u32, contact: RowId, code: &SecretText) -> Result<Key, Error> {
+    fn pending_key(
+        &self,
+        version: u32,
+        contact: Id<Contact>,
+        code: &SecretText,
+    ) -> Result<Key, Error> {
         self.roots.prf(
             Root::Recovery,
             version,
-            &[b"pending", &contact.0, code.expose().as_bytes()],
+            &[b"pending", contact.as_bytes(), code.expose().as_bytes()],
         )
     }
 }

@@ -67,7 +67,7 @@ impl GuardedKeys {
     ) -> Result<T, Error> {
         self.guess(PinAttempt {
             caller,
-            row: self.key_row(key),
+            row: self.key_row(key).row(),
             pin,
             new: None,
             action,
@@ -96,7 +96,7 @@ impl GuardedKeys {
     ) -> Result<T, Error> {
         self.guess(PinAttempt {
             caller,
-            row: self.key_row(key),
+            row: self.key_row(key).row(),
             pin,
             new: Some(new),
             action,

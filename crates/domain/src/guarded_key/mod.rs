@@ -1,16 +1,19 @@
-//! Custody of a key behind a PIN.
+//! Keys that are guarded by a PIN.
 //!
-//! The key lies in two envelopes. The *PIN envelope* opens with the PIN's tag and nothing else. The
-//! *recovery envelope* opens with `KEK-recovery`; it exists only while a recovery contact is verified, and
-//! only the time lock touches it. Without a contact this server cannot open the key without the PIN.
+//! Each key is stored in two envelopes. The *PIN envelope* opens only with a value derived from the PIN. The *recovery
+//! envelope* opens with the KEK `recovery`; it exists only while a recovery contact is verified, and only the recovery
+//! lock leads to its use. Without a contact this server cannot open the key without the PIN.
 
 mod chores;
 pub mod contact;
+mod create;
 mod envelope;
 mod guess;
+mod import;
 mod key;
 pub mod lock;
-mod migrate;
+mod open;
+mod operator;
 mod pin;
 pub mod policy;
 pub mod recovery;
@@ -18,10 +21,9 @@ mod service;
 
 pub use envelope::EncryptionKey;
 pub(crate) use guess::Proven;
-pub(crate) use key::GuardedKey;
-pub use key::{ContactState, GuardedKeyId, KeyState, OpenedKey};
-pub use migrate::{ImportedContact, ImportedKey};
-pub(crate) use pin::HashedPin;
+pub use import::{ImportedContact, ImportedKey};
+pub use key::{GuardedKeyId, OpenedKey};
+pub use operator::{ContactState, KeyState};
 pub use pin::Pin;
 pub use service::GuardedKeys;
 pub(crate) use service::KINDS;

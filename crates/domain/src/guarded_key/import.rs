@@ -1,0 +1,209 @@
+//! Keys imported from a server that stored them unencrypted and PINs as scrypt hashes.
+//!
+//! What is imported is sealed at once. A PIN is hashed anew when it is next correct. Contacts are known only by their
+//! hash: they are found by it when they next appear, and rewritten in our form.
+
+use std::sync::Arc;
+
+use super::contact::{Contact, ContactAddress, KeyContact};
+use super::envelope::EncryptionKey;
+use super::key::{Foreign, GuardedKey, GuardedKeyId};
+use super::pin::ForeignPin;
+use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
+use crate::core::layer::Layer as _;
+use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::rows::Place;
+use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
+use crate::guarded_key::GuardedKeys;
+use crate::limit::budget::GuessBudget;
+use crate::limit::hashing::HashQueue;
+use crate::proof::operator::{Operator, Right};
+use crate::trail::audit::Event;
+
+/// A key as another server stored it.
+pub struct ImportedKey {
+    pub id: GuardedKeyId,
+    pub content: [u8; 32],
+    pub salt: Vec<u8>,
+    pub pin_hash: Vec<u8>,
+    pub failed: u32,
+    pub first_failure: Option<Timestamp>,
+}
+
+/// A contact as another server stored it: the hash of its address. It does not name its key.
+pub struct ImportedContact {
+    pub hash: Vec<u8>,
+    pub verified: bool,
+    pub failed: u32,
+    pub first_failure: Option<Timestamp>,
+}
+
+impl GuardedKey {
+    /// An imported key. Which contacts belong to it shows only when they appear, so it has its recovery envelope from
+    /// the beginning.
+    fn imported(now: Timestamp, key: &ImportedKey, recovery_envelope: Vec<u8>) -> Self {
+        Self {
+            created: now,
+            pin_version: 1,
+            verifier: None,
+            pin_envelope: None,
+            recovery_envelope: Some(recovery_envelope),
+            foreign: Some(Foreign {
+                pin: ForeignPin {
+                    salt: key.salt.clone(),
+                    hash: key.pin_hash.clone(),
+                },
+                content: key.content,
+            }),
+            contact_salt: Some(key.salt.clone()),
+        }
+    }
+}
+
+impl Contact {
+    /// An imported contact: neither its address nor its channel is known.
+    fn imported(now: Timestamp, verified: bool) -> Self {
+        Self {
+            channel: None,
+            address: None,
+            language: "en".to_owned(),
+            added: now,
+            verified: verified.then_some(now),
+            waiting: None,
+            lock: None,
+        }
+    }
+
+    /// The contact appeared: now its address is known.
+    fn appeared(self, address: ContactAddress, store_address: bool) -> Self {
+        Self {
+            channel: Some(address.channel),
+            address: store_address.then_some(address.text),
+            ..self
+        }
+    }
+}
+
+impl GuardedKeys {
+    /// Imports one key. `Conflict`: a key of that id is here already.
+    pub async fn import_key(
+        self: &Arc<Self>,
+        operator: &Operator,
+        surface: &'static str,
+        key: ImportedKey,
+    ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.name().to_owned();
+        let now = self.now();
+        let row = self.key_row(key.id);
+        let recovery_envelope =
+            self.seal_for_recovery(row, &EncryptionKey(crypto::Key::new(key.content)))?;
+        let verdict = self
+            .write(move |hub, tx| {
+                if hub.rows.get(tx, row)?.is_some() {
+                    return Ok(Verdict::Refused(Refusal::Conflict));
+                }
+                let guarded = GuardedKey::imported(now, &key, recovery_envelope.clone());
+                hub.rows.create(tx, hub.tenant(), Place::at(row), guarded)?;
+                let first = key.first_failure.unwrap_or(now);
+                hub.import_budget(tx, row.row(), key.failed, first)?;
+                let event = Event::new(surface, now, "key.import", row.alias());
+                hub.record(tx, event.fact("operator", operator.clone()))?;
+                Ok(Verdict::Done(()))
+            })
+            .await?;
+        verdict.answer()
+    }
+
+    /// Imports one contact. `Conflict`: it is here already.
+    pub async fn import_contact(
+        self: &Arc<Self>,
+        operator: &Operator,
+        surface: &'static str,
+        contact: ImportedContact,
+    ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.name().to_owned();
+        let now = self.now();
+        let row = self.hashed_contact_row(&contact.hash);
+        let verdict = self
+            .write(move |hub, tx| {
+                if hub.rows.get(tx, row)?.is_some() {
+                    return Ok(Verdict::Refused(Refusal::Conflict));
+                }
+                let record = Contact::imported(now, contact.verified);
+                let place = Place::at(row).ranked(now.millis());
+                hub.rows.create(tx, hub.tenant(), place, record)?;
+                let first = contact.first_failure.unwrap_or(now);
+                hub.import_budget(tx, row.row(), contact.failed, first)?;
+                let event = Event::new(surface, now, "contact.import", row.alias());
+                hub.record(tx, event.fact("operator", operator.clone()))?;
+                Ok(Verdict::Done(()))
+            })
+            .await?;
+        verdict.answer()
+    }
+
+    fn import_budget(
+        &self,
+        tx: &mut dyn Tx,
+        subject: RowId,
+        failed: u32,
+        first: Timestamp,
+    ) -> TxResult<()> {
+        let budget = GuessBudget::imported(failed, first, &self.policy.guesses);
+        let place = Place::at(self.budget_row(subject));
+        self.rows.create(tx, self.tenant(), place, budget)?;
+        Ok(())
+    }
+
+    /// The row of a contact that was imported as the hash of `address` with `salt`. Slow: it computes scrypt.
+    pub(super) async fn imported_contact_row(
+        self: &Arc<Self>,
+        address: &ContactAddress,
+        salt: Vec<u8>,
+    ) -> Result<Id<Contact>, Error> {
+        let ticket = self.hashes.admit(HashQueue::Pin)?;
+        let text = address.text.clone();
+        let hash = ticket
+            .run(move |_| crypto::password::scrypt_16384_8_1(text.as_bytes(), &salt))
+            .await?;
+        Ok(self.hashed_contact_row(hash.expose()))
+    }
+
+    /// Moves an imported contact, whose address is now known, to the row that it has in our form.
+    pub(super) async fn rewrite_contact(
+        self: &Arc<Self>,
+        from: Id<Contact>,
+        to: KeyContact,
+        address: ContactAddress,
+    ) -> Result<(), Error> {
+        self.write(move |hub, tx| {
+            let Some(taken) = hub.rows.take(tx, from)? else {
+                return Ok(());
+            };
+            let contact = taken
+                .value
+                .appeared(address.clone(), hub.policy.store_addresses);
+            let place = Place {
+                id: to.contact.row(),
+                ..taken.place
+            };
+            hub.rows
+                .create(tx, hub.tenant(), place.of(to.key), contact)?;
+            let budget = hub.budget_row(from.row());
+            if let Some(budget) = hub.rows.take::<GuessBudget>(tx, budget)? {
+                let place = Place::at(hub.budget_row(to.contact.row()));
+                hub.rows.create(tx, hub.tenant(), place, budget.value)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn hashed_contact_row(&self, hash: &[u8]) -> Id<Contact> {
+        self.rows.named(&[b"taken over", hash])
+    }
+}

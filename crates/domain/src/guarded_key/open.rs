@@ -1,0 +1,63 @@
+//! What the correct PIN allows: opening the key, and replacing the PIN.
+
+use std::sync::Arc;
+
+use super::Pin;
+use super::contact::notice::ContactNotice;
+use super::key::{GuardedKeyId, OpenedKey};
+use crate::core::caller::Caller;
+use crate::core::error::{Error, Refusal};
+use crate::guarded_key::GuardedKeys;
+
+impl GuardedKeys {
+    /// Returns the encryption key if the PIN is correct.
+    ///
+    /// `UnknownSubject`: no such key. `BadProof`: the PIN is wrong, and that was counted. `Exhausted`: too many wrong
+    /// PINs, so nothing was checked.
+    pub async fn open_key(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: GuardedKeyId,
+        pin: Pin,
+    ) -> Result<OpenedKey, Error> {
+        let content = self
+            .with_pin(caller, id, pin, "key.open", |_, _, _, proven| {
+                Ok(Ok(proven.content.clone()))
+            })
+            .await?;
+        Ok(OpenedKey { id, content })
+    }
+
+    /// Replaces the PIN if the old one is correct. Ends every recovery of the key, and tells all its contacts.
+    ///
+    /// The errors are those of [`GuardedKeys::open_key`].
+    pub async fn change_pin(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: GuardedKeyId,
+        pin: Pin,
+        new: Pin,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let row = self.key_row(id);
+        let surface = caller.surface;
+        self.with_pin_and_new(
+            caller,
+            id,
+            pin,
+            new,
+            "key.change_pin",
+            move |hub, tx, key, proven| {
+                let Some(hashed) = &proven.new_pin else {
+                    return Ok(Err(Refusal::WrongState));
+                };
+                hub.replace_pin(key, hashed, &proven.content);
+                hub.end_recoveries(tx, row)?;
+                let notice = ContactNotice::of("pin_changed");
+                hub.notify_contacts(tx, now, surface, row, &notice)?;
+                Ok(Ok(()))
+            },
+        )
+        .await
+    }
+}

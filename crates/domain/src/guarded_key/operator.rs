@@ -1,0 +1,160 @@
+//! What operators may do with guarded keys: see the state of one, remove one, count them.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::contact::Contact;
+use super::key::{GuardedKey, GuardedKeyId};
+use super::lock::Alerts;
+use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
+use crate::core::layer::Layer as _;
+use crate::core::message::Channel;
+use crate::core::port::store::{Page, Tx, TxResult};
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
+use crate::guarded_key::GuardedKeys;
+use crate::limit::budget::{GuessBudget, GuessLimits};
+use crate::proof::operator::{Operator, Right};
+
+/// What an operator may see of a key: no secrets, no addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyState {
+    /// The keyed hash that the audit trail calls the key by.
+    pub alias: String,
+    pub created: String,
+    pub failed_guesses: u32,
+    pub failed_in_a_row: u32,
+    pub exhausted_until: Option<String>,
+    pub recoverable: bool,
+    pub imported: bool,
+    pub contacts: Vec<ContactState>,
+}
+
+/// What an operator may see of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContactState {
+    pub alias: String,
+    pub channel: Option<Channel>,
+    pub verified: bool,
+    pub code_outstanding: bool,
+    pub locked_until: Option<String>,
+}
+
+impl KeyState {
+    fn of(
+        (alias, key): (String, &GuardedKey),
+        (budget, limits): (&GuessBudget, &GuessLimits),
+        contacts: Vec<ContactState>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            alias,
+            created: key.created.rfc3339(),
+            failed_guesses: budget.failed(),
+            failed_in_a_row: budget.failed_in_a_row(),
+            exhausted_until: budget.exhausted(now, limits).map(Timestamp::rfc3339),
+            recoverable: key.recovery_envelope.is_some(),
+            imported: key.foreign.is_some(),
+            contacts,
+        }
+    }
+}
+
+impl ContactState {
+    fn of(alias: String, contact: &Contact, now: Timestamp, alerts: Alerts) -> Self {
+        let code = contact.waiting.as_ref();
+        let lock = contact.lock.as_ref().filter(|lock| lock.is_live(now));
+        Self {
+            alias,
+            channel: contact.channel,
+            verified: contact.is_verified(),
+            code_outstanding: code.is_some_and(|waiting| now < waiting.code.expires),
+            locked_until: lock.map(|lock| lock.opens_at(now, alerts).rfc3339()),
+        }
+    }
+}
+
+impl GuardedKeys {
+    /// What an operator may know of a key. `UnknownSubject`: no such key.
+    pub async fn key_state(
+        self: &Arc<Self>,
+        operator: &Operator,
+        id: GuardedKeyId,
+    ) -> Result<KeyState, Error> {
+        operator.may(Right::Read)?;
+        let row = self.key_row(id);
+        let now = self.now();
+        self.find(move |hub, tx| {
+            let Some(key) = hub.rows.peek(tx, row)? else {
+                return Ok(Refusal::UnknownSubject.into());
+            };
+            let budget = hub
+                .rows
+                .peek::<GuessBudget>(tx, hub.budget_row(row.row()))?;
+            let budget = budget.map(|budget| budget.value).unwrap_or_default();
+            let contacts = hub.contact_states(tx, row, now)?;
+            let budget = (&budget, &hub.policy.guesses);
+            let state = KeyState::of((row.alias(), &key), budget, contacts, now);
+            Ok(Verdict::Done(state))
+        })
+        .await
+    }
+
+    fn contact_states(
+        &self,
+        tx: &mut dyn Tx,
+        key: Id<GuardedKey>,
+        now: Timestamp,
+    ) -> TxResult<Vec<ContactState>> {
+        let alerts = self.alerts();
+        let contacts = self.contacts(tx, key)?;
+        Ok(contacts
+            .iter()
+            .map(|contact| ContactState::of(contact.id().alias(), contact, now, alerts))
+            .collect())
+    }
+
+    /// Removes a key with its contacts and counters, and records that in the audit trail. `UnknownSubject`: no such
+    /// key.
+    pub async fn delete_key(
+        self: &Arc<Self>,
+        operator: &Operator,
+        id: GuardedKeyId,
+    ) -> Result<(), Error> {
+        operator.may(Right::Manage)?;
+        let operator = operator.clone();
+        let row = self.key_row(id);
+        let now = self.now();
+        let verdict = self
+            .write(move |hub, tx| {
+                if hub.rows.take(tx, row)?.is_none() {
+                    return Ok(Verdict::Refused(Refusal::UnknownSubject));
+                }
+                tx.remove(GuessBudget::KIND, &hub.budget_row(row.row()))?;
+                hub.remove_contacts(tx, row)?;
+                let event = operator.event(now, "key.delete", row.alias());
+                hub.record(tx, event.fact("by", "operator"))?;
+                Ok(Verdict::Done(()))
+            })
+            .await?;
+        verdict.answer()
+    }
+
+    /// Removes all contacts of a key with their counters.
+    fn remove_contacts(&self, tx: &mut dyn Tx, key: Id<GuardedKey>) -> TxResult<()> {
+        for contact in tx.children(Contact::KIND, &key.row(), Page::ALL)? {
+            tx.remove(GuessBudget::KIND, &self.budget_row(contact.id))?;
+        }
+        tx.remove_children(Contact::KIND, &key.row())?;
+        Ok(())
+    }
+
+    /// How many keys there are.
+    pub async fn count_keys(self: &Arc<Self>, operator: &Operator) -> Result<u64, Error> {
+        operator.may(Right::Read)?;
+        self.read(|_, tx| tx.count(GuardedKey::KIND)).await
+    }
+}

@@ -1,0 +1,250 @@
+//! Entering a recovery code, steps 2 and 4.
+//!
+//! 1. With no lock running, a correct code arms one. Before it opens, a correct code changes nothing.
+//! 2. After it has opened, a correct code without a hashed PIN is compared and neither counted nor used up.
+//! 3. The new PIN is hashed outside any transaction, and the code is entered again with it: now it is counted, used up,
+//!    and the PIN is replaced.
+
+use std::sync::Arc;
+
+use crate::core::caller::Caller;
+use crate::core::error::{Error, Refusal};
+use crate::core::layer::Layer as _;
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
+use crate::core::secret::SecretText;
+use crate::core::time::Timestamp;
+use crate::guarded_key::GuardedKeys;
+use crate::guarded_key::contact::notice::ContactNotice;
+use crate::guarded_key::contact::{CodePurpose, Contact, ContactAddress, KeyContact};
+use crate::guarded_key::key::{GuardedKey, GuardedKeyId};
+use crate::guarded_key::lock::{self, LockState, RecoveryLock};
+use crate::guarded_key::pin::{HashedPin, Pin};
+use crate::limit::budget::GuessBudget;
+use crate::limit::counter::Counter as _;
+use crate::limit::hashing::HashQueue;
+use crate::proof::challenge::CodeMatch;
+use crate::trail::audit::Event;
+
+/// A code that was entered for a recovery.
+#[derive(Clone)]
+struct PresentedCode {
+    caller: Caller,
+    ids: KeyContact,
+    code: SecretText,
+    now: Timestamp,
+    /// The number of the lock that it may arm.
+    lock: u64,
+}
+
+/// What a code led to.
+#[derive(Debug, PartialEq, Eq)]
+enum RecoveryStep {
+    Refused(Refusal),
+    /// The lock is open and the code correct: only the hash of the new PIN is missing, and nothing was used up.
+    WantsPin,
+    Done,
+}
+
+/// What a correct code does.
+#[derive(Debug, PartialEq, Eq)]
+enum Effect {
+    Arm(RecoveryLock),
+    Wait { until: Timestamp },
+    AskForPin,
+    ReplacePin,
+}
+
+/// What a correct code does in this state of the lock, with or without the hash of a new PIN.
+fn effect(state: LockState, hashed: bool) -> Effect {
+    match (state, hashed) {
+        (LockState::Armed(lock), _) => Effect::Arm(lock),
+        (LockState::Locked { until }, _) => Effect::Wait { until },
+        (LockState::Open, false) => Effect::AskForPin,
+        (LockState::Open, true) => Effect::ReplacePin,
+    }
+}
+
+/// Whether a refused code leaves an event: not while nothing is compared, or an attacker could fill the audit trail.
+fn is_recorded(refusal: &Refusal) -> bool {
+    !matches!(refusal, Refusal::Exhausted { .. })
+}
+
+/// The new PIN, which only an open lock needs.
+fn needed(new: Option<Pin>) -> Result<Pin, Refusal> {
+    new.ok_or(Refusal::Invalid {
+        field: "new_pin",
+        why: "missing or malformed",
+    })
+}
+
+impl GuardedKeys {
+    /// Steps 2 and 4. `new` is needed only after the lock has opened: then without it the refusal is
+    /// `Invalid { field: "new_pin" }`, and the code can still be used.
+    ///
+    /// `UnknownSubject`: no such key or contact. `WrongState`: no recovery code was sent. `BadProof`: the code is
+    /// wrong, and that was counted. `Expired`: it was correct and too late. `Exhausted`: too many wrong codes.
+    /// `TimeLocked`: the code was correct, and the lock opens then.
+    pub async fn recover(
+        self: &Arc<Self>,
+        caller: Caller,
+        key: GuardedKeyId,
+        address: ContactAddress,
+        code: SecretText,
+        new: Option<Pin>,
+    ) -> Result<(), Error> {
+        let ids = self.locate_contact(self.key_row(key), &address).await?;
+        let now = self.now();
+        let presented = PresentedCode {
+            caller,
+            ids,
+            code,
+            now,
+            lock: self.random_u64(),
+        };
+        let mut step = self.prove(&presented, None).await?;
+        if step == RecoveryStep::WantsPin {
+            let hashed = self.hash_new_pin(ids, needed(new)?).await?;
+            step = self.prove(&presented, Some(hashed)).await?;
+        }
+        self.posted(now).await;
+        match step {
+            RecoveryStep::Refused(refusal) => Err(refusal.into()),
+            RecoveryStep::Done => Ok(()),
+            RecoveryStep::WantsPin => Err(Error::bug("a recovery with a new PIN wants a PIN")),
+        }
+    }
+
+    async fn hash_new_pin(&self, ids: KeyContact, new: Pin) -> Result<HashedPin, Error> {
+        let ticket = self.hashes.admit(HashQueue::Pin)?;
+        let recipe = self.pin_recipe(ids.key.row());
+        let roots = Arc::clone(&self.roots);
+        ticket
+            .run(move |memory| recipe.hash(roots.as_ref(), &new, memory))
+            .await?
+    }
+
+    async fn prove(
+        self: &Arc<Self>,
+        presented: &PresentedCode,
+        hashed: Option<HashedPin>,
+    ) -> Result<RecoveryStep, Error> {
+        let presented = presented.clone();
+        self.write(move |hub, tx| hub.prove_in(tx, &presented, hashed.as_ref()))
+            .await
+    }
+
+    fn prove_in(
+        &self,
+        tx: &mut dyn Tx,
+        presented: &PresentedCode,
+        hashed: Option<&HashedPin>,
+    ) -> TxResult<RecoveryStep> {
+        let PresentedCode { ids, now, .. } = *presented;
+        let (mut key, mut found) = match self.awaiting(tx, ids, CodePurpose::Recover)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(RecoveryStep::Refused(refusal)),
+        };
+        let effect = effect(self.lock_state(presented, &found), hashed.is_some());
+        if effect == Effect::AskForPin
+            && self.present_contact_code(now, &found, &presented.code)? == CodeMatch::Right
+        {
+            return self.ask_for_pin(tx, presented);
+        }
+        let event = presented.event();
+        if let Err(refusal) = self.judge_code(tx, now, &found, &presented.code)? {
+            if is_recorded(&refusal) {
+                self.record(tx, event.outcome("refused"))?;
+            }
+            return Ok(RecoveryStep::Refused(refusal));
+        }
+        found.waiting = None;
+        match (effect, hashed) {
+            (Effect::Arm(lock), _) => {
+                let until = lock.opens;
+                self.arm(tx, presented, &mut found, lock)?;
+                self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
+                Ok(RecoveryStep::Refused(Refusal::TimeLocked { until }))
+            }
+            (Effect::Wait { until }, _) => {
+                self.rows.put(tx, &mut found)?;
+                self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
+                Ok(RecoveryStep::Refused(Refusal::TimeLocked { until }))
+            }
+            (Effect::ReplacePin, Some(hashed)) => {
+                self.rows.put(tx, &mut found)?;
+                self.replace_by_recovery(tx, presented, &mut key, hashed)?;
+                self.record(tx, event.outcome("recovered"))?;
+                Ok(RecoveryStep::Done)
+            }
+            (Effect::AskForPin | Effect::ReplacePin, _) => {
+                Err(Error::bug("an open lock was proved without a new PIN").into())
+            }
+        }
+    }
+
+    fn lock_state(&self, presented: &PresentedCode, contact: &Contact) -> LockState {
+        let spans = (self.policy.lock, self.policy.lock_use);
+        let PresentedCode { now, lock, .. } = *presented;
+        lock::proved(contact.lock.as_ref(), now, spans, self.alerts(), lock)
+    }
+
+    /// The code is correct, and neither counted nor used up until the hash of the new PIN is there.
+    fn ask_for_pin(&self, tx: &mut dyn Tx, presented: &PresentedCode) -> TxResult<RecoveryStep> {
+        let row = self.budget_row(presented.ids.contact.row());
+        let budget = self.rows.get::<GuessBudget>(tx, row)?;
+        let limits = self.policy.code_guesses();
+        let until = budget.and_then(|budget| budget.exhausted(presented.now, &limits));
+        Ok(until.map_or(RecoveryStep::WantsPin, |until| {
+            RecoveryStep::Refused(Refusal::Exhausted { until })
+        }))
+    }
+
+    fn arm(
+        &self,
+        tx: &mut dyn Tx,
+        presented: &PresentedCode,
+        contact: &mut Stored<Contact>,
+        lock: RecoveryLock,
+    ) -> TxResult<()> {
+        let PresentedCode { ids, now, .. } = *presented;
+        let surface = presented.caller.surface;
+        contact.lock = Some(lock.clone());
+        self.rows.put(tx, contact)?;
+        self.plan_reminders(tx, (now, surface), ids, &lock)?;
+        let mut notice = ContactNotice::of("recovery_started").fact("until", lock.opens.rfc3339());
+        notice.lock = Some((ids.contact, lock));
+        self.notify_contacts(tx, now, surface, ids.key, &notice)
+    }
+
+    fn replace_by_recovery(
+        &self,
+        tx: &mut dyn Tx,
+        presented: &PresentedCode,
+        key: &mut Stored<GuardedKey>,
+        hashed: &HashedPin,
+    ) -> TxResult<()> {
+        let PresentedCode { ids, now, .. } = *presented;
+        let sealed = key.recovery_envelope.clone();
+        let sealed = sealed
+            .ok_or_else(|| Error::bug("a key with a verified contact has no recovery envelope"))?;
+        let content = self.open_by_recovery(ids.key, &sealed)?;
+        self.replace_pin(key, hashed, &content);
+        self.rows.put(tx, key)?;
+        let mut budget = self.budget(tx, ids.key.row())?;
+        budget.clear();
+        self.rows.put(tx, &mut budget)?;
+        self.end_recoveries(tx, ids.key)?;
+        let notice = ContactNotice::of("pin_reset");
+        self.notify_contacts(tx, now, presented.caller.surface, ids.key, &notice)
+    }
+}
+
+impl PresentedCode {
+    fn event(&self) -> Event {
+        let key = self.ids.key.alias();
+        Event::new(self.caller.surface, self.now, "recovery.prove", key)
+            .by(&self.caller)
+            .fact("contact", self.ids.contact.alias())
+    }
+}
