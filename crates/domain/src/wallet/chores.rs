@@ -9,7 +9,7 @@ use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
 
 impl Chores for Wallets {
-    /// The refusals of a step-up that the older database may have forgotten are counted.
+    /// Counts as many refused step-ups as the older database may have forgotten.
     fn after_rollback(
         &self,
         tx: &mut dyn Tx,

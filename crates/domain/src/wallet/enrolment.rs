@@ -1,37 +1,79 @@
-//! Enrolling the owner's person: the ground for every later step-up.
+//! Enrolling the owner's face: what every later step-up is compared with.
 //!
-//! A second enrolment is refused. It needs a token only, so replacing the first would let a stolen token
-//! take over recovery; an operator can remove it.
+//! A second enrolment is refused. It needs a token only, so replacing the first would let a stolen token take over
+//! recovery; an operator can remove it.
+//!
+//! 1. In one transaction a pending enrolment takes the user's place.
+//! 2. The verifier is asked outside any transaction.
+//! 3. In a second transaction the enrolment becomes active, or is removed.
 
 use std::sync::Arc;
 
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::liveness::{Judged, Purpose};
+use crate::core::port::liveness::{Judged, Judgement, Purpose, Question};
+use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
+use crate::letter::Decides as _;
 use crate::proof::federated::FederatedUser;
 use crate::wallet::SteppedUp;
 use crate::wallet::Wallets;
-use crate::wallet::step_up::{Evidence, StepUpRefusal, Wish, passkey, trouble};
+use crate::wallet::step_up::{Enrolment, Evidence, StepUpRefusal, Wish, passkey, trouble};
+use crate::wallet::user::WalletUser;
 
-/// Whether the owner's person is enrolled, and since when.
+/// Whether the owner's face or passkey is enrolled, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnrolmentState {
     pub since: Option<Timestamp>,
 }
 
+impl EnrolmentState {
+    /// Of the face: an enrolled passkey is none.
+    fn of_face(found: Option<&Enrolment>) -> Self {
+        let face = found.filter(|found| found.verifier != passkey::VERIFIER);
+        Self {
+            since: face.and_then(Enrolment::active_since),
+        }
+    }
+}
+
+/// The word for the audit trail.
+pub(super) fn outcome<T>(verdict: &Result<T, StepUpRefusal>, judged: &Judged) -> &'static str {
+    match (verdict, &judged.judgement) {
+        (Ok(_), _) => "done",
+        (Err(_), Judgement::Untrustworthy(_)) => "verifier untrustworthy",
+        (Err(_), Judgement::Unreachable(_)) => "verifier unreachable",
+        (Err(_), Judgement::Accepted | Judgement::Refused(_)) => "refused",
+    }
+}
+
+/// Whether the verifier now remembers somebody whom this server does not.
+fn is_left_at_verifier<T>(verdict: &Result<T, Error>, judged: &Judged) -> bool {
+    matches!(verdict, Err(Error::Refused(_))) && judged.judgement == Judgement::Accepted
+}
+
+/// An enrolment in progress.
+#[derive(Clone)]
+struct EnrolmentAttempt {
+    caller: Caller,
+    now: Timestamp,
+    user: Id<WalletUser>,
+    evidence: RowId,
+}
+
 impl Wallets {
+    /// Whether the owner's face is enrolled. `UnknownSubject`: the user is not registered.
     pub async fn enrolment(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        let found = self.read_enrolment(user).await?;
-        let person = found.filter(|found| found.verifier != passkey::VERIFIER);
-        let since = person.and_then(|found| found.active_since());
-        Ok(EnrolmentState { since })
+        let found = self.read_enrolment(user.row()).await?;
+        Ok(EnrolmentState::of_face(found.as_deref()))
     }
 
-    /// Whether [`Wallets::session_token`] is for clients.
+    /// Whether clients may call [`Wallets::session_token`].
     pub fn offers_session_tokens(&self) -> bool {
         self.policy.session_tokens
     }
@@ -53,72 +95,88 @@ impl Wallets {
         })
     }
 
-    /// Enrols the owner: none → pending → active, or none again.
+    /// Enrols the owner's face: none → pending → active, or none again.
     pub async fn enrol(
         self: &Arc<Self>,
         caller: Caller,
         bearer: FederatedUser,
         evidence: Evidence,
     ) -> Result<SteppedUp<()>, Error> {
-        let now = self.now();
-        let user = self.wallet_user(&bearer);
-        let seen = self.evidence_row(&evidence);
-        let wish = Wish {
-            user,
-            purpose: Purpose::Enrolment,
-            evidence: Some(seen),
-            passkey: None,
+        let attempt = EnrolmentAttempt {
+            caller,
+            now: self.now(),
+            user: self.wallet_user(&bearer),
+            evidence: self.evidence_row(&evidence),
         };
-        let begun = self
-            .write(move |hub, tx| {
-                hub.hold_user(tx, user)?;
-                hub.begin_enrolment(tx, now, &wish)
-            })
-            .await?;
-        let question = begun.map_err(Refusal::from)?;
+        let question = self.ask_for_enrolment(&attempt).await?;
         let judged = self.liveness.judge(&question, &evidence).await;
         drop(evidence);
-        let asked = question.clone();
-        let settled = judged.clone();
+        let (asked, settled) = (question.clone(), judged.clone());
         let verdict = self
-            .write(move |hub, tx| {
-                hub.hold_user(tx, user)?;
-                let verdict = hub.settle_enrolment(tx, now, (user, seen), &question, &judged)?;
-                let event = Self::wallet_event(&caller, now, "person.enrol", user);
-                hub.record(tx, event.outcome(outcome(&verdict, &judged)))?;
-                if verdict.is_ok() {
-                    hub.tell_holder(tx, now, &caller, user, "person_enrolled")?;
-                }
-                Ok(verdict)
+            .decide(attempt.now, move |hub, tx| {
+                hub.enrol_in(tx, &attempt, &asked, &settled)
             })
-            .await?;
-        self.posted(now).await;
-        if verdict.is_err() && settled.judgement == crate::core::port::liveness::Judgement::Accepted
+            .await;
+        if is_left_at_verifier(&verdict, &judged)
+            && let Err(why) = self.liveness.forget(&question).await
         {
-            // The verifier remembers somebody whom we do not: as far as it can, it should not.
-            if let Err(why) = self.liveness.forget(&asked).await {
-                tracing::warn!(
-                    code = "verifier",
-                    why,
-                    "an enrolment is left at the verifier"
-                );
-            }
+            tracing::warn!(
+                code = "verifier",
+                why,
+                "an enrolment is left at the verifier"
+            );
         }
-        let for_client = verdict.map_err(Refusal::from)?;
+        let for_client = verdict?;
         Ok(SteppedUp {
             done: (),
             for_client,
         })
     }
-}
 
-/// The word for the audit trail.
-pub(crate) fn outcome<T>(verdict: &Result<T, StepUpRefusal>, judged: &Judged) -> &'static str {
-    use crate::core::port::liveness::Judgement;
-    match (verdict, &judged.judgement) {
-        (Ok(_), _) => "done",
-        (Err(_), Judgement::Untrustworthy(_)) => "verifier untrustworthy",
-        (Err(_), Judgement::Unreachable(_)) => "verifier unreachable",
-        (Err(_), Judgement::Accepted | Judgement::Refused(_)) => "refused",
+    /// Step 1.
+    async fn ask_for_enrolment(
+        self: &Arc<Self>,
+        attempt: &EnrolmentAttempt,
+    ) -> Result<Question, Error> {
+        let (now, user) = (attempt.now, attempt.user);
+        let wish = Wish {
+            user: user.row(),
+            purpose: Purpose::Enrolment,
+            evidence: Some(attempt.evidence),
+            passkey: None,
+        };
+        let begun = self
+            .write(move |hub, tx| {
+                if hub.hold_user(tx, user)?.is_none() {
+                    return Ok(Verdict::Refused(Refusal::UnknownSubject));
+                }
+                let begun = hub.begin_enrolment(tx, now, &wish)?;
+                Ok(begun.map_err(Refusal::from).into())
+            })
+            .await?;
+        begun.answer()
+    }
+
+    /// Step 3.
+    fn enrol_in(
+        &self,
+        tx: &mut dyn Tx,
+        attempt: &EnrolmentAttempt,
+        question: &Question,
+        judged: &Judged,
+    ) -> TxResult<Verdict<Option<String>>> {
+        let EnrolmentAttempt { caller, now, .. } = attempt;
+        let (now, user) = (*now, attempt.user);
+        if self.hold_user(tx, user)?.is_none() {
+            return Ok(Refusal::UnknownSubject.into());
+        }
+        let seen = (user.row(), attempt.evidence);
+        let verdict = self.settle_enrolment(tx, now, seen, question, judged)?;
+        let event = Self::wallet_event(caller, now, "person.enrol", user);
+        self.record(tx, event.outcome(outcome(&verdict, judged)))?;
+        if verdict.is_ok() {
+            self.tell_holder(tx, now, caller, user, "person_enrolled")?;
+        }
+        Ok(verdict.map_err(Refusal::from).into())
     }
 }

@@ -1,41 +1,52 @@
-//! Wallets: people whom a trusted issuer vouches for, their devices, the shares of their signing keys, and
-//! what a signing server may do with those.
+//! Wallets: federated users, their devices, the shares of their signing keys, and what a signing server may do with
+//! those.
 //!
-//! A person is the pair of issuer and subject. A token alone lists, adds a device while nobody is enrolled,
-//! and stores shares; it never gets a share back: that takes the owner in person ([`crate::wallet::step_up`]).
+//! A user is the pair of issuer and subject. With a token alone a caller can list, add a device while nobody is
+//! enrolled, and store shares. It never gets a share back: that takes a step-up of the owner
+//! ([`crate::wallet::step_up`]).
 
+mod challenge;
 mod chores;
-mod decision;
 mod device;
 mod enrolment;
+mod erasure;
 mod key;
+mod key_creation;
+mod key_id;
+mod key_use;
 mod notice;
 mod operator;
 pub mod policy;
+mod registration;
 mod service;
 mod share;
 pub mod step_up;
 mod user;
 
+pub use challenge::IssuedWalletChallenge;
 pub use crypto::device_signature::DeviceId;
-pub use decision::{KeyUse, KeyUseDecision, KeyUsePage, KeyUseQuery, KeyUseStatus, SETUP_LIMIT};
-pub use device::{DeviceProof, DeviceState, IssuedWalletChallenge, Registration};
+pub use device::DeviceState;
 pub use enrolment::EnrolmentState;
-pub use key::{KeyNotice, WalletKeyId, WalletKeyState};
-pub use operator::{ErasedUser, WalletUserState};
+pub use erasure::ErasedUser;
+pub use key::WalletKeyState;
+pub use key_creation::KeyNotice;
+pub use key_id::WalletKeyId;
+pub use key_use::{KeyUse, KeyUseDecision, KeyUsePage, KeyUseQuery, KeyUseStatus, SETUP_LIMIT};
+pub use operator::WalletUserState;
+pub use registration::{DeviceProof, Registration};
 pub(crate) use service::KINDS;
 pub use service::Wallets;
 pub use share::{EncryptedShare, RecoveredShare};
 pub use user::Newness;
 
-/// Something done, and the opaque words of a verifier that took part in it.
+/// Something done, and what the verifier of a step-up wants its client part to know.
 #[derive(Debug)]
 pub struct SteppedUp<T> {
     pub done: T,
     pub for_client: Option<String>,
 }
 
-/// What a signing server is told.
+/// The answer to a signing server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningAnswer {
     Allow,

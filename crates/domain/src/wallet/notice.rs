@@ -1,62 +1,114 @@
-//! Who hears of what happens to a wallet: its owner over every address that is known, and a program of the
-//! operator's of every recovery.
+//! Who is told of what happens to a wallet: its owner at every known address, and a program of the operator of every
+//! recovery of keyshares.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use crate::core::caller::Caller;
+use crate::core::error::Error;
+use crate::core::id::{Id, Names};
 use crate::core::message::{Channel, Message, MessageKind};
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
 use crate::letter::outbox::Posting;
 use crate::proof::account::Account;
 use crate::proof::federated::OWN_ISSUER;
 use crate::proof::notice::Change;
 use crate::wallet::Wallets;
+use crate::wallet::user::WalletUser;
 
-/// The one recipient of news for the operator: they leave in their order.
+/// The recipient of all notices for the operator. There is one, so they are sent in their order.
 const OPERATOR: &str = "operator";
 
+/// A recovery of keyshares, as its audit event and the operator's notice describe it.
+#[derive(Debug)]
+pub(super) struct ShareRecovery {
+    pub(super) caller: Caller,
+    pub(super) user: Id<WalletUser>,
+    /// How many keys were asked for.
+    pub(super) keys: usize,
+}
+
+/// The notice to an owner about `operation`, to one address.
+fn owner_message(caller: &Caller, now: Timestamp, operation: &str, email: &str) -> Message {
+    Message {
+        surface: caller.surface.to_owned(),
+        channel: Channel::Email,
+        to: email.to_owned(),
+        kind: MessageKind::Notice,
+        operation: operation.to_owned(),
+        language: caller.language.clone(),
+        code: None,
+        link: None,
+        anti_phishing_code: None,
+        facts: BTreeMap::from([
+            ("at".to_owned(), now.rfc3339()),
+            ("network".to_owned(), caller.network.clone()),
+        ]),
+    }
+}
+
+impl ShareRecovery {
+    /// The notice to the operator's program.
+    fn message(&self, now: Timestamp, user: &WalletUser, outcome: &str) -> Message {
+        let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Message {
+            surface: self.caller.surface.to_owned(),
+            channel: Channel::Operator,
+            to: OPERATOR.to_owned(),
+            kind: MessageKind::Notice,
+            operation: "share.recover".to_owned(),
+            language: self.caller.language.clone(),
+            code: None,
+            link: None,
+            anti_phishing_code: None,
+            facts: BTreeMap::from([
+                fact("at", &now.rfc3339()),
+                fact("issuer", &user.issuer),
+                fact("subject", &user.subject),
+                fact("outcome", outcome),
+                fact("keys", &self.keys.to_string()),
+                fact("network", &self.caller.network),
+            ]),
+        }
+    }
+}
+
 impl Wallets {
-    /// Tells the owner what happened, over every address that an issuer verified, or that its account here
-    /// has. No address, no letter: nothing else of a token is kept.
-    pub(crate) fn tell_holder(
+    /// Tells the owner what happened, at every address that an issuer has verified, or that the owner's account here
+    /// has. Without an address there is no notice.
+    pub(super) fn tell_holder(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        user: RowId,
+        user: impl Names<WalletUser>,
         operation: &'static str,
     ) -> TxResult<()> {
-        let user = self.hold_user(tx, user)?;
+        let user = self.told_user(tx, user)?;
         if user.issuer == OWN_ISSUER {
             return self.tell_account(tx, now, caller, &user.subject, operation);
         }
-        let memory = self.policy.address_memory;
-        let live = user.addresses.iter();
-        for address in live.filter(|address| now < address.seen.plus(memory)) {
-            let message = Message {
-                surface: caller.surface.to_owned(),
-                channel: Channel::Email,
-                to: address.email.clone(),
-                kind: MessageKind::Notice,
-                operation: operation.to_owned(),
-                language: caller.language.clone(),
-                code: None,
-                link: None,
-                anti_phishing_code: None,
-                facts: BTreeMap::from([
-                    ("at".to_owned(), now.rfc3339()),
-                    ("network".to_owned(), caller.network.clone()),
-                ]),
-            };
+        for email in user.fresh_addresses(now, self.policy.address_memory) {
+            let message = owner_message(caller, now, operation, email);
             self.post(tx, now, Posting::notice(message))?;
         }
         Ok(())
     }
 
-    /// Tells the owner of an account of this server, over every address of the account.
+    /// The record of a user whom this transaction holds.
+    fn told_user(
+        &self,
+        tx: &mut dyn Tx,
+        user: impl Names<WalletUser>,
+    ) -> TxResult<Stored<WalletUser>> {
+        let user = self.hold_user(tx, user)?;
+        user.ok_or_else(|| Error::bug("somebody is told who is not held").into())
+    }
+
+    /// Tells the owner of an account of this server, at every address of the account.
     fn tell_account(
         &self,
         tx: &mut dyn Tx,
@@ -68,45 +120,26 @@ impl Wallets {
         let Ok(person) = Uuid::parse_str(subject) else {
             return Ok(());
         };
-        let account = self.rows.peek::<Account>(tx, &self.account_row(person))?;
+        let account = self.rows.peek::<Account>(tx, self.account_row(person))?;
         match account {
             Some(account) => self.tell(tx, now, caller, &account, &Change::new(operation)),
             None => Ok(()),
         }
     }
 
-    /// Tells the operator's program of a recovery, if there is one to tell.
-    pub(crate) fn tell_operator(
+    /// Tells the operator's program of a recovery, where the operator wants that.
+    pub(super) fn tell_operator(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        (caller, user, count): (&Caller, RowId, usize),
+        recovery: &ShareRecovery,
         outcome: &str,
     ) -> TxResult<()> {
         if !self.policy.tell_operator {
             return Ok(());
         }
-        let user = self.hold_user(tx, user)?;
-        let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let message = Message {
-            surface: caller.surface.to_owned(),
-            channel: Channel::Operator,
-            to: OPERATOR.to_owned(),
-            kind: MessageKind::Notice,
-            operation: "share.recover".to_owned(),
-            language: caller.language.clone(),
-            code: None,
-            link: None,
-            anti_phishing_code: None,
-            facts: BTreeMap::from([
-                fact("at", &now.rfc3339()),
-                fact("issuer", &user.issuer),
-                fact("subject", &user.subject),
-                fact("outcome", outcome),
-                fact("keys", &count.to_string()),
-                fact("network", &caller.network),
-            ]),
-        };
+        let user = self.told_user(tx, recovery.user)?;
+        let message = recovery.message(now, &user, outcome);
         self.post(tx, now, Posting::notice(message))
     }
 }

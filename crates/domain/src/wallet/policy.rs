@@ -22,7 +22,7 @@ pub struct WalletPolicy {
     pub challenge_life: Duration,
     /// Challenges of one user.
     pub challenges: Rate,
-    /// WalletDevice registrations of one user.
+    /// Device registrations of one user.
     pub registrations: Rate,
     /// Backups and recoveries of one user, together.
     pub share_calls: Rate,

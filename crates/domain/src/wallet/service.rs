@@ -55,10 +55,10 @@ impl Decides for Wallets {
 
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
-    RecordKind::of::<super::decision::KeyUseRecord>(),
-    RecordKind::of::<super::device::WalletChallenge>(),
+    RecordKind::of::<super::key_use::KeyUseRecord>(),
+    RecordKind::of::<super::challenge::WalletChallenge>(),
     RecordKind::of::<super::device::WalletDevice>(),
-    RecordKind::of::<super::key::KeyCreation>(),
+    RecordKind::of::<super::key_creation::KeyCreation>(),
     RecordKind::of::<super::key::WalletKey>(),
     RecordKind::of::<super::share::KeyshareRevision>(),
     RecordKind::of::<super::step_up::Attempts>(),

@@ -173,7 +173,7 @@ impl Wallets {
 
     /// Whether the owner has a passkey, and since when.
     pub async fn passkey_state(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
-        let user = self.wallet_user(bearer);
+        let user = self.wallet_user(bearer).row();
         self.known_user(user).await?;
         let found = self.read_enrolment(user).await?;
         let ours = found.filter(|found| found.verifier == VERIFIER);
@@ -186,11 +186,12 @@ impl Wallets {
         self: &Arc<Self>,
         bearer: FederatedUser,
     ) -> Result<PasskeyOffer, Error> {
-        let user = self.wallet_user(&bearer);
+        let user = self.wallet_user(&bearer).row();
         let challenge = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
         self.write(move |hub, tx| {
-            hub.hold_user(tx, user)?;
+            hub.hold_user(tx, user)?
+                .ok_or_else(|| undo(Refusal::UnknownSubject))?;
             let row = hub.enrolment_row(user);
             let enrolment = hub.rows.peek::<Enrolment>(tx, &row)?;
             if enrolment.is_some_and(|found| found.active_since().is_some()) {
@@ -213,12 +214,13 @@ impl Wallets {
         bearer: FederatedUser,
         step: Step<'_>,
     ) -> Result<PasskeyCall, Error> {
-        let user = self.wallet_user(&bearer);
+        let user = self.wallet_user(&bearer).row();
         let challenge: [u8; 32] = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
         let step = self.step_row(step);
         self.write(move |hub, tx| {
-            hub.hold_user(tx, user)?;
+            hub.hold_user(tx, user)?
+                .ok_or_else(|| undo(Refusal::UnknownSubject))?;
             let Some(passkey) = hub.rows.peek::<Passkey>(tx, &hub.passkey_row(user))? else {
                 return Err(Refusal::from(PasskeyRefusal::NotEnrolled).into());
             };
@@ -288,7 +290,7 @@ impl Wallets {
         let policy = self.passkeys();
         let policy = policy.ok_or(Refusal::from(StepUpRefusal::NoVerifier))?;
         let now = self.now();
-        let user = self.wallet_user(&bearer);
+        let user = self.wallet_user(&bearer).row();
         self.known_user(user).await?;
         let challenge = passkey::challenge(&new.client_data).unwrap_or_default();
         let made = passkey::register(
@@ -304,7 +306,8 @@ impl Wallets {
         let row = self.call_row(user, &challenge);
         let verdict = self
             .write(move |hub, tx| {
-                hub.hold_user(tx, user)?;
+                hub.hold_user(tx, user)?
+                    .ok_or_else(|| undo(Refusal::UnknownSubject))?;
                 let verdict = hub.settle_passkey(tx, now, user, row, passkey.as_ref())?;
                 let outcome = if verdict.is_ok() { "done" } else { "refused" };
                 let event = Self::wallet_event(&caller, now, "passkey.enrol", user);

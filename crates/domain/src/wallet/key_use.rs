@@ -1,5 +1,5 @@
-//! Decisions about the use of keys: a signing server asks, and every answer about a known device is kept
-//! for its user to read.
+//! Decisions about the use of keys: a signing server asks, and every answer about a known device is stored for its
+//! user to read.
 
 use std::sync::Arc;
 
@@ -8,19 +8,21 @@ use serde_json::Value;
 
 use crate::core::caller::Caller;
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::random::uuid;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
-use crate::wallet::key::WalletKey;
-use crate::wallet::{DeviceId, SigningAnswer, WalletKeyId};
+use crate::wallet::device::WalletDevice;
+use crate::wallet::key_id::WalletKeyId;
+use crate::wallet::user::WalletUser;
+use crate::wallet::{DeviceId, SigningAnswer};
 
-/// Longest JSON text of what comes along with a request that is kept.
+/// Longest JSON text of what comes with a request that is stored.
 pub const SETUP_LIMIT: usize = 16 * 1024;
 /// Rows looked at at once while filtering.
 const STRIDE: usize = 256;
@@ -29,11 +31,11 @@ const STRIDE: usize = 256;
 #[derive(Debug, Clone)]
 pub struct KeyUse {
     pub device: DeviceId,
-    /// All of them must be the device's user's. None at all is not enough.
+    /// All of them must belong to the device's user. None at all is not enough.
     pub keys: Vec<WalletKeyId>,
     /// 64 lower-case hex digits.
     pub instance: String,
-    /// What came along, an object; `None` when it was too long to keep.
+    /// What came with the request, an object; `None` if it was too long to store.
     pub setup: Option<Value>,
 }
 
@@ -41,6 +43,33 @@ pub struct KeyUse {
 pub enum KeyUseStatus {
     Approved,
     Rejected,
+}
+
+impl KeyUseStatus {
+    /// `owners`: whose the wanted keys are; `None` for a key that nobody owns.
+    fn decide(device: &WalletDevice, owners: &[Option<Id<WalletUser>>]) -> Self {
+        let owns_all = owners.iter().all(|owner| *owner == Some(device.user));
+        if device.is_active() && !owners.is_empty() && owns_all {
+            Self::Approved
+        } else {
+            Self::Rejected
+        }
+    }
+
+    fn answer(self) -> SigningAnswer {
+        match self {
+            Self::Approved => SigningAnswer::Allow,
+            Self::Rejected => SigningAnswer::Reject,
+        }
+    }
+
+    /// The word for the audit trail.
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Approved => "done",
+            Self::Rejected => "refused",
+        }
+    }
 }
 
 /// The record of one decision.
@@ -72,7 +101,7 @@ pub struct KeyUseDecision {
     pub at: Timestamp,
 }
 
-/// Which decisions.
+/// Which decisions a user wants to read.
 #[derive(Debug, Clone)]
 pub struct KeyUseQuery {
     pub limit: usize,
@@ -88,8 +117,43 @@ pub struct KeyUsePage {
     pub next: Option<(i64, [u8; 16])>,
 }
 
+/// Whether a decision is shown: it is not due to be removed, and is about the key that was asked for.
+fn is_wanted(row: &Stored<KeyUseRecord>, now: Timestamp, key: Option<&String>) -> bool {
+    let live = row.place.due.is_none_or(|due| now < due);
+    live && key.is_none_or(|key| row.keys.contains(key))
+}
+
+impl KeyUsePage {
+    /// The first `limit` of what was found. `next` names the last of them if more were found.
+    fn of(mut found: Vec<Stored<KeyUseRecord>>, limit: usize, key: Option<&String>) -> Self {
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let end = found.last().map(|row| (row.place.rank, row.id().0));
+        Self {
+            decisions: found.into_iter().map(|row| shown(row, key)).collect(),
+            next: end.filter(|_| more),
+        }
+    }
+}
+
+/// A decision about several keys is shown for the one that was asked for, or for the first.
+fn shown(row: Stored<KeyUseRecord>, asked: Option<&String>) -> KeyUseDecision {
+    let id = uuid::Uuid::from_bytes(row.id().0).to_string();
+    let decided = row.value;
+    let first = decided.keys.into_iter().next().unwrap_or_default();
+    KeyUseDecision {
+        id,
+        key: asked.cloned().unwrap_or(first),
+        device: decided.device,
+        instance: decided.instance,
+        status: decided.status,
+        setup: decided.setup,
+        at: decided.at,
+    }
+}
+
 impl Wallets {
-    /// Whether the device's user may use these keys. Keeps the decision unless the device is unknown.
+    /// Whether the device's user may use these keys. Stores the decision unless the device is unknown.
     pub async fn allow_use(
         self: &Arc<Self>,
         caller: Caller,
@@ -106,23 +170,19 @@ impl Wallets {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        row: RowId,
+        row: Id<WalletDevice>,
         wanted: &KeyUse,
     ) -> TxResult<SigningAnswer> {
         let Some(device) = self.peek_device(tx, row)? else {
             return Ok(SigningAnswer::Reject);
         };
-        let mut allowed = device.deactivated.is_none() && !wanted.keys.is_empty();
         let keys: Vec<WalletKeyId> = wanted.keys.iter().map(WalletKeyId::normal).collect();
+        let mut owners = Vec::with_capacity(keys.len());
         for key in &keys {
-            let found = self.rows.peek::<WalletKey>(tx, &self.wallet_key_row(key))?;
-            allowed &= found.is_some_and(|found| found.user == device.user);
+            let found = self.rows.peek(tx, self.wallet_key_row(key))?;
+            owners.push(found.map(|found| found.user));
         }
-        let (status, answer) = if allowed {
-            (KeyUseStatus::Approved, SigningAnswer::Allow)
-        } else {
-            (KeyUseStatus::Rejected, SigningAnswer::Reject)
-        };
+        let status = KeyUseStatus::decide(&device, &owners);
         let decided = KeyUseRecord {
             keys: keys.iter().map(|key| key.as_str().to_owned()).collect(),
             device: device.key.clone(),
@@ -132,17 +192,16 @@ impl Wallets {
             at: now,
         };
         let place = Place::at(RowId(uuid(self.random.as_ref()).into_bytes()))
-            .of(RowId(device.user))
+            .of(device.user)
             .ranked(self.sending.rank(now))
             .due(now.plus(self.policy.decisions));
         self.rows.create(tx, self.tenant(), place, decided)?;
-        let word = if allowed { "done" } else { "refused" };
         let event = Self::use_event(caller, now, "key.use", &device);
-        self.record(tx, event.outcome(word))?;
-        Ok(answer)
+        self.record(tx, event.outcome(status.outcome()))?;
+        Ok(status.answer())
     }
 
-    /// The user's decisions, newest first, page by page.
+    /// The user's decisions, newest first, page by page. `UnknownSubject`: the user is not registered.
     pub async fn decisions(
         self: &Arc<Self>,
         bearer: &FederatedUser,
@@ -159,13 +218,14 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        user: RowId,
+        user: Id<WalletUser>,
         query: &KeyUseQuery,
     ) -> TxResult<KeyUsePage> {
         let key = query
             .key
             .as_ref()
             .map(|key| key.normal().as_str().to_owned());
+        let key = key.as_ref();
         let mut after = query.after.map(|(rank, id)| (rank, RowId(id)));
         let mut found: Vec<Stored<KeyUseRecord>> = Vec::new();
         loop {
@@ -174,45 +234,14 @@ impl Wallets {
                 after,
                 limit: STRIDE,
             };
-            let rows = self.rows.children::<KeyUseRecord>(tx, &user, page)?;
+            let rows = self.rows.children::<KeyUseRecord>(tx, &user.row(), page)?;
             let last = rows.len() < STRIDE;
             after = rows.last().map(|row| (row.place.rank, row.id()));
-            let wanted = |row: &Stored<KeyUseRecord>| {
-                let live = row.place.due.is_none_or(|due| now < due);
-                live && key.as_ref().is_none_or(|key| row.keys.contains(key))
-            };
-            found.extend(rows.into_iter().filter(wanted));
+            found.extend(rows.into_iter().filter(|row| is_wanted(row, now, key)));
             if last || found.len() > query.limit {
                 break;
             }
         }
-        let more = found.len() > query.limit;
-        found.truncate(query.limit);
-        let end = found.last().map(|row| (row.place.rank, row.id().0));
-        Ok(KeyUsePage {
-            decisions: found
-                .into_iter()
-                .map(|row| shown(row, key.as_ref()))
-                .collect(),
-            next: end.filter(|_| more),
-        })
+        Ok(KeyUsePage::of(found, query.limit, key))
     }
 }
-
-fn shown(row: Stored<KeyUseRecord>, asked: Option<&String>) -> KeyUseDecision {
-    let id = uuid::Uuid::from_bytes(row.id().0).to_string();
-    let decided = row.value;
-    let first = decided.keys.into_iter().next().unwrap_or_default();
-    KeyUseDecision {
-        id,
-        key: asked.cloned().unwrap_or(first),
-        device: decided.device,
-        instance: decided.instance,
-        status: decided.status,
-        setup: decided.setup,
-        at: decided.at,
-    }
-}
-
-/// The kind of a decision's rows, for whoever removes a user.
-pub(crate) const DECISIONS: &str = KeyUseRecord::KIND;

@@ -1,0 +1,43 @@
+//! Names of keys, and the spellings of one name.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// The name of a key, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WalletKeyId(String);
+
+impl WalletKeyId {
+    /// Accepts `[A-Za-z0-9_.:+/=-]{1,128}`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:+/=-".contains(&byte);
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Lower case if the whole id is hex: this is how ids from signing servers are stored.
+    pub(super) fn normal(&self) -> Self {
+        if self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Self(self.0.to_ascii_lowercase())
+        } else {
+            self.clone()
+        }
+    }
+
+    /// Lower-case hex of an id that is 32 bytes in another spelling: upper-case hex, or base64 of either alphabet.
+    pub(super) fn respelled(&self) -> Option<Self> {
+        if self.0.len() == 64 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(self.normal());
+        }
+        let bare = self.0.trim_end_matches('=');
+        let bytes = STANDARD_NO_PAD
+            .decode(bare)
+            .or_else(|_| URL_SAFE_NO_PAD.decode(bare));
+        let bytes = bytes.ok().filter(|bytes| bytes.len() == 32)?;
+        Some(Self(hex::encode(bytes)))
+    }
+}
