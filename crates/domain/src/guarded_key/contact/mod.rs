@@ -185,3 +185,94 @@ impl GuardedKeys {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::core::time::days;
+    use crate::guarded_key::lock::{Alerts, LockState, proved};
+
+    pub(in crate::guarded_key) fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + second * 1000)
+    }
+
+    /// A verified e-mail contact without a code or a lock.
+    pub(in crate::guarded_key) fn contact() -> Contact {
+        Contact {
+            channel: Some(Channel::Email),
+            address: Some("a@example.com".to_owned()),
+            language: "en".to_owned(),
+            added: at(0),
+            verified: Some(at(0)),
+            waiting: None,
+            lock: None,
+        }
+    }
+
+    pub(in crate::guarded_key) fn waiting(purpose: CodePurpose, expires: Timestamp) -> ContactCode {
+        let code = serde_json::json!({"tag": vec![0; 32], "pepper": 1, "issued": at(0), "expires": expires});
+        ContactCode {
+            purpose,
+            code: serde_json::from_value(code).unwrap(),
+            pending: None,
+        }
+    }
+
+    /// The lock called 7: opens after thirty days, can be used for thirty more.
+    pub(in crate::guarded_key) fn running_lock(armed: Timestamp) -> RecoveryLock {
+        match proved(None, armed, (days(30), days(30)), Alerts::Needed, 7) {
+            LockState::Armed(lock) => lock,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_contact_waits_only_for_a_code_of_the_purpose_it_was_sent_for() {
+        let mut contact = contact();
+        assert!(!contact.awaits(CodePurpose::Verify));
+        assert!(!contact.awaits(CodePurpose::Recover));
+        contact.waiting = Some(waiting(CodePurpose::Recover, at(10)));
+        assert!(!contact.awaits(CodePurpose::Verify));
+        assert!(contact.awaits(CodePurpose::Recover));
+    }
+
+    #[test]
+    fn a_lock_or_a_recovery_code_is_a_recovery_and_a_verification_code_is_none() {
+        let mut contact = contact();
+        assert!(!contact.has_recovery());
+        contact.waiting = Some(waiting(CodePurpose::Verify, at(10)));
+        assert!(!contact.has_recovery());
+        contact.waiting = Some(waiting(CodePurpose::Recover, at(10)));
+        assert!(contact.has_recovery());
+        contact.waiting = None;
+        contact.lock = Some(running_lock(at(0)));
+        assert!(contact.has_recovery());
+    }
+
+    #[test]
+    fn ending_a_recovery_removes_its_lock_and_its_code() {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        contact.waiting = Some(waiting(CodePurpose::Recover, at(10)));
+        contact.end_recovery();
+        assert_eq!((contact.lock, contact.waiting), (None, None));
+    }
+
+    #[test]
+    fn ending_a_recovery_leaves_a_code_that_verifies_the_contact() {
+        let mut contact = contact();
+        contact.waiting = Some(waiting(CodePurpose::Verify, at(10)));
+        contact.end_recovery();
+        assert!(contact.awaits(CodePurpose::Verify));
+    }
+
+    #[test]
+    fn a_lock_is_found_by_its_number_until_it_expires() {
+        let mut contact = contact();
+        assert_eq!(contact.live_lock(7, at(0)), None);
+        contact.lock = Some(running_lock(at(0)));
+        assert!(contact.live_lock(7, at(0)).is_some());
+        assert_eq!(contact.live_lock(8, at(0)), None, "a later lock");
+        assert_eq!(contact.live_lock(7, at(0).plus(days(60))), None, "expired");
+    }
+}
