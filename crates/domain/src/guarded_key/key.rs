@@ -111,3 +111,68 @@ impl GuardedKeys {
         key.rehash(hashed.verifier.clone(), envelope);
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::guarded_key::contact::tests::contact;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + second * 1000)
+    }
+
+    fn verifier(seed: u8) -> PinVerifier {
+        let numbers = serde_json::json!({"salt": vec![seed; 16], "memory_kib": 8, "passes": 1, "lanes": 1,
+            "pepper": 1, "check": vec![seed; 32]});
+        serde_json::from_value(numbers).unwrap()
+    }
+
+    pub(in crate::guarded_key) fn key() -> GuardedKey {
+        GuardedKey::new(at(0), verifier(1), vec![1])
+    }
+
+    #[test]
+    fn a_new_key_has_a_pin_and_no_way_to_recover_it() {
+        let key = key();
+        assert_eq!((key.created, key.pin_version), (at(0), 1));
+        assert_eq!(key.verifier, Some(verifier(1)));
+        assert_eq!(key.pin_envelope, Some(vec![1]));
+        assert_eq!((key.recovery_envelope, key.contact_salt), (None, None));
+    }
+
+    #[test]
+    fn a_pin_in_a_new_form_replaces_the_imported_one_and_is_the_same_pin() {
+        let mut key = key();
+        key.verifier = None;
+        key.foreign = Some(Foreign {
+            pin: ForeignPin {
+                salt: vec![2],
+                hash: vec![3],
+            },
+            content: [4; 32],
+        });
+        key.rehash(verifier(5), vec![6]);
+        assert_eq!(key.foreign, None, "the unencrypted content is gone");
+        assert_eq!(key.verifier, Some(verifier(5)));
+        assert_eq!(key.pin_envelope, Some(vec![6]));
+        assert_eq!(key.pin_version, 1);
+    }
+
+    #[test]
+    fn a_key_stays_recoverable_while_a_verified_contact_is_left() {
+        let mut unverified = contact();
+        unverified.verified = None;
+        let verified = contact();
+        let key = key();
+        assert!(key.stays_recoverable([&unverified, &verified].into_iter()));
+        assert!(!key.stays_recoverable([&unverified].into_iter()));
+        assert!(!key.stays_recoverable([].into_iter()));
+    }
+
+    #[test]
+    fn an_imported_key_stays_recoverable_because_its_contacts_may_still_appear() {
+        let mut key = key();
+        key.contact_salt = Some(vec![1]);
+        assert!(key.stays_recoverable([].into_iter()));
+    }
+}
