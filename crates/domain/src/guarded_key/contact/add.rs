@@ -122,3 +122,66 @@ impl GuardedKeys {
         Ok(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::message::Channel;
+    use crate::guarded_key::contact::tests::{at, contact, waiting};
+
+    fn unverified() -> Contact {
+        Contact {
+            verified: None,
+            ..contact()
+        }
+    }
+
+    #[test]
+    fn a_new_address_may_be_added_while_there_is_room() {
+        assert_eq!(may_add(None, 0, 2), Ok(()));
+        assert_eq!(may_add(None, 1, 2), Ok(()));
+        let full = Err(Refusal::TooLarge { limit: 2 });
+        assert_eq!(may_add(None, 2, 2), full);
+        assert_eq!(may_add(None, 3, 2), full);
+    }
+
+    #[test]
+    fn an_unverified_contact_may_be_added_again_whatever_the_number() {
+        assert_eq!(may_add(Some(&unverified()), 0, 0), Ok(()));
+        assert_eq!(may_add(Some(&unverified()), 20, 20), Ok(()));
+    }
+
+    #[test]
+    fn a_verified_contact_may_not_be_added_again() {
+        assert_eq!(may_add(Some(&contact()), 0, 20), Err(Refusal::Conflict));
+    }
+
+    fn added(store_address: bool) -> Contact {
+        let caller = Caller {
+            surface: "test",
+            network: "127.0.0.1/32".to_owned(),
+            language: "de".to_owned(),
+        };
+        let address = ContactAddress {
+            channel: Channel::Sms,
+            text: "+491".to_owned(),
+        };
+        let code = waiting(CodePurpose::Verify, at(3600));
+        Contact::unverified(at(0), &caller, &address, store_address, code)
+    }
+
+    #[test]
+    fn a_new_contact_is_unverified_and_gets_messages_in_the_language_of_its_caller() {
+        let contact = added(true);
+        assert!(!contact.is_verified());
+        assert!(contact.awaits(CodePurpose::Verify));
+        assert_eq!(contact.channel, Some(Channel::Sms));
+        assert_eq!(contact.address.as_deref(), Some("+491"));
+        assert_eq!(contact.language, "de");
+    }
+
+    #[test]
+    fn an_address_is_not_stored_where_the_operator_stores_none() {
+        assert_eq!(added(false).address, None);
+    }
+}
