@@ -83,3 +83,48 @@ impl GuardedKeys {
         Ok(Verdict::Done(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guarded_key::contact::tests::{at, contact, waiting};
+    use crate::guarded_key::key::tests::key;
+
+    fn unverified(pending: Option<PendingContent>) -> Contact {
+        let mut contact = contact();
+        contact.verified = None;
+        let mut code = waiting(CodePurpose::Verify, at(10));
+        code.pending = pending;
+        contact.waiting = Some(code);
+        contact
+    }
+
+    #[test]
+    fn a_correct_code_verifies_the_contact_and_is_used_up() {
+        let mut contact = unverified(Some((1, vec![2])));
+        assert_eq!(contact.verify(at(5)), Some((1, vec![2])));
+        assert_eq!(contact.verified, Some(at(5)));
+        assert_eq!(contact.waiting, None);
+    }
+
+    #[test]
+    fn a_code_without_sealed_content_verifies_the_contact_too() {
+        let mut contact = unverified(None);
+        assert_eq!(contact.verify(at(5)), None);
+        assert!(contact.is_verified());
+    }
+
+    #[test]
+    fn the_first_verified_contact_gives_the_key_its_recovery_envelope() {
+        let pending = Some((1, vec![2]));
+        assert_eq!(missing_envelope(&key(), pending.clone()), pending);
+        assert_eq!(missing_envelope(&key(), None), None);
+    }
+
+    #[test]
+    fn a_key_keeps_the_recovery_envelope_that_it_has() {
+        let mut key = key();
+        key.recovery_envelope = Some(vec![1]);
+        assert_eq!(missing_envelope(&key, Some((1, vec![2]))), None);
+    }
+}
