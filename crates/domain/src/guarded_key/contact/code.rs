@@ -132,3 +132,55 @@ impl GuardedKeys {
         self.post(tx, now, Posting::code(message, life, contact.row()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guarded_key::contact::tests::at;
+
+    fn refusal(presented: CodeMatch) -> Option<Refusal> {
+        match finding(presented) {
+            Finding::Right(()) => None,
+            Finding::Wrong(why) => Some(why),
+            Finding::Unjudged(why) => panic!("{why:?} counts neither way"),
+        }
+    }
+
+    #[test]
+    fn only_a_correct_code_in_time_is_no_failure() {
+        assert_eq!(refusal(CodeMatch::Right), None);
+        assert_eq!(refusal(CodeMatch::Late), Some(Refusal::Expired));
+    }
+
+    #[test]
+    fn a_wrong_code_says_nothing_about_the_tries_left() {
+        let wrong = Refusal::BadProof { left: None };
+        assert_eq!(refusal(CodeMatch::Wrong), Some(wrong));
+    }
+
+    #[test]
+    fn a_code_that_was_judged_is_answered_by_what_was_found() {
+        assert_eq!(answer(AtOnce::Right(())), Ok(()));
+        let wrong = AtOnce::Wrong {
+            why: Refusal::Expired,
+            failures: 3,
+        };
+        assert_eq!(answer(wrong), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn a_code_that_could_not_be_judged_is_answered_by_when_the_next_can_be() {
+        let until = at(9);
+        let exhausted = Err(Refusal::Exhausted { until });
+        assert_eq!(answer(AtOnce::Exhausted { until }), exhausted);
+        assert_eq!(answer(AtOnce::InFlight { until }), exhausted);
+    }
+
+    #[test]
+    fn a_code_is_bound_to_its_purpose_and_its_contact() {
+        let [one, two] = [1, 2].map(|byte| Id::<Contact>::new(RowId([byte; 16])));
+        let verify = binding(&one, CodePurpose::Verify).concat();
+        assert_ne!(verify, binding(&one, CodePurpose::Recover).concat());
+        assert_ne!(verify, binding(&two, CodePurpose::Verify).concat());
+    }
+}
