@@ -123,3 +123,88 @@ impl GuardedKeys {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock};
+
+    fn id(byte: u8) -> Id<Contact> {
+        Id::new(RowId([byte; 16]))
+    }
+
+    fn destination(contact: &Contact) -> Option<(Channel, &String)> {
+        ContactNotice::of("pin_changed").destination(id(1), contact)
+    }
+
+    #[test]
+    fn a_verified_contact_with_a_stored_address_gets_a_notice() {
+        let address = "a@example.com".to_owned();
+        assert_eq!(destination(&contact()), Some((Channel::Email, &address)));
+    }
+
+    #[test]
+    fn an_unverified_contact_gets_none() {
+        let mut contact = contact();
+        contact.verified = None;
+        assert_eq!(destination(&contact), None);
+    }
+
+    #[test]
+    fn a_contact_without_an_address_or_a_channel_gets_none() {
+        let mut hashed = contact();
+        hashed.address = None;
+        assert_eq!(destination(&hashed), None);
+        let mut unknown = contact();
+        unknown.channel = None;
+        assert_eq!(destination(&unknown), None);
+    }
+
+    #[test]
+    fn only_the_contact_that_is_left_out_gets_none() {
+        let mut notice = ContactNotice::of("contact_added");
+        notice.except = Some(id(1));
+        assert!(notice.destination(id(1), &contact()).is_none());
+        assert!(notice.destination(id(2), &contact()).is_some());
+    }
+
+    #[test]
+    fn a_contact_is_named_by_its_masked_address_and_not_at_all_without_one() {
+        let notice = ContactNotice::about("contact_added", &contact());
+        let named = &notice.facts["contact"];
+        assert!(named.contains('*') && *named != "a@example.com", "{named}");
+        let mut hashed = contact();
+        hashed.address = None;
+        let notice = ContactNotice::about("contact_added", &hashed);
+        assert!(notice.facts.is_empty());
+    }
+
+    #[test]
+    fn a_notice_says_what_happened_in_the_language_of_its_reader() {
+        let notice = ContactNotice::of("pin_reset").fact("until", "later");
+        let link = Some("https://example.com/recovery/1".to_owned());
+        let message = notice.message("photon", (Channel::Sms, "+491"), "de", link.clone());
+        assert_eq!(
+            (message.channel, message.to.as_str()),
+            (Channel::Sms, "+491")
+        );
+        assert_eq!(message.kind, MessageKind::Notice);
+        assert_eq!(message.operation, "pin_reset");
+        assert_eq!((message.language.as_str(), message.link), ("de", link));
+        assert_eq!(message.facts["until"], "later");
+        assert_eq!(message.code, None);
+    }
+
+    #[test]
+    fn only_a_notice_about_a_running_lock_is_an_alert() {
+        let mut notice = ContactNotice::of("recovery_started");
+        assert_eq!(notice.alert(), None);
+        notice.lock = Some((id(3), running_lock(at(0))));
+        let alert = Alert {
+            contact: [3; 16],
+            lock: 7,
+        };
+        assert_eq!(notice.alert(), Some(alert));
+    }
+}
