@@ -80,3 +80,28 @@ pub(crate) fn alert_accepted(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::guarded_key::contact::tests::{at, contact, running_lock};
+
+    #[test]
+    fn the_first_accepted_message_alerts_the_owner_and_no_later_one_moves_that() {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        assert!(contact.alert_accepted(7, at(5)));
+        assert!(!contact.alert_accepted(7, at(9)));
+        let alerted = contact.lock.and_then(|lock| lock.alerted);
+        assert_eq!(alerted, Some(at(5)));
+    }
+
+    #[test]
+    fn a_message_about_another_lock_or_none_alerts_nobody() {
+        let mut idle = contact();
+        assert!(!idle.alert_accepted(7, at(5)));
+        let mut other = contact();
+        other.lock = Some(running_lock(at(0)));
+        assert!(!other.alert_accepted(8, at(5)));
+        assert_eq!(other.lock.and_then(|lock| lock.alerted), None);
+    }
+}
