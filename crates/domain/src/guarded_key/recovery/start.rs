@@ -130,3 +130,57 @@ impl GuardedKeys {
         Ok(spent.err().unwrap_or(Refusal::UnknownSubject))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::days;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock, waiting};
+
+    const LIMITS: GuessLimits = GuessLimits {
+        failures: 2,
+        window: days(7),
+        in_a_row: 0,
+    };
+
+    #[test]
+    fn a_code_may_be_sent_before_the_first_try_and_while_tries_are_left() {
+        assert_eq!(may_send(None, at(0), &LIMITS), Ok(()));
+        let one = GuessBudget::imported(1, at(0), &LIMITS);
+        assert_eq!(may_send(Some(&one), at(0), &LIMITS), Ok(()));
+    }
+
+    #[test]
+    fn no_code_is_sent_after_the_last_try_until_the_window_has_passed() {
+        let budget = GuessBudget::imported(2, at(0), &LIMITS);
+        let until = at(0).plus(days(7));
+        let last = Timestamp::from_millis(until.millis() - 1);
+        let refused = Err(Refusal::Exhausted { until });
+        assert_eq!(may_send(Some(&budget), last, &LIMITS), refused);
+        assert_eq!(may_send(Some(&budget), until, &LIMITS), Ok(()));
+    }
+
+    #[test]
+    fn the_code_is_written_in_the_language_of_the_owner_and_not_of_the_caller() {
+        let caller = Caller {
+            surface: "test",
+            network: "127.0.0.1/32".to_owned(),
+            language: "de".to_owned(),
+        };
+        let reader = reader(&caller, &contact());
+        assert_eq!(reader.language, "en");
+        assert_eq!(reader.network, caller.network);
+    }
+
+    #[test]
+    fn a_new_code_replaces_the_old_one_and_leaves_the_lock() {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        contact.waiting = Some(waiting(CodePurpose::Verify, at(10)));
+        contact.await_recovery(waiting(CodePurpose::Recover, at(20)).code);
+        let code = contact.waiting.unwrap();
+        assert_eq!(code.purpose, CodePurpose::Recover);
+        assert_eq!(code.code.expires, at(20));
+        assert!(contact.lock.is_some());
+    }
+}
