@@ -248,3 +248,51 @@ impl PresentedCode {
             .fact("contact", self.ids.contact.alias())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guarded_key::contact::tests::{at, running_lock};
+
+    #[test]
+    fn without_a_lock_a_correct_code_arms_one_and_needs_no_pin() {
+        let armed = || LockState::Armed(running_lock(at(0)));
+        for hashed in [false, true] {
+            let effect = effect(armed(), hashed);
+            assert_eq!(effect, Effect::Arm(running_lock(at(0))));
+        }
+    }
+
+    #[test]
+    fn before_the_lock_opens_a_correct_code_only_says_when_it_will() {
+        let until = at(9);
+        for hashed in [false, true] {
+            let effect = effect(LockState::Locked { until }, hashed);
+            assert_eq!(effect, Effect::Wait { until });
+        }
+    }
+
+    #[test]
+    fn after_the_lock_has_opened_the_pin_is_asked_for_and_then_replaced() {
+        assert_eq!(effect(LockState::Open, false), Effect::AskForPin);
+        assert_eq!(effect(LockState::Open, true), Effect::ReplacePin);
+    }
+
+    #[test]
+    fn every_code_that_was_compared_leaves_an_event() {
+        assert!(is_recorded(&Refusal::BadProof { left: None }));
+        assert!(is_recorded(&Refusal::Expired));
+        assert!(!is_recorded(&Refusal::Exhausted { until: at(0) }));
+    }
+
+    #[test]
+    fn an_open_lock_needs_a_new_pin() {
+        let pin = Pin(SecretText::new("1234".to_owned()));
+        assert_eq!(needed(Some(pin.clone())), Ok(pin));
+        let missing = Refusal::Invalid {
+            field: "new_pin",
+            why: "missing or malformed",
+        };
+        assert_eq!(needed(None), Err(missing));
+    }
+}
