@@ -158,3 +158,69 @@ impl GuardedKeys {
         Ok(lock.map(|lock| (link.value, lock)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+    use crate::core::time::days;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock};
+
+    fn link(lock: u64) -> OwnerLink {
+        OwnerLink {
+            key: Id::new(RowId([1; 16])),
+            contact: Id::new(RowId([2; 16])),
+            lock,
+            language: "de".to_owned(),
+        }
+    }
+
+    fn locked() -> Contact {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        contact
+    }
+
+    #[test]
+    fn a_link_leads_to_its_own_lock_while_that_runs() {
+        let found = link(7).lock_of(Some(&locked()), at(1));
+        assert_eq!(found, Some(running_lock(at(0))));
+    }
+
+    #[test]
+    fn a_link_leads_nowhere_after_its_recovery_was_stopped() {
+        assert_eq!(link(7).lock_of(Some(&contact()), at(1)), None);
+        assert_eq!(link(7).lock_of(None, at(1)), None, "the contact is gone");
+    }
+
+    #[test]
+    fn a_link_cannot_stop_a_lock_that_was_armed_later() {
+        assert_eq!(link(6).lock_of(Some(&locked()), at(1)), None);
+    }
+
+    #[test]
+    fn a_link_leads_nowhere_when_its_lock_has_expired() {
+        let void = at(0).plus(days(60));
+        assert_eq!(link(7).lock_of(Some(&locked()), void), None);
+    }
+
+    #[test]
+    fn the_page_shows_how_a_missing_alert_moves_the_opening_and_the_stop_does_not() {
+        let lock = running_lock(at(0));
+        let late = at(0).plus(days(5));
+        let shown = RunningRecovery::shown(&lock, "de".to_owned(), late, Alerts::Needed);
+        assert_eq!(shown.opens, at(0).plus(days(35)));
+        let stopped = RunningRecovery::stopped(&lock, "de".to_owned());
+        assert_eq!(
+            (stopped.armed, stopped.opens),
+            (at(0), at(0).plus(days(30)))
+        );
+    }
+
+    #[test]
+    fn a_link_is_stored_with_the_same_bytes_as_before_its_ids_had_types() {
+        let stored = serde_json::to_value(link(7)).unwrap();
+        assert_eq!(stored["key"], serde_json::json!(vec![1; 16]));
+        assert_eq!(stored["contact"], serde_json::json!(vec![2; 16]));
+    }
+}
