@@ -117,3 +117,88 @@ impl GuardedKeys {
         Ok(reminders.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock};
+
+    fn at_day(day: u64) -> Timestamp {
+        at(0).plus(days(day))
+    }
+
+    fn reminder(lock: u64) -> Reminder {
+        Reminder {
+            key: Id::new(RowId([1; 16])),
+            contact: Id::new(RowId([2; 16])),
+            lock,
+            surface: "photon".to_owned(),
+        }
+    }
+
+    #[test]
+    fn owners_are_reminded_seven_days_and_one_day_before_the_opening() {
+        let planned: Vec<Timestamp> = moments(at_day(30), at(0)).collect();
+        assert_eq!(planned, [at_day(23), at_day(29)]);
+    }
+
+    #[test]
+    fn a_moment_that_has_passed_brings_no_reminder() {
+        let planned: Vec<Timestamp> = moments(at_day(7), at(0)).collect();
+        assert_eq!(planned, [at_day(6)], "seven days before is now");
+        assert_eq!(moments(at_day(1), at(0)).count(), 0);
+    }
+
+    #[test]
+    fn a_day_that_has_begun_counts_as_left() {
+        assert_eq!(days_left(at(0), at_day(7)), 7);
+        assert_eq!(days_left(at(1), at_day(7)), 7);
+        assert_eq!(days_left(at(0), at(1)), 1);
+        assert_eq!(days_left(at_day(7), at(0)), 0);
+    }
+
+    #[test]
+    fn a_reminder_says_when_the_lock_opens_and_how_many_days_are_left() {
+        let mut contact = contact();
+        let mut lock = running_lock(at(0));
+        lock.alert_accepted(at(0));
+        contact.lock = Some(lock.clone());
+        let notice = reminder(7).notice(Some(&contact), at_day(23), Alerts::Needed);
+        let notice = notice.unwrap();
+        assert_eq!(notice.operation, "recovery_reminder");
+        assert_eq!(notice.facts["until"], at_day(30).rfc3339());
+        assert_eq!(notice.facts["left"], "7");
+        assert_eq!(notice.lock, Some((reminder(7).contact, lock)));
+    }
+
+    #[test]
+    fn while_no_alert_was_accepted_the_opening_moves_on() {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        let notice = reminder(7).notice(Some(&contact), at_day(23), Alerts::Needed);
+        assert_eq!(notice.unwrap().facts["until"], at_day(53).rfc3339());
+        let notice = reminder(7).notice(Some(&contact), at_day(23), Alerts::Impossible);
+        assert_eq!(notice.unwrap().facts["until"], at_day(30).rfc3339());
+    }
+
+    #[test]
+    fn nobody_is_reminded_of_a_recovery_that_was_stopped_replaced_or_has_expired() {
+        let alerts = Alerts::Needed;
+        let stopped = contact();
+        assert!(reminder(7).notice(Some(&stopped), at(0), alerts).is_none());
+        assert!(reminder(7).notice(None, at(0), alerts).is_none());
+        let mut running = contact();
+        running.lock = Some(running_lock(at(0)));
+        assert!(reminder(6).notice(Some(&running), at(0), alerts).is_none());
+        let void = at_day(60);
+        assert!(reminder(7).notice(Some(&running), void, alerts).is_none());
+    }
+
+    #[test]
+    fn a_reminder_is_stored_with_the_same_bytes_as_before_its_ids_had_types() {
+        let stored = serde_json::to_value(reminder(7)).unwrap();
+        assert_eq!(stored["key"], serde_json::json!(vec![1; 16]));
+        assert_eq!(stored["contact"], serde_json::json!(vec![2; 16]));
+    }
+}
