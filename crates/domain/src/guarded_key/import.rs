@@ -207,3 +207,72 @@ impl GuardedKeys {
         self.rows.named(&[b"taken over", hash])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::message::Channel;
+    use crate::guarded_key::contact::tests::at;
+    use uuid::Uuid;
+
+    fn imported() -> GuardedKey {
+        let key = ImportedKey {
+            id: GuardedKeyId(Uuid::nil()),
+            content: [4; 32],
+            salt: vec![2],
+            pin_hash: vec![3],
+            failed: 0,
+            first_failure: None,
+        };
+        GuardedKey::imported(at(5), &key, vec![6])
+    }
+
+    fn address() -> ContactAddress {
+        ContactAddress {
+            channel: Channel::Sms,
+            text: "+491".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_imported_key_has_the_pin_of_the_other_server_and_can_be_recovered_at_once() {
+        let key = imported();
+        assert_eq!((key.created, key.pin_version), (at(5), 1));
+        assert_eq!((key.verifier, key.pin_envelope), (None, None));
+        assert_eq!(key.recovery_envelope, Some(vec![6]));
+        let pin = ForeignPin {
+            salt: vec![2],
+            hash: vec![3],
+        };
+        let content = [4; 32];
+        assert_eq!(key.foreign, Some(Foreign { pin, content }));
+    }
+
+    #[test]
+    fn contacts_of_an_imported_key_are_found_with_the_salt_of_its_pin() {
+        assert_eq!(imported().contact_salt, Some(vec![2]));
+    }
+
+    #[test]
+    fn an_imported_contact_is_verified_only_if_it_was() {
+        assert_eq!(Contact::imported(at(5), true).verified, Some(at(5)));
+        let unverified = Contact::imported(at(5), false);
+        assert_eq!(unverified.verified, None);
+        assert_eq!((unverified.channel, unverified.address), (None, None));
+    }
+
+    #[test]
+    fn a_contact_that_appears_gets_its_address_and_stays_verified() {
+        let contact = Contact::imported(at(5), true).appeared(address(), true);
+        assert_eq!(contact.channel, Some(Channel::Sms));
+        assert_eq!(contact.address.as_deref(), Some("+491"));
+        assert_eq!(contact.verified, Some(at(5)));
+    }
+
+    #[test]
+    fn its_address_is_not_stored_where_the_operator_stores_none() {
+        let contact = Contact::imported(at(5), true).appeared(address(), false);
+        assert_eq!(contact.channel, Some(Channel::Sms));
+        assert_eq!(contact.address, None);
+    }
+}
