@@ -158,3 +158,74 @@ impl GuardedKeys {
         self.read(|_, tx| tx.count(GuardedKey::KIND)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::days;
+    use crate::guarded_key::contact::CodePurpose;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock, waiting};
+    use crate::guarded_key::key::tests::key;
+
+    const LIMITS: GuessLimits = GuessLimits {
+        failures: 2,
+        window: days(7),
+        in_a_row: 100,
+    };
+
+    fn state(contact: &Contact, now: Timestamp) -> ContactState {
+        ContactState::of("alias".to_owned(), contact, now, Alerts::Needed)
+    }
+
+    fn key_state(key: &GuardedKey, failed: u32) -> KeyState {
+        let budget = GuessBudget::imported(failed, at(0), &LIMITS);
+        let alias = "alias".to_owned();
+        KeyState::of((alias, key), (&budget, &LIMITS), Vec::new(), at(1))
+    }
+
+    #[test]
+    fn an_operator_sees_the_channel_of_a_contact_and_never_its_address() {
+        let mut contact = contact();
+        contact.address = Some("a@example.com".to_owned());
+        let shown = serde_json::to_string(&state(&contact, at(1))).unwrap();
+        assert!(!shown.contains("a@example.com"), "{shown}");
+        assert_eq!(state(&contact, at(1)).channel, Some(Channel::Email));
+    }
+
+    #[test]
+    fn a_code_is_shown_as_outstanding_until_it_expires() {
+        let mut contact = contact();
+        assert!(!state(&contact, at(0)).code_outstanding);
+        contact.waiting = Some(waiting(CodePurpose::Recover, at(10)));
+        assert!(state(&contact, at(9)).code_outstanding);
+        assert!(!state(&contact, at(10)).code_outstanding);
+    }
+
+    #[test]
+    fn a_running_recovery_lock_is_shown_with_the_moment_it_opens() {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        let opens = at(0).plus(days(30)).rfc3339();
+        assert_eq!(state(&contact, at(0)).locked_until, Some(opens));
+        let void = at(0).plus(days(60));
+        assert_eq!(state(&contact, void).locked_until, None);
+    }
+
+    #[test]
+    fn wrong_pins_are_shown_and_so_is_an_exhausted_budget() {
+        let one = key_state(&key(), 1);
+        assert_eq!((one.failed_guesses, one.failed_in_a_row), (1, 1));
+        assert_eq!(one.exhausted_until, None);
+        let two = key_state(&key(), 2);
+        assert_eq!(two.exhausted_until, Some(at(0).plus(days(7)).rfc3339()));
+    }
+
+    #[test]
+    fn a_key_is_recoverable_only_with_a_recovery_envelope() {
+        let mut key = key();
+        assert!(!key_state(&key, 0).recoverable);
+        key.recovery_envelope = Some(vec![1]);
+        assert!(key_state(&key, 0).recoverable);
+        assert!(!key_state(&key, 0).imported);
+    }
+}
