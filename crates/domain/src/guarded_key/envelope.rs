@@ -146,3 +146,46 @@ fn content(bytes: &[u8]) -> Result<EncryptionKey, Error> {
 fn aad(kind: &str, id: RowId) -> Vec<u8> {
     [kind.as_bytes(), b"|", &id.0].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: u8) -> RowId {
+        RowId([number; 16])
+    }
+
+    fn sealed(envelope: &Key, key: RowId, content: &[u8]) -> Vec<u8> {
+        SealKey::new(envelope).seal([9; 12], &aad("pin", key), content)
+    }
+
+    #[test]
+    fn a_pin_envelope_opens_with_its_own_key() {
+        let envelope = Key::new([1; 32]);
+        let sealed = sealed(&envelope, row(1), &[7; 32]);
+        let opened = open_with_pin(&envelope, row(1), &sealed).unwrap();
+        assert_eq!(opened, EncryptionKey(Key::new([7; 32])));
+    }
+
+    #[test]
+    fn a_pin_envelope_opens_with_no_other_key_and_in_no_other_row() {
+        let envelope = Key::new([1; 32]);
+        let sealed = sealed(&envelope, row(1), &[7; 32]);
+        assert!(open_with_pin(&Key::new([2; 32]), row(1), &sealed).is_err());
+        assert!(open_with_pin(&envelope, row(2), &sealed).is_err());
+    }
+
+    #[test]
+    fn an_envelope_of_one_kind_cannot_be_used_as_another() {
+        let kinds = ["pin", "recovery", "pending"].map(|kind| aad(kind, row(1)));
+        assert_ne!(kinds[0], kinds[1]);
+        assert_ne!(kinds[1], kinds[2]);
+    }
+
+    #[test]
+    fn an_envelope_must_hold_thirty_two_bytes() {
+        let envelope = Key::new([1; 32]);
+        let sealed = sealed(&envelope, row(1), &[7; 31]);
+        assert!(open_with_pin(&envelope, row(1), &sealed).is_err());
+    }
+}
