@@ -64,3 +64,26 @@ impl Chores for GuardedKeys {
         self.rewrap_envelope(tx, row).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::guarded_key::contact::CodePurpose;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock, waiting};
+
+    #[test]
+    fn after_a_rollback_a_contact_has_neither_a_code_nor_a_lock() {
+        let mut verifying = contact();
+        verifying.waiting = Some(waiting(CodePurpose::Verify, at(10)));
+        assert!(verifying.forget_codes());
+        assert_eq!(verifying, contact());
+        let mut recovering = contact();
+        recovering.lock = Some(running_lock(at(0)));
+        assert!(recovering.forget_codes());
+        assert_eq!(recovering, contact());
+    }
+
+    #[test]
+    fn a_contact_without_either_is_not_written() {
+        assert!(!contact().forget_codes());
+    }
+}
