@@ -107,3 +107,56 @@ impl Wallets {
         self.rows.peek(tx, row)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+
+    pub(in crate::wallet) fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + second * 1000)
+    }
+
+    pub(in crate::wallet) fn user(number: u8) -> Id<WalletUser> {
+        Id::new(RowId([number; 16]))
+    }
+
+    /// An active device of a user.
+    pub(in crate::wallet) fn device(owner: u8) -> WalletDevice {
+        WalletDevice {
+            key: "04ab".to_owned(),
+            user: user(owner),
+            name: Some("phone".to_owned()),
+            added: at(0),
+            deactivated: None,
+        }
+    }
+
+    #[test]
+    fn a_device_is_switched_off_once() {
+        let mut device = device(1);
+        assert!(device.deactivate(at(5)));
+        assert!(!device.deactivate(at(9)));
+        assert_eq!(device.deactivated, Some(at(5)));
+        assert!(!device.is_active());
+    }
+
+    #[test]
+    fn an_owner_sees_which_devices_are_active() {
+        let mut device = device(1);
+        assert!(DeviceState::from(device.clone()).active);
+        device.deactivate(at(5));
+        let state = DeviceState::from(device);
+        assert!(!state.active);
+        assert_eq!(
+            (state.key.as_str(), state.name.as_deref()),
+            ("04ab", Some("phone"))
+        );
+    }
+
+    #[test]
+    fn a_device_is_stored_with_the_same_bytes_as_before_its_owner_had_a_type() {
+        let stored = serde_json::to_value(device(3)).unwrap();
+        assert_eq!(stored["user"], serde_json::json!(vec![3; 16]));
+    }
+}
