@@ -125,3 +125,41 @@ impl Wallets {
         self.rows.create(tx, self.tenant(), place, record)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::wallet::device::tests::{at, user};
+
+    /// A key of a user without a share.
+    pub(in crate::wallet) fn key(owner: u8) -> WalletKey {
+        WalletKey {
+            name: "key-1".to_owned(),
+            user: user(owner),
+            created: at(0),
+            origin: None,
+            backup: None,
+        }
+    }
+
+    #[test]
+    fn an_owner_sees_whether_a_share_is_stored_and_how_long_it_is() {
+        let state = WalletKeyState::from(key(1));
+        assert_eq!((state.backed_up, state.chars), (None, 0));
+        let mut key = key(1);
+        key.backup = Some(Backup {
+            revision: 3,
+            stored: at(5),
+            chars: 12,
+        });
+        let state = WalletKeyState::from(key);
+        assert_eq!((state.backed_up, state.chars), (Some(at(5)), 12));
+        assert_eq!((state.name.as_str(), state.created), ("key-1", at(0)));
+    }
+
+    #[test]
+    fn a_key_is_stored_with_the_same_bytes_as_before_its_owner_had_a_type() {
+        let stored = serde_json::to_value(key(3)).unwrap();
+        assert_eq!(stored["user"], serde_json::json!(vec![3; 16]));
+    }
+}
