@@ -41,3 +41,28 @@ impl WalletKeyId {
         Some(Self(hex::encode(bytes)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thirty_two_bytes_have_several_spellings() {
+        let hex = "ab".repeat(32);
+        let id = |text: &str| WalletKeyId::parse(text).unwrap();
+        for spelling in [
+            hex.to_uppercase(),
+            hex.clone(),
+            base64::engine::general_purpose::STANDARD.encode([0xab; 32]),
+            URL_SAFE_NO_PAD.encode([0xab; 32]),
+        ] {
+            assert_eq!(id(&spelling).respelled(), Some(id(&hex)), "{spelling}");
+        }
+        assert_eq!(id("wallet-1").respelled(), None);
+        assert_eq!(id("ABC").normal(), id("abc"));
+        assert_eq!(id("ABX").normal(), id("ABX"));
+        for bad in ["", "a b", "ä", &"a".repeat(129)] {
+            assert_eq!(WalletKeyId::parse(bad), None, "{bad}");
+        }
+    }
+}
