@@ -204,3 +204,66 @@ impl Wallets {
         Event::new(caller.surface, now, action, user.alias()).by(caller)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMORY: Duration = days(90);
+
+    fn at(days: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + days * 86_400_000)
+    }
+
+    fn user(addresses: usize) -> WalletUser {
+        let address = |number| SeenAddress {
+            email: format!("{number}@example.com"),
+            seen: at(0),
+        };
+        WalletUser {
+            addresses: (0..addresses).map(address).collect(),
+            ..WalletUser::new(at(0), ("i", "s"))
+        }
+    }
+
+    fn fresh(user: &WalletUser, now: Timestamp) -> Vec<&str> {
+        user.fresh_addresses(now, MEMORY).collect()
+    }
+
+    #[test]
+    fn no_flood_of_addresses_pushes_the_owners_out() {
+        let mut user = user(ADDRESSES);
+        assert!(!user.note_address(at(89), Some("evil@example.com"), MEMORY));
+        assert_eq!(user.addresses[0].email, "0@example.com");
+        assert!(user.note_address(at(90), Some("new@example.com"), MEMORY));
+        assert_eq!(
+            user.addresses.len(),
+            1,
+            "what was not seen for so long is forgotten"
+        );
+    }
+
+    #[test]
+    fn an_address_in_use_is_written_once_a_day() {
+        let mut user = user(1);
+        assert!(!user.note_address(at(0), Some("0@example.com"), MEMORY));
+        assert!(user.note_address(at(1), Some("0@example.com"), MEMORY));
+        assert_eq!(user.addresses[0].seen, at(1));
+    }
+
+    #[test]
+    fn a_token_without_an_address_changes_nothing() {
+        let mut user = user(1);
+        assert!(!user.note_address(at(200), None, MEMORY));
+        assert_eq!(user.addresses.len(), 1);
+    }
+
+    #[test]
+    fn an_address_gets_notices_until_it_was_not_seen_for_so_long() {
+        let mut user = user(2);
+        user.addresses[1].seen = at(10);
+        assert_eq!(fresh(&user, at(89)), ["0@example.com", "1@example.com"]);
+        assert_eq!(fresh(&user, at(90)), ["1@example.com"]);
+        assert!(fresh(&user, at(100)).is_empty());
+    }
+}
