@@ -143,3 +143,69 @@ impl Wallets {
         self.post(tx, now, Posting::notice(message))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::port::store::RowId;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + second * 1000)
+    }
+
+    fn caller() -> Caller {
+        Caller {
+            surface: "duo",
+            network: "192.0.2.0/24".to_owned(),
+            language: "de".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_owner_is_told_what_happened_when_and_from_which_network() {
+        let message = owner_message(&caller(), at(0), "device_added", "a@example.com");
+        assert_eq!(message.channel, Channel::Email);
+        assert_eq!(message.to, "a@example.com");
+        assert_eq!(message.kind, MessageKind::Notice);
+        assert_eq!(
+            (message.operation.as_str(), message.language.as_str()),
+            ("device_added", "de")
+        );
+        assert_eq!(message.facts["at"], at(0).rfc3339());
+        assert_eq!(message.facts["network"], "192.0.2.0/24");
+        assert_eq!((message.code, message.link), (None, None));
+    }
+
+    #[test]
+    fn the_operator_is_told_who_recovered_how_many_keys_and_whether_that_was_allowed() {
+        let recovery = ShareRecovery {
+            caller: caller(),
+            user: Id::new(RowId([1; 16])),
+            keys: 2,
+        };
+        let user = WalletUser {
+            issuer: "https://idp.example".to_owned(),
+            subject: "anna".to_owned(),
+            created: at(0),
+            addresses: Vec::new(),
+        };
+        let message = recovery.message(at(5), &user, "refused");
+        assert_eq!(message.channel, Channel::Operator);
+        assert_eq!(message.to, OPERATOR);
+        let facts: Vec<(&str, &str)> = message
+            .facts
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let moment = at(5).rfc3339();
+        let expected = [
+            ("at", moment.as_str()),
+            ("issuer", "https://idp.example"),
+            ("keys", "2"),
+            ("network", "192.0.2.0/24"),
+            ("outcome", "refused"),
+            ("subject", "anna"),
+        ];
+        assert_eq!(facts, expected);
+    }
+}
