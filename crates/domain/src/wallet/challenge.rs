@@ -107,3 +107,29 @@ impl Wallets {
         Ok(Verdict::Done(IssuedWalletChallenge { hex, life }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::at;
+
+    fn challenge() -> WalletChallenge {
+        WalletChallenge {
+            hex: "ab".to_owned(),
+            expires: at(300),
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_answered_by_a_signature_over_itself_until_it_expires() {
+        assert!(challenge().is_answered_by("ab", at(0)));
+        assert!(challenge().is_answered_by("ab", at(299)));
+        assert!(!challenge().is_answered_by("ab", at(300)));
+    }
+
+    #[test]
+    fn a_signature_over_a_replaced_challenge_or_none_answers_nothing() {
+        assert!(!challenge().is_answered_by("cd", at(0)));
+        assert!(!challenge().is_answered_by("", at(0)));
+    }
+}
