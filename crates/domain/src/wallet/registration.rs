@@ -365,3 +365,93 @@ impl Wallets {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::{at, device, user};
+
+    const KEY: &str = "040ec22933859baa06ba222e7b4f395a46450022dc0679b1afbd4d2bd3febda7cff445707140bab689dc89924bc991ae55a743fe43dbe59f09ea05c224609ecaec";
+
+    fn switched_off(owner: u8) -> WalletDevice {
+        let mut device = device(owner);
+        device.deactivate(at(1));
+        device
+    }
+
+    fn attempt(name: Option<&str>) -> DeviceRegistration {
+        DeviceRegistration {
+            caller: Caller {
+                surface: "duo",
+                network: "192.0.2.0/24".to_owned(),
+                language: "en".to_owned(),
+            },
+            now: at(9),
+            user: user(1),
+            device: DeviceId::parse(KEY).unwrap(),
+            row: Id::new(RowId([2; 16])),
+            challenge: Id::new(RowId([3; 16])),
+            hex: "ab".to_owned(),
+            genuine: true,
+            name: name.map(str::to_owned),
+            wish: Wish {
+                user: user(1).row(),
+                purpose: Purpose::NewDevice,
+                evidence: None,
+                passkey: None,
+            },
+            evidence: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_nobody_has_is_free() {
+        assert_eq!(key_owner(None, user(1)), KeyOwner::Free);
+    }
+
+    #[test]
+    fn an_active_device_of_the_same_user_is_registered_already() {
+        assert_eq!(key_owner(Some(&device(1)), user(1)), KeyOwner::Yours);
+    }
+
+    #[test]
+    fn a_device_that_was_switched_off_can_be_added_again_by_its_user() {
+        assert_eq!(key_owner(Some(&switched_off(1)), user(1)), KeyOwner::Free);
+    }
+
+    #[test]
+    fn another_users_device_cannot_be_taken_over_even_while_it_is_switched_off() {
+        assert_eq!(key_owner(Some(&device(2)), user(1)), KeyOwner::Another);
+        assert_eq!(
+            key_owner(Some(&switched_off(2)), user(1)),
+            KeyOwner::Another
+        );
+    }
+
+    #[test]
+    fn a_new_device_is_active_and_belongs_to_its_user() {
+        let added = attempt(Some("tablet")).added(None);
+        assert!(added.is_active());
+        assert_eq!((added.user, added.added), (user(1), at(9)));
+        assert_eq!(
+            (added.key.as_str(), added.name.as_deref()),
+            (KEY, Some("tablet"))
+        );
+    }
+
+    #[test]
+    fn a_device_that_is_added_again_keeps_its_name_unless_it_brings_one() {
+        let old = switched_off(1);
+        let name = |name| attempt(name).added(Some(&old)).name;
+        assert_eq!(name(None).as_deref(), Some("phone"));
+        assert_eq!(name(Some("tablet")).as_deref(), Some("tablet"));
+        assert_eq!(attempt(None).added(None).name, None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_signature_is_told_apart_from_a_wrong_signature() {
+        let device = DeviceId::parse(KEY).unwrap();
+        assert!(!DeviceProof::is_well_formed(&device, ""));
+        assert!(!DeviceProof::is_well_formed(&device, "zz"));
+    }
+}
