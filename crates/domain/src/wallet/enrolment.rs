@@ -180,3 +180,64 @@ impl Wallets {
         Ok(verdict.map_err(Refusal::from).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::at;
+    use crate::wallet::step_up::State;
+
+    fn enrolment(verifier: &str, state: State) -> Enrolment {
+        Enrolment {
+            reference: "1".to_owned(),
+            verifier: verifier.to_owned(),
+            state,
+        }
+    }
+
+    fn judged(judgement: Judgement) -> Judged {
+        judgement.into()
+    }
+
+    #[test]
+    fn a_face_is_enrolled_once_its_verifier_has_said_yes() {
+        let since = |found: Option<Enrolment>| EnrolmentState::of_face(found.as_ref()).since;
+        assert_eq!(since(None), None);
+        let pending = State::Pending { started: at(0) };
+        assert_eq!(since(Some(enrolment("facetec", pending))), None);
+        let active = State::Active { since: at(5) };
+        assert_eq!(since(Some(enrolment("facetec", active))), Some(at(5)));
+    }
+
+    #[test]
+    fn an_enrolled_passkey_is_no_enrolled_face() {
+        let active = State::Active { since: at(5) };
+        let passkey = enrolment(passkey::VERIFIER, active);
+        assert_eq!(EnrolmentState::of_face(Some(&passkey)).since, None);
+    }
+
+    #[test]
+    fn the_audit_trail_tells_a_no_from_trouble_at_the_verifier() {
+        let yes: Result<(), StepUpRefusal> = Ok(());
+        let no: Result<(), _> = Err(StepUpRefusal::Failed { for_client: None });
+        let why = || "why".to_owned();
+        let accepted = judged(Judgement::Accepted);
+        assert_eq!(outcome(&yes, &accepted), "done");
+        assert_eq!(outcome(&no, &accepted), "refused", "seen before");
+        assert_eq!(outcome(&no, &judged(Judgement::Refused(why()))), "refused");
+        let odd = judged(Judgement::Untrustworthy(why()));
+        assert_eq!(outcome(&no, &odd), "verifier untrustworthy");
+        let away = judged(Judgement::Unreachable(why()));
+        assert_eq!(outcome(&no, &away), "verifier unreachable");
+    }
+
+    #[test]
+    fn only_somebody_whom_the_verifier_accepted_and_we_did_not_is_left_there() {
+        let accepted = judged(Judgement::Accepted);
+        let refused = judged(Judgement::Refused("no".to_owned()));
+        let failed = || Err::<(), _>(Error::Refused(Refusal::Expired));
+        assert!(is_left_at_verifier(&failed(), &accepted));
+        assert!(!is_left_at_verifier(&Ok(()), &accepted));
+        assert!(!is_left_at_verifier(&failed(), &refused));
+    }
+}
