@@ -227,3 +227,54 @@ impl Wallets {
         Self::wallet_event(caller, now, action, device.user).fact("device", device.id().alias())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::{at, user};
+
+    #[test]
+    fn a_new_key_belongs_to_the_user_of_the_device_that_was_allowed_to_create_it() {
+        let noted = Noted::of(true, None, user(1));
+        assert_eq!(noted, Noted::New);
+        assert_eq!(noted.answer(), SigningAnswer::Allow);
+        assert_eq!(noted.outcome(), Some("done"));
+    }
+
+    #[test]
+    fn a_key_that_the_user_owns_already_is_allowed_and_leaves_no_event() {
+        let noted = Noted::of(true, Some(user(1)), user(1));
+        assert_eq!(noted, Noted::Known);
+        assert_eq!(noted.answer(), SigningAnswer::Allow);
+        assert_eq!(noted.outcome(), None);
+    }
+
+    #[test]
+    fn another_users_key_cannot_be_taken_over() {
+        let noted = Noted::of(true, Some(user(2)), user(1));
+        assert_eq!(noted, Noted::AnotherUsers);
+        assert_eq!(noted.answer(), SigningAnswer::Reject);
+        assert_eq!(noted.outcome(), Some("another user's key"));
+    }
+
+    #[test]
+    fn without_permission_no_key_is_noted_whoever_owns_it() {
+        for owner in [None, Some(user(1)), Some(user(2))] {
+            let noted = Noted::of(false, owner, user(1));
+            assert_eq!(noted, Noted::NotAllowed);
+            assert_eq!(noted.answer(), SigningAnswer::Reject);
+            assert_eq!(noted.outcome(), Some("no setup"));
+        }
+    }
+
+    #[test]
+    fn a_permission_is_good_until_it_expires() {
+        let creations = [
+            KeyCreation { expires: at(10) },
+            KeyCreation { expires: at(20) },
+        ];
+        assert!(any_valid(creations.iter(), at(19)));
+        assert!(!any_valid(creations.iter(), at(20)));
+        assert!(!any_valid([].into_iter(), at(0)));
+    }
+}
