@@ -245,3 +245,90 @@ impl Wallets {
         Ok(KeyUsePage::of(found, query.limit, key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rows::{Rows, Scope};
+    use crate::wallet::device::tests::{at, device, user};
+
+    fn row(number: u8, keys: &[&str]) -> Stored<KeyUseRecord> {
+        let record = KeyUseRecord {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            device: "04ab".to_owned(),
+            instance: "cd".to_owned(),
+            status: KeyUseStatus::Approved,
+            setup: None,
+            at: at(i64::from(number)),
+        };
+        let place = Place::at(RowId([number; 16]))
+            .ranked(i64::from(number))
+            .due(at(100));
+        Rows::blank(Scope(RowId([0; 16])), place, record)
+    }
+
+    #[test]
+    fn an_active_device_may_use_keys_that_all_belong_to_its_user() {
+        let owners = [Some(user(1)), Some(user(1))];
+        let status = KeyUseStatus::decide(&device(1), &owners);
+        assert_eq!(status, KeyUseStatus::Approved);
+        assert_eq!(status.answer(), SigningAnswer::Allow);
+        assert_eq!(status.outcome(), "done");
+    }
+
+    #[test]
+    fn one_unknown_or_foreign_key_rejects_the_use_of_all() {
+        for other in [None, Some(user(2))] {
+            let status = KeyUseStatus::decide(&device(1), &[Some(user(1)), other]);
+            assert_eq!(status, KeyUseStatus::Rejected);
+            assert_eq!(status.answer(), SigningAnswer::Reject);
+            assert_eq!(status.outcome(), "refused");
+        }
+    }
+
+    #[test]
+    fn the_use_of_no_key_is_rejected() {
+        let status = KeyUseStatus::decide(&device(1), &[]);
+        assert_eq!(status, KeyUseStatus::Rejected);
+    }
+
+    #[test]
+    fn a_device_that_was_switched_off_may_use_nothing() {
+        let mut device = device(1);
+        device.deactivate(at(1));
+        let status = KeyUseStatus::decide(&device, &[Some(user(1))]);
+        assert_eq!(status, KeyUseStatus::Rejected);
+    }
+
+    #[test]
+    fn a_decision_is_shown_until_it_is_due_to_be_removed() {
+        assert!(is_wanted(&row(1, &["a"]), at(99), None));
+        assert!(!is_wanted(&row(1, &["a"]), at(100), None));
+    }
+
+    #[test]
+    fn decisions_are_found_by_each_of_their_keys() {
+        let wanted = |key: &str| is_wanted(&row(1, &["a", "b"]), at(0), Some(&key.to_owned()));
+        assert!(wanted("a") && wanted("b"));
+        assert!(!wanted("c"));
+    }
+
+    #[test]
+    fn a_page_names_its_end_only_if_more_follow() {
+        let rows = || vec![row(3, &["a"]), row(2, &["a"]), row(1, &["a"])];
+        let page = KeyUsePage::of(rows(), 2, None);
+        assert_eq!(page.decisions.len(), 2);
+        assert_eq!(page.next, Some((2, [2; 16])));
+        let page = KeyUsePage::of(rows(), 3, None);
+        assert_eq!((page.decisions.len(), page.next), (3, None));
+        let page = KeyUsePage::of(Vec::new(), 3, None);
+        assert_eq!((page.decisions.len(), page.next), (0, None));
+    }
+
+    #[test]
+    fn a_decision_is_shown_for_the_key_that_was_asked_for_or_its_first() {
+        assert_eq!(shown(row(1, &["a", "b"]), None).key, "a");
+        let asked = "b".to_owned();
+        assert_eq!(shown(row(1, &["a", "b"]), Some(&asked)).key, "b");
+    }
+}
