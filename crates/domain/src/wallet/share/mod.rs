@@ -59,3 +59,21 @@ impl Wallets {
         self.policy.longest_share
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_never_printed() {
+        let share = EncryptedShare {
+            key: WalletKeyId::parse("key-1").unwrap(),
+            text: "encrypted text".to_owned(),
+        };
+        let printed = format!("{share:?}");
+        assert!(
+            printed.contains("key-1") && !printed.contains("encrypted text"),
+            "{printed}"
+        );
+    }
+}
