@@ -152,3 +152,66 @@ impl Wallets {
         self.rows.put(tx, key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::{at, user};
+
+    fn after(revision: u32) -> Revisions {
+        Revisions::after(Some(Backup {
+            revision,
+            stored: at(0),
+            chars: 1,
+        }))
+    }
+
+    #[test]
+    fn a_user_may_store_shares_of_keys_that_are_all_the_users() {
+        let mine = [Some(user(1)), Some(user(1))];
+        assert_eq!(may_keep(mine, user(1), true), Ok(()));
+        assert_eq!(may_keep([], user(1), true), Ok(()));
+    }
+
+    #[test]
+    fn one_key_of_another_user_refuses_all_whatever_the_policy() {
+        let refused = Err(Refusal::Forbidden { need: "key" });
+        for known_keys_only in [false, true] {
+            let owners = [Some(user(1)), Some(user(2))];
+            assert_eq!(may_keep(owners, user(1), known_keys_only), refused);
+        }
+    }
+
+    #[test]
+    fn a_key_that_nobody_owns_is_taken_only_where_the_operator_allows_that() {
+        let refused = Err(Refusal::Forbidden { need: "key" });
+        assert_eq!(may_keep([None], user(1), false), Ok(()));
+        assert_eq!(may_keep([None], user(1), true), refused);
+    }
+
+    #[test]
+    fn the_first_share_is_revision_one_and_replaces_nothing_that_exists() {
+        let first = Revisions {
+            new: 1,
+            replaced: 0,
+            removed: None,
+        };
+        assert_eq!(Revisions::after(None), first);
+    }
+
+    #[test]
+    fn three_replaced_revisions_are_kept_and_the_next_removes_the_oldest() {
+        assert_eq!((after(2).new, after(2).removed), (3, None));
+        assert_eq!(
+            (after(3).new, after(3).removed),
+            (4, Some(0)),
+            "there is no revision 0"
+        );
+        let fifth = Revisions {
+            new: 5,
+            replaced: 4,
+            removed: Some(1),
+        };
+        assert_eq!(after(4), fifth);
+    }
+}
