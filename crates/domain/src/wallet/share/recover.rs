@@ -239,3 +239,55 @@ impl Wallets {
         Ok(share.map(|share| share.value.text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::{at, user};
+    use crate::wallet::key::tests::key;
+
+    fn ids(names: &[&str]) -> Vec<WalletKeyId> {
+        let parsed = names.iter().map(|name| WalletKeyId::parse(name));
+        parsed.map(Option::unwrap).collect()
+    }
+
+    #[test]
+    fn each_key_is_answered_once_in_the_order_of_its_first_mention() {
+        assert_eq!(
+            each_once(ids(&["b", "a", "b", "c", "a"])),
+            ids(&["b", "a", "c"])
+        );
+        assert_eq!(each_once(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn spellings_of_one_key_are_answered_each() {
+        assert_eq!(each_once(ids(&["AB", "ab"])), ids(&["AB", "ab"]));
+    }
+
+    #[test]
+    fn a_share_is_given_back_only_to_the_owner_of_its_key() {
+        let backup = Backup {
+            revision: 2,
+            stored: at(0),
+            chars: 3,
+        };
+        let mut key = key(1);
+        key.backup = Some(backup);
+        assert_eq!(backup_of(&key, user(1)), Some(backup));
+        assert_eq!(backup_of(&key, user(2)), None);
+    }
+
+    #[test]
+    fn a_key_without_a_share_gives_nothing_back() {
+        assert_eq!(backup_of(&key(1), user(1)), None);
+    }
+
+    #[test]
+    fn the_owner_is_told_only_of_a_recovery_that_was_allowed() {
+        assert!(tells_owner("done"));
+        for outcome in ["refused", "verifier untrustworthy", "verifier unreachable"] {
+            assert!(!tells_owner(outcome), "{outcome}");
+        }
+    }
+}
