@@ -177,3 +177,49 @@ impl Wallets {
             .fact("operator", operator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::at;
+    use crate::wallet::step_up::State;
+
+    fn state(enrolment: Option<State>) -> WalletUserState {
+        let user = WalletUser {
+            issuer: "https://idp.example".to_owned(),
+            subject: "anna".to_owned(),
+            created: at(0),
+            addresses: Vec::new(),
+        };
+        let enrolment = enrolment.map(|state| Enrolment {
+            reference: "1".to_owned(),
+            verifier: "facetec".to_owned(),
+            state,
+        });
+        let counted = Belongings {
+            devices: 2,
+            keys: 3,
+        };
+        WalletUserState::of("alias".to_owned(), &user, enrolment.as_ref(), counted)
+    }
+
+    #[test]
+    fn an_operator_sees_who_a_user_is_and_how_much_belongs_to_it() {
+        let state = state(None);
+        assert_eq!(
+            (state.issuer.as_str(), state.subject.as_str()),
+            ("https://idp.example", "anna")
+        );
+        assert_eq!((state.devices, state.keys), (2, 3));
+        assert_eq!(state.registered, at(0).rfc3339());
+    }
+
+    #[test]
+    fn a_user_is_enrolled_only_after_the_verifier_has_said_yes() {
+        assert_eq!(state(None).enrolled_since, None);
+        let pending = State::Pending { started: at(1) };
+        assert_eq!(state(Some(pending)).enrolled_since, None);
+        let active = State::Active { since: at(2) };
+        assert_eq!(state(Some(active)).enrolled_since, Some(at(2).rfc3339()));
+    }
+}
