@@ -5,6 +5,8 @@
 mod audit;
 #[path = "domain/crash.rs"]
 mod crash;
+#[path = "domain/guarded_key.rs"]
+mod guarded_key;
 #[path = "domain/model.rs"]
 mod model;
 #[path = "domain/outbox.rs"]
