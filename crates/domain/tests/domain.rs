@@ -37,3 +37,5 @@ mod secrecy;
 mod vault;
 #[path = "domain/vault_entry.rs"]
 mod vault_entry;
+#[path = "domain/wallet.rs"]
+mod wallet;
