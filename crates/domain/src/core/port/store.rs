@@ -153,12 +153,3 @@ pub trait Store: Send + Sync {
     /// Whether a write would succeed now.
     async fn ready(&self) -> Result<(), Error>;
 }
-
-/// Inside a settled guess a refusal must not undo the settlement. Such refusals come before any write.
-pub(crate) fn refusal_is_a_value<T>(result: TxResult<T>) -> TxResult<Result<T, Refusal>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(crate::core::port::store::Stop::Failed(Error::Refused(refusal))) => Ok(Err(refusal)),
-        Err(stop) => Err(stop),
-    }
-}
