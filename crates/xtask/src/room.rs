@@ -12,8 +12,7 @@ const RULE: &str = "imports between rooms";
 const HERE: &str = "crates/xtask/src/room.rs";
 const SOURCES: &str = "crates/domain/src/";
 
-/// From top to bottom: a room may import those of the floors below its own, and itself. `lib.rs` and `house.rs`, which
-/// put the rooms together, belong to none.
+/// From top to bottom: a room may import those of the floors below its own, and itself.
 const FLOORS: [&[&str]; 6] = [
     &["guarded_key", "person", "vault", "wallet", "tenant"],
     &["proof"],
@@ -23,8 +22,11 @@ const FLOORS: [&[&str]; 6] = [
     &["core"],
 ];
 
-/// Imports that were there when this rule came, `file > room`, and how many.
-const EXCEPTIONS: &Exceptions = &[("wallet/notice.rs > person", 2)];
+/// The files that put the rooms together. They may import all, and no room may import them.
+const COMPOSITION: [&str; 3] = ["lib", "policy", "services"];
+
+/// Imports that are allowed although they go up, `file > room`, and how many.
+const EXCEPTIONS: &Exceptions = &[];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     wrong_imports(tree).except(EXCEPTIONS, RULE, HERE)
@@ -46,12 +48,21 @@ fn wrong_imports(tree: &Tree) -> Broken {
         };
         let modules = modules(file);
         let room = modules.first().copied().unwrap_or_default();
-        let Some(own) = floor(room) else { continue };
+        if COMPOSITION.contains(&room) {
+            continue;
+        }
+        let Some(own) = floor(room) else {
+            let what = format!("`{room}` is no room");
+            let remedy = "move it into the lowest room that fits";
+            broken.count(file, Finding::new(path, RULE, what, remedy));
+            continue;
+        };
         let product = Source::new(text).without_tests();
         for (offset, name) in crate_paths(product.code(), modules.len()) {
             let target = exported.get(name).map_or(name, String::as_str);
-            let Some(below) = floor(target) else { continue };
-            if target != room && below <= own {
+            let composition = COMPOSITION.contains(&target);
+            let up = floor(target).is_some_and(|floor| target != room && floor <= own);
+            if composition || up {
                 let what = format!("`{room}` imports `{target}`");
                 let remedy = "imports go down; what two rooms share is in a room below both";
                 let finding = Finding::new(path, RULE, what, remedy).at(product.line_of(offset));
@@ -189,10 +200,21 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_and_what_has_no_room_import_all() {
+    fn the_composition_imports_all_and_is_imported_by_none() {
         let all = "use crate::person::A;\nuse crate::vault::B;\n";
-        assert!(findings(&[("lib.rs", all), ("house.rs", all), ("keeper.rs", all)]).is_empty());
-        assert!(findings(&[("core/a.rs", "use crate::keeper::A;\n")]).is_empty());
+        assert!(findings(&[("lib.rs", all), ("services.rs", all)]).is_empty());
+        assert_eq!(
+            findings(&[("person/a.rs", "use crate::services::A;\n")]),
+            ["person/a.rs:1 `person` imports `services`"]
+        );
+    }
+
+    #[test]
+    fn a_file_without_a_room_is_found() {
+        assert_eq!(
+            findings(&[("keeper.rs", "")]),
+            ["keeper.rs:0 `keeper` is no room"]
+        );
     }
 
     #[test]
