@@ -40,8 +40,8 @@ pub(crate) fn public(services: &Services, config: &Config, seconds: u64) -> Rout
             duo::late,
         ));
     if config.enceeper.enabled {
-        let routes = enceeper::routes(Arc::clone(&services.vaults), vaults.clone());
-        router = router.merge(within(routes, seconds, enceeper::late));
+        let vault_routes = enceeper::routes(Arc::clone(&services.vaults), vaults.clone());
+        router = router.merge(within(vault_routes, seconds, enceeper::late));
     }
     description::with_public(router)
         .fallback(move |request: Request| async move { unknown(&clock, &request, &vaults) })

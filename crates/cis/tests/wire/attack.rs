@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_token::CLIENT_TOKENS;
-use domain::signing::{Algorithm, Issuer, OVERLAP};
+use domain::signing::{Algorithm, OVERLAP, SigningPurpose};
 use domain::tenant::{ApplicationId, ClientChange, ClientId, TenantId};
 use serde_json::{Value, json};
 
@@ -90,12 +90,12 @@ async fn forged_and_foreign_tokens_are_worth_nothing() {
     // A token of another surface: the same claims, other keys.
     let claims = payload(&app.token).to_string();
     for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
-        let issuer = Issuer {
+        let issuer = SigningPurpose {
             name: "another surface",
             algorithm,
         };
         let issuer = if algorithm == Algorithm::Es256 {
-            Issuer {
+            SigningPurpose {
                 name: "a third",
                 ..issuer
             }
@@ -194,7 +194,7 @@ async fn a_deleted_or_disabled_client_ends_at_once() {
         };
         let grant = services
             .tenants
-            .grant_to_operator(&testkit::kit::operator(&services), tenant, None)
+            .grant_to_operator(&testkit::kit::operator(services), tenant, None)
             .await
             .unwrap();
         services
@@ -223,7 +223,7 @@ async fn a_deleted_or_disabled_client_ends_at_once() {
     );
     services
         .tenants
-        .delete_tenant(&testkit::kit::operator(&services), tenant)
+        .delete_tenant(&testkit::kit::operator(services), tenant)
         .await
         .unwrap();
     assert_eq!(
@@ -298,7 +298,7 @@ async fn secrets_overlap_while_they_are_rotated() {
     let client = ClientId::parse(&app.client).unwrap();
     let grant = services
         .tenants
-        .grant_to_operator(&testkit::kit::operator(&services), tenant, None)
+        .grant_to_operator(&testkit::kit::operator(services), tenant, None)
         .await
         .unwrap();
     let overlap = Duration::from_secs(600);

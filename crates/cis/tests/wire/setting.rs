@@ -1,6 +1,5 @@
 //! The surface as the executable mounts it, its configuration names, and the steps of its goldens.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +13,7 @@ use crate::world::{App, Manager, World};
 
 /// The routes, with this surface's answer to unknown paths.
 pub(crate) fn routes(services: Services) -> Router {
-    cis::routes(Arc::clone(&services.tenants)).fallback(|| async { cis::not_found() })
+    cis::routes(services.tenants).fallback(|| async { cis::not_found() })
 }
 
 /// Applies one line of configuration.

@@ -19,17 +19,6 @@ impl<T> Verdict<T> {
             Self::Refused(refusal) => Err(Error::Refused(refusal)),
         }
     }
-
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Verdict<U> {
-        match self {
-            Self::Done(value) => Verdict::Done(change(value)),
-            Self::Refused(refusal) => Verdict::Refused(refusal),
-        }
-    }
-
-    pub(crate) const fn is_done(&self) -> bool {
-        matches!(self, Self::Done(_))
-    }
 }
 
 impl<T> From<Refusal> for Verdict<T> {
@@ -91,7 +80,6 @@ mod tests {
     #[test]
     fn a_refusal_is_answered_as_one() {
         let verdict: Verdict<()> = Refusal::Blocked.into();
-        assert!(!verdict.is_done());
         assert!(matches!(
             verdict.answer(),
             Err(Error::Refused(Refusal::Blocked))
@@ -99,8 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_is_handed_on_and_changed() {
-        assert_eq!(Verdict::Done(2).map(|number| number + 1), Verdict::Done(3));
+    fn what_was_done_is_handed_on() {
         assert!(matches!(Verdict::Done(3).answer(), Ok(3)));
     }
 

@@ -182,6 +182,7 @@ impl<C: Counter> OpenTry<'_, C> {
     }
 
     /// The subject was removed meanwhile, and its counters with it.
+    #[expect(clippy::unused_self, reason = "giving the value up is the proof")]
     pub(crate) fn abandon(self) -> Closed {
         Closed { failures: 0 }
     }
@@ -202,11 +203,13 @@ pub(crate) struct Closed {
 
 impl Closed {
     /// Ends the attempt with an answer.
+    #[expect(clippy::unused_self, reason = "giving the value up is the proof")]
     pub(crate) fn answer<T>(self, verdict: impl Into<Verdict<T>>) -> Settled<T> {
         Settled(Some(verdict.into()))
     }
 
     /// The secret was replaced during the check: the attempt begins again.
+    #[expect(clippy::unused_self, reason = "giving the value up is the proof")]
     pub(crate) fn again<T>(self) -> Settled<T> {
         Settled(None)
     }

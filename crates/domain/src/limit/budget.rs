@@ -216,7 +216,7 @@ impl Limits {
     /// The budget of a subject, made when it is first needed.
     pub(crate) fn budget(&self, tx: &mut dyn Tx, subject: RowId) -> TxResult<Stored<GuessBudget>> {
         let id = self.budget_row(subject);
-        match self.rows.get(tx, &id)? {
+        match self.rows.get(tx, id)? {
             Some(budget) => Ok(budget),
             None => self
                 .rows

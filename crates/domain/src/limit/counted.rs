@@ -103,15 +103,15 @@ impl Limits {
         counted: &Counted<C>,
     ) -> TxResult<Stored<C>> {
         let found = self.rows.get::<C>(tx, counted.id)?;
-        let mut counter = found.unwrap_or_else(|| {
+        let mut row = found.unwrap_or_else(|| {
             let mut place = Place::at(counted.id);
             place.owner = counted.owner;
             Rows::blank(self.tenant(), place, C::default())
         });
         if let Some(kept) = counted.kept {
-            counter.place.due = Some(now.plus(kept));
+            row.place.due = Some(now.plus(kept));
         }
-        Ok(counter)
+        Ok(row)
     }
 
     /// Takes one try of every counter named, or none. Refuses with the latest moment.
@@ -170,9 +170,9 @@ impl Limits {
         counted: &Counted<C>,
         judge: impl FnOnce(&mut dyn Tx) -> TxResult<Finding<T, W>>,
     ) -> TxResult<AtOnce<T, W>> {
-        let mut counter = self.counter(tx, now, counted)?;
+        let mut row = self.counter(tx, now, counted)?;
         let id = TryId(self.random_u64());
-        match counter.reserve(now, &counted.rules, id) {
+        match row.reserve(now, &counted.rules, id) {
             Reserve::Granted => {}
             Reserve::Exhausted { until } => return Ok(AtOnce::Exhausted { until }),
             Reserve::Wait => {
@@ -182,17 +182,17 @@ impl Limits {
         }
         let outcome = match judge(tx)? {
             Finding::Right(right) => {
-                counted.succeed(&mut counter, id);
+                counted.succeed(&mut row, id);
                 AtOnce::Right(right)
             }
             Finding::Wrong(why) => {
-                counter.fail(now, &counted.rules, id);
-                let failures = counter.failures();
+                row.fail(now, &counted.rules, id);
+                let failures = row.failures();
                 AtOnce::Wrong { why, failures }
             }
             Finding::Unjudged(why) => return Ok(AtOnce::Unjudged(why)),
         };
-        self.rows.put(tx, &mut counter)?;
+        self.rows.put(tx, &mut row)?;
         Ok(outcome)
     }
 }

@@ -452,7 +452,7 @@ mod tests {
         [
             Promise {
                 failures: rules.first.max(rules.every) as usize,
-                span: rules.lock - RESERVATION_LIFE,
+                span: rules.lock.saturating_sub(RESERVATION_LIFE),
             },
             Promise {
                 failures: rules.hard_stop as usize,

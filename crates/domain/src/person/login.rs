@@ -205,8 +205,9 @@ impl People {
                 },
                 counted: &way.norm,
             };
-            let sent = allowed!(hub.send_in_process(tx, now, &caller, &mut open.process, send)?);
-            Ok(Verdict::Done((way, sent)))
+            let issued =
+                allowed!(hub.send_in_process(tx, now, &caller, &mut open.process, send)?);
+            Ok(Verdict::Done((way, issued)))
         })
         .await
     }

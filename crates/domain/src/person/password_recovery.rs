@@ -153,8 +153,9 @@ impl People {
                 },
                 counted: &counted,
             };
-            let sent = allowed!(hub.send_in_process(tx, now, &caller, &mut open.process, send)?);
-            Ok(Verdict::Done((kind, flow.supplied(kind), sent)))
+            let issued =
+                allowed!(hub.send_in_process(tx, now, &caller, &mut open.process, send)?);
+            Ok(Verdict::Done((kind, flow.supplied(kind), issued)))
         })
         .await
     }

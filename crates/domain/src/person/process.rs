@@ -266,10 +266,10 @@ impl People {
             left: process.left(send.counted, limit),
             ..send.request
         };
-        let sent = allowed!(self.issue_token(tx, now, caller, &request)?);
-        process.sent(now, send.counted, sent.life);
+        let issued = allowed!(self.issue_token(tx, now, caller, &request)?);
+        process.sent(now, send.counted, issued.life);
         self.rows.put(tx, process)?;
-        Ok(Ok(sent))
+        Ok(Ok(issued))
     }
 }
 

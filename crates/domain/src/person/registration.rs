@@ -142,8 +142,8 @@ impl People {
                 },
                 counted: &way.norm,
             };
-            let sent = allowed!(hub.send_in_process(tx, now, &caller, &mut process, send)?);
-            Ok(Verdict::Done((way, sent)))
+            let issued = allowed!(hub.send_in_process(tx, now, &caller, &mut process, send)?);
+            Ok(Verdict::Done((way, issued)))
         })
         .await
     }

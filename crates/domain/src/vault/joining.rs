@@ -158,7 +158,7 @@ impl Vaults {
             facts: facts(now, caller, Some(expires)),
         };
         let address = registration.name.as_str();
-        let message = message.to_address(address, &caller.language, caller.surface);
+        let message = message.for_address(address, &caller.language, caller.surface);
         let posting = Posting {
             life: Some(self.policy.confirm_life),
             ..Posting::notice(message)

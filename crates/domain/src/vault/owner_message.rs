@@ -35,12 +35,12 @@ impl OwnerMessage<'_> {
     fn to(self, account: &VaultAccount, surface: &str) -> Message {
         Message {
             anti_phishing_code: account.anti_phishing_code.clone(),
-            ..self.to_address(&account.name, &account.language, surface)
+            ..self.for_address(&account.name, &account.language, surface)
         }
     }
 
     /// The message to an address that belongs to no account yet.
-    pub(super) fn to_address(self, address: &str, language: &str, surface: &str) -> Message {
+    pub(super) fn for_address(self, address: &str, language: &str, surface: &str) -> Message {
         let facts = self.facts.into_iter();
         Message {
             surface: surface.to_owned(),
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_address_without_an_account_gets_no_anti_phishing_code() {
-        let message = message(None).to_address("new@example.org", "en", "test");
+        let message = message(None).for_address("new@example.org", "en", "test");
         assert_eq!((message.anti_phishing_code, message.link), (None, None));
         assert_eq!(
             (message.to.as_str(), message.language.as_str()),

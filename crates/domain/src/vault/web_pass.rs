@@ -117,7 +117,7 @@ impl Vaults {
         }
         let now = self.now();
         let id = self.bearer::<WebPass>(&token);
-        let taken = self.write(move |hub, tx| {
+        let entered = self.write(move |hub, tx| {
             let Some(pass) = hub.rows.take(tx, id)? else {
                 return Ok(Refusal::UnknownSubject.into());
             };
@@ -130,7 +130,7 @@ impl Vaults {
             hub.record(tx, event.by(&caller))?;
             hub.overview(tx, now, &account).map(Verdict::Done)
         });
-        taken.await?.answer()
+        entered.await?.answer()
     }
 
     fn overview(

@@ -216,9 +216,9 @@ async fn a_taken_name_is_answered_alike_and_its_owner_is_told_once_a_day() {
     kit.clock.advance(days(1));
     thief.register().await.unwrap();
     assert_eq!(kit.courier.operations_to(ANN), ["TAKEN", "TAKEN"]);
-    let taken = "account.apply_taken done".to_owned();
-    let trail = trail(&kit).await;
-    assert_eq!(trail.iter().filter(|event| **event == taken).count(), 3);
+    let applied = "account.apply_taken done".to_owned();
+    let events = trail(&kit).await;
+    assert_eq!(events.iter().filter(|event| **event == applied).count(), 3);
     assert!(ann.login().await.is_ok(), "the password is the owner's");
 }
 

@@ -18,9 +18,9 @@ pub(crate) const ALL_SCOPES: &str =
 
 /// Public routes and hooks behind one router: each on its own listener in the executable.
 pub(crate) fn routes(services: Services) -> Router {
-    let hooks = duo::hooks(Arc::clone(&services.wallets).clone(), None);
+    let hooks = duo::hooks(Arc::clone(&services.wallets), None);
     let hooks = hooks.reset_fallback();
-    duo::routes(Arc::clone(&services.wallets))
+    duo::routes(services.wallets)
         .merge(hooks)
         .fallback(|| async { duo::not_found() })
 }

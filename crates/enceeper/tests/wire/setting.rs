@@ -1,6 +1,5 @@
 //! The surface as the executable mounts it, its configuration names, and steps of its own for goldens.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +16,7 @@ use crate::{person, srp};
 pub(crate) fn routes(services: Services) -> Router {
     let options = enceeper::Options::default();
     let unknown = options.clone();
-    enceeper::routes(Arc::clone(&services.vaults), options)
+    enceeper::routes(services.vaults, options)
         .fallback(move || async move { enceeper::not_found(&unknown) })
 }
 

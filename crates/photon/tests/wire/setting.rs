@@ -1,6 +1,5 @@
 //! The surface as the executable mounts it, and its configuration names.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,7 +10,7 @@ use testkit::Answer;
 
 /// The routes, with this surface's answer to unknown paths.
 pub(crate) fn routes(services: Services) -> Router {
-    photon::routes(Arc::clone(&services.guarded_keys)).fallback(|| async { photon::not_found() })
+    photon::routes(services.guarded_keys).fallback(|| async { photon::not_found() })
 }
 
 /// Applies one line of configuration.

@@ -23,9 +23,9 @@ use testkit::golden::{Scene, Stepped};
 /// The routes, with this surface's answer to unknown paths.
 pub(crate) fn mounted(services: Services, compat: Compat) -> Router {
     let at = services.clone();
-    profile::routes(Arc::clone(&services.people), compat, 30).fallback(
-        move |request: Request| async move { profile::not_found(request.uri().path(), at.now()) },
-    )
+    profile::routes(services.people, compat, 30).fallback(move |request: Request| async move {
+        profile::not_found(request.uri().path(), at.now())
+    })
 }
 
 /// As [`mounted`], with names for what no seed makes repeatable: the library draws a new number for

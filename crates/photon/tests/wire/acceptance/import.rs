@@ -74,7 +74,7 @@ async fn import_contact(server: &Server, contact: ImportedContact) {
     let services = &server.kit.services;
     services
         .guarded_keys
-        .import_contact(&testkit::kit::operator(&services), "admin", contact)
+        .import_contact(&testkit::kit::operator(services), "admin", contact)
         .await
         .unwrap();
 }
@@ -258,7 +258,7 @@ async fn a_key_is_imported_once(backing: Backing) {
     let again = services
         .guarded_keys
         .import_key(
-            &testkit::kit::operator(&services),
+            &testkit::kit::operator(services),
             "admin",
             original(ID, PIN_SALT, PINS[1].1),
         )
@@ -268,7 +268,7 @@ async fn a_key_is_imported_once(backing: Backing) {
     assert_eq!(
         services
             .guarded_keys
-            .count_keys(&testkit::kit::operator(&services))
+            .count_keys(&testkit::kit::operator(services))
             .await
             .unwrap(),
         1
@@ -277,7 +277,7 @@ async fn a_key_is_imported_once(backing: Backing) {
     let again = services
         .guarded_keys
         .import_contact(
-            &testkit::kit::operator(&services),
+            &testkit::kit::operator(services),
             "admin",
             phone(false, 0, None),
         )
