@@ -124,7 +124,7 @@ impl Bench {
         let tenant = kit
             .services
             .tenants
-            .create_tenant(&testkit::kit::operator(&kit.services), "Bench".to_owned())
+            .create_tenant(&kit.operator(), "Bench".to_owned())
             .await
             .expect("a tenant");
         let admin = token(&client, &tenant.client.to_string(), tenant.secret.expose()).await;

@@ -339,7 +339,7 @@ async fn signing_keys_rotate_without_breaking_a_live_token() {
         .kit
         .services
         .tenants
-        .rotate_token_key(&testkit::kit::operator(&world.kit.services))
+        .rotate_token_key(&world.kit.operator())
         .await
         .unwrap();
     assert_eq!(published().await, 2);
@@ -572,7 +572,7 @@ async fn every_check_is_in_the_trail_and_no_secret_is() {
         .kit
         .services
         .operators
-        .audit_events(&testkit::kit::operator(&world.kit.services), None, 100)
+        .audit_events(&world.kit.operator(), None, 100)
         .await
         .unwrap();
     let found = |action: &str, outcome: &str| {
@@ -602,7 +602,7 @@ async fn every_check_is_in_the_trail_and_no_secret_is() {
         .kit
         .services
         .operators
-        .verify_audit(&testkit::kit::operator(&world.kit.services), None)
+        .verify_audit(&world.kit.operator(), None)
         .await
         .unwrap();
     assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);

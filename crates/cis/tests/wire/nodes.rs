@@ -303,7 +303,7 @@ async fn a_new_signing_key_is_known_everywhere_at_once(backing: Backing) {
             .kit
             .services
             .tenants
-            .rotate_token_key(&testkit::kit::operator(&pair.one.kit.services))
+            .rotate_token_key(&pair.one.kit.operator())
             .await;
         rotated.expect("the key rotates");
         let token = pair.one.token(&pair.app.client, &pair.app.secret, "").await;

@@ -56,7 +56,7 @@ impl World {
             .kit
             .services
             .tenants
-            .adopt_token_key(&testkit::kit::operator(&self.kit.services), key)
+            .adopt_token_key(&self.kit.operator(), key)
             .await;
         adopted.expect("the test key is sound");
     }
@@ -66,7 +66,7 @@ impl World {
             .kit
             .services
             .tenants
-            .create_tenant(&testkit::kit::operator(&self.kit.services), name.to_owned())
+            .create_tenant(&self.kit.operator(), name.to_owned())
             .await;
         let NewTenant {
             tenant,

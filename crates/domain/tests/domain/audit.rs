@@ -40,7 +40,7 @@ async fn events(kit: &Kit) -> Vec<Event> {
     let mut events = kit
         .services
         .operators
-        .audit_events(&testkit::kit::operator(&kit.services), None, 10_000)
+        .audit_events(&kit.operator(), None, 10_000)
         .await
         .unwrap();
     events.reverse();
@@ -100,7 +100,7 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
         &kit,
         kit.services
             .guarded_keys
-            .delete_key(&testkit::kit::operator(&kit.services), owner.key),
+            .delete_key(&kit.operator(), owner.key),
     )
     .await
     .unwrap();
@@ -151,7 +151,7 @@ async fn every_use_case_leaves_its_event(backing: Backing) {
     let verdict = kit
         .services
         .operators
-        .verify_audit(&testkit::kit::operator(&kit.services), None)
+        .verify_audit(&kit.operator(), None)
         .await
         .unwrap();
     assert_eq!((verdict.events, verdict.waiting), (found.len() as u64, 0));
@@ -169,7 +169,7 @@ async fn import(kit: &Kit) {
     };
     kit.services
         .guarded_keys
-        .import_key(&testkit::kit::operator(&kit.services), "test", key)
+        .import_key(&kit.operator(), "test", key)
         .await
         .unwrap();
     let contact = ImportedContact {
@@ -180,7 +180,7 @@ async fn import(kit: &Kit) {
     };
     kit.services
         .guarded_keys
-        .import_contact(&testkit::kit::operator(&kit.services), "test", contact)
+        .import_contact(&kit.operator(), "test", contact)
         .await
         .unwrap();
 }
@@ -272,7 +272,7 @@ async fn findings(kit: &Kit, anchor: Option<&Checkpoint>) -> Vec<String> {
     let verdict: ChainReport = kit
         .services
         .operators
-        .verify_audit(&testkit::kit::operator(&kit.services), anchor.cloned())
+        .verify_audit(&kit.operator(), anchor.cloned())
         .await
         .unwrap();
     verdict.findings
@@ -512,7 +512,7 @@ async fn two_nodes_link_one_chain(backing: Backing) {
     let verdict = other
         .services
         .operators
-        .verify_audit(&testkit::kit::operator(&other.services), None)
+        .verify_audit(&other.operator(), None)
         .await
         .unwrap();
     assert_eq!((verdict.events, verdict.waiting), (25, 0));
@@ -531,7 +531,7 @@ async fn a_database_that_is_away_is_no_finding(backing: Backing) {
         let verdict = kit
             .services
             .operators
-            .verify_audit(&testkit::kit::operator(&kit.services), None)
+            .verify_audit(&kit.operator(), None)
             .await;
         assert!(
             matches!(verdict, Err(Error::Unavailable(_))),

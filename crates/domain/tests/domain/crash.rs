@@ -193,7 +193,7 @@ async fn a_letter_is_queued_with_its_cause_or_not_at_all(backing: Backing) {
         let state = kit
             .services
             .guarded_keys
-            .key_state(&testkit::kit::operator(&kit.services), owner.key)
+            .key_state(&kit.operator(), owner.key)
             .await
             .unwrap();
         assert!(state.contacts.is_empty());

@@ -474,7 +474,7 @@ async fn of_parallel_recoveries_with_one_code_exactly_one_sets_its_pin() {
         owner.recover(ANNA, &code, Some("1111")),
         owner.recover(ANNA, &code, Some("2222")),
     );
-    let won = [&one, &two].map(|result| result.is_ok());
+    let won = [&one, &two].map(Result::is_ok);
     assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
     let (right, wrong) = if won[0] {
         ("1111", "2222")

@@ -52,7 +52,7 @@ async fn audited(kit: &Kit, operation: &str) -> Vec<String> {
     let events = kit
         .services
         .operators
-        .audit_events(&testkit::kit::operator(&kit.services), None, 10_000)
+        .audit_events(&kit.operator(), None, 10_000)
         .await
         .unwrap()
         .into_iter();

@@ -410,7 +410,7 @@ proptest! {
                 assert_eq!(opened, content);
             }
             run.kit.run_jobs().await;
-            let verdict = run.kit.services.operators.verify_audit(&testkit::kit::operator(&run.kit.services), None).await.unwrap();
+            let verdict = run.kit.services.operators.verify_audit(&run.kit.operator(), None).await.unwrap();
             assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
         });
     }

@@ -315,7 +315,7 @@ async fn rows_that_do_not_open_keep_no_other_from_it(backing: Backing) {
     let events = kit
         .services
         .operators
-        .audit_events(&testkit::kit::operator(&kit.services), None, 100)
+        .audit_events(&kit.operator(), None, 100)
         .await
         .unwrap();
     let walks: Vec<_> = events

@@ -141,7 +141,7 @@ impl Key {
             .kit
             .services
             .guarded_keys
-            .key_state(&testkit::kit::operator(&self.server.kit.services), id)
+            .key_state(&self.server.kit.operator(), id)
             .await
             .unwrap()
     }

@@ -49,7 +49,7 @@ async fn nothing_of_it_works_and_its_addresses_are_free() {
         .unwrap();
     kit.services
         .people
-        .erase_person(&testkit::kit::operator(&kit.services), id)
+        .erase_person(&kit.operator(), id)
         .await
         .unwrap();
 
@@ -67,11 +67,7 @@ async fn nothing_of_it_works_and_its_addresses_are_free() {
         let login = json!({ "userKey": key, "password": PASSWORD });
         is(&anna.post("login", login).await, "BAD_CREDENTIALS");
     }
-    let gone = kit
-        .services
-        .people
-        .erase_person(&testkit::kit::operator(&kit.services), id)
-        .await;
+    let gone = kit.services.people.erase_person(&kit.operator(), id).await;
     assert!(
         matches!(gone, Err(Error::Refused(Refusal::UnknownSubject))),
         "{gone:?}"

@@ -71,7 +71,7 @@ async fn rotated_keys_log_nobody_out_and_are_published_while_they_verify() {
     let (access, refresh) = anna.log_in("anna@example.com").await;
     kit.services
         .people
-        .rotate_person_keys(&testkit::kit::operator(&kit.services))
+        .rotate_person_keys(&kit.operator())
         .await
         .unwrap();
     assert_eq!(anna.details(&access).await.status, 200);

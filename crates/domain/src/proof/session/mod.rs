@@ -225,16 +225,6 @@ pub(crate) mod tests {
         }
     }
 
-    /// Somebody who logged in at that moment.
-    pub(crate) fn signed_in(auth_time: Timestamp) -> SignedIn {
-        SignedIn {
-            account: Id::new(RowId([1; 16])),
-            session: Id::new(RowId([2; 16])),
-            person: AccountId(Uuid::from_u128(1)),
-            auth_time,
-        }
-    }
-
     #[test]
     fn a_refresh_token_never_outlives_its_session() {
         let policy = SessionPolicy {

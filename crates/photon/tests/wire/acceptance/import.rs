@@ -64,7 +64,7 @@ async fn import(server: &Server, key: ImportedKey) -> Key {
         .kit
         .services
         .guarded_keys
-        .import_key(&testkit::kit::operator(&server.kit.services), "admin", key)
+        .import_key(&server.kit.operator(), "admin", key)
         .await
         .unwrap();
     server.key(&id)

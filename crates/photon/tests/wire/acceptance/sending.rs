@@ -92,7 +92,7 @@ async fn fifty_new_keys_at_once_pass_a_budget_of_ten_exactly(backing: Backing) {
             .kit
             .services
             .guarded_keys
-            .count_keys(&testkit::kit::operator(&server.kit.services))
+            .count_keys(&server.kit.operator())
             .await
             .unwrap(),
         10
