@@ -9,7 +9,7 @@ use axum::routing::get;
 use compose::{Composition, MAILBOX, anchor};
 use config::Loaded;
 use domain::Services;
-use domain::operator::Right;
+use domain::operator::OperatorRight;
 use domain::secret::SecretText;
 use http::header;
 
@@ -31,7 +31,7 @@ pub(crate) fn routes(
     composition
         .services
         .operators
-        .accept_token(token.clone(), LOCAL_OPERATOR, &Right::ALL);
+        .accept_token(token.clone(), LOCAL_OPERATOR, &OperatorRight::ALL);
     let admin = Arc::new(Admin {
         services: composition.services.clone(),
         version: env!("CARGO_PKG_VERSION"),

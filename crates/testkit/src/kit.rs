@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use crypto::password::Cost;
-use domain::operator::{Operator, Right};
+use domain::operator::{Operator, OperatorRight};
 use domain::policy::Policy;
 use domain::port::{Composer, Store};
 use domain::secret::SecretText;
@@ -163,7 +163,9 @@ impl KitBuilder {
         let services = Services::new(ports, self.policy).expect("fixed roots serve every purpose");
         services.prepare().await?;
         let token = SecretText::new(OPERATOR_TOKEN.to_owned());
-        services.operators.accept_token(token, "test", &Right::ALL);
+        services
+            .operators
+            .accept_token(token, "test", &OperatorRight::ALL);
         Ok(Kit {
             services,
             store,

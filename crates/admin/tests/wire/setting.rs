@@ -6,7 +6,7 @@ use admin::Admin;
 use axum::Router;
 use domain::Services;
 use domain::federated::{Login, TokenNeed};
-use domain::operator::Right;
+use domain::operator::OperatorRight;
 use domain::password::Password;
 use domain::person::registration::SecondStep;
 use domain::person::{AccountId, Way};
@@ -20,7 +20,9 @@ use testkit::{Answer, TestDevice};
 
 pub(crate) fn routes(services: Services) -> Router {
     let token = SecretText::new("token-of-this-run".to_owned());
-    services.operators.accept_token(token, "anna", &Right::ALL);
+    services
+        .operators
+        .accept_token(token, "anna", &OperatorRight::ALL);
     let admin = Admin {
         services,
         version: "0.0.0",

@@ -85,30 +85,30 @@ impl<'de, R> Deserialize<'de> for Id<R> {
 }
 
 /// What names a row of kind `R` to [`Rows`](super::rows::Rows).
-pub trait Names<R>: Copy {
+pub trait NamesRow<R>: Copy {
     fn named(&self) -> RowId;
 }
 
-impl<R> Names<R> for Id<R> {
+impl<R> NamesRow<R> for Id<R> {
     fn named(&self) -> RowId {
         self.0
     }
 }
 
-impl<R> Names<R> for &Id<R> {
+impl<R> NamesRow<R> for &Id<R> {
     fn named(&self) -> RowId {
         self.0
     }
 }
 
 // For rooms whose ids have no types yet.
-impl<R> Names<R> for RowId {
+impl<R> NamesRow<R> for RowId {
     fn named(&self) -> RowId {
         *self
     }
 }
 
-impl<R> Names<R> for &RowId {
+impl<R> NamesRow<R> for &RowId {
     fn named(&self) -> RowId {
         **self
     }

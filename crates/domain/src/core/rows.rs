@@ -12,7 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
 use crate::core::error::Error;
-use crate::core::id::{Id, Names};
+use crate::core::id::{Id, NamesRow};
 use crate::core::port::random::bytes;
 use crate::core::port::roots::{Root, Roots};
 use crate::core::port::store::{Kind, Page, Row, RowId, Stop, Tx, TxResult};
@@ -245,7 +245,7 @@ impl Rows {
     pub fn get<R: Record>(
         &self,
         tx: &mut dyn Tx,
-        id: impl Names<R>,
+        id: impl NamesRow<R>,
     ) -> TxResult<Option<Stored<R>>> {
         match tx.get(R::KIND, &id.named())? {
             Some(row) => Ok(Some(self.open_in(tx, &row)?)),
@@ -257,7 +257,7 @@ impl Rows {
     pub fn peek<R: Record>(
         &self,
         tx: &mut dyn Tx,
-        id: impl Names<R>,
+        id: impl NamesRow<R>,
     ) -> TxResult<Option<Stored<R>>> {
         match tx.peek(R::KIND, &id.named())? {
             Some(row) => Ok(Some(self.open_in(tx, &row)?)),
@@ -269,7 +269,7 @@ impl Rows {
     pub async fn read<R: Record>(
         &self,
         store: &dyn Store,
-        id: impl Names<R>,
+        id: impl NamesRow<R>,
     ) -> Result<Option<Stored<R>>, Error> {
         let Some(row) = store.row(R::KIND, id.named()).await? else {
             return Ok(None);
@@ -321,7 +321,7 @@ impl Rows {
         }
     }
 
-    pub fn remove<R: Record>(&self, tx: &mut dyn Tx, id: impl Names<R>) -> TxResult<bool> {
+    pub fn remove<R: Record>(&self, tx: &mut dyn Tx, id: impl NamesRow<R>) -> TxResult<bool> {
         tx.remove(R::KIND, &id.named())
     }
 
@@ -329,7 +329,7 @@ impl Rows {
     pub fn take<R: Record>(
         &self,
         tx: &mut dyn Tx,
-        id: impl Names<R>,
+        id: impl NamesRow<R>,
     ) -> TxResult<Option<Stored<R>>> {
         let id = id.named();
         let Some(stored) = self.get::<R>(tx, id)? else {

@@ -31,7 +31,7 @@ pub(crate) struct Proven {
 }
 
 /// An effect of a right PIN; a refusal inside is answered, and the PIN still counts as right.
-type Effect<T> = dyn Fn(&GuardedKeys, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
+type PinEffect<T> = dyn Fn(&GuardedKeys, &mut dyn Tx, &mut Stored<GuardedKey>, &Proven) -> TxResult<Result<T, Refusal>>
     + Send
     + Sync;
 
@@ -44,7 +44,7 @@ struct PinAttempt<T> {
     new: Option<Pin>,
     /// What the audit trail calls the try.
     action: &'static str,
-    effect: Box<Effect<T>>,
+    effect: Box<PinEffect<T>>,
 }
 
 impl GuardedKeys {

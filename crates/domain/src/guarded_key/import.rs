@@ -19,7 +19,7 @@ use crate::core::verdict::Verdict;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::HashQueue;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::trail::audit::Event;
 
 /// A key as another server stored it.
@@ -94,7 +94,7 @@ impl GuardedKeys {
         surface: &'static str,
         key: ImportedKey,
     ) -> Result<(), Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.key_row(key.id);
@@ -124,7 +124,7 @@ impl GuardedKeys {
         surface: &'static str,
         contact: ImportedContact,
     ) -> Result<(), Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.hashed_contact_row(&contact.hash);

@@ -17,7 +17,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::{GuessBudget, GuessLimits};
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 
 /// What an operator may see of a key: no secrets, no addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,7 +84,7 @@ impl GuardedKeys {
         operator: &Operator,
         id: GuardedKeyId,
     ) -> Result<KeyState, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         let row = self.key_row(id);
         let now = self.now();
         self.find(move |hub, tx| {
@@ -124,7 +124,7 @@ impl GuardedKeys {
         operator: &Operator,
         id: GuardedKeyId,
     ) -> Result<(), Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.clone();
         let row = self.key_row(id);
         let now = self.now();
@@ -154,7 +154,7 @@ impl GuardedKeys {
 
     /// How many keys there are.
     pub async fn count_keys(self: &Arc<Self>, operator: &Operator) -> Result<u64, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.read(|_, tx| tx.count(GuardedKey::KIND)).await
     }
 }

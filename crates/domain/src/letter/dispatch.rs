@@ -17,7 +17,7 @@ use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
 
 use super::Letters;
-use super::waiting::{Behind, Settled, Waiting, behind};
+use super::waiting::{AfterTry, Behind, Waiting, behind};
 
 /// Messages claimed at once.
 const BATCH: usize = 32;
@@ -175,8 +175,8 @@ impl Letters {
         delivery: &Delivery,
     ) -> TxResult<bool> {
         let outcome = match waiting.after(now, delivery) {
-            Settled::Gone { outcome } => outcome,
-            Settled::Again { at } => {
+            AfterTry::Gone { outcome } => outcome,
+            AfterTry::Again { at } => {
                 waiting.place.due = Some(at);
                 self.rows.put(tx, &mut waiting)?;
                 return Ok(false);

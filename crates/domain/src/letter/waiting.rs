@@ -106,7 +106,7 @@ pub(super) fn behind(now: Timestamp, earlier: Option<Timestamp>) -> Behind {
 
 /// What becomes of a message after one try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settled {
+pub(super) enum AfterTry {
     /// It is gone. The outcome is what the audit trail says.
     Gone { outcome: &'static str },
     /// It is tried again.
@@ -129,14 +129,14 @@ impl Waiting {
         now.plus(LEASE)
     }
 
-    pub(super) fn after(&self, now: Timestamp, delivery: &Delivery) -> Settled {
+    pub(super) fn after(&self, now: Timestamp, delivery: &Delivery) -> AfterTry {
         match delivery {
-            Delivery::Accepted => Settled::Gone {
+            Delivery::Accepted => AfterTry::Gone {
                 outcome: "accepted",
             },
-            Delivery::Refused(_) => Settled::Gone { outcome: "refused" },
-            Delivery::Later(_) if self.is_pointless(now) => Settled::Gone { outcome: "expired" },
-            Delivery::Later(_) => Settled::Again {
+            Delivery::Refused(_) => AfterTry::Gone { outcome: "refused" },
+            Delivery::Later(_) if self.is_pointless(now) => AfterTry::Gone { outcome: "expired" },
+            Delivery::Later(_) => AfterTry::Again {
                 at: now.plus(back_off(self.tries, self.message.kind)),
             },
         }
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn what_a_provider_accepts_or_refuses_for_good_is_gone() {
         let waiting = code(60);
-        let gone = |outcome| Settled::Gone { outcome };
+        let gone = |outcome| AfterTry::Gone { outcome };
         assert_eq!(waiting.after(at(1), &Delivery::Accepted), gone("accepted"));
         let refused = Delivery::Refused("no such mailbox".to_owned());
         assert_eq!(waiting.after(at(1), &refused), gone("refused"));
@@ -242,10 +242,13 @@ mod tests {
     fn what_a_provider_defers_is_tried_again_until_it_is_pointless() {
         let mut waiting = code(60);
         waiting.claimed(at(0));
-        assert_eq!(waiting.after(at(1), &later()), Settled::Again { at: at(3) });
+        assert_eq!(
+            waiting.after(at(1), &later()),
+            AfterTry::Again { at: at(3) }
+        );
         assert_eq!(
             waiting.after(at(60), &later()),
-            Settled::Gone { outcome: "expired" }
+            AfterTry::Gone { outcome: "expired" }
         );
     }
 

@@ -171,7 +171,7 @@ impl Limits {
         judge: impl FnOnce(&mut dyn Tx) -> TxResult<Finding<T, W>>,
     ) -> TxResult<AtOnce<T, W>> {
         let mut row = self.counter(tx, now, counted)?;
-        let id = TryId(self.random_u64());
+        let id = TryId::AT_ONCE;
         match row.reserve(now, &counted.rules, id) {
             Reserve::Granted => {}
             Reserve::Exhausted { until } => return Ok(AtOnce::Exhausted { until }),

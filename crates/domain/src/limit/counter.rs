@@ -22,6 +22,11 @@ use crate::core::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TryId(pub u64);
 
+impl TryId {
+    /// A try that is reserved and settled in one transaction: nobody else ever sees it, so it needs no chance.
+    pub(crate) const AT_ONCE: Self = Self(0);
+}
+
 /// The answer to the wish to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reserve {

@@ -15,7 +15,7 @@ use crate::limit::lockout::Lockout;
 use crate::person::People;
 use crate::proof::account::{Account, AccountId, OwnAddress};
 use crate::proof::authenticator::Authenticator;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::proof::session::{self, Session};
 
 use super::Way;
@@ -63,7 +63,7 @@ impl People {
         operator: &Operator,
         id: AccountId,
     ) -> Result<AccountState, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         let now = self.now();
         self.find(move |hub, tx| {
             let account = hub.rows.peek(tx, hub.account_row(id.0))?;
@@ -89,7 +89,7 @@ impl People {
         id: AccountId,
         class: Class,
     ) -> Result<(), Error> {
-        operator.may(Right::Support)?;
+        operator.may(OperatorRight::Support)?;
         let operator = operator.clone();
         let now = self.now();
         let written = self.write(move |hub, tx| {
@@ -113,7 +113,7 @@ impl People {
         operator: &Operator,
         id: AccountId,
     ) -> Result<u64, Error> {
-        operator.may(Right::Support)?;
+        operator.may(OperatorRight::Support)?;
         let operator = operator.clone();
         let now = self.now();
         let written = self.write(move |hub, tx| {
@@ -134,7 +134,7 @@ impl People {
         operator: &Operator,
         id: AccountId,
     ) -> Result<(), Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.clone();
         let now = self.now();
         let written = self.write(move |hub, tx| {
@@ -159,7 +159,7 @@ impl People {
 
     /// How many accounts there are.
     pub async fn count_accounts(self: &Arc<Self>, operator: &Operator) -> Result<u64, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.read(|_, tx| tx.count(Account::KIND)).await
     }
 

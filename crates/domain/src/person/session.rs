@@ -16,7 +16,7 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::proof::session::{
     ACCESS, NewSession, REFRESH, Session, SignedIn, Tokens, UsedRefreshToken, fingerprint,
 };
@@ -182,7 +182,7 @@ impl People {
         self: &Arc<Self>,
         operator: &Operator,
     ) -> Result<Vec<String>, Error> {
-        operator.may(Right::Keys)?;
+        operator.may(OperatorRight::Keys)?;
         let policy = &self.policy.sessions;
         let margin = Duration::from_secs(600);
         let access = self

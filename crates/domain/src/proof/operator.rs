@@ -19,7 +19,7 @@ const SURFACE: &str = "admin";
 
 /// What an operator may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Right {
+pub enum OperatorRight {
     /// See states and counts, read the audit trail.
     Read,
     /// Unlock accounts and end sessions.
@@ -30,7 +30,7 @@ pub enum Right {
     Keys,
 }
 
-impl Right {
+impl OperatorRight {
     pub const ALL: [Self; 4] = [Self::Read, Self::Support, Self::Manage, Self::Keys];
 
     pub const fn name(self) -> &'static str {
@@ -47,7 +47,7 @@ impl Right {
 #[derive(Debug, Clone)]
 pub struct Operator {
     name: Arc<str>,
-    rights: BTreeSet<Right>,
+    rights: BTreeSet<OperatorRight>,
 }
 
 impl Operator {
@@ -57,7 +57,7 @@ impl Operator {
     }
 
     /// Refuses an operator who lacks `right`.
-    pub(crate) fn may(&self, right: Right) -> Result<(), Refusal> {
+    pub(crate) fn may(&self, right: OperatorRight) -> Result<(), Refusal> {
         if self.rights.contains(&right) {
             Ok(())
         } else {
@@ -107,7 +107,7 @@ impl Operators {
 
     /// From now on, whoever holds `token` is the operator called `name`, with `rights`, as long as this process
     /// runs.
-    pub fn accept_token(&self, token: SecretText, name: &str, rights: &[Right]) {
+    pub fn accept_token(&self, token: SecretText, name: &str, rights: &[OperatorRight]) {
         let operator = Operator {
             name: name.into(),
             rights: rights.iter().copied().collect(),
@@ -136,7 +136,7 @@ impl Operators {
         subject: Option<String>,
         limit: usize,
     ) -> Result<Vec<Event>, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.proofs.audit_events(subject, limit).await
     }
 
@@ -146,13 +146,13 @@ impl Operators {
         operator: &Operator,
         anchor: Option<Checkpoint>,
     ) -> Result<ChainReport, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.proofs.verify_audit(anchor).await
     }
 
     /// Puts a message into words without sending it.
     pub fn preview(&self, operator: &Operator, message: &Message) -> Result<Words, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         Ok(self.proofs.preview(message))
     }
 }
@@ -161,7 +161,7 @@ impl Operators {
 mod tests {
     use super::*;
 
-    fn operator(rights: &[Right]) -> Operator {
+    fn operator(rights: &[OperatorRight]) -> Operator {
         Operator {
             name: "anna".into(),
             rights: rights.iter().copied().collect(),
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn an_operator_may_what_its_rights_say_and_nothing_else() {
-        for held in Right::ALL {
+        for held in OperatorRight::ALL {
             let operator = operator(&[held]);
-            for wanted in Right::ALL {
+            for wanted in OperatorRight::ALL {
                 let need = wanted.name();
                 let expected = if held == wanted {
                     Ok(())
@@ -182,7 +182,7 @@ mod tests {
                 assert_eq!(operator.may(wanted), expected, "{held:?} {wanted:?}");
             }
         }
-        assert!(operator(&[]).may(Right::Read).is_err());
+        assert!(operator(&[]).may(OperatorRight::Read).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::core::verdict::undo;
 use crate::limit::rate::Rate;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::proof::signing::SigningPurpose;
 use crate::tenant::Tenants;
 use crate::tenant::permission::{
@@ -190,7 +190,7 @@ impl Tenants {
         tenant: TenantId,
         application: Option<ApplicationId>,
     ) -> Result<Grant<N>, Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.name().to_owned();
         self.ensure_default_tenant().await?;
         self.read(move |hub, tx| {

@@ -46,7 +46,7 @@ use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Scope};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {
@@ -141,7 +141,7 @@ impl Tenants {
         operator: &Operator,
         name: String,
     ) -> Result<NewTenant, Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         check_text("name", &name)?;
         let tenant = TenantId(self.rows.random_id());
         self.rows
@@ -237,7 +237,7 @@ impl Tenants {
         tenant: TenantId,
         name: String,
     ) -> Result<NewSecret, Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.clone();
         check_text("name", &name)?;
         self.ensure_default_tenant().await?;
@@ -264,7 +264,7 @@ impl Tenants {
         self: &Arc<Self>,
         operator: &Operator,
     ) -> Result<Vec<TenantView>, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.ensure_default_tenant().await?;
         self.read(|hub, tx| {
             let tenants = hub

@@ -16,7 +16,7 @@ use crate::core::layer::Layer as _;
 use crate::core::port::store::Kind;
 use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::tenant::Tenants;
 use crate::tenant::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
 
@@ -47,7 +47,7 @@ impl Tenants {
         operator: &Operator,
         tenant: TenantId,
     ) -> Result<(), Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.clone();
         let now = self.now();
         let own = TenantId(self.tenant().0);

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Tenants;
 use super::access_token::CLIENT_TOKENS;
 use crate::core::error::Error;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::proof::signing::{Ring, SigningPurpose};
 
 impl Tenants {
@@ -18,7 +18,7 @@ impl Tenants {
 
     /// Makes a new signing key. What is signed with the one before stays valid for its life. Returns its id.
     pub async fn rotate_token_key(&self, operator: &Operator) -> Result<String, Error> {
-        operator.may(Right::Keys)?;
+        operator.may(OperatorRight::Keys)?;
         self.rotate_signing_key(operator, CLIENT_TOKENS).await
     }
 
@@ -28,7 +28,7 @@ impl Tenants {
         operator: &Operator,
         pkcs8: Zeroizing<Vec<u8>>,
     ) -> Result<String, Error> {
-        operator.may(Right::Keys)?;
+        operator.may(OperatorRight::Keys)?;
         self.adopt_signing_key(operator, CLIENT_TOKENS, pkcs8).await
     }
 

@@ -66,7 +66,7 @@ impl Record for Era {
 }
 
 /// What a database shows of the checkpoint that is kept outside it.
-struct Seen {
+struct SeenCheckpoint {
     /// Whether the checkpoint was signed with these keys.
     genuine: bool,
     /// The number of the last link; 0 when there is none.
@@ -85,7 +85,7 @@ impl Era {
     }
 
     /// How a database of this era stands to the checkpoint that is kept outside it.
-    fn standing_to(&self, anchor: &Checkpoint, seen: &Seen) -> Standing {
+    fn standing_to(&self, anchor: &Checkpoint, seen: &SeenCheckpoint) -> Standing {
         if self.walk != Walk::Done {
             return Standing::Burning;
         }
@@ -195,7 +195,7 @@ impl Trail {
             None
         };
         let genuine = self.is_genuine(anchor)?;
-        Ok(era.standing_to(anchor, &Seen { genuine, end, tag }))
+        Ok(era.standing_to(anchor, &SeenCheckpoint { genuine, end, tag }))
     }
 
     /// Step 3. Begins a new era, newer than that of `anchor`, or joins the one whose walk is not at its end.
@@ -384,8 +384,8 @@ mod tests {
         }
     }
 
-    fn seen(end: u64, tag: Option<&str>) -> Seen {
-        Seen {
+    fn seen(end: u64, tag: Option<&str>) -> SeenCheckpoint {
+        SeenCheckpoint {
             genuine: true,
             end,
             tag: tag.map(str::to_owned),
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_walk_that_goes_on_comes_before_every_comparison() {
-        let wrong = Seen {
+        let wrong = SeenCheckpoint {
             genuine: false,
             ..seen(0, None)
         };
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_of_other_keys_refuses_the_database() {
-        let wrong = Seen {
+        let wrong = SeenCheckpoint {
             genuine: false,
             ..seen(5, Some("tag"))
         };

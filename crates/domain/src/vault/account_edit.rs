@@ -29,11 +29,11 @@ pub enum Edit {
 #[derive(Debug)]
 struct Edited {
     profile: Profile,
-    password: Password,
+    password: NewLogin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Password {
+enum NewLogin {
     Kept,
     /// Another salt or verifier.
     Changed,
@@ -49,9 +49,9 @@ fn decide(
     let document = apply(stored, edit, names)?;
     let profile = Profile::check(document, names)?;
     let password = if profile.credential == *credential {
-        Password::Kept
+        NewLogin::Kept
     } else {
-        Password::Changed
+        NewLogin::Changed
     };
     Ok(Edited { profile, password })
 }
@@ -111,8 +111,8 @@ impl Vaults {
             };
             account.document = edited.profile.document;
             let action = match edited.password {
-                Password::Kept => "account.edit",
-                Password::Changed => {
+                NewLogin::Kept => "account.edit",
+                NewLogin::Changed => {
                     renew(&mut account, &mut login, edited.profile.credential);
                     hub.rows.put(tx, &mut login)?;
                     tx.remove_children(Handshake::KIND, &login_id.row())?;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     /// What `edit` makes of an account whose object has the verifier `12`.
-    fn edited(edit: Edit) -> Result<(String, Password), Refusal> {
+    fn edited(edit: Edit) -> Result<(String, NewLogin), Refusal> {
         let stored = Profile::check(object("12", r#","own":{"a":1,"b":2}"#), &NAMES).unwrap();
         decide(&stored.document, &stored.credential, edit, &NAMES)
             .map(|edited| (edited.profile.document.text(), edited.password))
@@ -151,7 +151,7 @@ mod tests {
         let new = object("12", r#","own":3"#);
         assert_eq!(
             edited(Edit::Replace(new.clone())),
-            Ok((new.text(), Password::Kept))
+            Ok((new.text(), NewLogin::Kept))
         );
     }
 
@@ -160,14 +160,14 @@ mod tests {
         let new = object("13", "");
         assert_eq!(
             edited(Edit::Replace(new.clone())),
-            Ok((new.text(), Password::Changed))
+            Ok((new.text(), NewLogin::Changed))
         );
     }
 
     #[test]
     fn the_same_verifier_in_another_spelling_is_the_same_password() {
         let (_, password) = edited(Edit::Replace(object("0012", ""))).unwrap();
-        assert_eq!(password, Password::Kept);
+        assert_eq!(password, NewLogin::Kept);
     }
 
     #[test]
@@ -186,14 +186,14 @@ mod tests {
     fn a_merge_changes_only_the_members_that_it_names() {
         let (text, password) = edited(Edit::Merge(document(r#"{"own":{"b":[],"c":0}}"#))).unwrap();
         assert_eq!(text, object("12", r#","own":{"a":1,"b":[],"c":0}"#).text());
-        assert_eq!(password, Password::Kept);
+        assert_eq!(password, NewLogin::Kept);
     }
 
     #[test]
     fn a_merged_verifier_changes_the_password() {
         let news = document(r#"{"login":{"verifier":"99"}}"#);
         let (text, password) = edited(Edit::Merge(news)).unwrap();
-        assert_eq!(password, Password::Changed);
+        assert_eq!(password, NewLogin::Changed);
         assert!(text.contains("\"99\""));
     }
 

@@ -70,7 +70,7 @@ fn facts(
 }
 
 /// One registration while it is handled.
-struct Registration<'a> {
+struct VaultRegistration<'a> {
     now: Timestamp,
     caller: &'a Caller,
     name: &'a LoginName,
@@ -95,7 +95,7 @@ impl Vaults {
             return self.join_at_once(caller, now, name, profile).await;
         }
         self.decide(now, move |hub, tx| {
-            let registration = Registration {
+            let registration = VaultRegistration {
                 now,
                 caller: &caller,
                 name: &name,
@@ -136,10 +136,10 @@ impl Vaults {
     fn apply(
         &self,
         tx: &mut dyn Tx,
-        registration: &Registration<'_>,
+        registration: &VaultRegistration<'_>,
         profile: Profile,
     ) -> TxResult<Outcome> {
-        let Registration { now, caller, .. } = *registration;
+        let VaultRegistration { now, caller, .. } = *registration;
         let rate = self.policy.confirmations_per_address;
         let own = self.own_limit("confirmations", registration.login, rate);
         if !self.spend_messages(tx, now, caller, Some(own))? {
@@ -171,10 +171,10 @@ impl Vaults {
     fn warn_owner(
         &self,
         tx: &mut dyn Tx,
-        registration: &Registration<'_>,
+        registration: &VaultRegistration<'_>,
         id: Id<VaultAccount>,
     ) -> TxResult<Outcome> {
-        let Registration { now, caller, .. } = *registration;
+        let VaultRegistration { now, caller, .. } = *registration;
         let own = self.own_limit("warnings", id, self.policy.warnings_per_address);
         if let Some(account) = self.rows.peek(tx, id)?
             && self.spend_messages(tx, now, caller, Some(own))?

@@ -16,7 +16,7 @@ use crate::core::port::store::{Tx, TxResult};
 use crate::core::record::Record as _;
 use crate::core::rows::Stored;
 use crate::core::verdict::Verdict;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 
 /// An account without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +66,7 @@ impl Vaults {
         operator: &Operator,
         name: LoginName,
     ) -> Result<VaultAccountState, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.find(move |hub, tx| {
             let id = hub.find_account(tx, &name)?;
             let account = match id {
@@ -91,7 +91,7 @@ impl Vaults {
         name: LoginName,
         plan: Option<String>,
     ) -> Result<VaultAccountState, Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         self.policy.plans.may_give(plan.as_deref())?;
         let operator = operator.clone();
         let now = self.now();
@@ -118,7 +118,7 @@ impl Vaults {
         operator: &Operator,
         name: LoginName,
     ) -> Result<(), Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.clone();
         let now = self.now();
         let deleted = self.write(move |hub, tx| {

@@ -204,9 +204,9 @@ mod tests {
         let since = |found: Option<Enrolment>| EnrolmentState::of_face(found.as_ref()).since;
         assert_eq!(since(None), None);
         let pending = State::Pending { started: at(0) };
-        assert_eq!(since(Some(enrolment("facetec", pending))), None);
+        assert_eq!(since(Some(enrolment("verifier", pending))), None);
         let active = State::Active { since: at(5) };
-        assert_eq!(since(Some(enrolment("facetec", active))), Some(at(5)));
+        assert_eq!(since(Some(enrolment("verifier", active))), Some(at(5)));
     }
 
     #[test]

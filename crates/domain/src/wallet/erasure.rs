@@ -14,7 +14,7 @@ use crate::core::port::store::{Page, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::verdict::Verdict;
 use crate::letter::Decides as _;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::wallet::Wallets;
 use crate::wallet::challenge::WalletChallenge;
 use crate::wallet::device::WalletDevice;
@@ -46,7 +46,7 @@ impl Wallets {
         issuer: &str,
         subject: &str,
     ) -> Result<(), Error> {
-        operator.may(Right::Support)?;
+        operator.may(OperatorRight::Support)?;
         let operator = operator.name().to_owned();
         let now = self.now();
         let user = self.wallet_user_of(issuer, subject);
@@ -80,7 +80,7 @@ impl Wallets {
         issuer: &str,
         subject: &str,
     ) -> Result<ErasedUser, Error> {
-        operator.may(Right::Manage)?;
+        operator.may(OperatorRight::Manage)?;
         let operator = operator.name().to_owned();
         let now = self.now();
         let user = self.wallet_user_of(issuer, subject);

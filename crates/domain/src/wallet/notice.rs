@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::core::caller::Caller;
 use crate::core::error::Error;
-use crate::core::id::{Id, Names};
+use crate::core::id::{Id, NamesRow};
 use crate::core::message::{Channel, Message, MessageKind};
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::rows::Stored;
@@ -84,7 +84,7 @@ impl Wallets {
         tx: &mut dyn Tx,
         now: Timestamp,
         caller: &Caller,
-        user: impl Names<WalletUser>,
+        user: impl NamesRow<WalletUser>,
         operation: &'static str,
     ) -> TxResult<()> {
         let user = self.told_user(tx, user)?;
@@ -102,7 +102,7 @@ impl Wallets {
     fn told_user(
         &self,
         tx: &mut dyn Tx,
-        user: impl Names<WalletUser>,
+        user: impl NamesRow<WalletUser>,
     ) -> TxResult<Stored<WalletUser>> {
         let user = self.hold_user(tx, user)?;
         user.ok_or_else(|| Error::bug("somebody is told who is not held").into())
@@ -155,7 +155,7 @@ mod tests {
 
     fn caller() -> Caller {
         Caller {
-            surface: "duo",
+            surface: "test",
             network: "192.0.2.0/24".to_owned(),
             language: "de".to_owned(),
         }

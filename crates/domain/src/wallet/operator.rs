@@ -15,7 +15,7 @@ use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
 use crate::letter::Decides as _;
-use crate::proof::operator::{Operator, Right};
+use crate::proof::operator::{Operator, OperatorRight};
 use crate::trail::audit::Event;
 use crate::wallet::Wallets;
 use crate::wallet::device::WalletDevice;
@@ -72,7 +72,7 @@ impl Wallets {
         after: Option<(String, String)>,
         limit: usize,
     ) -> Result<Vec<WalletUserState>, Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         self.find(move |hub, tx| {
             let mut page = Page {
                 order: Order::Descending,
@@ -123,7 +123,7 @@ impl Wallets {
         issuer: &str,
         subject: &str,
     ) -> Result<(Vec<DeviceState>, Vec<WalletKeyState>), Error> {
-        operator.may(Right::Read)?;
+        operator.may(OperatorRight::Read)?;
         let user = self.wallet_user_of(issuer, subject);
         self.known_user(user).await?;
         self.read(move |hub, tx| Ok((hub.devices_in(tx, user)?, hub.wallet_keys_in(tx, user)?)))
@@ -139,7 +139,7 @@ impl Wallets {
         caller: Caller,
         device: DeviceId,
     ) -> Result<(), Error> {
-        operator.may(Right::Support)?;
+        operator.may(OperatorRight::Support)?;
         let operator = operator.name().to_owned();
         let now = self.now();
         let row = self.device_row(&device);
@@ -193,7 +193,7 @@ mod tests {
         };
         let enrolment = enrolment.map(|state| Enrolment {
             reference: "1".to_owned(),
-            verifier: "facetec".to_owned(),
+            verifier: "verifier".to_owned(),
             state,
         });
         let counted = Belongings {

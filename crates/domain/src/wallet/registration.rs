@@ -382,7 +382,7 @@ mod tests {
     fn attempt(name: Option<&str>) -> DeviceRegistration {
         DeviceRegistration {
             caller: Caller {
-                surface: "duo",
+                surface: "test",
                 network: "192.0.2.0/24".to_owned(),
                 language: "en".to_owned(),
             },

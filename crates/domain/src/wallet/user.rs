@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
-use crate::core::id::{Id, Names};
+use crate::core::id::{Id, NamesRow};
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
@@ -160,7 +160,7 @@ impl Wallets {
     pub(super) fn hold_user(
         &self,
         tx: &mut dyn Tx,
-        user: impl Names<WalletUser>,
+        user: impl NamesRow<WalletUser>,
     ) -> TxResult<Option<Stored<WalletUser>>> {
         self.rows.get(tx, user)
     }
@@ -168,7 +168,7 @@ impl Wallets {
     /// The user's record outside any transaction, or `UnknownSubject`.
     pub(super) async fn known_user(
         &self,
-        user: impl Names<WalletUser>,
+        user: impl NamesRow<WalletUser>,
     ) -> Result<Stored<WalletUser>, Error> {
         let found = self.rows.read(self.store.as_ref(), user).await?;
         found.ok_or_else(|| Refusal::UnknownSubject.into())

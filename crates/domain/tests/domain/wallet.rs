@@ -16,7 +16,7 @@ use testkit::{Kit, TestDevice};
 const ANNA_MAIL: &str = "anna@example.com";
 
 fn caller() -> Caller {
-    testkit::kit::caller("duo")
+    testkit::kit::caller("test")
 }
 
 fn refused<T>(result: Result<T, Error>) -> Refusal {

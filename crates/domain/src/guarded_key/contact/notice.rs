@@ -184,7 +184,7 @@ mod tests {
     fn a_notice_says_what_happened_in_the_language_of_its_reader() {
         let notice = ContactNotice::of("pin_reset").fact("until", "later");
         let link = Some("https://example.com/recovery/1".to_owned());
-        let message = notice.message("photon", (Channel::Sms, "+491"), "de", link.clone());
+        let message = notice.message("test", (Channel::Sms, "+491"), "de", link.clone());
         assert_eq!(
             (message.channel, message.to.as_str()),
             (Channel::Sms, "+491")

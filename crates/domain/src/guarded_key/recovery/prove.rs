@@ -28,7 +28,7 @@ use crate::trail::audit::Event;
 
 /// A code that was entered for a recovery.
 #[derive(Clone)]
-struct PresentedCode {
+struct PresentedContactCode {
     caller: Caller,
     ids: KeyContact,
     code: SecretText,
@@ -48,7 +48,7 @@ enum RecoveryStep {
 
 /// What a correct code does.
 #[derive(Debug, PartialEq, Eq)]
-enum Effect {
+enum ProofEffect {
     Arm(RecoveryLock),
     Wait { until: Timestamp },
     AskForPin,
@@ -56,12 +56,12 @@ enum Effect {
 }
 
 /// What a correct code does in this state of the lock, with or without the hash of a new PIN.
-fn effect(state: LockState, hashed: bool) -> Effect {
+fn effect(state: LockState, hashed: bool) -> ProofEffect {
     match (state, hashed) {
-        (LockState::Armed(lock), _) => Effect::Arm(lock),
-        (LockState::Locked { until }, _) => Effect::Wait { until },
-        (LockState::Open, false) => Effect::AskForPin,
-        (LockState::Open, true) => Effect::ReplacePin,
+        (LockState::Armed(lock), _) => ProofEffect::Arm(lock),
+        (LockState::Locked { until }, _) => ProofEffect::Wait { until },
+        (LockState::Open, false) => ProofEffect::AskForPin,
+        (LockState::Open, true) => ProofEffect::ReplacePin,
     }
 }
 
@@ -95,7 +95,7 @@ impl GuardedKeys {
     ) -> Result<(), Error> {
         let ids = self.locate_contact(self.key_row(key), &address).await?;
         let now = self.now();
-        let presented = PresentedCode {
+        let presented = PresentedContactCode {
             caller,
             ids,
             code,
@@ -126,7 +126,7 @@ impl GuardedKeys {
 
     async fn prove(
         self: &Arc<Self>,
-        presented: &PresentedCode,
+        presented: &PresentedContactCode,
         hashed: Option<HashedPin>,
     ) -> Result<RecoveryStep, Error> {
         let presented = presented.clone();
@@ -137,16 +137,16 @@ impl GuardedKeys {
     fn prove_in(
         &self,
         tx: &mut dyn Tx,
-        presented: &PresentedCode,
+        presented: &PresentedContactCode,
         hashed: Option<&HashedPin>,
     ) -> TxResult<RecoveryStep> {
-        let PresentedCode { ids, now, .. } = *presented;
+        let PresentedContactCode { ids, now, .. } = *presented;
         let (mut key, mut found) = match self.awaiting(tx, ids, CodePurpose::Recover)? {
             Ok(found) => found,
             Err(refusal) => return Ok(RecoveryStep::Refused(refusal)),
         };
         let effect = effect(self.lock_state(presented, &found), hashed.is_some());
-        if effect == Effect::AskForPin
+        if effect == ProofEffect::AskForPin
             && self.present_contact_code(now, &found, &presented.code)? == CodeMatch::Right
         {
             return self.ask_for_pin(tx, presented);
@@ -160,37 +160,41 @@ impl GuardedKeys {
         }
         found.waiting = None;
         match (effect, hashed) {
-            (Effect::Arm(lock), _) => {
+            (ProofEffect::Arm(lock), _) => {
                 let until = lock.opens;
                 self.arm(tx, presented, &mut found, lock)?;
                 self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
                 Ok(RecoveryStep::Refused(Refusal::TimeLocked { until }))
             }
-            (Effect::Wait { until }, _) => {
+            (ProofEffect::Wait { until }, _) => {
                 self.rows.put(tx, &mut found)?;
                 self.record(tx, event.outcome("locked").fact("until", until.rfc3339()))?;
                 Ok(RecoveryStep::Refused(Refusal::TimeLocked { until }))
             }
-            (Effect::ReplacePin, Some(hashed)) => {
+            (ProofEffect::ReplacePin, Some(hashed)) => {
                 self.rows.put(tx, &mut found)?;
                 self.replace_by_recovery(tx, presented, &mut key, hashed)?;
                 self.record(tx, event.outcome("recovered"))?;
                 Ok(RecoveryStep::Done)
             }
-            (Effect::AskForPin | Effect::ReplacePin, _) => {
+            (ProofEffect::AskForPin | ProofEffect::ReplacePin, _) => {
                 Err(Error::bug("an open lock was proved without a new PIN").into())
             }
         }
     }
 
-    fn lock_state(&self, presented: &PresentedCode, contact: &Contact) -> LockState {
+    fn lock_state(&self, presented: &PresentedContactCode, contact: &Contact) -> LockState {
         let spans = (self.policy.lock, self.policy.lock_use);
-        let PresentedCode { now, lock, .. } = *presented;
+        let PresentedContactCode { now, lock, .. } = *presented;
         lock::proved(contact.lock.as_ref(), now, spans, self.alerts(), lock)
     }
 
     /// The code is correct, and neither counted nor used up until the hash of the new PIN is there.
-    fn ask_for_pin(&self, tx: &mut dyn Tx, presented: &PresentedCode) -> TxResult<RecoveryStep> {
+    fn ask_for_pin(
+        &self,
+        tx: &mut dyn Tx,
+        presented: &PresentedContactCode,
+    ) -> TxResult<RecoveryStep> {
         let row = self.budget_row(presented.ids.contact.row());
         let budget = self.rows.get::<GuessBudget>(tx, row)?;
         let limits = self.policy.code_guesses();
@@ -203,11 +207,11 @@ impl GuardedKeys {
     fn arm(
         &self,
         tx: &mut dyn Tx,
-        presented: &PresentedCode,
+        presented: &PresentedContactCode,
         contact: &mut Stored<Contact>,
         lock: RecoveryLock,
     ) -> TxResult<()> {
-        let PresentedCode { ids, now, .. } = *presented;
+        let PresentedContactCode { ids, now, .. } = *presented;
         let surface = presented.caller.surface;
         contact.lock = Some(lock.clone());
         self.rows.put(tx, contact)?;
@@ -220,11 +224,11 @@ impl GuardedKeys {
     fn replace_by_recovery(
         &self,
         tx: &mut dyn Tx,
-        presented: &PresentedCode,
+        presented: &PresentedContactCode,
         key: &mut Stored<GuardedKey>,
         hashed: &HashedPin,
     ) -> TxResult<()> {
-        let PresentedCode { ids, now, .. } = *presented;
+        let PresentedContactCode { ids, now, .. } = *presented;
         let sealed = key.recovery_envelope.clone();
         let sealed = sealed
             .ok_or_else(|| Error::bug("a key with a verified contact has no recovery envelope"))?;
@@ -240,7 +244,7 @@ impl GuardedKeys {
     }
 }
 
-impl PresentedCode {
+impl PresentedContactCode {
     fn event(&self) -> Event {
         let key = self.ids.key.alias();
         Event::new(self.caller.surface, self.now, "recovery.prove", key)
@@ -259,7 +263,7 @@ mod tests {
         let armed = || LockState::Armed(running_lock(at(0)));
         for hashed in [false, true] {
             let effect = effect(armed(), hashed);
-            assert_eq!(effect, Effect::Arm(running_lock(at(0))));
+            assert_eq!(effect, ProofEffect::Arm(running_lock(at(0))));
         }
     }
 
@@ -268,14 +272,14 @@ mod tests {
         let until = at(9);
         for hashed in [false, true] {
             let effect = effect(LockState::Locked { until }, hashed);
-            assert_eq!(effect, Effect::Wait { until });
+            assert_eq!(effect, ProofEffect::Wait { until });
         }
     }
 
     #[test]
     fn after_the_lock_has_opened_the_pin_is_asked_for_and_then_replaced() {
-        assert_eq!(effect(LockState::Open, false), Effect::AskForPin);
-        assert_eq!(effect(LockState::Open, true), Effect::ReplacePin);
+        assert_eq!(effect(LockState::Open, false), ProofEffect::AskForPin);
+        assert_eq!(effect(LockState::Open, true), ProofEffect::ReplacePin);
     }
 
     #[test]

@@ -133,7 +133,7 @@ mod tests {
             key: Id::new(RowId([1; 16])),
             contact: Id::new(RowId([2; 16])),
             lock,
-            surface: "photon".to_owned(),
+            surface: "test".to_owned(),
         }
     }
 

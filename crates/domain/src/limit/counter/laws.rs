@@ -9,7 +9,7 @@ use crate::core::time::Timestamp;
 
 /// One thing that can happen to a counter.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
+pub(crate) enum Move {
     /// So many seconds pass.
     Pass(u32),
     Reserve,
@@ -22,15 +22,15 @@ pub(crate) enum Event {
 }
 
 /// A schedule of up to 200 events, with pauses of up to `longest` seconds.
-pub(crate) fn schedule(longest: u32) -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn schedule(longest: u32) -> impl Strategy<Value = Vec<Move>> {
     let event = prop_oneof![
-        3 => (0_u32..30).prop_map(Event::Pass),
-        1 => (0..longest).prop_map(Event::Pass),
-        8 => Just(Event::Reserve),
-        5 => (0_usize..4).prop_map(Event::Fail),
-        1 => (0_usize..20).prop_map(Event::Succeed),
-        1 => (0_usize..8).prop_map(Event::Withdraw),
-        1 => (0_usize..8).prop_map(Event::Crash),
+        3 => (0_u32..30).prop_map(Move::Pass),
+        1 => (0..longest).prop_map(Move::Pass),
+        8 => Just(Move::Reserve),
+        5 => (0_usize..4).prop_map(Move::Fail),
+        1 => (0_usize..20).prop_map(Move::Succeed),
+        1 => (0_usize..8).prop_map(Move::Withdraw),
+        1 => (0_usize..8).prop_map(Move::Crash),
     ];
     proptest::collection::vec(event, 1..200)
 }
@@ -61,14 +61,14 @@ struct Run<'a, C: Counter> {
 }
 
 impl<C: Counter> Run<'_, C> {
-    fn step(&mut self, number: u64, event: &Event) {
+    fn step(&mut self, number: u64, event: &Move) {
         self.lose();
         match *event {
-            Event::Pass(seconds) => {
+            Move::Pass(seconds) => {
                 self.now = self.now.plus(Duration::from_secs(seconds.into()));
                 self.lose();
             }
-            Event::Reserve => {
+            Move::Reserve => {
                 let id = TryId(number);
                 if self.counter.reserve(self.now, self.rules, id) == Reserve::Granted {
                     self.open.push(Open {
@@ -77,25 +77,25 @@ impl<C: Counter> Run<'_, C> {
                     });
                 }
             }
-            Event::Fail(nth) => {
+            Move::Fail(nth) => {
                 if let Some(open) = self.take(nth) {
                     self.counter.fail(self.now, self.rules, open.id);
                     self.wrong.push(self.now);
                 }
             }
-            Event::Succeed(nth) => {
+            Move::Succeed(nth) => {
                 if let Some(open) = self.take(nth) {
                     self.counter.succeed(open.id);
                     self.wrong.clear();
                 }
             }
-            Event::Withdraw(nth) => {
+            Move::Withdraw(nth) => {
                 if let Some(open) = self.take(nth) {
                     self.counter.withdraw(open.id);
                 }
             }
             // The counter is not told; the try stays open until its life is over.
-            Event::Crash(nth) => {
+            Move::Crash(nth) => {
                 if nth < self.open.len() {
                     self.open[nth].id = TryId(u64::MAX);
                 }
@@ -139,7 +139,7 @@ impl<C: Counter> Run<'_, C> {
 pub(crate) fn keeps<C: Counter>(
     rules: &C::Rules,
     promises: &[Promise],
-    schedule: &[Event],
+    schedule: &[Move],
 ) -> Result<(), TestCaseError> {
     let mut run = Run::<C> {
         counter: C::default(),
@@ -164,7 +164,7 @@ pub(crate) fn keeps<C: Counter>(
 /// Taking a try and giving it back leaves no trace but what time would have done anyway.
 pub(crate) fn withdrawing_leaves_no_trace<C: Counter + std::fmt::Debug>(
     rules: &C::Rules,
-    schedule: &[Event],
+    schedule: &[Move],
 ) -> Result<(), TestCaseError> {
     let mut run = Run::<C> {
         counter: C::default(),
@@ -189,7 +189,7 @@ pub(crate) fn withdrawing_leaves_no_trace<C: Counter + std::fmt::Debug>(
 /// A success forgets the failures and gives its own try back, and every other open try stays counted.
 pub(crate) fn a_success_forgets<C: Counter>(
     rules: &C::Rules,
-    schedule: &[Event],
+    schedule: &[Move],
 ) -> Result<(), TestCaseError> {
     let mut run = Run::<C> {
         counter: C::default(),
@@ -199,7 +199,7 @@ pub(crate) fn a_success_forgets<C: Counter>(
         wrong: Vec::new(),
     };
     for (number, event) in (0_u64..).zip(schedule) {
-        let right = matches!(event, Event::Succeed(nth) if *nth < run.open.len());
+        let right = matches!(event, Move::Succeed(nth) if *nth < run.open.len());
         let before = run.open.len();
         run.step(number, event);
         if right && run.open.len() < before {
