@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_country_of_a_recoverys_phone_is_not_told() {
+    fn the_country_of_the_phone_of_a_recovery_is_not_told() {
         let way = Way::phone("+4915112345678");
         let country = SendBudget::CountryMessages("+49");
         assert!(
