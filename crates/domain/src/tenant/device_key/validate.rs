@@ -1,7 +1,7 @@
 //! Whether a device signed a challenge.
 //!
 //! 1. The caller's challenge: one read of the key's row; nothing is written when the signature is right.
-//!    The trail hears of it within a second, in a batch ([`Tenants::record_soon`]).
+//!    The trail hears of it within a second, in a batch (`Trail::record_soon`).
 //! 2. This server's challenge: taken in a transaction, whatever the outcome, with its audit row.
 //! 3. A wrong signature is counted in the key's row, in a transaction; a key with too many in a minute
 //!    is not checked until the minute is over, on no node. A right signature never becomes wrong by it.
