@@ -23,7 +23,7 @@ use crate::core::time::Timestamp;
 pub struct TryId(pub u64);
 
 impl TryId {
-    /// A try that is reserved and settled in one transaction: nobody else ever sees it, so it needs no chance.
+    /// A try that is reserved and settled in one transaction: no other transaction sees it, so its id need not be random.
     pub(crate) const AT_ONCE: Self = Self(0);
 }
 
