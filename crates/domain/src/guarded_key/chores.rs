@@ -53,7 +53,7 @@ impl Chores for GuardedKeys {
             GuessBudget::KIND => (Place::at(id), self.policy.code_guesses()),
             _ => return Ok(false),
         };
-        self.burn_budget(tx, now, lost, place, &limits)?;
+        self.limit_budget_to_one_try(tx, now, lost, place, &limits)?;
         Ok(true)
     }
 

@@ -50,9 +50,9 @@ pub struct GuessBudget {
     /// An older database was put back, and failures with the newer one are forgotten: one try is left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     last_try: bool,
-    /// The era whose beginning burned this budget last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    burned: Option<u64>,
+    /// The era whose beginning limited this budget to one try last.
+    #[serde(rename = "burned", default, skip_serializing_if = "Option::is_none")]
+    limited_in: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,11 +78,11 @@ impl GuessBudget {
 
     /// Takes all tries but one, because it is not known how many were failed since: the database is an older
     /// one. Once for each era. A budget that was exhausted, and still is, could not be tried meanwhile.
-    pub(crate) fn burn(&mut self, now: Timestamp, limits: &GuessLimits, lost: Lost) {
-        if self.burned == Some(lost.era) {
+    pub(crate) fn limit_to_one_try(&mut self, now: Timestamp, limits: &GuessLimits, lost: Lost) {
+        if self.limited_in == Some(lost.era) {
             return;
         }
-        self.burned = Some(lost.era);
+        self.limited_in = Some(lost.era);
         self.in_flight.clear();
         if self.exhausted(now, limits).is_some() {
             return;
@@ -225,7 +225,7 @@ impl Limits {
     }
 
     /// Leaves one try at most to the budget at `place`, also when it was not begun yet.
-    pub(crate) fn burn_budget(
+    pub(crate) fn limit_budget_to_one_try(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
@@ -235,14 +235,14 @@ impl Limits {
     ) -> TxResult<()> {
         if let Some(mut budget) = self.rows.get::<GuessBudget>(tx, &place.id)? {
             let before = budget.value.clone();
-            budget.burn(now, limits, lost);
+            budget.limit_to_one_try(now, limits, lost);
             if budget.value != before {
                 self.rows.put(tx, &mut budget)?;
             }
             return Ok(());
         }
         let mut budget = GuessBudget::default();
-        budget.burn(now, limits, lost);
+        budget.limit_to_one_try(now, limits, lost);
         self.rows.create(tx, self.tenant(), place, budget)?;
         Ok(())
     }

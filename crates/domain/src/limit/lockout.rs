@@ -63,9 +63,9 @@ pub struct Lockout {
     /// the next lock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     last_try: bool,
-    /// The era whose beginning burned this lockout last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    burned: Option<u64>,
+    /// The era whose beginning limited this lockout to one try last.
+    #[serde(rename = "burned", default, skip_serializing_if = "Option::is_none")]
+    limited_in: Option<u64>,
 }
 
 impl Record for Lockout {
@@ -107,11 +107,11 @@ impl Lockout {
 
     /// Takes all tries but one before the next lock, and counts the failures in a row that may be forgotten,
     /// up to the last. Once for each era.
-    pub(crate) fn burn(&mut self, rules: &LockRules, lost: Lost) {
-        if self.burned == Some(lost.era) {
+    pub(crate) fn limit_to_one_try(&mut self, rules: &LockRules, lost: Lost) {
+        if self.limited_in == Some(lost.era) {
             return;
         }
-        self.burned = Some(lost.era);
+        self.limited_in = Some(lost.era);
         self.in_flight.clear();
         self.last_try = true;
         let most = rules.hard_stop.saturating_sub(1);
@@ -289,7 +289,7 @@ const UNKNOWN_RULES: LockRules = LockRules {
 
 impl Limits {
     /// Leaves one try before the next lock of the lockout at `row`.
-    pub(crate) fn burn_lockout(
+    pub(crate) fn limit_lockout_to_one_try(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
@@ -298,7 +298,7 @@ impl Limits {
     ) -> TxResult<()> {
         let mut lockout = self.lockout(tx, now, row)?;
         let before = lockout.value.clone();
-        lockout.burn(&rules, lost);
+        lockout.limit_to_one_try(&rules, lost);
         if lockout.value != before {
             self.rows.put(tx, &mut lockout)?;
         }
@@ -319,7 +319,7 @@ impl Chores for Limits {
         }
         if let Some(mut lockout) = self.rows.get::<Lockout>(tx, &id)? {
             let before = lockout.value.clone();
-            lockout.burn(&UNKNOWN_RULES, lost);
+            lockout.limit_to_one_try(&UNKNOWN_RULES, lost);
             if lockout.value != before {
                 self.rows.put(tx, &mut lockout)?;
             }
@@ -360,34 +360,34 @@ mod tests {
     }
 
     #[test]
-    fn a_burned_lockout_has_one_try_before_its_next_lock_once_for_each_era() {
+    fn after_a_rollback_a_lockout_has_one_try_before_its_next_lock_once_for_each_era() {
         let lost = |era: u64, hours: u64| Lost {
             era,
             span: Some(Duration::from_secs(hours * 3_600)),
         };
         let mut lockout = Lockout::default();
-        lockout.burn(&CODES, lost(1, 0));
+        lockout.limit_to_one_try(&CODES, lost(1, 0));
         assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
         assert_eq!(lockout.reserve(at(0), &CODES, TryId(2)), Reserve::Wait);
         lockout.fail(at(0), &CODES, TryId(1));
         assert!(lockout.locked(at(0), &CODES).is_some());
         let spent = lockout.clone();
-        lockout.burn(&CODES, lost(1, 0));
+        lockout.limit_to_one_try(&CODES, lost(1, 0));
         assert_eq!(lockout, spent);
         let mut lockout = Lockout::default();
-        lockout.burn(&CODES, lost(1, 0));
+        lockout.limit_to_one_try(&CODES, lost(1, 0));
         assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
         lockout.succeed(TryId(1));
         assert_eq!(lockout.left(at(0), &CODES), Some(10));
         // What the locks let anybody fail in a day, and never the last.
         let mut day = Lockout::default();
-        day.burn(&CODES, lost(1, 24));
+        day.limit_to_one_try(&CODES, lost(1, 24));
         assert!((30..60).contains(&day.in_a_row()), "{}", day.in_a_row());
         let mut years = Lockout::default();
-        years.burn(&CODES, lost(1, 24 * 1_000));
+        years.limit_to_one_try(&CODES, lost(1, 24 * 1_000));
         assert_eq!(years.in_a_row(), 99);
         let mut untold = Lockout::default();
-        untold.burn(&CODES, Lost { era: 1, span: None });
+        untold.limit_to_one_try(&CODES, Lost { era: 1, span: None });
         assert_eq!(untold.in_a_row(), 99);
     }
 

@@ -36,7 +36,7 @@ impl Chores for People {
             drawn.extend(rows.into_iter().map(|row| (row, PersonPolicy::CODES)));
         }
         for drawn in drawn {
-            self.burn_lockout(tx, now, lost, drawn)?;
+            self.limit_lockout_to_one_try(tx, now, lost, drawn)?;
         }
         if let Some(authenticator) = &mut account.authenticator {
             authenticator.end_codes(now);

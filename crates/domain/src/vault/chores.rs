@@ -22,7 +22,7 @@ impl Chores for Vaults {
         }
         let limits = self.policy.failures_from_anywhere;
         let place = self.login_budget_place(now, &id, &limits);
-        self.burn_budget(tx, now, lost, place, &limits)?;
+        self.limit_budget_to_one_try(tx, now, lost, place, &limits)?;
         Ok(true)
     }
 }

@@ -186,9 +186,9 @@ fn lost(era: u64, windows: u32) -> Lost {
 }
 
 #[test]
-fn a_burned_budget_has_one_try_at_a_time_and_one_failure() {
+fn after_a_rollback_a_budget_has_one_try_at_a_time_and_one_failure() {
     let mut budget = GuessBudget::default();
-    budget.burn(at(10), &LIMITS, lost(1, 0));
+    budget.limit_to_one_try(at(10), &LIMITS, lost(1, 0));
     let only = granted(&mut budget, at(10), 7);
     assert_eq!(budget.reserve(at(10), &LIMITS, TryId(8)), Reserve::Wait);
     budget.withdraw(only);
@@ -204,9 +204,9 @@ fn a_burned_budget_has_one_try_at_a_time_and_one_failure() {
 }
 
 #[test]
-fn a_try_that_is_never_settled_is_the_last_one_of_a_burned_budget() {
+fn after_a_rollback_a_try_that_is_never_settled_is_the_last_one() {
     let mut budget = GuessBudget::default();
-    budget.burn(at(0), &LIMITS, lost(1, 0));
+    budget.limit_to_one_try(at(0), &LIMITS, lost(1, 0));
     granted(&mut budget, at(0), 1);
     let later = at(0).plus(RESERVATION_LIFE);
     assert!(matches!(
@@ -216,20 +216,20 @@ fn a_try_that_is_never_settled_is_the_last_one_of_a_burned_budget() {
 }
 
 #[test]
-fn a_budget_burns_once_for_each_era_and_a_success_ends_it() {
+fn a_budget_is_limited_once_for_each_era_and_a_success_ends_it() {
     let mut budget = GuessBudget::default();
-    budget.burn(at(0), &LIMITS, lost(1, 0));
+    budget.limit_to_one_try(at(0), &LIMITS, lost(1, 0));
     assert_eq!(budget.failed_in_a_row(), 6);
     let try_ = granted(&mut budget, at(0), 1);
     budget.fail(at(0), &LIMITS, try_);
     let spent = budget.clone();
-    budget.burn(at(1), &LIMITS, lost(1, 0));
+    budget.limit_to_one_try(at(1), &LIMITS, lost(1, 0));
     assert_eq!(budget, spent, "the same era gives no second try");
-    budget.burn(at(1), &LIMITS, lost(2, 1));
+    budget.limit_to_one_try(at(1), &LIMITS, lost(2, 1));
     let still = budget.reserve(at(1), &LIMITS, TryId(2));
     assert!(matches!(still, Reserve::Exhausted { .. }), "{still:?}");
     let mut budget = GuessBudget::default();
-    budget.burn(at(0), &LIMITS, lost(1, 0));
+    budget.limit_to_one_try(at(0), &LIMITS, lost(1, 0));
     let right = granted(&mut budget, at(0), 3);
     budget.succeed(right);
     for id in 4..6 {
@@ -247,12 +247,12 @@ fn failures_in_a_row_that_may_be_forgotten_are_counted_up_to_the_last() {
     };
     for (windows, failures) in [(0, 6), (1, 9), (10, 36), (40, 99)] {
         let mut budget = GuessBudget::default();
-        budget.burn(at(0), &long, lost(1, windows));
+        budget.limit_to_one_try(at(0), &long, lost(1, windows));
         assert_eq!(budget.failed_in_a_row(), failures);
     }
     let mut budget = GuessBudget::default();
     let untold = Lost { era: 1, span: None };
-    budget.burn(at(0), &LIMITS, untold);
+    budget.limit_to_one_try(at(0), &LIMITS, untold);
     assert_eq!(budget.failed_in_a_row(), LIMITS.in_a_row - 1);
     let try_ = granted(&mut budget, at(0), 1);
     budget.fail(at(0), &LIMITS, try_);
@@ -263,13 +263,13 @@ fn failures_in_a_row_that_may_be_forgotten_are_counted_up_to_the_last() {
 }
 
 #[test]
-fn a_limit_that_is_off_stays_off_in_a_burned_budget() {
+fn a_limit_that_is_off_stays_off_after_a_rollback() {
     let off = GuessLimits {
         failures: 0,
         ..LIMITS
     };
     let mut budget = GuessBudget::default();
-    budget.burn(at(0), &off, lost(1, 0));
+    budget.limit_to_one_try(at(0), &off, lost(1, 0));
     for id in 0..4 {
         let reserve = budget.reserve(at(0), &off, TryId(id));
         assert_eq!(reserve, Reserve::Granted);
