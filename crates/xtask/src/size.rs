@@ -13,11 +13,7 @@ const FUNCTION_RULE: &str = "function size";
 const HERE: &str = "crates/xtask/src/size.rs";
 
 /// Files that were longer when the limit came: crate, name, lines.
-const LONG_FILES: &Exceptions = &[
-    ("domain/client.rs", 583),
-    ("domain/login.rs", 544),
-    ("store/postgres.rs", 511),
-];
+const LONG_FILES: &Exceptions = &[("domain/client.rs", 583), ("store/postgres.rs", 511)];
 
 /// Functions that were longer when the limit came: crate, name, lines.
 const LONG_FUNCTIONS: &Exceptions = &[
