@@ -104,8 +104,19 @@ impl Front {
             Refusal::WrongState => bad("This slot cannot be changed"),
             Refusal::Forbidden { need } => bad(plan_says_no(need)),
             Refusal::TooLarge { .. } => bad("The auth object is too large"),
-            Refusal::Invalid { field, why } => bad(&format!("The value of {field} {why}")),
+            Refusal::Invalid { field, why } => {
+                bad(&format!("The value of {} {why}", spelling(field)))
+            }
         }
+    }
+}
+
+/// The name on the wire of a value that a login sends: SRP-6a calls the public number `A`, and the proof `M1`.
+fn spelling(field: &str) -> &str {
+    match field {
+        "public" => "A",
+        "proof" => "M1",
+        field => field,
     }
 }
 

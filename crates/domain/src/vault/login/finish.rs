@@ -95,12 +95,12 @@ impl ParsedProof {
     fn parse(shown: &LoginProof) -> Result<Self, Refusal> {
         let malformed = |field, why| Refusal::Invalid { field, why };
         let proof = ClientProof::parse(&shown.proof)
-            .map_err(|_| malformed("M1", "must be 128 hex digits"))?;
+            .map_err(|_| malformed("proof", "must be 128 hex digits"))?;
         let public = match ClientPublic::parse(&shown.public) {
             Ok(public) => Some(public),
             Err(ClientPublicError::Refused) => None,
             Err(ClientPublicError::Format) => {
-                return Err(malformed("A", "must be 2 to 2048 hex digits"));
+                return Err(malformed("public", "must be 2 to 2048 hex digits"));
             }
         };
         if !has_form(&shown.reference, REFERENCE_DIGITS) {
@@ -315,8 +315,8 @@ mod tests {
             Err(other) => panic!("{other:?}"),
             Ok(_) => None,
         };
-        assert_eq!(field(&shown("", "", "")), Some("M1"));
-        assert_eq!(field(&shown(&proof, "xyz", "")), Some("A"));
+        assert_eq!(field(&shown("", "", "")), Some("proof"));
+        assert_eq!(field(&shown(&proof, "xyz", "")), Some("public"));
         assert_eq!(field(&shown(&proof, "abcd", &reference)), None);
         let no_reference = ParsedProof::parse(&shown(&proof, "abcd", "short"));
         assert!(matches!(no_reference, Err(Refusal::Expired)));
