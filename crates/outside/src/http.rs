@@ -39,12 +39,17 @@ pub(crate) fn client(
 
 /// Checks a configured address: HTTPS, or plain HTTP where that is allowed.
 pub(crate) fn url(text: &str, plain: Plain) -> Result<Url, String> {
+    url_or(text, plain, "is plain HTTP to another host: use https")
+}
+
+/// As [`url`]; `why` says what is wrong with plain HTTP to this address.
+pub(crate) fn url_or(text: &str, plain: Plain, why: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     match url.scheme() {
         "https" => Ok(url),
         "http" if plain.allows(host) => Ok(url),
-        "http" => Err(format!("{text} is plain HTTP to another host: use https")),
+        "http" => Err(format!("{text} {why}")),
         _ => Err(format!("{text} is neither https nor http")),
     }
 }

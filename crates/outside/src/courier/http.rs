@@ -19,16 +19,8 @@ pub(super) fn client(timeout: Duration, ca_file: Option<&Path>) -> Result<Client
 
 /// Checks a configured address: HTTPS, or plain HTTP where that is allowed.
 pub(super) fn url(text: &str, plain: Plain) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if plain.allows(host) => Ok(url),
-        "http" => Err(format!(
-            "{text} would send codes unencrypted: use https, or set allow_plain"
-        )),
-        _ => Err(format!("{text} is neither https nor http")),
-    }
+    let why = "would send codes unencrypted: use https, or set allow_plain";
+    crate::http::url_or(text, plain, why)
 }
 
 /// The meaning of a status for the message. 401 concerns our own credentials and 408 concerns time, so another try
