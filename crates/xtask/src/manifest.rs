@@ -291,24 +291,16 @@ mod tests {
         );
     }
 
+    fn refuses(folder: &str, rest: &str) {
+        assert_eq!(findings(folder, rest).len(), 1, "{folder}: {rest}");
+    }
+
     #[test]
     fn the_hub_and_the_ground_floor_look_at_nothing_above() {
-        assert_eq!(
-            findings("domain", "[dependencies]\nstore.workspace = true").len(),
-            1
-        );
-        assert_eq!(
-            findings("crypto", "[dependencies]\ndomain.workspace = true").len(),
-            1
-        );
-        assert_eq!(
-            findings("web", "[dependencies]\ndomain.workspace = true").len(),
-            1
-        );
-        assert_eq!(
-            findings("crypto", "[dev-dependencies]\ntestkit.workspace = true").len(),
-            1
-        );
+        refuses("domain", "[dependencies]\nstore.workspace = true");
+        refuses("crypto", "[dependencies]\ndomain.workspace = true");
+        refuses("web", "[dependencies]\ndomain.workspace = true");
+        refuses("crypto", "[dev-dependencies]\ntestkit.workspace = true");
     }
 
     #[test]
@@ -336,25 +328,15 @@ mod tests {
 
     #[test]
     fn the_binary_itself_reaches_only_its_programs() {
-        assert_eq!(
-            findings("bin", "[dependencies]\nstore.workspace = true").len(),
-            1
-        );
+        refuses("bin", "[dependencies]\nstore.workspace = true");
     }
 
     #[test]
     fn storage_does_not_know_the_web() {
-        assert_eq!(
-            findings("store", "[dependencies]\nweb.workspace = true").len(),
-            1
-        );
-        assert_eq!(
-            findings(
-                "outside",
-                "[target.'cfg(unix)'.dependencies]\nweb.workspace = true"
-            )
-            .len(),
-            1
+        refuses("store", "[dependencies]\nweb.workspace = true");
+        refuses(
+            "outside",
+            "[target.'cfg(unix)'.dependencies]\nweb.workspace = true",
         );
     }
 
@@ -362,10 +344,7 @@ mod tests {
     fn the_harness_is_a_dev_dependency_only() {
         let found = findings("photon", "[dependencies]\ntestkit.workspace = true");
         assert!(found[0].contains("only ever a dev-dependency"));
-        assert_eq!(
-            findings("bin", "[build-dependencies]\ntestkit.workspace = true").len(),
-            1
-        );
+        refuses("bin", "[build-dependencies]\ntestkit.workspace = true");
     }
 
     #[test]
