@@ -7,7 +7,7 @@ mod method;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::size::product_files;
+use crate::size::{domain_files, product_files};
 use crate::source::Source;
 use crate::tree::{Tree, has_extension};
 
@@ -100,8 +100,7 @@ fn product(text: &str) -> &str {
 }
 
 fn tested(tree: &Tree) -> (usize, usize) {
-    let files = product_files(tree).filter(|(path, _)| path.starts_with("crates/domain/src/"));
-    files.fold((0, 0), |(with, all), (path, text)| {
+    domain_files(tree).fold((0, 0), |(with, all), (path, text)| {
         let folder = path.trim_end_matches(".rs").trim_end_matches("/mod");
         let beside = tree.text(&format!("{folder}/tests.rs"));
         let has = product(text).len() < text.len() || beside.is_some();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::exception::{Broken, Exceptions};
 use crate::finding::Finding;
-use crate::size::product_files;
+use crate::size::domain_files;
 use crate::source::Source;
 use crate::tree::Tree;
 
@@ -29,16 +29,14 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn repeated(tree: &Tree) -> Broken {
     let mut declared: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
-    for (path, text) in product_files(tree) {
-        if path.starts_with("crates/domain/src/") {
-            let product = Source::new(text).without_tests();
-            for (number, line) in (1..).zip(product.code().lines()) {
-                if let Some(name) = declaration(line) {
-                    declared
-                        .entry(name.to_owned())
-                        .or_default()
-                        .push((path, number));
-                }
+    for (path, text) in domain_files(tree) {
+        let product = Source::new(text).without_tests();
+        for (number, line) in (1..).zip(product.code().lines()) {
+            if let Some(name) = declaration(line) {
+                declared
+                    .entry(name.to_owned())
+                    .or_default()
+                    .push((path, number));
             }
         }
     }

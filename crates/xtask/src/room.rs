@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::exception::{Broken, Exceptions};
 use crate::finding::Finding;
-use crate::size::product_files;
+use crate::size::domain_files;
 use crate::source::Source;
 use crate::tree::Tree;
 
@@ -42,10 +42,8 @@ fn wrong_imports(tree: &Tree) -> Broken {
         .map(exports)
         .unwrap_or_default();
     let mut broken = Broken::default();
-    for (path, text) in product_files(tree) {
-        let Some(file) = path.strip_prefix(SOURCES) else {
-            continue;
-        };
+    for (path, text) in domain_files(tree) {
+        let file = path.trim_start_matches(SOURCES);
         let modules = modules(file);
         let room = modules.first().copied().unwrap_or_default();
         if COMPOSITION.contains(&room) {

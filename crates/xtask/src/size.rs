@@ -55,6 +55,11 @@ pub(crate) fn product_files(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The product files of the domain.
+pub(crate) fn domain_files(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
+    product_files(tree).filter(|(path, _)| path.starts_with("crates/domain/src/"))
+}
+
 impl Sizes {
     fn add(&mut self, path: &str, product: &Source) {
         let mut folders = path.split('/');

@@ -2,7 +2,7 @@
 
 use crate::exception::{Broken, Exceptions};
 use crate::finding::Finding;
-use crate::size::product_files;
+use crate::size::domain_files;
 use crate::source::{Hidden, Source, hidden_texts};
 use crate::tree::Tree;
 
@@ -39,15 +39,13 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn spellings(tree: &Tree) -> Broken {
     let mut broken = Broken::default();
-    for (path, text) in product_files(tree) {
-        if path.starts_with("crates/domain/src/") {
-            let product = &text[..Source::new(text).without_tests().code().len()];
-            for (line, kind, hidden) in hidden_texts(product) {
-                for word in foreign(kind, hidden) {
-                    let what = format!("the spelling `{word}`");
-                    let remedy = "give it a neutral name, which the front translates";
-                    broken.count(word, Finding::new(path, RULE, what, remedy).at(line));
-                }
+    for (path, text) in domain_files(tree) {
+        let product = &text[..Source::new(text).without_tests().code().len()];
+        for (line, kind, hidden) in hidden_texts(product) {
+            for word in foreign(kind, hidden) {
+                let what = format!("the spelling `{word}`");
+                let remedy = "give it a neutral name, which the front translates";
+                broken.count(word, Finding::new(path, RULE, what, remedy).at(line));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::size::product_files;
+use crate::size::domain_files;
 use crate::source::Source;
 use crate::tree::Tree;
 
@@ -11,10 +11,8 @@ use crate::tree::Tree;
 /// Only use cases are asynchronous in the domain, so such a type is a service.
 pub(super) fn services(tree: &Tree) -> Vec<(usize, String)> {
     let mut found: BTreeMap<String, Methods> = BTreeMap::new();
-    for (path, text) in product_files(tree) {
-        if path.starts_with("crates/domain/src/") {
-            count(Source::new(text).without_tests().code(), &mut found);
-        }
+    for (_, text) in domain_files(tree) {
+        count(Source::new(text).without_tests().code(), &mut found);
     }
     let mut services: Vec<(usize, String)> = found
         .into_iter()
