@@ -1,12 +1,13 @@
 //! PostgreSQL: one primary, any number of servers.
 //!
 //! 1. Take a connection from the pool; a new connection goes to the host that commits writes (`primacy`).
-//! 2. Run the closure on a blocking thread (`run`); its statements go over that connection (`rows`).
+//! 2. Run the closure on a blocking thread (`attempt`, `run`); its statements go over that connection (`rows`).
 //! 3. Send its last statements together with its commit mark and `COMMIT` (`mark`).
 //! 4. After a conflict, or if the connection was lost before `COMMIT` was sent: run it again after a short random
 //!    wait.
 //! 5. If the connection was lost after that: read the mark before anything else.
 
+mod attempt;
 mod connect;
 mod deadline;
 mod fault;
@@ -28,7 +29,6 @@ use deadpool_postgres::{Object, Pool, PoolError, Timeouts};
 use domain::port::Store;
 use domain::port::store::{Job, Kind, Row, RowId};
 use domain::{Error, Timestamp};
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio_postgres::Client;
 
@@ -39,11 +39,10 @@ use crate::stopwatch::Stopwatch;
 use deadline::Deadline;
 use fault::Fault;
 use gather::{Gather, Lead, Told, Turn};
-use mark::{Fate, Slot, Slots};
+use mark::Slots;
 use pipeline::{Line, Step};
 use primacy::{PROOF, Primacy};
-use rows::{Access, Locks};
-use run::{Ended, Work, begin_read, begin_write};
+use rows::Access;
 
 /// For how long the result of one readiness write is used again.
 const READY_FOR: Duration = Duration::from_secs(1);
@@ -129,148 +128,6 @@ impl PostgresStore {
             primacy,
             proving: Mutex::default(),
         })
-    }
-
-    async fn run(&self, mut job: Job, access: Access) -> Result<(), Error> {
-        let Ok(_waiting) = self.queue.try_acquire() else {
-            return Err(Error::Busy { seconds: 1 });
-        };
-        let deadline = Deadline::within(self.options.deadline);
-        let mut attempts = 0;
-        let mut locks = Locks::new();
-        loop {
-            let fault = match self.checkout(&deadline).await {
-                Ok(line) => match self.attempt(line, job, locks, access, &deadline).await? {
-                    Attempt::Done(result) => return result,
-                    Attempt::Failed(fault, unused, met) => {
-                        (job, locks) = (unused, met);
-                        fault
-                    }
-                },
-                Err(fault) => fault,
-            };
-            let end = match fault {
-                Fault::Final(error) => return Err(error),
-                fault => fault.into_error(),
-            };
-            attempts += 1;
-            if !deadline.pause(attempts).await {
-                return Err(end);
-            }
-        }
-    }
-
-    /// Runs the closure once, and returns the connection and the slot afterwards.
-    async fn attempt(
-        &self,
-        line: Line,
-        job: Job,
-        locks: Locks,
-        access: Access,
-        deadline: &Deadline,
-    ) -> Result<Attempt, Error> {
-        let start = Stopwatch::start();
-        // Needed for writes too, because a closure may find that there is nothing to write.
-        if let Err(fault) = self.assure(&line, deadline).await {
-            self.discard_if_lost(line, &fault);
-            return Ok(Attempt::Failed(fault, job, locks));
-        }
-        let patience = self.options.statement_timeout;
-        let begin = match access {
-            Access::Write => begin_write(patience),
-            Access::Read => begin_read(patience),
-        };
-        let runtime = Handle::current();
-        let mut slot = self.slots.take();
-        if access == Access::Write
-            && let Err(fault) = slot.make(&line, deadline).await
-        {
-            self.slots.give_back(slot);
-            self.discard_if_lost(line, &fault);
-            return Ok(Attempt::Failed(fault, job, locks));
-        }
-        let work = Work {
-            line,
-            job,
-            slot,
-            access,
-            begin,
-            locks,
-            deadline: *deadline,
-        };
-        let work = tokio::task::spawn_blocking(move || work.run(&runtime));
-        let (
-            Work {
-                line,
-                job,
-                mut slot,
-                locks,
-                ..
-            },
-            ended,
-        ) = work.await.map_err(|error| {
-            Failure::because("a transaction's thread ended without a result", error).bug()
-        })?;
-        let fault = match ended {
-            Ended::Committed => {
-                self.slots.give_back(slot);
-                self.primacy.proved(start);
-                return Ok(Attempt::Done(Ok(())));
-            }
-            Ended::Done(result) => {
-                self.slots.give_back(slot);
-                return Ok(Attempt::Done(result));
-            }
-            Ended::Failed(fault) => {
-                self.discard_if_lost(line, &fault);
-                fault
-            }
-            Ended::InDoubt(error) => {
-                self.discard(line);
-                match self.fate(&mut slot, deadline).await {
-                    Some(Fate::Committed) => {
-                        self.slots.give_back(slot);
-                        return Ok(Attempt::Done(Ok(())));
-                    }
-                    Some(Fate::NotCommitted) => Fault::Lost(error),
-                    Some(Fate::Unknown) | None => {
-                        let what = "the connection was lost during a commit, and it could not be \
-                                    found out in time whether that took place";
-                        let error = Failure::because(what, error).unavailable();
-                        return Ok(Attempt::Done(Err(error)));
-                    }
-                }
-            }
-        };
-        self.slots.give_back(slot);
-        Ok(Attempt::Failed(fault, job, locks))
-    }
-
-    /// Whether the transaction that holds `slot` was committed; `None` if this cannot be found out in time.
-    async fn fate(&self, slot: &mut Slot, deadline: &Deadline) -> Option<Fate> {
-        let deadline = Deadline::within(deadline.left().max(FATE_WITHIN));
-        let turn = slot.turn();
-        for attempts in 1.. {
-            let fault = match self.checkout(&deadline).await {
-                Ok(line) => match slot.fate(turn, &line, &deadline).await {
-                    Ok(fate) => return Some(fate),
-                    Err(fault) => {
-                        self.discard(line);
-                        fault
-                    }
-                },
-                Err(fault) => fault,
-            };
-            let error = fault.into_error();
-            tracing::warn!(
-                error = domain::error::chain(&error),
-                "it is not known yet whether a transaction was committed"
-            );
-            if !deadline.pause(attempts).await {
-                break;
-            }
-        }
-        None
     }
 
     async fn checkout(&self, deadline: &Deadline) -> Result<Line, Fault> {
@@ -486,12 +343,6 @@ impl Backend for PostgresStore {
             .map(|row| (row.get(0), rows::unsigned(row.get(1))))
             .collect())
     }
-}
-
-/// How one run ended, including the commit.
-enum Attempt {
-    Done(Result<(), Error>),
-    Failed(Fault, Job, Locks),
 }
 
 async fn arrange(client: &Client, migrations: Migrations) -> Result<(), Error> {
