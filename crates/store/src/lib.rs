@@ -6,6 +6,7 @@
 mod backend;
 mod failure;
 pub mod postgres;
+mod readiness;
 pub mod schema;
 pub mod sqlite;
 mod stopwatch;

@@ -34,6 +34,7 @@ use tokio_postgres::Client;
 
 use crate::backend::Backend;
 use crate::failure::Failure;
+use crate::readiness::{self, Readiness};
 use crate::schema::{Extent, Migrations, Plan, SchemaError};
 use crate::stopwatch::Stopwatch;
 use deadline::Deadline;
@@ -44,9 +45,6 @@ use pipeline::{Line, Step};
 use primacy::{PROOF, Primacy};
 use rows::Access;
 
-/// For how long the result of one readiness write is used again.
-const READY_FOR: Duration = Duration::from_secs(1);
-const READY_WITHIN: Duration = Duration::from_secs(3);
 /// Time within which a primary must prove that it still is one.
 const PROVED_WITHIN: Duration = Duration::from_secs(2);
 /// Time reserved for finding out about a lost commit, however late the connection was lost.
@@ -105,7 +103,7 @@ pub struct PostgresStore {
     slots: Arc<Slots>,
     /// Set once the schema is known to be the one that this release needs.
     schema: OnceCell<()>,
-    ready: Mutex<Option<Stopwatch>>,
+    ready: Readiness,
     gather: Gather,
     primacy: Arc<Primacy>,
     /// Held by the caller that makes the primary prove itself, for all callers that wait.
@@ -123,7 +121,7 @@ impl PostgresStore {
             options,
             slots: Arc::default(),
             schema: OnceCell::new(),
-            ready: Mutex::default(),
+            ready: Readiness::default(),
             gather: Gather::default(),
             primacy,
             proving: Mutex::default(),
@@ -276,18 +274,14 @@ impl Store for PostgresStore {
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        let mut last = self.ready.lock().await;
-        if last.is_some_and(|at| at.elapsed() < READY_FOR) {
-            return Ok(());
-        }
-        *last = None;
         let touch =
             Step::Batch("UPDATE meta SET value = value + 1 WHERE name = 'ready'".to_owned());
-        self.ask(touch, &Deadline::within(READY_WITHIN))
-            .await
-            .map_err(Fault::into_error)?;
-        *last = Some(Stopwatch::start());
-        Ok(())
+        let touch = async {
+            let deadline = Deadline::within(readiness::WITHIN);
+            let touched = self.ask(touch, &deadline).await;
+            touched.map(|_| ()).map_err(Fault::into_error)
+        };
+        self.ready.check(touch).await
     }
 }
 
@@ -325,7 +319,7 @@ impl Backend for PostgresStore {
 
     async fn clock(&self) -> Result<Option<Timestamp>, Error> {
         let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let deadline = Deadline::within(READY_WITHIN);
+        let deadline = Deadline::within(readiness::WITHIN);
         let reply = self.ask(Step::Read(sql, Vec::new()), &deadline).await;
         let rows = reply.map_err(Fault::into_error)?.rows();
         Ok(rows

@@ -12,7 +12,6 @@ mod view;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::port::Store;
@@ -20,12 +19,11 @@ use domain::port::store::{Job, Kind, Row, RowId};
 use domain::{Error, Timestamp};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use tokio::sync::Mutex;
 
 use crate::backend::Backend;
 use crate::failure::Failure;
+use crate::readiness::{self, Readiness};
 use crate::schema::{Extent, Migrations, Plan, SchemaError};
-use crate::stopwatch::Stopwatch;
 use readers::Readers;
 use rows::Access;
 pub use view::SqliteView;
@@ -33,9 +31,6 @@ use writer::Writer;
 
 /// How often a job may run before it fails.
 const RUNS: usize = 8;
-/// For how long the result of one readiness write is used again.
-const READY_FOR: Duration = Duration::from_secs(1);
-const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// How to open a database file.
 #[derive(Clone, Debug)]
@@ -67,7 +62,7 @@ pub struct SqliteStore {
     readers: Option<Readers>,
     writer: Writer,
     path: Option<PathBuf>,
-    ready: Mutex<Option<Stopwatch>>,
+    ready: Readiness,
 }
 
 impl SqliteStore {
@@ -88,7 +83,7 @@ impl SqliteStore {
             writer,
             readers,
             path: Some(path),
-            ready: Mutex::default(),
+            ready: Readiness::default(),
         })
     }
 
@@ -101,7 +96,7 @@ impl SqliteStore {
             writer,
             readers: None,
             path: None,
-            ready: Mutex::default(),
+            ready: Readiness::default(),
         })
     }
 
@@ -109,20 +104,22 @@ impl SqliteStore {
     /// use.
     pub async fn backup_to(&self, target: &Path) -> Result<(), Error> {
         let target = target.to_owned();
-        match self.path.clone() {
-            Some(path) => {
-                let task = move || copy(&file::reader(&path)?, &target);
-                let task = tokio::task::spawn_blocking(task);
-                task.await.map_err(|error| {
-                    Failure::because("the backup's thread ended without a result", error).bug()
-                })?
-            }
-            None => {
-                self.writer
-                    .alone(move |connection| copy(connection, &target))
-                    .await
-            }
-        }
+        self.beside(move |connection| copy(connection, &target))
+            .await
+    }
+
+    /// Runs a long read on a connection and a thread of its own; if the database is in memory, on the writer's.
+    async fn beside<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(path) = self.path.clone() else {
+            return self.writer.alone(move |connection| task(connection)).await;
+        };
+        let task = move || task(&file::reader(&path)?);
+        tokio::task::spawn_blocking(task).await.map_err(|error| {
+            Failure::because("the thread of a long read ended without a result", error).bug()
+        })?
     }
 }
 
@@ -151,26 +148,21 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        let mut last = self.ready.lock().await;
-        if last.is_some_and(|at| at.elapsed() < READY_FOR) {
-            return Ok(());
-        }
-        *last = None;
         let touch = self.writer.alone(|connection| {
             connection
                 .execute("UPDATE meta SET value = value + 1 WHERE name = 'ready'", [])
                 .map_err(fault::error)
         });
-        match tokio::time::timeout(READY_WITHIN, touch).await {
-            Ok(result) => result?,
-            Err(error) => {
-                return Err(
-                    Failure::because("a readiness write did not end in time", error).unavailable(),
-                );
+        let touch = async {
+            match tokio::time::timeout(readiness::WITHIN, touch).await {
+                Ok(touched) => touched.map(|_| ()),
+                Err(error) => {
+                    let what = "a readiness write did not end in time";
+                    Err(Failure::because(what, error).unavailable())
+                }
             }
         };
-        *last = Some(Stopwatch::start());
-        Ok(())
+        self.ready.check(touch).await
     }
 }
 
@@ -202,20 +194,7 @@ impl Backend for SqliteStore {
     }
 
     async fn count_kinds(&self) -> Result<Vec<(String, u64)>, Error> {
-        match self.path.clone() {
-            Some(path) => {
-                let task = move || rows::count_kinds(&file::reader(&path)?);
-                let task = tokio::task::spawn_blocking(task);
-                task.await.map_err(|error| {
-                    Failure::because("the count's thread ended without a result", error).bug()
-                })?
-            }
-            None => {
-                self.writer
-                    .alone(|connection| rows::count_kinds(connection))
-                    .await
-            }
-        }
+        self.beside(rows::count_kinds).await
     }
 }
 
