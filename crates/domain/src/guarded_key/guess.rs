@@ -15,11 +15,24 @@ use crate::core::error::{Error, Refusal};
 use crate::core::port::roots::Roots;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
+use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
-use crate::limit::budget::GuessBudget;
+use crate::limit::budget::{GuessBudget, GuessLimits};
 use crate::limit::hashing::{HashQueue, Ticket};
 use crate::trail::audit::Event;
+
+/// Whether a secret may be tried whose failures `budget` counts; `None`: it was never tried.
+pub(super) fn may_try(
+    budget: Option<&GuessBudget>,
+    now: Timestamp,
+    limits: &GuessLimits,
+) -> Result<(), Refusal> {
+    match budget.and_then(|budget| budget.exhausted(now, limits)) {
+        Some(until) => Err(Refusal::Exhausted { until }),
+        None => Ok(()),
+    }
+}
 
 /// What a right PIN gives.
 pub(crate) struct Proven {
@@ -126,10 +139,8 @@ impl GuardedKeys {
                 None => Err(Refusal::UnknownSubject.into()),
             };
         };
-        match budget.exhausted(self.now(), &self.policy.guesses) {
-            Some(until) => Err(Refusal::Exhausted { until }.into()),
-            None => Ok(()),
-        }
+        let tried = may_try(Some(&budget), self.now(), &self.policy.guesses);
+        tried.map_err(Error::Refused)
     }
 }
 
@@ -137,6 +148,24 @@ impl GuardedKeys {
 struct JudgedPin {
     version: u64,
     proven: Option<Proven>,
+}
+
+/// What a judged PIN means for the key as it is when the try is settled.
+enum PinFinding<'a> {
+    /// The PIN was replaced during the check, so the check says nothing about the new one.
+    Replaced,
+    Wrong,
+    Right(&'a Proven),
+}
+
+impl JudgedPin {
+    fn against(&self, key: &GuardedKey) -> PinFinding<'_> {
+        match &self.proven {
+            _ if key.pin_version != self.version => PinFinding::Replaced,
+            None => PinFinding::Wrong,
+            Some(proven) => PinFinding::Right(proven),
+        }
+    }
 }
 
 impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
@@ -199,16 +228,17 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
         let Some(mut key) = hub.rows.get::<GuardedKey>(tx, &self.row)? else {
             return Ok(open.abandon().answer(Refusal::UnknownSubject));
         };
-        if key.pin_version != judged.version {
-            return Ok(open.withdraw(tx)?.again());
-        }
         let event = Event::new(self.caller.surface, open.now, self.action, self.row.alias())
             .by(&self.caller);
-        let Some(proven) = &judged.proven else {
-            let closed = open.fail(tx)?;
-            let failed = closed.failures.to_string();
-            hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
-            return Ok(closed.answer(Refusal::BadProof { left: None }));
+        let proven = match judged.against(&key) {
+            PinFinding::Replaced => return Ok(open.withdraw(tx)?.again()),
+            PinFinding::Wrong => {
+                let closed = open.fail(tx)?;
+                let failed = closed.failures.to_string();
+                hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
+                return Ok(closed.answer(Refusal::BadProof { left: None }));
+            }
+            PinFinding::Right(proven) => proven,
         };
         let closed = open.succeed(tx)?;
         let before = key.value.clone();
@@ -269,5 +299,241 @@ impl PinCheck {
             new_pin,
             renewed,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crypto::aead::SealKey;
+    use crypto::password::Cost;
+
+    use super::*;
+    use crate::core::rows::{Place, Rows, Scope};
+    use crate::core::time::days;
+    use crate::guarded_key::contact::tests::at;
+    use crate::guarded_key::key::Foreign;
+    use crate::guarded_key::key::tests::key;
+    use crate::guarded_key::pin::ForeignPin;
+    use crate::guarded_key::pin::tests::{CHEAP, Peppers, pin, recipe};
+
+    const ROW: RowId = RowId([1; 16]);
+    const CONTENT: [u8; 32] = [7; 32];
+    const LIMITS: GuessLimits = GuessLimits {
+        failures: 2,
+        window: days(7),
+        in_a_row: 3,
+    };
+
+    /// A key whose PIN is `text`, hashed by `recipe`.
+    fn behind(text: &str, recipe: &PinRecipe) -> GuardedKey {
+        let hashed = recipe.hash(&Peppers::of(2), &pin(text), &mut Memory::default());
+        let hashed = hashed.unwrap();
+        let aad = [b"pin|".as_slice(), &ROW.0].concat();
+        let sealed = SealKey::new(&hashed.envelope).seal([9; 12], &aad, &CONTENT);
+        GuardedKey::new(at(0), hashed.verifier, sealed)
+    }
+
+    /// A key of another server, whose PIN is `text` there.
+    fn imported(text: &str) -> GuardedKey {
+        let salt = b"salt".to_vec();
+        let hash = crypto::password::scrypt_16384_8_1(text.as_bytes(), &salt);
+        let hash = hash.expose().to_vec();
+        let pin = ForeignPin { salt, hash };
+        GuardedKey {
+            verifier: None,
+            pin_envelope: None,
+            foreign: Some(Foreign {
+                pin,
+                content: CONTENT,
+            }),
+            ..key()
+        }
+    }
+
+    fn check(key: GuardedKey, text: &str, new: Option<&str>, recipe: PinRecipe) -> PinCheck {
+        PinCheck {
+            row: ROW,
+            key: Rows::blank(Scope(RowId([0; 16])), Place::at(ROW), key),
+            pin: pin(text),
+            new: new.map(pin),
+            recipe,
+        }
+    }
+
+    fn run(check: &PinCheck) -> Result<Option<Proven>, Error> {
+        check.run(&Peppers::of(2), &mut Memory::default())
+    }
+
+    fn today() -> PinRecipe {
+        recipe(ROW, CHEAP, 1)
+    }
+
+    #[test]
+    fn the_right_pin_opens_the_key_and_nothing_is_hashed_anew() {
+        let check = check(behind("1234", &today()), "1234", None, today());
+        let proven = run(&check).unwrap().unwrap();
+        assert_eq!(proven.content.0.expose(), &CONTENT);
+        assert!(proven.new_pin.is_none() && proven.renewed.is_none());
+    }
+
+    #[test]
+    fn a_wrong_pin_gives_nothing_even_with_a_new_one() {
+        for (text, new) in [("1235", None), ("", None), ("1235", Some("1234"))] {
+            let check = check(behind("1234", &today()), text, new, today());
+            assert!(run(&check).unwrap().is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_pin_is_hashed_only_after_the_old_one_was_right() {
+        let check = check(behind("1234", &today()), "1234", Some("5678"), today());
+        let proven = run(&check).unwrap().unwrap();
+        assert!(proven.renewed.is_none(), "the old PIN is not kept");
+        let verifier = proven.new_pin.unwrap().verifier;
+        let opens = |text: &str| {
+            let memory = &mut Memory::default();
+            let found = verifier.check(&Peppers::of(2), ROW, &pin(text), memory);
+            found.unwrap().is_some()
+        };
+        assert!(opens("5678") && !opens("1234"));
+    }
+
+    #[test]
+    fn a_pin_under_older_numbers_is_hashed_anew_by_todays() {
+        let dearer = Cost {
+            memory_kib: 16,
+            ..CHEAP
+        };
+        for today in [recipe(ROW, dearer, 1), recipe(ROW, CHEAP, 2)] {
+            let old = behind("1234", &recipe(ROW, CHEAP, 1));
+            let proven = run(&check(old, "1234", None, today)).unwrap().unwrap();
+            let renewed = proven.renewed.unwrap().verifier;
+            assert!(today.is_that_of(&renewed));
+            let memory = &mut Memory::default();
+            let same = renewed.check(&Peppers::of(2), ROW, &pin("1234"), memory);
+            assert!(same.unwrap().is_some(), "it is still the same PIN");
+        }
+    }
+
+    #[test]
+    fn an_imported_key_opens_with_its_old_pin_which_is_then_hashed_here() {
+        let proven = run(&check(imported("1234"), "1234", None, today()));
+        let proven = proven.unwrap().unwrap();
+        assert_eq!(proven.content.0.expose(), &CONTENT);
+        assert!(today().is_that_of(&proven.renewed.unwrap().verifier));
+        let wrong = run(&check(imported("1234"), "1235", None, today()));
+        assert!(wrong.unwrap().is_none());
+    }
+
+    #[test]
+    fn the_pin_of_another_server_does_not_count_once_there_is_one_of_ours() {
+        let mut key = behind("5678", &today());
+        key.foreign = imported("1234").foreign;
+        assert!(
+            run(&check(key.clone(), "1234", None, today()))
+                .unwrap()
+                .is_none()
+        );
+        assert!(run(&check(key, "5678", None, today())).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_key_without_any_pin_is_a_fault_and_no_wrong_pin() {
+        for broken in [
+            GuardedKey {
+                verifier: None,
+                ..behind("1234", &today())
+            },
+            GuardedKey {
+                pin_envelope: None,
+                ..behind("1234", &today())
+            },
+        ] {
+            let result = run(&check(broken, "1234", None, today()));
+            assert!(matches!(result, Err(Error::Bug(_))));
+        }
+    }
+
+    #[test]
+    fn an_envelope_that_does_not_open_with_the_right_pin_is_a_fault() {
+        let mut key = behind("1234", &today());
+        key.pin_envelope = Some(vec![0; 60]);
+        let result = run(&check(key, "1234", None, today()));
+        assert!(matches!(result, Err(Error::Bug(_))));
+    }
+
+    #[test]
+    fn without_the_pepper_of_a_pin_nothing_is_judged() {
+        let key = behind("1234", &recipe(ROW, CHEAP, 2));
+        let check = check(key, "1234", None, recipe(ROW, CHEAP, 1));
+        let result = check.run(&Peppers::of(1), &mut Memory::default());
+        assert!(matches!(result, Err(Error::Unavailable(_))));
+    }
+
+    fn judged(version: u64, right: bool) -> JudgedPin {
+        let proven = Proven {
+            content: EncryptionKey(crypto::Key::new(CONTENT)),
+            new_pin: None,
+            renewed: None,
+        };
+        JudgedPin {
+            version,
+            proven: right.then_some(proven),
+        }
+    }
+
+    #[test]
+    fn a_pin_is_right_or_wrong_for_the_version_that_it_was_judged_by() {
+        assert!(matches!(
+            judged(1, true).against(&key()),
+            PinFinding::Right(_)
+        ));
+        assert!(matches!(
+            judged(1, false).against(&key()),
+            PinFinding::Wrong
+        ));
+    }
+
+    #[test]
+    fn after_a_change_of_the_pin_a_check_of_the_older_one_says_nothing() {
+        let mut changed = key();
+        changed.pin_version = 2;
+        for right in [true, false] {
+            let finding = judged(1, right);
+            assert!(matches!(finding.against(&changed), PinFinding::Replaced));
+            let current = judged(2, right);
+            assert!(!matches!(current.against(&changed), PinFinding::Replaced));
+        }
+    }
+
+    #[test]
+    fn a_secret_may_be_tried_before_the_first_try_and_while_tries_are_left() {
+        assert_eq!(may_try(None, at(0), &LIMITS), Ok(()));
+        let one = GuessBudget::imported(1, at(0), &LIMITS);
+        assert_eq!(may_try(Some(&one), at(0), &LIMITS), Ok(()));
+    }
+
+    #[test]
+    fn a_secret_may_not_be_tried_after_the_last_try_until_the_window_has_passed() {
+        let budget = GuessBudget::imported(2, at(0), &LIMITS);
+        let until = at(0).plus(days(7));
+        let last = Timestamp::from_millis(until.millis() - 1);
+        let refused = Err(Refusal::Exhausted { until });
+        assert_eq!(may_try(Some(&budget), at(0), &LIMITS), refused);
+        assert_eq!(may_try(Some(&budget), last, &LIMITS), refused);
+        assert_eq!(may_try(Some(&budget), until, &LIMITS), Ok(()));
+    }
+
+    #[test]
+    fn after_so_many_in_a_row_a_secret_may_never_be_tried_again() {
+        let strict = GuessLimits {
+            in_a_row: 2,
+            ..LIMITS
+        };
+        let budget = GuessBudget::imported(2, at(0), &strict);
+        let late = at(0).plus(days(10_000));
+        let until = Timestamp::NEVER;
+        let refused = Err(Refusal::Exhausted { until });
+        assert_eq!(may_try(Some(&budget), late, &strict), refused);
     }
 }

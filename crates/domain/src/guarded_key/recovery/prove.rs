@@ -17,6 +17,7 @@ use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::notice::ContactNotice;
 use crate::guarded_key::contact::{CodePurpose, Contact, ContactAddress, KeyContact};
+use crate::guarded_key::guess::may_try;
 use crate::guarded_key::key::{GuardedKey, GuardedKeyId};
 use crate::guarded_key::lock::{self, LockState, RecoveryLock};
 use crate::guarded_key::pin::{HashedPin, Pin};
@@ -198,10 +199,11 @@ impl GuardedKeys {
         let row = self.budget_row(presented.ids.contact.row());
         let budget = self.rows.get::<GuessBudget>(tx, row)?;
         let limits = self.policy.code_guesses();
-        let until = budget.and_then(|budget| budget.exhausted(presented.now, &limits));
-        Ok(until.map_or(RecoveryStep::WantsPin, |until| {
-            RecoveryStep::Refused(Refusal::Exhausted { until })
-        }))
+        let tried = may_try(budget.as_deref(), presented.now, &limits);
+        Ok(match tried {
+            Ok(()) => RecoveryStep::WantsPin,
+            Err(refusal) => RecoveryStep::Refused(refusal),
+        })
     }
 
     fn arm(
@@ -256,7 +258,9 @@ impl PresentedContactCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guarded_key::contact::tests::{at, running_lock};
+    use crate::core::time::days;
+    use crate::guarded_key::contact::tests::{at, contact, running_lock};
+    use crate::guarded_key::lock::Alerts;
 
     #[test]
     fn without_a_lock_a_correct_code_arms_one_and_needs_no_pin() {
@@ -298,5 +302,56 @@ mod tests {
             why: "missing or malformed",
         };
         assert_eq!(needed(None), Err(missing));
+    }
+
+    fn at_day(day: u64) -> Timestamp {
+        at(0).plus(days(day))
+    }
+
+    /// What a correct code does on that day, when a lock was armed on day 0 and its alert accepted at once.
+    fn on_day(day: u64, hashed: bool) -> ProofEffect {
+        let mut contact = contact();
+        let mut lock = running_lock(at_day(0));
+        lock.alert_accepted(at_day(0));
+        contact.lock = Some(lock);
+        let spans = (days(30), days(30));
+        let lock = contact.lock.as_ref();
+        effect(
+            lock::proved(lock, at_day(day), spans, Alerts::Needed, 8),
+            hashed,
+        )
+    }
+
+    #[test]
+    fn a_code_waits_for_thirty_days_replaces_the_pin_for_thirty_and_then_arms_anew() {
+        let wait = ProofEffect::Wait { until: at_day(30) };
+        for day in [0, 1, 29] {
+            assert_eq!(on_day(day, true), wait, "day {day}");
+        }
+        for day in [30, 31, 59] {
+            assert_eq!(on_day(day, false), ProofEffect::AskForPin, "day {day}");
+            assert_eq!(on_day(day, true), ProofEffect::ReplacePin, "day {day}");
+        }
+        for day in [60, 61, 1000] {
+            let ProofEffect::Arm(lock) = on_day(day, true) else {
+                panic!("day {day}: the old lock is void");
+            };
+            assert_eq!((lock.id, lock.opens), (8, at_day(day + 30)));
+            assert_eq!(lock.alerted, None, "a new alert is needed");
+        }
+    }
+
+    #[test]
+    fn no_pin_at_hand_opens_a_lock_earlier() {
+        for day in 0..30 {
+            assert_eq!(on_day(day, true), on_day(day, false), "day {day}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_counted_nothing_but_ended_a_step_is_recorded_too() {
+        for refusal in [Refusal::WrongState, Refusal::UnknownSubject] {
+            assert!(is_recorded(&refusal), "{refusal:?}");
+        }
     }
 }

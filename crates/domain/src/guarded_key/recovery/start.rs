@@ -13,24 +13,13 @@ use crate::core::verdict::Verdict;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::contact::code::binding;
 use crate::guarded_key::contact::{CodePurpose, Contact, ContactAddress, ContactCode, KeyContact};
+use crate::guarded_key::guess::may_try;
 use crate::guarded_key::key::{GuardedKey, GuardedKeyId};
 use crate::letter::Decides as _;
-use crate::limit::budget::{GuessBudget, GuessLimits};
+use crate::limit::budget::GuessBudget;
 use crate::limit::rate::RateLog;
 use crate::proof::challenge::Code;
 use crate::trail::audit::Event;
-
-/// Whether a code may be sent for a contact whose earlier codes were tried `budget` often.
-fn may_send(
-    budget: Option<&GuessBudget>,
-    now: Timestamp,
-    limits: &GuessLimits,
-) -> Result<(), Refusal> {
-    match budget.and_then(|budget| budget.exhausted(now, limits)) {
-        Some(until) => Err(Refusal::Exhausted { until }),
-        None => Ok(()),
-    }
-}
 
 /// The caller as the message to a contact is written for: its owner reads it, so it is in the owner's language.
 fn reader(caller: &Caller, contact: &Contact) -> Caller {
@@ -86,7 +75,7 @@ impl GuardedKeys {
         };
         let budget = self.budget_row(ids.contact.row());
         let budget = self.rows.get::<GuessBudget>(tx, budget)?;
-        if let Err(refusal) = may_send(budget.as_deref(), now, &self.policy.code_guesses()) {
+        if let Err(refusal) = may_try(budget.as_deref(), now, &self.policy.code_guesses()) {
             return Ok(refusal.into());
         }
         if let Err(refusal) = self.spend_sends(tx, now, caller, ids.contact, address)? {
@@ -134,31 +123,7 @@ impl GuardedKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::time::days;
     use crate::guarded_key::contact::tests::{at, contact, running_lock, waiting};
-
-    const LIMITS: GuessLimits = GuessLimits {
-        failures: 2,
-        window: days(7),
-        in_a_row: 0,
-    };
-
-    #[test]
-    fn a_code_may_be_sent_before_the_first_try_and_while_tries_are_left() {
-        assert_eq!(may_send(None, at(0), &LIMITS), Ok(()));
-        let one = GuessBudget::imported(1, at(0), &LIMITS);
-        assert_eq!(may_send(Some(&one), at(0), &LIMITS), Ok(()));
-    }
-
-    #[test]
-    fn no_code_is_sent_after_the_last_try_until_the_window_has_passed() {
-        let budget = GuessBudget::imported(2, at(0), &LIMITS);
-        let until = at(0).plus(days(7));
-        let last = Timestamp::from_millis(until.millis() - 1);
-        let refused = Err(Refusal::Exhausted { until });
-        assert_eq!(may_send(Some(&budget), last, &LIMITS), refused);
-        assert_eq!(may_send(Some(&budget), until, &LIMITS), Ok(()));
-    }
 
     #[test]
     fn the_code_is_written_in_the_language_of_the_owner_and_not_of_the_caller() {
