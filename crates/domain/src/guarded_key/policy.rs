@@ -37,3 +37,21 @@ impl GuardedKeyPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::Policy;
+
+    #[test]
+    fn codes_have_the_window_of_pins_and_no_end_after_so_many_in_a_row() {
+        for failures in [0, 1, 10] {
+            let mut policy = Policy::default().guarded_key;
+            policy.guesses.failures = failures;
+            let codes = policy.code_guesses();
+            assert_eq!(codes.failures, failures);
+            assert_eq!(codes.window, policy.guesses.window);
+            assert_eq!(codes.in_a_row, 0);
+            assert_ne!(policy.guesses.in_a_row, 0, "a PIN ends for good");
+        }
+    }
+}
