@@ -179,7 +179,79 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_lock_stores_its_moments_when_it_is_armed() {
+        let lock = armed(at(0));
+        assert_eq!((lock.armed, lock.opens, lock.void), (at(0), at(30), at(60)));
+        assert_eq!((lock.id, lock.alerted), (1, None));
+    }
+
+    #[test]
+    fn a_later_configuration_moves_no_lock() {
+        let mut lock = armed(at(0));
+        lock.alert_accepted(at(0));
+        for other in [(days(0), days(0)), (days(1), days(1)), (days(90), days(90))] {
+            let early = proved(Some(&lock), at(29), other, Alerts::Needed, 2);
+            assert_eq!(early, LockState::Locked { until: at(30) }, "{other:?}");
+            let open = proved(Some(&lock), at(30), other, Alerts::Needed, 2);
+            assert_eq!(open, LockState::Open, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_without_a_delay_opens_at_the_next_proof() {
+        let spans = (Duration::ZERO, days(1));
+        let LockState::Armed(lock) = proved(None, at(0), spans, Alerts::Needed, 1) else {
+            panic!("the first proof only arms");
+        };
+        let next = proved(Some(&lock), at(0), spans, Alerts::Needed, 2);
+        assert_eq!(next, LockState::Open);
+    }
+
+    #[test]
+    fn a_lock_lives_until_the_millisecond_before_it_is_void() {
+        let lock = armed(at(0));
+        assert!(lock.is_live(at(0)));
+        assert!(lock.is_live(Timestamp::from_millis(at(60).millis() - 1)));
+        assert!(!lock.is_live(at(60)));
+    }
+
+    #[test]
+    fn only_the_first_accepted_alert_counts() {
+        let mut lock = armed(at(0));
+        lock.alert_accepted(at(2));
+        lock.alert_accepted(at(1));
+        lock.alert_accepted(at(5));
+        assert_eq!(lock.alerted, Some(at(2)));
+        assert_eq!(lock.opens_at(at(2), Alerts::Needed), at(32));
+    }
+
+    #[test]
+    fn an_alert_so_late_that_the_delay_passes_the_end_of_its_use_leaves_the_lock_void() {
+        let mut lock = armed(at(0));
+        lock.alert_accepted(at(35));
+        let before = proved(Some(&lock), at(59), SPANS, Alerts::Needed, 2);
+        assert_eq!(before, LockState::Locked { until: at(65) });
+        let after = proved(Some(&lock), at(60), SPANS, Alerts::Needed, 2);
+        assert!(matches!(after, LockState::Armed(new) if new.id == 2));
+    }
+
     proptest! {
+        /// What a page shows as the opening is never before the moment that was named first.
+        #[test]
+        fn the_opening_never_moves_forward_in_time(alerted in proptest::option::of(0_i64..90), now in 0_i64..90) {
+            let mut lock = armed(at(0));
+            if let Some(alerted) = alerted {
+                lock.alert_accepted(at(alerted));
+            }
+            let needed = lock.opens_at(at(now), Alerts::Needed);
+            prop_assert!(needed >= lock.opens);
+            prop_assert_eq!(lock.opens_at(at(now), Alerts::Impossible), lock.opens);
+            if let Some(alerted) = alerted {
+                prop_assert_eq!(needed, at(30).max(at(alerted + 30)));
+            }
+        }
+
         /// However proofs, alerts and configured delays come: never open before the delay that was in
         /// force at arming has passed since arming and since the first accepted alert.
         #[test]
