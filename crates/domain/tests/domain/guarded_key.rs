@@ -1,5 +1,6 @@
 //! PIN-guarded keys: each use case through the service, each refusal, what is recorded and who is told.
 
+use domain::audit::Event;
 use domain::custody::{ContactState, GuardedKeyId, ImportedContact, ImportedKey, KeyState};
 use domain::policy::Policy;
 use domain::port::courier::Delivery;
@@ -10,17 +11,17 @@ use uuid::Uuid;
 
 use crate::owner::{Outcome, Owner, address, caller, outcome, pin, secret};
 
-const PIN: &str = "1234";
-const ANNA: &str = "anna@example.com";
-const PHONE: &str = "+4915112345678";
+pub(crate) const PIN: &str = "1234";
+pub(crate) const ANNA: &str = "anna@example.com";
+pub(crate) const PHONE: &str = "+4915112345678";
 
-const WRONG: Refusal = Refusal::BadProof { left: None };
+pub(crate) const WRONG: Refusal = Refusal::BadProof { left: None };
 const NO_PIN: Refusal = Refusal::Invalid {
     field: "new_pin",
     why: "missing or malformed",
 };
 
-fn refused<T>(result: Result<T, Error>) -> Refusal {
+pub(crate) fn refused<T>(result: Result<T, Error>) -> Refusal {
     match result {
         Err(Error::Refused(refusal)) => refusal,
         Err(other) => panic!("{other:?}"),
@@ -29,32 +30,32 @@ fn refused<T>(result: Result<T, Error>) -> Refusal {
 }
 
 impl Owner {
-    async fn state(&self, kit: &Kit) -> KeyState {
+    pub(crate) async fn state(&self, kit: &Kit) -> KeyState {
         let keys = &self.services.guarded_keys;
         keys.key_state(&kit.operator(), self.key).await.unwrap()
     }
 
     /// The only contact, as an operator sees it.
-    async fn contact(&self, kit: &Kit) -> ContactState {
+    pub(crate) async fn contact(&self, kit: &Kit) -> ContactState {
         let contacts = self.state(kit).await.contacts;
         assert_eq!(contacts.len(), 1);
         contacts.into_iter().next().unwrap()
     }
 
     /// Starts a recovery through `contact`, and returns the code that was sent.
-    async fn started(&self, kit: &Kit, contact: &str) -> String {
+    pub(crate) async fn started(&self, kit: &Kit, contact: &str) -> String {
         self.start(contact).await.unwrap();
         kit.courier.code_to(contact).unwrap()
     }
 
     /// Arms the recovery lock of `contact`.
-    async fn armed(&self, kit: &Kit, contact: &str) {
+    pub(crate) async fn armed(&self, kit: &Kit, contact: &str) {
         let code = self.started(kit, contact).await;
         let refusal = refused(self.recover(contact, &code, None).await);
         assert!(matches!(refusal, Refusal::TimeLocked { .. }), "{refusal:?}");
     }
 
-    async fn cancel(&self, kit: &Kit, contact: &str) -> Result<(), Error> {
+    pub(crate) async fn cancel(&self, kit: &Kit, contact: &str) -> Result<(), Error> {
         let link = kit.courier.link_to(contact).unwrap();
         let token = link.rsplit('/').next().unwrap().to_owned();
         let keys = &self.services.guarded_keys;
@@ -63,27 +64,30 @@ impl Owner {
 }
 
 /// A key with one verified contact.
-async fn with_contact() -> (Kit, Owner) {
+pub(crate) async fn with_contact() -> (Kit, Owner) {
     with_contact_and(|_| {}).await
 }
 
-async fn with_contact_and(change: impl FnOnce(&mut Policy)) -> (Kit, Owner) {
+pub(crate) async fn with_contact_and(change: impl FnOnce(&mut Policy)) -> (Kit, Owner) {
     let kit = Kit::builder().policy(change).build().await;
     let owner = Owner::of(&kit, PIN).await;
     owner.add_verified(&kit, PIN, ANNA).await;
     (kit, owner)
 }
 
-/// The outcomes of the events of one action, sorted: events of one moment have no order.
-async fn outcomes(kit: &Kit, action: &str) -> Vec<String> {
+/// The events of one action. Those of one moment have no order.
+pub(crate) async fn events(kit: &Kit, action: &str) -> Vec<Event> {
     let operators = &kit.services.operators;
     let events = operators.audit_events(&kit.operator(), None, 1000).await;
-    let mut found: Vec<String> = events
-        .unwrap()
-        .into_iter()
-        .filter(|event| event.action == action)
-        .map(|event| event.outcome)
-        .collect();
+    let mut events = events.unwrap();
+    events.retain(|event| event.action == action);
+    events
+}
+
+/// The outcomes of the events of one action, sorted.
+pub(crate) async fn outcomes(kit: &Kit, action: &str) -> Vec<String> {
+    let events = events(kit, action).await.into_iter();
+    let mut found: Vec<String> = events.map(|event| event.outcome).collect();
     found.sort();
     found
 }
