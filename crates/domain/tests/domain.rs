@@ -7,6 +7,8 @@ mod audit;
 mod crash;
 #[path = "domain/guarded_key.rs"]
 mod guarded_key;
+#[path = "domain/guarded_key_contact.rs"]
+mod guarded_key_contact;
 #[path = "domain/guarded_key_pin.rs"]
 mod guarded_key_pin;
 #[path = "domain/model.rs"]
