@@ -11,6 +11,8 @@ mod guarded_key;
 mod guarded_key_contact;
 #[path = "domain/guarded_key_pin.rs"]
 mod guarded_key_pin;
+#[path = "domain/guarded_key_recovery.rs"]
+mod guarded_key_recovery;
 #[path = "domain/model.rs"]
 mod model;
 #[path = "domain/outbox.rs"]
