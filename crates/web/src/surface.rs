@@ -58,6 +58,8 @@ pub struct Surface<S = ()> {
     open: Vec<(String, Vec<&'static str>)>,
     others: Map<String, Value>,
     on_405: MethodNotAllowed,
+    /// The beginning of the patterns that handlers name, and what takes its place.
+    moved: Option<(&'static str, String)>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Surface<S> {
@@ -71,11 +73,30 @@ impl<S: Clone + Send + Sync + 'static> Surface<S> {
             open: Vec::new(),
             others: Map::new(),
             on_405,
+            moved: None,
+        }
+    }
+
+    /// Lets the routes that are added from now on begin with `to`, where their handlers name patterns below `from`.
+    pub fn moved(self, from: &'static str, to: &str) -> Self {
+        Self {
+            moved: Some((from, to.to_owned())),
+            ..self
         }
     }
 
     /// Adds what [`routes!`] gives for one or more handlers of one pattern. A pattern may come several times.
-    pub fn route(mut self, route: UtoipaMethodRouter<S>) -> Self {
+    pub fn route(mut self, mut route: UtoipaMethodRouter<S>) -> Self {
+        if let Some((from, to)) = &self.moved {
+            let patterns = std::mem::take(&mut route.1.paths).into_iter();
+            let moved = |pattern: String| match pattern.strip_prefix(from) {
+                Some(rest) => format!("{to}{rest}"),
+                None => pattern,
+            };
+            route.1.paths = patterns
+                .map(|(pattern, item)| (moved(pattern), item))
+                .collect();
+        }
         for (pattern, item) in &route.1.paths {
             let known = self.open.iter_mut().find(|(known, _)| known == pattern);
             match known {

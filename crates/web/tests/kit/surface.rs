@@ -203,3 +203,26 @@ async fn a_layer_goes_around_the_answers_to_other_methods_too() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_moved_surface_serves_and_describes_its_patterns_at_the_new_place() {
+    let moved = Surface::new(OpenApi::default(), not_allowed)
+        .moved("/page", "/other/page")
+        .route(routes!(page))
+        .route(routes!(read));
+    let (router, description) = moved.into_parts();
+    let described: Vec<&String> = description.paths.paths.keys().collect();
+    assert_eq!(described, ["/other/page/{id}", "/read"]);
+    let server = Server::start(router.with_state(Calls::default())).await;
+    for (line, status) in [
+        ("GET /other/page/7", 200),
+        ("GET /page/7", 404),
+        ("GET /read", 200),
+        ("POST /other/page/7", 405),
+    ] {
+        let (method, path) = line.split_once(' ').unwrap();
+        let answer = server.ask(&request(method, path)).await;
+        assert_eq!(answer.status, status, "{line}");
+    }
+    server.stop().await;
+}
