@@ -1,187 +1,152 @@
-//! One call, taken apart (sheet 4.1): path, body, caller and member.
+//! The parts of a call as a handler receives them (sheet 4.1). A handler's arguments are read from left to right, and the
+//! first one that cannot be read answers the call.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::response::Response;
-use domain::Caller;
-use domain::vault::{Document, LoginName, VaultMember};
-use http::{HeaderMap, StatusCode};
+use domain::vault::{Document, VaultMember};
+use domain::{Caller, Error};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use web::body::BodyError;
 use web::json::Duplicates;
-use web::path::RawPath;
+use web::path::PathError;
 
-use crate::error::Fault;
+use crate::error::{Failure, Fault};
 use crate::front::Front;
+use crate::members;
+use crate::request::NoParameters;
 
 /// Largest request body in bytes, for most calls.
 const BODY: usize = 64 * 1024;
 /// Longest time for sending it, in seconds.
 const BODY_SECONDS: u64 = 30;
-/// Digits of a path id.
-const ID_DIGITS: usize = 16;
 
-/// A call before anything of it is judged.
-pub(crate) struct Call {
-    /// The segments below the base path.
-    path: Vec<String>,
-    headers: HeaderMap,
-    body: axum::body::Body,
-    pub(crate) caller: Caller,
-    member: Option<VaultMember>,
-}
+/// Who calls, as the gate found out.
+pub(crate) struct Calling(pub(crate) Caller);
 
-impl FromRequest<Arc<Front>> for Call {
-    type Rejection = Response;
+impl FromRequestParts<Arc<Front>> for Calling {
+    type Rejection = Failure;
 
-    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Response> {
-        let (mut parts, body) = request.into_parts();
-        let Ok(RawPath(path)) = RawPath::from_request_parts(&mut parts, front).await;
-        let Ok(mut path) = path else {
-            return Err(front.refuse(StatusCode::BAD_REQUEST, "Invalid path"));
-        };
-        let above = front.options.base_path.matches('/').count();
-        path.drain(..above.min(path.len()));
-        let Some(caller) = parts.extensions.remove::<Caller>() else {
-            return Err(front.refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error"));
-        };
-        let member = parts.extensions.remove::<VaultMember>();
-        Ok(Self {
-            path,
-            headers: parts.headers,
-            body,
-            caller,
-            member,
-        })
+    async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Failure> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let missing = || Error::bug("a call came without its caller");
+        caller
+            .map(Self)
+            .ok_or_else(|| Failure::of(front, Fault::from(missing())))
     }
 }
 
-impl Call {
-    /// A segment below the base path, empty when there is none.
-    pub(crate) fn segment(&self, at: usize) -> String {
-        self.path.get(at).cloned().unwrap_or_default()
-    }
+/// The member that the gate let in.
+pub(crate) struct Member(pub(crate) VaultMember);
 
-    /// The member that the gate let in.
-    pub(crate) fn member(&self) -> Result<VaultMember, Fault> {
+impl FromRequestParts<Arc<Front>> for Member {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Failure> {
+        let member = parts.extensions.get::<VaultMember>().cloned();
         // Without one the gate would have answered.
-        let missing = || domain::Error::bug("a call for members came without one");
-        self.member.clone().ok_or_else(|| Fault::Domain(missing()))
+        let missing = || Error::bug("a call for members came without one");
+        member
+            .map(Self)
+            .ok_or_else(|| Failure::of(front, Fault::from(missing())))
     }
+}
 
-    /// An id in the path. What no id can be is 0 here, and so unknown to everybody.
-    pub(crate) fn id(&self, at: usize) -> Result<u64, Fault> {
-        Ok(u64::try_from(self.signed_id(at)?).unwrap_or(0))
+/// The parameters of the path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Front>> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Failure> {
+        let params = web::path::params(parts).map_err(Fault::from);
+        params.map(Self).map_err(|fault| Failure::of(front, fault))
     }
+}
 
-    /// `-?[0-9]{1,16}`
-    pub(crate) fn signed_id(&self, at: usize) -> Result<i64, Fault> {
-        let text = self.segment(at);
-        let digits = text.strip_prefix('-').unwrap_or(&text);
-        let sound = (1..=ID_DIGITS).contains(&digits.len())
-            && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let number = sound.then(|| text.parse().ok()).flatten();
-        number.ok_or(Fault::bad("Invalid id"))
+/// The members of a body. Of repeated ones the last counts.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Failure> {
+        let Whole(body, _) = Whole::from_request(request, front).await?;
+        Ok(Self(body))
     }
+}
 
-    pub(crate) async fn fields(self) -> Result<Fields, Fault> {
-        self.fields_of(BODY).await
-    }
+/// The members of a body, and the whole body as the client wrote it.
+pub(crate) struct Whole<T>(pub(crate) T, pub(crate) Document);
 
-    /// The fields of a call that carries a key: room for one as large as the plan allows.
-    pub(crate) async fn key_fields(self) -> Result<Fields, Fault> {
-        let plan = self
-            .member
-            .as_ref()
-            .map_or(0, |member| member.plan().entry_bytes);
-        let limit = BODY.max(plan.saturating_mul(2).saturating_add(16 * 1024));
-        self.fields_of(limit).await
-    }
+impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Whole<T> {
+    type Rejection = Failure;
 
-    async fn fields_of(self, limit: usize) -> Result<Fields, Fault> {
-        let bytes = match web::body::read(self.body, &self.headers, limit, BODY_SECONDS).await {
-            Ok(bytes) => bytes,
-            Err(BodyError::TooLarge) => {
-                let text = "The request body is too large";
-                return Err(Fault::Said(StatusCode::PAYLOAD_TOO_LARGE, text));
-            }
-            Err(BodyError::TooSlow) => return Err(Fault::bad("The request body came too slowly")),
-            Err(BodyError::Broken) => return Err(Fault::bad("The request body is not complete")),
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Failure> {
+        let read = async {
+            let (parts, body) = request.into_parts();
+            let (members, bytes) = read(&parts, body, BODY).await?;
+            let text = std::str::from_utf8(&bytes).ok();
+            let document = text.and_then(Document::parse);
+            let document = document.ok_or(Fault::NO_OBJECT)?;
+            Ok::<_, Fault>(Self(members::typed(members)?, document))
         };
-        match web::json::object(&bytes, Duplicates::LastWins) {
-            Ok(members) => Ok(Fields {
-                members,
-                bytes: bytes.to_vec(),
-            }),
-            Err(_) => Err(Fault::bad("The request body must be a JSON object")),
-        }
-    }
-
-    /// The form that a page sent.
-    pub(crate) async fn form(self) -> Option<Vec<(String, String)>> {
-        let bytes = web::body::read(self.body, &self.headers, BODY, BODY_SECONDS)
-            .await
-            .ok()?;
-        web::query::form(&bytes).ok()
+        read.await.map_err(|fault| Failure::of(front, fault))
     }
 }
 
-/// The members of a body. Null counts as absent.
-pub(crate) struct Fields {
-    members: Map<String, Value>,
-    bytes: Vec<u8>,
+/// The parameters of the path and the body of a call that carries a key: room for one as large as the plan allows.
+///
+/// The path must be readable before the body is read; what its parameters are is looked at only then.
+pub(crate) struct Keyed<P, T>(pub(crate) P, pub(crate) T);
+
+impl<P: DeserializeOwned, T: DeserializeOwned> FromRequest<Arc<Front>> for Keyed<P, T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Failure> {
+        let read = async {
+            let (parts, body) = request.into_parts();
+            let readable = web::path::params::<NoParameters>(&parts);
+            if matches!(readable, Err(PathError::Encoding)) {
+                return Err(PathError::Encoding.into());
+            }
+            let member = parts.extensions.get::<VaultMember>();
+            let plan = member.map_or(0, |member| member.plan().entry_bytes);
+            let limit = BODY.max(plan.saturating_mul(2).saturating_add(16 * 1024));
+            let (members, _) = read(&parts, body, limit).await?;
+            let params = web::path::params(&parts)?;
+            Ok::<_, Fault>(Self(params, members::typed(members)?))
+        };
+        read.await.map_err(|fault| Failure::of(front, fault))
+    }
 }
 
-impl Fields {
-    /// A string that must be there, and not be empty.
-    pub(crate) fn text(&mut self, name: &'static str) -> Result<String, Fault> {
-        self.optional_text(name)?.ok_or(Fault::Missing(name))
-    }
+/// The members of a body with at most `limit` bytes, and its bytes.
+async fn read(
+    parts: &Parts,
+    body: axum::body::Body,
+    limit: usize,
+) -> Result<(Map<String, Value>, Vec<u8>), Fault> {
+    let bytes = web::body::read(body, &parts.headers, limit, BODY_SECONDS).await?;
+    let members = web::json::object(&bytes, Duplicates::LastWins);
+    let members = members.map_err(|_| Fault::NO_OBJECT)?;
+    Ok((members, bytes.to_vec()))
+}
 
-    pub(crate) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
-        match self.members.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-            Some(_) => Err(Fault::Missing(name)),
-        }
-    }
+/// Which button of a page was pressed. A form that cannot be read, or with several answers, says nothing.
+pub(crate) struct Pressed(pub(crate) Option<String>);
 
-    /// A whole number in a range, if it is there.
-    pub(crate) fn number(
-        &mut self,
-        name: &'static str,
-        largest: u64,
-    ) -> Result<Option<u64>, Fault> {
-        match self.members.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match value.as_u64().filter(|number| *number <= largest) {
-                Some(number) => Ok(Some(number)),
-                None => Err(Fault::Missing(name)),
-            },
-        }
-    }
+impl<S: Sync> FromRequest<S> for Pressed {
+    type Rejection = std::convert::Infallible;
 
-    pub(crate) fn name(&mut self) -> Result<LoginName, Fault> {
-        let text = self.text("email")?;
-        LoginName::parse(&text).ok_or(Fault::Missing("email"))
-    }
-
-    /// The object of that name.
-    pub(crate) fn object(&mut self, name: &'static str) -> Result<Self, Fault> {
-        match self.members.remove(name) {
-            Some(Value::Object(members)) => Ok(Self {
-                members,
-                bytes: Vec::new(),
-            }),
-            _ => Err(Fault::Missing(name)),
-        }
-    }
-
-    /// The whole body as the client wrote it, digits and all.
-    pub(crate) fn document(&self) -> Result<Document, Fault> {
-        let text = std::str::from_utf8(&self.bytes).ok();
-        let document = text.and_then(Document::parse);
-        document.ok_or(Fault::bad("The request body must be a JSON object"))
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        let bytes = web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await;
+        let form = bytes.ok().and_then(|bytes| web::query::form(&bytes).ok());
+        let pairs = form.unwrap_or_default().into_iter();
+        let mut answers = pairs.filter(|(name, _)| name == "decision");
+        let first = answers.next().map(|(_, value)| value);
+        Ok(Self(first.filter(|_| answers.next().is_none())))
     }
 }

@@ -1,14 +1,18 @@
-//! Refusals and failures in this wire's words (sheet 4.5). No 401 and no 403 but for tokens: clients
-//! answer those with a new login, without end.
+//! Refusals and failures in this wire's words (sheet 4.5). No 401 and no 403 but for tokens: clients answer those with a
+//! new login, again and again.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::{Error, Refusal, Timestamp};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
+use web::body::BodyError;
+use web::failure;
+use web::path::PathError;
 
 use crate::front::{Front, Options};
+use crate::members::Wrong;
 
 // Texts that public clients compare.
 pub(crate) const NEW_PASSWORD: &str = "Password has expired, re-auth";
@@ -20,9 +24,13 @@ pub(crate) const TOKEN_EXPIRED: &str = "The auth token has expired";
 const NO_METHOD: &str = "API method not found";
 const AWAY: &str = "Service unavailable";
 const TOO_MANY: &str = "Too many requests";
+const INTERNAL: &str = "Internal error";
 
-/// What a call is about, for the answer that there is no such thing.
-#[derive(Clone, Copy)]
+/// What a handler gives.
+pub(crate) type Reply = Result<Response, Failure>;
+
+/// What a call is about, for refusals that say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Noun {
     User,
     Key,
@@ -43,15 +51,25 @@ impl Noun {
     }
 }
 
-/// Why a handler has no success to tell.
+/// A call that gave no success.
+pub(crate) struct Failure {
+    front: Arc<Front>,
+    fault: Fault,
+}
+
+/// Why a call gave no success.
+#[derive(Debug)]
 pub(crate) enum Fault {
     Said(StatusCode, &'static str),
     /// A member is absent, or not what it must be.
-    Missing(&'static str),
-    Domain(Error),
+    Member(&'static str),
+    /// A use case about this gave no success.
+    UseCase(Noun, Error),
 }
 
 impl Fault {
+    pub(crate) const NO_OBJECT: Self = Self::bad("The request body must be a JSON object");
+
     pub(crate) const fn bad(text: &'static str) -> Self {
         Self::Said(StatusCode::BAD_REQUEST, text)
     }
@@ -59,54 +77,138 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        Self::Domain(error)
+        Self::UseCase(Noun::User, error)
     }
 }
 
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
-        Self::Domain(Error::Refused(refusal))
+impl From<BodyError> for Fault {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::Said(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The request body is too large",
+            ),
+            BodyError::TooSlow => Self::bad("The request body came too slowly"),
+            BodyError::Broken => Self::bad("The request body is not complete"),
+        }
     }
 }
 
-impl Front {
-    /// The answer to a call about `noun`.
-    pub(crate) fn answer(&self, noun: Noun, outcome: Result<Response, Fault>) -> Response {
-        match outcome {
-            Ok(response) => response,
-            Err(Fault::Said(status, text)) => self.refuse(status, text),
-            Err(Fault::Missing(name)) => self.refuse(
+impl From<PathError> for Fault {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Encoding => Self::bad("Invalid path"),
+            PathError::Value => Self::bad("Invalid id"),
+        }
+    }
+}
+
+impl From<Wrong> for Fault {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong {
+                text: Some(text), ..
+            } if text == crate::request::SLOT_TOO_LARGE => {
+                Self::bad(crate::request::SLOT_TOO_LARGE)
+            }
+            Wrong {
+                member: Some(member),
+                ..
+            } => Self::Member(member),
+            Wrong { member: None, .. } => Self::NO_OBJECT,
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn of(front: &Arc<Front>, fault: Fault) -> Self {
+        Self {
+            front: Arc::clone(front),
+            fault,
+        }
+    }
+}
+
+/// For `map_err`: turns the error of a use case about `noun` into a failure.
+pub(crate) fn of(front: &Arc<Front>, noun: Noun) -> impl FnOnce(Error) -> Failure {
+    move |error| Failure::of(front, Fault::UseCase(noun, error))
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let options = &self.front.options;
+        match self.fault {
+            Fault::Said(status, text) => options.refuse(status, text),
+            Fault::Member(name) => options.refuse(
                 StatusCode::BAD_REQUEST,
                 &format!("Invalid or missing value: {name}"),
             ),
-            Err(Fault::Domain(Error::Refused(refusal))) => self.refused(noun, &refusal),
-            Err(Fault::Domain(error)) => failed(self, &error),
+            Fault::UseCase(noun, error) => answer(options, noun, &error, self.front.vaults.now()),
         }
     }
+}
 
-    fn refused(&self, noun: Noun, refusal: &Refusal) -> Response {
-        let bad = |text: &str| self.refuse(StatusCode::BAD_REQUEST, text);
-        match refusal {
-            Refusal::UnknownSubject => self.refuse(StatusCode::NOT_FOUND, noun.unknown()),
-            Refusal::BadProof { .. } => bad(WRONG_LOGIN),
-            Refusal::Expired if matches!(noun, Noun::Challenge) => bad("Challenge has expired"),
-            // The account was removed while this call was under way.
-            Refusal::Expired => self.refuse(StatusCode::FORBIDDEN, TOKEN_EXPIRED),
-            Refusal::Replayed => bad(NEW_PASSWORD),
-            Refusal::Blocked => bad("The email address has not been confirmed"),
-            Refusal::Exhausted { until } | Refusal::Limited { until } => {
-                limited(self, Some(*until))
-            }
-            // Nothing here is under a time lock, or depends on a condition of that kind.
-            Refusal::TimeLocked { until } => limited(self, Some(*until)),
-            Refusal::Unmet(_) | Refusal::StepUp(_) => bad("This is not possible now"),
-            Refusal::Conflict => bad("The key is already shared with this user"),
-            Refusal::WrongState => bad("This slot cannot be changed"),
-            Refusal::Forbidden { need } => bad(plan_says_no(need)),
-            Refusal::TooLarge { .. } => bad("The auth object is too large"),
-            Refusal::Invalid { field, why } => {
-                bad(&format!("The value of {} {why}", spelling(field)))
-            }
+/// The answer to a use case that gave no success.
+pub(crate) fn answer(options: &Options, noun: Noun, error: &Error, now: Timestamp) -> Response {
+    match error {
+        Error::Refused(refusal) => refused(options, noun, refusal, now),
+        // A full queue is no fault of the server: a 5xx would send the app into its offline mode.
+        Error::Busy { seconds } => failure::retry_after(
+            options.refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+            *seconds,
+        ),
+        Error::Unavailable(_) => {
+            failure::log(error.code(), &domain::error::chain(error));
+            away(options)
+        }
+        Error::Bug(_) => {
+            failure::log(error.code(), &domain::error::chain(error));
+            options.refuse(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
+        }
+    }
+}
+
+fn refused(options: &Options, noun: Noun, refusal: &Refusal, now: Timestamp) -> Response {
+    let bad = |text: &str| options.refuse(StatusCode::BAD_REQUEST, text);
+    match refusal {
+        Refusal::UnknownSubject => options.refuse(StatusCode::NOT_FOUND, noun.unknown()),
+        Refusal::BadProof { .. } => bad(WRONG_LOGIN),
+        Refusal::Expired if noun == Noun::Challenge => bad("Challenge has expired"),
+        // The account was removed while this call was under way.
+        Refusal::Expired => options.refuse(StatusCode::FORBIDDEN, TOKEN_EXPIRED),
+        Refusal::Replayed => bad(NEW_PASSWORD),
+        Refusal::Blocked => bad("The email address has not been confirmed"),
+        Refusal::Exhausted { until } | Refusal::Limited { until } => {
+            limited(options, until.retry_after(now))
+        }
+        // 5.2: the address is taken, and confirmation is switched off.
+        Refusal::Conflict if noun == Noun::User => {
+            options.refuse(StatusCode::CONFLICT, "User already exists")
+        }
+        Refusal::Conflict => bad("The key is already shared with this user"),
+        Refusal::WrongState => bad("This slot cannot be changed"),
+        Refusal::Forbidden { need: "sharing" } => bad("Your plan does not allow key sharing"),
+        Refusal::Forbidden {
+            need: "notify_on_use",
+        } => bad("Your plan does not allow notifications about slots"),
+        Refusal::Forbidden {
+            need: "approve_use",
+        } => bad("Your plan does not allow approvals of slots"),
+        Refusal::Forbidden { need: "entries" } => bad("Your plan does not allow more keys"),
+        Refusal::Forbidden {
+            need: "slots_per_entry",
+        } => bad("Your plan does not allow more slots for this key"),
+        Refusal::Forbidden {
+            need: "entry_bytes",
+        } => bad("The key is larger than your plan allows"),
+        Refusal::TooLarge { .. } => bad("The auth object is too large"),
+        Refusal::Invalid { field, why } => bad(&format!("The value of {} {why}", spelling(field))),
+        Refusal::TimeLocked { .. }
+        | Refusal::Forbidden { .. }
+        | Refusal::Unmet(_)
+        | Refusal::StepUp(_) => {
+            failure::log_unexpected(refusal);
+            options.refuse(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
         }
     }
 }
@@ -120,54 +222,17 @@ fn spelling(field: &str) -> &str {
     }
 }
 
-fn plan_says_no(need: &str) -> &'static str {
-    match need {
-        "sharing" => "Your plan does not allow key sharing",
-        "notify_on_use" => "Your plan does not allow notifications about slots",
-        "approve_use" => "Your plan does not allow approvals of slots",
-        "entries" => "Your plan does not allow more keys",
-        "slots_per_entry" => "Your plan does not allow more slots for this key",
-        "entry_bytes" => "The key is larger than your plan allows",
-        _ => "Your plan does not allow this",
-    }
-}
-
-/// The answer when nothing was judged.
-pub(crate) fn failed(front: &Front, error: &Error) -> Response {
-    match error {
-        // A full queue is no fault: a 5xx would send the app into its offline mode.
-        Error::Busy { seconds } => retry(
-            front.refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
-            *seconds,
-        ),
-        Error::Refused(refusal) => front.refused(Noun::Key, refusal),
-        Error::Unavailable(_) => {
-            log(error);
-            retry(front.refuse(StatusCode::SERVICE_UNAVAILABLE, AWAY), 1)
-        }
-        Error::Bug(_) => {
-            log(error);
-            front.refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
-        }
-    }
-}
-
-pub(crate) fn limited(front: &Front, until: Option<Timestamp>) -> Response {
-    let seconds = until.map_or(1, |until| until.retry_after(front.vaults.now()));
-    retry(
-        front.refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+/// The answer to a caller who is over a limit for so many seconds.
+pub(crate) fn limited(options: &Options, seconds: u64) -> Response {
+    failure::retry_after(
+        options.refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
         seconds,
     )
 }
 
-/// 5.2: the address is taken, and confirmation is switched off.
-pub(crate) fn user_exists(front: &Front) -> Response {
-    front.refuse(StatusCode::CONFLICT, "User already exists")
-}
-
 /// 5.17
-pub(crate) fn waiting(front: &Front) -> Response {
-    front.refuse(StatusCode::PRECONDITION_REQUIRED, "Waiting for approval")
+pub(crate) fn waiting(options: &Options) -> Response {
+    options.refuse(StatusCode::PRECONDITION_REQUIRED, "Waiting for approval")
 }
 
 pub(crate) fn no_such_method(_allow: &'static str) -> Response {
@@ -187,28 +252,43 @@ pub fn not_found(options: &Options) -> Response {
 
 /// The answer when a handler took too long and was given up.
 pub fn late() -> Response {
-    let options = Options::default();
-    let mut response = retry(options.refuse(StatusCode::SERVICE_UNAVAILABLE, AWAY), 1);
+    let mut response = away(&Options::default());
     crate::gate::open_to_pages(response.headers_mut(), None);
     response
 }
 
-/// The answer when a handler panicked: a bug, told in this wire's shape.
+/// The answer when a handler panicked.
 pub fn panicked(options: &Options) -> Response {
-    options.refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+    options.refuse(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
 }
 
-fn retry(mut response: Response, seconds: u64) -> Response {
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+fn away(options: &Options) -> Response {
+    failure::retry_after(options.refuse(StatusCode::SERVICE_UNAVAILABLE, AWAY), 1)
 }
 
-fn log(error: &Error) {
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "a call failed"
-    );
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answers to a call about `noun`.
+    async fn table(noun: Noun) -> String {
+        let (now, options) = (testkit::refusals::now(), Options::default());
+        testkit::refusals::table(|error| answer(&options, noun, error, now)).await
+    }
+
+    /// The total mapping, so that a change of one arm is seen in a review.
+    #[tokio::test]
+    async fn every_error_has_its_answer() {
+        let key = table(Noun::Key).await;
+        let mut text = key.clone();
+        // Calls about something else differ in few answers, and only those are listed.
+        for noun in [Noun::User, Noun::Slot, Noun::Share, Noun::Challenge] {
+            let other = table(noun).await;
+            let different = other
+                .lines()
+                .filter(|line| !key.lines().any(|known| known == *line));
+            text.extend(different.map(|line| format!("{noun:?} | {line}\n")));
+        }
+        testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &text);
+    }
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::BASE_PATH;
-use crate::wire::{Api, App, Envelope, Notices, Outcome};
+use crate::wire::{Api, App, Bare, Envelope, Notices, Outcome};
 
 /// What an operator sets of this wire.
 #[derive(Debug, Clone)]
@@ -31,57 +31,61 @@ impl Default for Options {
     }
 }
 
-/// The state of all handlers.
+/// What every handler has at hand.
 pub(crate) struct Front {
     pub(crate) vaults: Arc<Vaults>,
     pub(crate) options: Options,
 }
 
+/// The state of every handler.
+pub(crate) type FrontState = Arc<Front>;
+
 impl Front {
-    pub(crate) fn ok<T: Serialize>(&self, result: &T) -> Response {
-        self.options
-            .envelope(StatusCode::OK, Outcome::Ok, Some(result), None)
+    pub(crate) fn ok<T: Serialize>(&self, result: T) -> Response {
+        let body = Envelope {
+            outcome: Outcome::Ok,
+            result,
+            enceeper: self.options.notices(),
+            error_message: None,
+        };
+        web::json::reply(StatusCode::OK, &body)
     }
 
-    /// Success with nothing to tell: `"result":null`.
+    /// Success without a result: `"result":null`.
     pub(crate) fn done(&self) -> Response {
-        self.options
-            .envelope::<()>(StatusCode::OK, Outcome::Ok, None, None)
-    }
-
-    pub(crate) fn refuse(&self, status: StatusCode, text: &str) -> Response {
-        self.options.refuse(status, text)
+        self.options.bare(StatusCode::OK, Outcome::Ok, None)
     }
 }
 
 impl Options {
+    /// A refusal, with the text that the app shows to its user.
     pub(crate) fn refuse(&self, status: StatusCode, text: &str) -> Response {
-        self.envelope::<()>(status, Outcome::Nok, None, Some(text))
+        self.bare(status, Outcome::Nok, Some(text.to_owned()))
     }
 
-    fn envelope<T: Serialize>(
+    fn bare(
         &self,
         status: StatusCode,
         outcome: Outcome,
-        result: Option<&T>,
-        error_message: Option<&str>,
+        error_message: Option<String>,
     ) -> Response {
-        let enceeper = Notices {
+        let body = Bare {
+            outcome,
+            result: None,
+            enceeper: self.notices(),
+            error_message,
+        };
+        web::json::reply(status, &body)
+    }
+
+    fn notices(&self) -> Notices {
+        Notices {
             app: App {
-                version: &self.app_version,
+                version: self.app_version.clone(),
             },
             api: Api {
-                deprecated: self.api_deprecated.as_deref(),
+                deprecated: self.api_deprecated.clone(),
             },
-        };
-        web::json::reply(
-            status,
-            &Envelope {
-                outcome,
-                result,
-                enceeper,
-                error_message,
-            },
-        )
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! 3. Over the limit: 429. A call that needs a token and has no good one: 401, 403 or 400.
 //! 4. Every answer, refusals included, gets the headers that a page from elsewhere must be able to read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -14,10 +15,12 @@ use domain::quota::Meter;
 use domain::vault::VaultStanding;
 use domain::{Caller, Error};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use utoipa::openapi::OpenApi;
 use web::ClientAddr;
 
+use crate::error::Noun;
 use crate::front::Front;
-use crate::{BASE_PATH, OPEN, ROUTES, SURFACE, error, page};
+use crate::{SURFACE, error, page};
 
 const TOKEN: &str = "x-enceeper-auth";
 const LIMIT: &str = "x-ratelimit-limit";
@@ -26,14 +29,15 @@ const RESET: &str = "x-ratelimit-reset";
 
 /// What lies behind the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Calls of programs, with or without a token, as [`OPEN`] says.
+enum Access {
+    /// Calls of programs, with or without a token.
     Api,
     /// Pages for people, whose token is in the path.
     Page,
 }
 
 /// What a call must bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Token,
     Nothing,
@@ -41,40 +45,82 @@ enum Need {
     Unknown,
 }
 
+/// The calls that there are, out of the description that clients read: method and pattern, and what each must bring.
+#[derive(Default)]
+pub(crate) struct Calls(HashMap<(String, String), Need>);
+
+impl Calls {
+    pub(crate) fn of(description: &OpenApi) -> Self {
+        let mut calls = Self::default();
+        for (pattern, item) in &description.paths.paths {
+            let operations = [
+                ("GET", &item.get),
+                ("PUT", &item.put),
+                ("POST", &item.post),
+                ("DELETE", &item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    let need = if operation.security.is_some() {
+                        // The only thing that an operation says of its own is that it needs no token.
+                        Need::Nothing
+                    } else {
+                        Need::Token
+                    };
+                    calls.add(method, pattern, need);
+                }
+            }
+        }
+        calls
+    }
+
+    /// Adds a call that needs no token and is not described.
+    pub(crate) fn open(mut self, method: &str, pattern: &str) -> Self {
+        self.add(method, pattern, Need::Nothing);
+        self
+    }
+
+    fn add(&mut self, method: &str, pattern: &str, need: Need) {
+        let call = (method.to_owned(), pattern.to_owned());
+        self.0.insert(call, need);
+    }
+
+    fn need(&self, request: &Request) -> Need {
+        let matched = request.extensions().get::<MatchedPath>();
+        let pattern = matched.map_or("", MatchedPath::as_str).to_owned();
+        let call = (request.method().as_str().to_owned(), pattern);
+        self.0.get(&call).copied().unwrap_or(Need::Unknown)
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Gate {
     front: Arc<Front>,
     access: Access,
+    calls: Arc<Calls>,
 }
 
 impl Gate {
-    pub(crate) fn new(front: &Arc<Front>, access: Access) -> Self {
+    pub(crate) fn api(front: &Arc<Front>, calls: Calls) -> Self {
         Self {
             front: Arc::clone(front),
-            access,
+            access: Access::Api,
+            calls: Arc::new(calls),
+        }
+    }
+
+    pub(crate) fn pages(front: &Arc<Front>) -> Self {
+        Self {
+            front: Arc::clone(front),
+            access: Access::Page,
+            calls: Arc::default(),
         }
     }
 
     fn need(&self, request: &Request) -> Need {
-        if self.access == Access::Page {
-            return Need::Nothing;
-        }
-        let base = self.front.options.base_path.as_str();
-        let matched = request.extensions().get::<MatchedPath>();
-        let Some(pattern) = matched.and_then(|path| path.as_str().strip_prefix(base)) else {
-            return Need::Unknown;
-        };
-        let method = request.method().as_str();
-        let here = |path: &str| path.strip_prefix(BASE_PATH) == Some(pattern);
-        if !ROUTES
-            .iter()
-            .any(|(named, path, _)| *named == method && here(path))
-        {
-            Need::Unknown
-        } else if OPEN.contains(&(method, pattern)) {
-            Need::Nothing
-        } else {
-            Need::Token
+        match self.access {
+            Access::Page => Need::Nothing,
+            Access::Api => self.calls.need(request),
         }
     }
 }
@@ -91,13 +137,20 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     };
     let (meter, refusal) = match entrance {
         Ok((meter, refusal)) => (Some(meter), refusal),
-        Err(error) => (None, Some(error::failed(&gate.front, &error))),
+        Err(error) => {
+            let (options, now) = (&gate.front.options, gate.front.vaults.now());
+            (None, Some(error::answer(options, Noun::User, &error, now)))
+        }
     };
     request.extensions_mut().insert(caller);
     let over = meter.is_some_and(|meter| !meter.admitted);
     let mut response = match refusal {
         _ if over && gate.access == Access::Page => page::busy(),
-        _ if over => error::limited(&gate.front, meter.map(|meter| meter.reset)),
+        _ if over => {
+            let now = gate.front.vaults.now();
+            let seconds = meter.map_or(1, |meter| meter.reset.retry_after(now));
+            error::limited(&gate.front.options, seconds)
+        }
         Some(_) if gate.access == Access::Page => page::busy(),
         Some(refusal) => refusal,
         None => next.run(request).await,
@@ -124,7 +177,7 @@ async fn with_token(
     caller: &Caller,
     request: &mut Request,
 ) -> Result<(Meter, Option<Response>), Error> {
-    let front = &gate.front;
+    let (front, options) = (&gate.front, &gate.front.options);
     let token = token(request.headers());
     let entrance = front.vaults.enter(caller, token.as_deref()).await?;
     let refusal = match entrance.standing {
@@ -132,10 +185,10 @@ async fn with_token(
             request.extensions_mut().insert(*member);
             None
         }
-        VaultStanding::Absent => Some(front.refuse(StatusCode::UNAUTHORIZED, error::NO_TOKEN)),
-        VaultStanding::Unknown => Some(front.refuse(StatusCode::FORBIDDEN, error::TOKEN_EXPIRED)),
+        VaultStanding::Absent => Some(options.refuse(StatusCode::UNAUTHORIZED, error::NO_TOKEN)),
+        VaultStanding::Unknown => Some(options.refuse(StatusCode::FORBIDDEN, error::TOKEN_EXPIRED)),
         VaultStanding::Superseded => {
-            Some(front.refuse(StatusCode::BAD_REQUEST, error::NEW_PASSWORD))
+            Some(options.refuse(StatusCode::BAD_REQUEST, error::NEW_PASSWORD))
         }
     };
     Ok((entrance.meter, refusal))
@@ -156,22 +209,7 @@ fn caller(request: &Request) -> Caller {
     Caller {
         surface: SURFACE,
         network: ClientAddr::of(request.extensions()).network(),
-        language: language(request.headers()),
-    }
-}
-
-/// The first language the caller names, for pages and for the messages it causes.
-fn language(headers: &HeaderMap) -> String {
-    let named = headers.get(header::ACCEPT_LANGUAGE);
-    let named = named.and_then(|value| value.to_str().ok());
-    let first = named.and_then(|text| text.split([',', ';', '-']).next());
-    let first = first.unwrap_or_default().trim();
-    let plain =
-        (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if plain {
-        first.to_ascii_lowercase()
-    } else {
-        "en".to_owned()
+        language: web::language::preferred(request.headers()),
     }
 }
 
@@ -208,5 +246,50 @@ pub(crate) fn open_to_pages(headers: &mut HeaderMap, meter: Option<Meter>) {
         headers.insert(LIMIT, HeaderValue::from(meter.limit));
         headers.insert(REMAINING, HeaderValue::from(meter.remaining));
         headers.insert(RESET, HeaderValue::from(meter.reset.seconds()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls() -> Calls {
+        let (_, description) = crate::surface().into_parts();
+        Calls::of(&description)
+    }
+
+    fn need(method: &str, pattern: &str) -> Need {
+        let call = (method.to_owned(), pattern.to_owned());
+        calls().0.get(&call).copied().unwrap_or(Need::Unknown)
+    }
+
+    #[test]
+    fn exactly_these_calls_need_no_token() {
+        let calls = calls();
+        let open = calls.0.iter().filter(|(_, need)| **need == Need::Nothing);
+        let mut open: Vec<String> = open
+            .map(|((method, pattern), _)| format!("{method} {pattern}"))
+            .collect();
+        open.sort();
+        assert_eq!(
+            open,
+            [
+                "GET /api/v1/",
+                "GET /api/v1/user/slots/check/{ref}",
+                "GET /api/v1/user/slots/{identifier}",
+                "POST /api/v1/user",
+                "POST /api/v1/user/challenge",
+                "POST /api/v1/user/login",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_other_call_needs_a_token_and_what_is_not_described_does_not_exist() {
+        assert_eq!(need("PUT", "/api/v1/user"), Need::Token);
+        assert_eq!(need("GET", "/api/v1/user/keys"), Need::Token);
+        assert_eq!(need("PATCH", "/api/v1/user"), Need::Unknown);
+        assert_eq!(need("HEAD", "/api/v1/user/keys"), Need::Unknown);
+        assert_eq!(need("GET", "/api/v1/user/{*rest}"), Need::Unknown);
     }
 }

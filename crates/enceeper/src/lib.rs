@@ -1,7 +1,7 @@
 //! The Enceeper API 1.1: accounts with SRP-6a logins, encrypted keys, slots for readers, sharing.
 //!
-//! One request, one use case: the gate counts and recognises the call, a handler parses, calls the vaults,
-//! and renders.
+//! One request, one use case: the gate counts the call and finds out who makes it; a handler receives typed values, calls
+//! the use case, and renders what it gave.
 
 mod account;
 mod call;
@@ -9,9 +9,11 @@ mod error;
 mod front;
 mod gate;
 mod key;
+mod members;
 mod openapi;
 mod page;
 mod read;
+mod request;
 mod share;
 mod slot;
 mod wire;
@@ -22,57 +24,18 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use domain::Vaults;
 use domain::vault::{MessageTemplate, Names, RegistrationMessages};
-use web::methods::only;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use web::surface::{Surface, routes};
 
 pub use error::{late, not_found, panicked};
 pub use front::Options;
 pub use openapi::openapi;
 
-use front::Front;
-use gate::{Access, Gate};
+use front::{Front, FrontState};
+use gate::{Calls, Gate};
 
-/// Method, pattern under the default base path, section of the sheet.
-pub const ROUTES: &[(&str, &str, &str)] = &[
-    ("GET", "/api/v1/", "5.1"),
-    ("GET", "/api/v1", "4.1"),
-    ("POST", "/api/v1/user", "5.2"),
-    ("POST", "/api/v1/user/challenge", "5.3"),
-    ("POST", "/api/v1/user/login", "5.4"),
-    ("PUT", "/api/v1/user", "5.5"),
-    ("GET", "/api/v1/user/webauth", "5.6"),
-    ("DELETE", "/api/v1/user", "5.7"),
-    ("GET", "/api/v1/user/keys", "5.8"),
-    ("POST", "/api/v1/user/keys", "5.9"),
-    ("PUT", "/api/v1/user/keys/{keyId}", "5.10"),
-    ("DELETE", "/api/v1/user/keys/{keyId}", "5.11"),
-    ("POST", "/api/v1/user/keys/{keyId}/slots", "5.12"),
-    ("PUT", "/api/v1/user/keys/{keyId}/slots/{slotId}", "5.13"),
-    ("DELETE", "/api/v1/user/keys/{keyId}/slots/{slotId}", "5.14"),
-    ("POST", "/api/v1/user/search", "5.15"),
-    ("GET", "/api/v1/user/slots/{identifier}", "5.16"),
-    ("GET", "/api/v1/user/slots/check/{ref}", "5.17"),
-    ("POST", "/api/v1/user/keys/{keyId}/share", "5.18"),
-    ("POST", "/api/v1/user/keys/shares/{shareId}", "5.19"),
-    ("DELETE", "/api/v1/user/keys/shares/{shareId}", "5.20"),
-    ("GET", "/api/v1/user/confirm/{token}", "9, page"),
-    ("POST", "/api/v1/user/confirm/{token}", "9, page"),
-    ("GET", "/api/v1/user/slots/approve/{token}", "9, page"),
-    ("POST", "/api/v1/user/slots/approve/{token}", "9, page"),
-    ("GET", "/api/v1/user/login/{token}", "9, page"),
-];
-
-/// The calls that need no token (sheet 5).
-const OPEN: [(&str, &str); 7] = [
-    ("GET", "/"),
-    ("GET", ""),
-    ("POST", "/user"),
-    ("POST", "/user/challenge"),
-    ("POST", "/user/login"),
-    ("GET", "/user/slots/{identifier}"),
-    ("GET", "/user/slots/check/{ref}"),
-];
-
-/// Where the patterns of [`ROUTES`] lie, unless configured otherwise.
+/// Where the routes lie, unless configured otherwise.
 pub const BASE_PATH: &str = "/api/v1";
 
 /// The name of this surface in messages and the audit trail.
@@ -105,122 +68,75 @@ pub(crate) static SLOT_APPROVAL: MessageTemplate = MessageTemplate {
     page: "/user/slots/approve/",
 };
 
-/// The routes of [`ROUTES`], and this wire's answer to everything else below them.
+/// Each call with its section of the sheet, below `base`.
+fn api(base: &str) -> Surface<FrontState> {
+    Surface::new(openapi::About::openapi(), error::no_such_method)
+        .moved(BASE_PATH, base)
+        .route(routes!(account::greet)) // 5.1
+        .route(routes!(account::register)) // 5.2
+        .route(routes!(account::challenge)) // 5.3
+        .route(routes!(account::login)) // 5.4
+        .route(routes!(account::edit)) // 5.5
+        .route(routes!(account::web_token)) // 5.6
+        .route(routes!(account::delete)) // 5.7
+        .route(routes!(key::list)) // 5.8
+        .route(routes!(key::create)) // 5.9
+        .route(routes!(key::edit)) // 5.10
+        .route(routes!(key::delete)) // 5.11
+        .route(routes!(slot::create)) // 5.12
+        .route(routes!(slot::edit)) // 5.13
+        .route(routes!(slot::delete)) // 5.14
+        .route(routes!(share::search)) // 5.15
+        .route(routes!(read::slot)) // 5.16
+        .route(routes!(read::check)) // 5.17
+        .route(routes!(share::create)) // 5.18
+        .route(routes!(share::accept)) // 5.19
+        .route(routes!(share::end)) // 5.20
+}
+
+/// The greeting at the base path itself. An empty base path has no such route.
+fn greeting(base: &str) -> Surface<FrontState> {
+    let surface = Surface::new(OpenApi::default(), error::no_such_method).moved(BASE_PATH, base);
+    if base.is_empty() {
+        surface
+    } else {
+        surface.route(routes!(account::greet_without_slash)) // 4.1
+    }
+}
+
+/// The pages, below `base`.
+fn pages(base: &str) -> Surface<FrontState> {
+    Surface::new(OpenApi::default(), page::method_not_allowed)
+        .moved(BASE_PATH, base)
+        .route(routes!(page::confirm::show)) // 9, page
+        .route(routes!(page::confirm::decide)) // 9, page
+        .route(routes!(page::approve::show)) // 9, page
+        .route(routes!(page::approve::decide)) // 9, page
+        .route(routes!(page::account::show)) // 9, page
+}
+
+/// Everything at the default base path, for the description.
+fn surface() -> Surface<FrontState> {
+    let pages = pages(BASE_PATH);
+    api(BASE_PATH).beside(greeting(BASE_PATH)).beside(pages)
+}
+
+/// The routes of this surface, and this wire's answer to everything else below them.
 pub fn routes(vaults: Arc<Vaults>, options: Options) -> Router {
     let base = options.base_path.clone();
     let front = Arc::new(Front { vaults, options });
-    let api = Gate::new(&front, Access::Api);
-    let pages = Gate::new(&front, Access::Page);
-    api_routes(&base)
-        .layer(from_fn_with_state(api, gate::pass))
-        .merge(page_routes(&base).layer(from_fn_with_state(pages, gate::pass)))
-        .with_state(front)
-}
-
-fn api_routes(base: &str) -> Router<Arc<Front>> {
-    let on_404 = error::no_such_method;
-    let at = |pattern: &str| format!("{base}{pattern}");
-    let greeting = || only(on_404).get(account::greet).build();
-    let router = Router::new();
-    let router = if base.is_empty() {
-        router
-    } else {
-        router.route(base, greeting())
-    };
-    router
-        .route(&at("/"), greeting())
-        .route(
-            &at("/user"),
-            only(on_404)
-                .post(account::register)
-                .put(account::edit)
-                .delete(account::delete)
-                .build(),
-        )
-        .route(
-            &at("/user/challenge"),
-            only(on_404).post(account::challenge).build(),
-        )
-        .route(
-            &at("/user/login"),
-            only(on_404).post(account::login).build(),
-        )
-        .route(
-            &at("/user/webauth"),
-            only(on_404).get(account::web_token).build(),
-        )
-        .route(
-            &at("/user/search"),
-            only(on_404).post(share::search).build(),
-        )
-        .merge(key_routes(base))
-        .route(
-            &at("/user/slots/{identifier}"),
-            only(on_404).get(read::slot).build(),
-        )
-        .route(
-            &at("/user/slots/check/{ref}"),
-            only(on_404).get(read::check).build(),
-        )
-        .route(&at("/user/"), axum::routing::any(error::unknown_path))
-        .route(
-            &at("/user/{*rest}"),
-            axum::routing::any(error::unknown_path),
-        )
-}
-
-fn key_routes(base: &str) -> Router<Arc<Front>> {
-    let on_404 = error::no_such_method;
-    let at = |pattern: &str| format!("{base}{pattern}");
-    Router::new()
-        .route(
-            &at("/user/keys"),
-            only(on_404).get(key::list).post(key::create).build(),
-        )
-        .route(
-            &at("/user/keys/{keyId}"),
-            only(on_404).put(key::edit).delete(key::delete).build(),
-        )
-        .route(
-            &at("/user/keys/{keyId}/slots"),
-            only(on_404).post(slot::create).build(),
-        )
-        .route(
-            &at("/user/keys/{keyId}/slots/{slotId}"),
-            only(on_404).put(slot::edit).delete(slot::delete).build(),
-        )
-        .route(
-            &at("/user/keys/{keyId}/share"),
-            only(on_404).post(share::create).build(),
-        )
-        .route(
-            &at("/user/keys/shares/{shareId}"),
-            only(on_404).post(share::accept).delete(share::end).build(),
-        )
-}
-
-fn page_routes(base: &str) -> Router<Arc<Front>> {
-    let on_405 = page::method_not_allowed;
-    let at = |pattern: &str| format!("{base}{pattern}");
-    Router::new()
-        .route(
-            &at("/user/confirm/{token}"),
-            only(on_405)
-                .get(page::confirm::show)
-                .post(page::confirm::decide)
-                .build(),
-        )
-        .route(
-            &at("/user/slots/approve/{token}"),
-            only(on_405)
-                .get(page::approve::show)
-                .post(page::approve::decide)
-                .build(),
-        )
-        .route(
-            &at("/user/login/{token}"),
-            only(on_405).get(page::account::show).build(),
-        )
+    let (calls, description) = api(&base).into_parts();
+    let (greeting, _) = greeting(&base).into_parts();
+    let (pages, _) = pages(&base).into_parts();
+    let api = Gate::api(&front, Calls::of(&description).open("GET", &base));
+    let unknown = || axum::routing::any(error::unknown_path);
+    let api = calls
+        .merge(greeting)
+        .route(&format!("{base}/user/"), unknown())
+        .route(&format!("{base}/user/{{*rest}}"), unknown())
+        .layer(from_fn_with_state(api, gate::pass));
+    let pages = pages.layer(from_fn_with_state(Gate::pages(&front), gate::pass));
+    api.merge(pages).with_state(front)
 }
 
 /// Whether an unknown path is answered in this surface's shape. Under `base` it owns `/`, `/user` and what is

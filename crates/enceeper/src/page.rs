@@ -8,13 +8,48 @@ pub(crate) mod approve;
 pub(crate) mod confirm;
 mod words;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::{Error, Refusal, Timestamp};
 use http::StatusCode;
+use web::failure;
 use web::page::{escape, html};
 
-use crate::call::Call;
-use words::{ENGLISH, Words};
+use words::{ENGLISH, Words, words};
+
+/// What a handler of a page gives.
+pub(crate) type Shown = Result<Response, Failure>;
+
+/// A page that cannot show what was asked for.
+pub(crate) enum Failure {
+    /// The form does not say which button was pressed.
+    Unclear(&'static Words),
+    UseCase(Error, &'static Words),
+}
+
+/// For `map_err`: the failure of a page in this language.
+fn failed(language: &str) -> impl FnOnce(Error) -> Failure + use<> {
+    let words = words(language);
+    move |error| Failure::UseCase(error, words)
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unclear(words) => html(StatusCode::BAD_REQUEST, frame(words, words.unclear, "")),
+            Self::UseCase(Error::Refused(Refusal::UnknownSubject), words) => gone(words),
+            Self::UseCase(Error::Refused(refusal), words) => {
+                failure::log_unexpected(&refusal);
+                let page = frame(words, words.busy, "");
+                html(StatusCode::INTERNAL_SERVER_ERROR, page)
+            }
+            Self::UseCase(error, words) => {
+                failure::log(error.code(), &domain::error::chain(&error));
+                let page = frame(words, words.busy, "");
+                html(StatusCode::SERVICE_UNAVAILABLE, page)
+            }
+        }
+    }
+}
 
 pub(crate) fn method_not_allowed(_allow: &'static str) -> Response {
     html(
@@ -35,36 +70,6 @@ pub(crate) fn busy() -> Response {
 fn gone(words: &Words) -> Response {
     let more = format!("<p>{}</p>", words.gone_more);
     html(StatusCode::NOT_FOUND, frame(words, words.gone, &more))
-}
-
-fn failed(error: &Error, words: &Words) -> Response {
-    if matches!(error, Error::Refused(Refusal::UnknownSubject)) {
-        return gone(words);
-    }
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "a page failed"
-    );
-    html(
-        StatusCode::SERVICE_UNAVAILABLE,
-        frame(words, words.busy, ""),
-    )
-}
-
-/// What the pressed button says; a form with several answers says nothing.
-async fn decision(call: Call) -> Option<String> {
-    let mut pairs = call
-        .form()
-        .await?
-        .into_iter()
-        .filter(|(name, _)| name == "decision");
-    let (_, value) = pairs.next()?;
-    pairs.next().is_none().then_some(value)
-}
-
-fn unclear(words: &Words) -> Response {
-    html(StatusCode::BAD_REQUEST, frame(words, words.unclear, ""))
 }
 
 /// Terms and what they are, each value escaped.

@@ -1,20 +1,29 @@
-//! Requests and answers as they are on the wire.
+//! Answers as they are on the wire.
 
 use domain::vault::{
-    Document, EntryView, Notify, Plan, Reading, RequestView, SlotView, Vault, Welcome,
+    Document, EntryView, Notify, Plan, Reading, RequestView, SlotAnswer, SlotView, Vault, Welcome,
 };
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 use utoipa::ToSchema;
 
-/// 4.2
-#[derive(Serialize)]
+/// 4.2: success with a result; `errorMessage` is null.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Envelope<'a, T> {
+pub(crate) struct Envelope<T> {
     pub(crate) outcome: Outcome,
-    pub(crate) result: Option<&'a T>,
-    pub(crate) enceeper: Notices<'a>,
-    pub(crate) error_message: Option<&'a str>,
+    pub(crate) result: T,
+    pub(crate) enceeper: Notices,
+    pub(crate) error_message: Option<String>,
+}
+
+/// 4.2: success without a result, or a refusal: `result` is null, and `errorMessage` says why the call was refused.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Bare {
+    pub(crate) outcome: Outcome,
+    pub(crate) result: Option<bool>,
+    pub(crate) enceeper: Notices,
+    pub(crate) error_message: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -25,25 +34,27 @@ pub(crate) enum Outcome {
     Nok,
 }
 
+/// News for the clients.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Notices<'a> {
-    pub(crate) app: App<'a>,
-    pub(crate) api: Api<'a>,
+pub(crate) struct Notices {
+    pub(crate) app: App,
+    pub(crate) api: Api,
 }
 
 #[derive(Serialize, ToSchema)]
-pub(crate) struct App<'a> {
+pub(crate) struct App {
+    /// Version of the newest app.
     #[schema(example = "1.0.1")]
-    pub(crate) version: &'a str,
+    pub(crate) version: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Api<'a> {
-    pub(crate) deprecated: Option<&'a str>,
+pub(crate) struct Api {
+    pub(crate) deprecated: Option<String>,
 }
 
 /// 5.3, 5.4: a challenge.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Challenged {
     pub(crate) srp6a: Challenge,
 }
@@ -59,48 +70,48 @@ pub(crate) struct Challenge {
     pub(crate) reference: String,
 }
 
-/// 5.4: the members of the account's object, then ours.
-pub(crate) struct LoggedIn(pub(crate) Welcome);
+/// 5.4: the members of the account's `auth` without `srp6a`, and these.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LoggedIn {
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: Document,
+    srp6a: ServerProof,
+    enceeper: Session,
+}
 
-impl Serialize for LoggedIn {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        let members = self.0.document.members().unwrap_or_default();
-        for (name, value) in members
-            .iter()
-            .filter(|(name, _)| name != crate::NAMES.credential)
-        {
-            map.serialize_entry(name, value)?;
+impl From<Welcome> for LoggedIn {
+    fn from(welcome: Welcome) -> Self {
+        Self {
+            members: welcome.document.without(&[crate::NAMES.credential]),
+            srp6a: ServerProof { m2: welcome.proof },
+            enceeper: Session {
+                auth_token: welcome.token,
+                plan: welcome.plan.into(),
+            },
         }
-        map.serialize_entry("srp6a", &ServerProof { m2: &self.0.proof })?;
-        let session = Session {
-            auth_token: &self.0.token,
-            plan: WirePlan::of(&self.0.plan),
-        };
-        map.serialize_entry(crate::NAMES.reserved, &session)?;
-        map.end()
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ServerProof<'a> {
+pub(crate) struct ServerProof {
     /// 128 hex digits.
     #[serde(rename = "M2")]
-    pub(crate) m2: &'a str,
+    m2: String,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Session<'a> {
-    pub(crate) auth_token: &'a str,
-    pub(crate) plan: WirePlan<'a>,
+pub(crate) struct Session {
+    auth_token: String,
+    plan: WirePlan,
 }
 
 /// 6: no member is ever null.
 #[derive(Serialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire's members")]
-pub(crate) struct WirePlan<'a> {
-    name: &'a str,
+pub(crate) struct WirePlan {
+    name: String,
     reqs_per_hour: u32,
     total_keys: u64,
     slots_per_key: u64,
@@ -111,10 +122,10 @@ pub(crate) struct WirePlan<'a> {
     deprecated: bool,
 }
 
-impl<'a> WirePlan<'a> {
-    fn of(plan: &'a Plan) -> Self {
+impl From<Plan> for WirePlan {
+    fn from(plan: Plan) -> Self {
         Self {
-            name: &plan.name,
+            name: plan.name,
             reqs_per_hour: plan.calls_per_hour,
             total_keys: plan.entries,
             slots_per_key: plan.slots_per_entry as u64,
@@ -293,12 +304,33 @@ pub(crate) struct FoundUser {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SlotRead {
     #[serde(rename = "ref")]
-    pub(crate) reference: Option<String>,
+    reference: Option<String>,
     /// Seconds in which the owner may answer.
-    pub(crate) ttl: Option<u64>,
-    pub(crate) slot: Option<String>,
-    pub(crate) meta: Option<String>,
-    pub(crate) value: Option<String>,
+    ttl: Option<u64>,
+    slot: Option<String>,
+    meta: Option<String>,
+    value: Option<String>,
+}
+
+impl From<SlotAnswer> for SlotRead {
+    fn from(opened: SlotAnswer) -> Self {
+        match opened {
+            SlotAnswer::Now(Reading { slot, meta, value }) => Self {
+                reference: None,
+                ttl: None,
+                slot: Some(slot),
+                meta: Some(meta),
+                value: Some(value),
+            },
+            SlotAnswer::Asked { reference, seconds } => Self {
+                reference: Some(reference),
+                ttl: Some(seconds),
+                slot: None,
+                meta: None,
+                value: None,
+            },
+        }
+    }
 }
 
 /// 5.17
@@ -318,9 +350,4 @@ impl From<Reading> for SlotContent {
 
 fn status(enabled: bool) -> u8 {
     u8::from(!enabled)
-}
-
-/// The `auth` member of a body (5.2, 5.5).
-pub(crate) fn auth_of(body: &Document) -> Option<&Document> {
-    body.member("auth")
 }

@@ -1,26 +1,27 @@
 //! The account as its person sees it in a browser: plan and use, nothing to change.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
 use domain::vault::Overview;
 use http::StatusCode;
 use web::page::{escape, html};
 
 use super::words::{Words, words};
-use super::{facts, failed, frame};
-use crate::call::Call;
-use crate::front::Front;
+use super::{Shown, facts, failed, frame};
+use crate::call::{Calling, Path};
+use crate::front::FrontState;
+use crate::request::PagePath;
 
 /// Takes the token and shows the account.
-pub(crate) async fn show(State(front): State<Arc<Front>>, call: Call) -> Response {
-    let token = call.segment(2);
-    let fallback = words(&call.caller.language);
-    match front.vaults.take_web_pass(call.caller, token).await {
-        Ok(overview) => html(StatusCode::OK, shown(&overview)),
-        Err(error) => failed(&error, fallback),
-    }
+#[utoipa::path(get, operation_id = "showAccount", path = "/api/v1/user/login/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+pub(crate) async fn show(
+    State(front): State<FrontState>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+) -> Shown {
+    let failed = failed(&caller.language);
+    let taken = front.vaults.take_web_pass(caller, token).await;
+    Ok(html(StatusCode::OK, shown(&taken.map_err(failed)?)))
 }
 
 fn shown(overview: &Overview) -> String {

@@ -1,39 +1,49 @@
 //! Deciding whether an outside reader gets a slot.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
 use domain::vault::{ApprovalDecision, ApprovalQuestion};
 use http::StatusCode;
 use web::page::{escape, html};
 
 use super::words::words;
-use super::{buttons, decision, facts, failed, frame, moment, unclear};
-use crate::call::Call;
-use crate::front::Front;
+use super::{Failure, Shown, buttons, facts, failed, frame, moment};
+use crate::call::{Calling, Path, Pressed};
+use crate::front::FrontState;
+use crate::request::PagePath;
 
 /// Shows what is asked.
-pub(crate) async fn show(State(front): State<Arc<Front>>, call: Call) -> Response {
-    match front.vaults.pending_approval(call.segment(3)).await {
-        Ok(question) => html(StatusCode::OK, asked(&question)),
-        Err(error) => failed(&error, words(&call.caller.language)),
-    }
+#[utoipa::path(get, operation_id = "showApproval", path = "/api/v1/user/slots/approve/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+pub(crate) async fn show(
+    State(front): State<FrontState>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+) -> Shown {
+    let question = front.vaults.pending_approval(token).await;
+    let question = question.map_err(failed(&caller.language))?;
+    Ok(html(StatusCode::OK, asked(&question)))
 }
 
 /// Decides, for good.
-pub(crate) async fn decide(State(front): State<Arc<Front>>, call: Call) -> Response {
-    let (token, caller) = (call.segment(3), call.caller.clone());
-    let fallback = words(&caller.language);
-    let decision = match decision(call).await.as_deref() {
+#[utoipa::path(post, operation_id = "decideApproval", path = "/api/v1/user/slots/approve/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 400, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+pub(crate) async fn decide(
+    State(front): State<FrontState>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+    Pressed(button): Pressed,
+) -> Shown {
+    let decision = match button.as_deref() {
         Some("approve") => ApprovalDecision::Approve,
         Some("deny") => ApprovalDecision::Deny,
-        _ => return unclear(fallback),
+        _ => return Err(Failure::Unclear(words(&caller.language))),
     };
-    match front.vaults.decide_approval(caller, token, decision).await {
-        Ok(question) => html(StatusCode::OK, decided(&question, decision)),
-        Err(error) => failed(&error, fallback),
-    }
+    let failed = failed(&caller.language);
+    let question = front.vaults.decide_approval(caller, token, decision).await;
+    Ok(html(
+        StatusCode::OK,
+        decided(&question.map_err(failed)?, decision),
+    ))
 }
 
 fn asked(question: &ApprovalQuestion) -> String {

@@ -1,49 +1,56 @@
 //! Confirming an address.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
 use domain::vault::{Applied, Confirmed};
 use http::StatusCode;
 use web::page::{escape, html};
 
 use super::words::words;
-use super::{buttons, decision, facts, failed, frame, moment, unclear};
-use crate::call::Call;
-use crate::front::Front;
+use super::{Failure, Shown, buttons, facts, failed, frame, moment};
+use crate::call::{Calling, Path, Pressed};
+use crate::front::FrontState;
+use crate::request::PagePath;
 
 /// Shows who applied, when and from where.
-pub(crate) async fn show(State(front): State<Arc<Front>>, call: Call) -> Response {
-    match front.vaults.pending_application(call.segment(2)).await {
-        Ok(applied) => html(StatusCode::OK, question(&applied)),
-        Err(error) => failed(&error, words(&call.caller.language)),
-    }
+#[utoipa::path(get, operation_id = "showApplication", path = "/api/v1/user/confirm/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+pub(crate) async fn show(
+    State(front): State<FrontState>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+) -> Shown {
+    let applied = front.vaults.pending_application(token).await;
+    let applied = applied.map_err(failed(&caller.language))?;
+    Ok(html(StatusCode::OK, question(&applied)))
 }
 
 /// Makes the account.
-pub(crate) async fn decide(State(front): State<Arc<Front>>, call: Call) -> Response {
-    let (token, caller) = (call.segment(2), call.caller.clone());
-    let fallback = words(&caller.language);
-    if decision(call).await.as_deref() != Some("confirm") {
-        return unclear(fallback);
+#[utoipa::path(post, operation_id = "confirmApplication", path = "/api/v1/user/confirm/{token}", params(PagePath), responses(
+    (status = 200, content_type = "text/html"), (status = 400, content_type = "text/html"), (status = 404, content_type = "text/html"), (status = 409, content_type = "text/html")))]
+pub(crate) async fn decide(
+    State(front): State<FrontState>,
+    Calling(caller): Calling,
+    Path(PagePath { token }): Path<PagePath>,
+    Pressed(button): Pressed,
+) -> Shown {
+    if button.as_deref() != Some("confirm") {
+        return Err(Failure::Unclear(words(&caller.language)));
     }
-    match front.vaults.confirm_application(caller, token).await {
-        Ok(Confirmed::Joined(applied)) => {
+    let failed = failed(&caller.language);
+    let confirmed = front.vaults.confirm_application(caller, token).await;
+    Ok(match confirmed.map_err(failed)? {
+        Confirmed::Joined(applied) => {
             let words = words(&applied.language);
             let more = format!("<p>{}</p>", words.confirm.done_more);
             html(StatusCode::OK, frame(words, words.confirm.done, &more))
         }
-        Ok(Confirmed::Contested(applied)) => {
+        Confirmed::Contested(applied) => {
             let words = words(&applied.language);
             let more = format!("<p>{}</p>", words.confirm.contested_more);
-            html(
-                StatusCode::CONFLICT,
-                frame(words, words.confirm.contested, &more),
-            )
+            let page = frame(words, words.confirm.contested, &more);
+            html(StatusCode::CONFLICT, page)
         }
-        Err(error) => failed(&error, fallback),
-    }
+    })
 }
 
 fn question(applied: &Applied) -> String {

@@ -1,6 +1,6 @@
 //! The words of the pages in each language.
 
-pub(super) struct Words {
+pub(crate) struct Words {
     pub(super) tag: &'static str,
     pub(super) busy: &'static str,
     pub(super) gone: &'static str,
