@@ -8,7 +8,7 @@
 //!
 //! Only what the roots seal themselves is touched: data keys and recovery envelopes. Rows stay sealed with
 //! their data keys. PINs, passwords and codes cannot be peppered anew without their owners: those that are
-//! proved are (`custody::pin`, `password`).
+//! proved are (`guarded_key::pin`, `proof::password`).
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -91,6 +91,46 @@ impl Resealing {
         self.unreadable = 0;
     }
 
+    /// Begins the walk that is due, unless it is under way. Returns the row after which it goes on.
+    fn go_on(&mut self, current: u32) -> RowId {
+        if self.version < current {
+            *self = Self::first(current);
+        }
+        if let Walk::At { after, .. } = self.walk {
+            return RowId(after);
+        }
+        self.again();
+        RowId([0; 16])
+    }
+
+    /// Adds a page to the walk. After the last page, returns how many rows the walk has sealed anew.
+    fn add(&mut self, page: &ResealedPage, now: Timestamp) -> Option<u64> {
+        let Walk::At {
+            after,
+            sealed,
+            first,
+        } = &mut self.walk
+        else {
+            return None;
+        };
+        *sealed += page.sealed;
+        self.unreadable += page.unreadable;
+        if let Some(next) = page.next {
+            *after = next.0;
+            return None;
+        }
+        let (sealed, first) = (*sealed, *first);
+        self.sealed += sealed;
+        self.walk = if first || sealed > 0 {
+            Walk::Again {
+                at: now.plus(AGAIN),
+            }
+        } else {
+            Walk::Done { at: now }
+        };
+        Some(sealed)
+    }
+
     /// Whether a node that seals with `current`, and began at `started`, has something to do.
     fn is_due(&self, current: u32, now: Timestamp, started: Timestamp) -> bool {
         match (self.version.cmp(&current), &self.walk) {
@@ -101,6 +141,17 @@ impl Resealing {
             (_, Walk::Done { at }) => *at < started && started < at.plus(LATE),
         }
     }
+}
+
+/// What one page of a walk came to.
+#[derive(Debug, Default)]
+struct ResealedPage {
+    /// Rows sealed anew.
+    sealed: u64,
+    /// Rows that could not be opened.
+    unreadable: u64,
+    /// The row after which the next page begins; `None`: this was the last.
+    next: Option<RowId>,
 }
 
 /// How one root stands, for operators.
@@ -218,6 +269,30 @@ impl Upkeep {
         (root, kind): (Root, Kind),
     ) -> TxResult<bool> {
         let current = self.roots.current(root);
+        let mut state = self.held_resealing(tx, root, current)?;
+        if !state.is_due(current, now, self.started) {
+            return Ok(false);
+        }
+        let after = state.go_on(current);
+        let found = tx.scan(Some((kind, after)), PAGE)?;
+        let page = self.reseal_rows(tx, kind, &found)?;
+        if let Some(rows) = state.add(&page, now) {
+            let event = Event::new("server", now, "root.reseal", root.name().to_owned())
+                .fact("version", current.to_string())
+                .fact("rows", rows.to_string());
+            self.record(tx, event)?;
+        }
+        self.rows.put(tx, &mut state)?;
+        Ok(page.next.is_some())
+    }
+
+    /// The state of a root, held. A row that cannot be opened is removed, and everything is looked through anew.
+    fn held_resealing(
+        &self,
+        tx: &mut dyn Tx,
+        root: Root,
+        current: u32,
+    ) -> TxResult<Stored<Resealing>> {
         let id = self.rows.id(Resealing::KIND, &[root.name().as_bytes()]);
         let kept = match self.rows.get::<Resealing>(tx, &id) {
             Err(Stop::Failed(Error::Bug(_))) => {
@@ -226,64 +301,29 @@ impl Upkeep {
             }
             found => found?,
         };
-        let mut state = kept.unwrap_or_else(|| {
+        Ok(kept.unwrap_or_else(|| {
             Rows::blank(self.tenant(), Place::at(id), Resealing::first(current))
-        });
-        if !state.is_due(current, now, self.started) {
-            return Ok(false);
-        }
-        if state.version < current {
-            state.value = Resealing::first(current);
-        } else if !matches!(state.walk, Walk::At { .. }) {
-            state.again();
-        }
-        let Walk::At {
-            after,
-            mut sealed,
-            first,
-        } = state.walk
-        else {
-            return Ok(false);
-        };
-        let found = tx.scan(Some((kind, RowId(after))), PAGE)?;
-        let page = found.iter().take_while(|any| any.kind == kind);
-        let mut end = None;
-        for AnyRow { row, .. } in page {
+        }))
+    }
+
+    /// Seals the rows of `kind` anew with which `found` begins.
+    fn reseal_rows(&self, tx: &mut dyn Tx, kind: Kind, found: &[AnyRow]) -> TxResult<ResealedPage> {
+        let (mut page, mut end) = (ResealedPage::default(), None);
+        for AnyRow { row, .. } in found.iter().take_while(|any| any.kind == kind) {
             end = Some(row.id);
             match self.reseal_row(tx, kind, row) {
-                Ok(anew) => sealed += u64::from(anew),
-                // One that was changed outside the server must not keep the others from it.
+                Ok(anew) => page.sealed += u64::from(anew),
+                // A row that was changed outside the server must not stop the walk.
                 Err(Stop::Failed(Error::Bug(error))) => {
-                    state.unreadable += 1;
+                    page.unreadable += 1;
                     unreadable(kind, error.as_ref());
                 }
                 Err(stop) => return Err(stop),
             }
         }
         let goes_on = found.len() == PAGE && found.last().map(|any| any.row.id) == end;
-        state.walk = match end.filter(|_| goes_on) {
-            Some(end) => Walk::At {
-                after: end.0,
-                sealed,
-                first,
-            },
-            None => {
-                state.sealed += sealed;
-                let event = Event::new("server", now, "root.reseal", root.name().to_owned())
-                    .fact("version", current.to_string())
-                    .fact("rows", sealed.to_string());
-                self.record(tx, event)?;
-                if first || sealed > 0 {
-                    Walk::Again {
-                        at: now.plus(AGAIN),
-                    }
-                } else {
-                    Walk::Done { at: now }
-                }
-            }
-        };
-        self.rows.put(tx, &mut state)?;
-        Ok(goes_on)
+        page.next = end.filter(|_| goes_on);
+        Ok(page)
     }
 
     fn reseal_row(&self, tx: &mut dyn Tx, kind: Kind, row: &Row) -> TxResult<bool> {
@@ -405,6 +445,74 @@ mod tests {
         ] {
             assert_eq!(Progress::of(kept.as_ref(), version), expected);
         }
+    }
+
+    fn page(sealed: u64, next: Option<RowId>) -> ResealedPage {
+        ResealedPage {
+            sealed,
+            unreadable: 1,
+            next,
+        }
+    }
+
+    #[test]
+    fn a_newer_version_begins_from_the_start_and_a_walk_under_way_goes_on_where_it_was() {
+        let mut older = state(1, Walk::Done { at: at(0) });
+        assert_eq!(older.go_on(2), RowId([0; 16]));
+        assert_eq!(older, Resealing::first(2));
+        let under_way = Walk::At {
+            after: [9; 16],
+            sealed: 3,
+            first: true,
+        };
+        let mut under_way = state(2, under_way);
+        let before = under_way.clone();
+        assert_eq!(under_way.go_on(2), RowId([9; 16]));
+        assert_eq!(under_way, before);
+        let mut again = state(2, Walk::Again { at: at(1) });
+        assert_eq!(again.go_on(2), RowId([0; 16]));
+        assert_eq!(again.walk, walking(0));
+    }
+
+    #[test]
+    fn a_page_in_the_middle_moves_the_walk_and_counts_what_it_met() {
+        let mut state = state(2, walking(5));
+        assert_eq!(state.add(&page(3, Some(RowId([4; 16]))), at(1)), None);
+        let expected = Walk::At {
+            after: [4; 16],
+            sealed: 8,
+            first: false,
+        };
+        assert_eq!(state.walk, expected);
+        assert_eq!((state.sealed, state.unreadable), (7, 3));
+    }
+
+    #[test]
+    fn the_last_page_ends_the_walk_and_only_one_that_sealed_nothing_is_the_last_walk() {
+        let soon = Walk::Again {
+            at: at(1).plus(AGAIN),
+        };
+        for (before, page_sealed, expected) in [
+            (0, 0, Walk::Done { at: at(1) }),
+            (0, 2, soon.clone()),
+            (5, 0, soon.clone()),
+        ] {
+            let mut state = state(2, walking(before));
+            let rows = before + page_sealed;
+            assert_eq!(state.add(&page(page_sealed, None), at(1)), Some(rows));
+            assert_eq!((state.walk, state.sealed), (expected, 7 + rows));
+        }
+        let mut first = Resealing::first(2);
+        assert_eq!(first.add(&page(0, None), at(1)), Some(0));
+        assert_eq!(first.walk, soon, "an older node may still have sealed rows");
+    }
+
+    #[test]
+    fn a_page_after_the_end_changes_nothing() {
+        let mut done = state(2, Walk::Done { at: at(0) });
+        let before = done.clone();
+        assert_eq!(done.add(&page(3, None), at(1)), None);
+        assert_eq!(done, before);
     }
 
     #[test]
