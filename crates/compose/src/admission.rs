@@ -4,7 +4,7 @@ use std::path::Path;
 
 use domain::Services;
 use domain::audit::Checkpoint;
-use domain::rollback::Standing;
+use domain::rollback::Freshness;
 use store::Backend;
 use store::transfer::{Mark, Marks, marks, unset_mark};
 
@@ -31,10 +31,10 @@ pub async fn admit(
         Err(why) if !accept => return Err(broken(&why)),
         known => known.ok().flatten(),
     };
-    let standing = until_available(|| services.upkeep.standing(store, known.as_ref())).await?;
+    let freshness = until_available(|| services.upkeep.freshness(store, known.as_ref())).await?;
     let is_unknown = known.is_none() && (found.restored.is_some() || accept);
-    match standing {
-        Standing::Current if !is_unknown => {
+    match freshness {
+        Freshness::Current if !is_unknown => {
             if accept {
                 tracing::warn!(
                     code = "nothing_to_accept",
@@ -42,14 +42,14 @@ pub async fn admit(
                 );
             }
         }
-        Standing::Burning => limit_to_one_try(services).await?,
+        Freshness::Limiting => limit_to_one_try(services).await?,
         _ if accept => {
             let before = known.as_ref();
             until_available(|| services.upkeep.begin_era(before)).await?;
             limit_to_one_try(services).await?;
         }
-        Standing::Older { why } => return Err(older(path, &why)),
-        Standing::Current => return Err(unanchored(path)),
+        Freshness::Older { why } => return Err(older(path, &why)),
+        Freshness::Current => return Err(unanchored(path)),
     }
     if found.restored.is_some() {
         until_available(|| unset_mark(store, Mark::Restored)).await?;

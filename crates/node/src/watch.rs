@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use compose::{Composition, Gate, admission, anchor};
 use domain::audit::Checkpoint;
-use domain::rollback::Standing;
+use domain::rollback::Freshness;
 use domain::{Error, Services};
 use outside::WatchedClock;
 use outside::clock::Asked;
@@ -106,16 +106,16 @@ impl Watch {
         match self
             .services
             .upkeep
-            .standing(store, self.known.as_ref())
+            .freshness(store, self.known.as_ref())
             .await?
         {
-            Standing::Current => self.gate.open(),
-            Standing::Burning => {
+            Freshness::Current => self.gate.open(),
+            Freshness::Limiting => {
                 let why = "an older database was accepted, and is still being limited to one try";
                 self.gate.close(why.to_owned());
                 return Ok(());
             }
-            Standing::Older { why } => {
+            Freshness::Older { why } => {
                 self.gate
                     .close(format!("the database was replaced by an older one: {why}"));
                 return Ok(());

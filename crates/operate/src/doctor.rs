@@ -10,7 +10,7 @@ use compose::{Base, DATABASE, Mode, admission, anchor, cause, configured_keys, k
 use config::{Loaded, Place, courier_options, strict};
 use domain::error::chain;
 use domain::port::{Clock, Random, Store};
-use domain::rollback::Standing;
+use domain::rollback::Freshness;
 use outside::{KeyFile, LocalRoots, OutsideCourier, SystemClock, SystemRandom};
 use store::transfer::marks;
 use store::{Backend, Migrations};
@@ -148,17 +148,17 @@ async fn would_start(
         roots,
     };
     let services = compose::services(loaded, Mode::Production, "", base)?;
-    let standing = services
+    let freshness = services
         .upkeep
-        .standing(store.as_ref(), anchor.as_ref())
+        .freshness(store.as_ref(), anchor.as_ref())
         .await;
-    match standing.map_err(|error| cause(&error))? {
-        Standing::Current => Ok(()),
-        Standing::Burning => Err(
+    match freshness.map_err(|error| cause(&error))? {
+        Freshness::Current => Ok(()),
+        Freshness::Limiting => Err(
             "an older database was accepted, and is not completely limited to one try yet: start a server"
                 .to_owned(),
         ),
-        Standing::Older { why } => Err(admission::older(&path, &why)),
+        Freshness::Older { why } => Err(admission::older(&path, &why)),
     }
 }
 

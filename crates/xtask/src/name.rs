@@ -18,7 +18,6 @@ const EXCEPTIONS: &Exceptions = &[
     ("Member", 2),
     ("Place", 2),
     ("Shown", 2),
-    ("Standing", 2),
     ("State", 2),
     ("Walk", 2),
 ];

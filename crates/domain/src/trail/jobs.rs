@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::Trail;
 use super::audit::{BATCH, Checkpoint};
-use super::rollback::{Lost, Standing};
+use super::rollback::{Freshness, Lost};
 use crate::core::error::Error;
 use crate::core::layer::Layer as _;
 use crate::core::port::Store;
@@ -155,14 +155,14 @@ impl Upkeep {
         self.trail.checkpoint_of(store).await
     }
 
-    /// How a database stands to the checkpoint that is kept outside it. `store`: this server's own, without
+    /// Compares a database with the checkpoint that is kept outside it. `store`: this server's own, without
     /// what stands before it while it is refused.
-    pub async fn standing(
+    pub async fn freshness(
         &self,
         store: &dyn Store,
         anchor: Option<&Checkpoint>,
-    ) -> Result<Standing, Error> {
-        self.trail.standing(store, anchor).await
+    ) -> Result<Freshness, Error> {
+        self.trail.freshness(store, anchor).await
     }
 
     /// Begins a new era: an operator accepts an older database.

@@ -1,7 +1,7 @@
 //! An older database that was put back: noticed, refused, and, once an operator accepts it, burned.
 //!
 //! 1. The newest signed [`Checkpoint`] of the audit chain is kept outside the database: the anchor.
-//! 2. [`Trail::standing`] compares a database with it. An older one, or one of another history, has
+//! 2. [`Trail::freshness`] compares a database with it. An older one, or one of another history, has
 //!    forgotten guesses that were judged and codes that were used; nobody may work with it.
 //! 3. [`Trail::begin_era`] records that an operator accepts that. From then on the database is of a new
 //!    *era*, so that the anchors of all nodes are older than it, and so that a second restore is noticed too.
@@ -76,36 +76,36 @@ struct SeenCheckpoint {
 }
 
 impl Era {
-    /// How a database stands when no checkpoint is kept outside it: it is taken as it is.
-    fn standing(&self) -> Standing {
+    /// How fresh a database is when no checkpoint is kept outside it: nothing can be compared, so it is accepted.
+    fn freshness(&self) -> Freshness {
         match self.walk {
-            Walk::Done => Standing::Current,
-            Walk::At { .. } => Standing::Burning,
+            Walk::Done => Freshness::Current,
+            Walk::At { .. } => Freshness::Limiting,
         }
     }
 
-    /// How a database of this era stands to the checkpoint that is kept outside it.
-    fn standing_to(&self, anchor: &Checkpoint, seen: &SeenCheckpoint) -> Standing {
+    /// Compares a database of this era with the checkpoint that is kept outside it.
+    fn freshness_against(&self, anchor: &Checkpoint, seen: &SeenCheckpoint) -> Freshness {
         if self.walk != Walk::Done {
-            return Standing::Burning;
+            return Freshness::Limiting;
         }
         if !seen.genuine {
-            return Standing::older(
+            return Freshness::older(
                 "the anchor is not signed with these keys: it was changed, or belongs to another database; put its own \
                  copy back first",
             );
         }
         if self.number > anchor.era {
-            return Standing::Current;
+            return Freshness::Current;
         }
         if self.number < anchor.era || self.mark != anchor.era_mark {
-            return Standing::older(format!(
+            return Freshness::older(format!(
                 "a rollback was accepted at the beginning of era {}, and this database does not know of it",
                 anchor.era
             ));
         }
         if seen.end < anchor.number {
-            return Standing::older(format!(
+            return Freshness::older(format!(
                 "its audit chain ends at link {}, and link {} was seen at {}",
                 seen.end,
                 anchor.number,
@@ -113,9 +113,9 @@ impl Era {
             ));
         }
         if seen.tag.as_ref() == Some(&anchor.tag) {
-            return Standing::Current;
+            return Freshness::Current;
         }
-        Standing::older(format!(
+        Freshness::older(format!(
             "link {} of its audit chain is not the one that was seen at {}",
             anchor.number,
             anchor.at.rfc3339()
@@ -142,18 +142,18 @@ struct WalkedPage {
     next: Option<(usize, RowId)>,
 }
 
-/// How a database stands to what is kept outside it.
+/// Whether a database is the newest one, compared with the checkpoint that is kept outside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Freshness {
     /// It is at least as new.
     Current,
-    /// A rollback was accepted, and its walk is not at its end.
-    Burning,
-    /// It is an older one, or of another history.
+    /// A rollback was accepted, and limiting everything to one try is not complete.
+    Limiting,
+    /// It is an older one, or belongs to another history.
     Older { why: String },
 }
 
-impl Standing {
+impl Freshness {
     fn older(why: impl Into<String>) -> Self {
         Self::Older { why: why.into() }
     }
@@ -176,14 +176,14 @@ impl Trail {
 
     /// Step 2. `store`: the hub's own, without what stands before it while it is refused.
     /// Fails as the store does; without an anchor nothing can be told, and the database is taken as it is.
-    pub(crate) async fn standing(
+    pub(crate) async fn freshness(
         &self,
         store: &dyn Store,
         anchor: Option<&Checkpoint>,
-    ) -> Result<Standing, Error> {
+    ) -> Result<Freshness, Error> {
         let era = self.era(store).await?;
         let Some(anchor) = anchor else {
-            return Ok(era.standing());
+            return Ok(era.freshness());
         };
         let end = self.audit_head(store).await?;
         let end = end.map_or(0, |end| end.number);
@@ -195,7 +195,7 @@ impl Trail {
             None
         };
         let genuine = self.is_genuine(anchor)?;
-        Ok(era.standing_to(anchor, &SeenCheckpoint { genuine, end, tag }))
+        Ok(era.freshness_against(anchor, &SeenCheckpoint { genuine, end, tag }))
     }
 
     /// Step 3. Begins a new era, newer than that of `anchor`, or joins the one whose walk is not at its end.
@@ -398,17 +398,17 @@ mod tests {
         burned: 0,
     };
 
-    fn why(standing: Standing) -> String {
-        match standing {
-            Standing::Older { why } => why,
+    fn why(freshness: Freshness) -> String {
+        match freshness {
+            Freshness::Older { why } => why,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn without_a_checkpoint_a_database_is_taken_as_it_is_unless_its_walk_goes_on() {
-        assert_eq!(Era::default().standing(), Standing::Current);
-        assert_eq!(era(1, "m", WALKING).standing(), Standing::Burning);
+        assert_eq!(Era::default().freshness(), Freshness::Current);
+        assert_eq!(era(1, "m", WALKING).freshness(), Freshness::Limiting);
     }
 
     #[test]
@@ -417,8 +417,8 @@ mod tests {
             genuine: false,
             ..seen(0, None)
         };
-        let standing = era(1, "m", WALKING).standing_to(&anchor(9, 0, ""), &wrong);
-        assert_eq!(standing, Standing::Burning);
+        let freshness = era(1, "m", WALKING).freshness_against(&anchor(9, 0, ""), &wrong);
+        assert_eq!(freshness, Freshness::Limiting);
     }
 
     #[test]
@@ -427,39 +427,41 @@ mod tests {
             genuine: false,
             ..seen(5, Some("tag"))
         };
-        let standing = Era::default().standing_to(&anchor(5, 0, ""), &wrong);
-        assert!(why(standing).contains("not signed with these keys"));
+        let freshness = Era::default().freshness_against(&anchor(5, 0, ""), &wrong);
+        assert!(why(freshness).contains("not signed with these keys"));
     }
 
     #[test]
     fn the_same_link_or_a_longer_chain_is_current() {
         for end in [5, 6] {
-            let standing = Era::default().standing_to(&anchor(5, 0, ""), &seen(end, Some("tag")));
-            assert_eq!(standing, Standing::Current);
+            let freshness =
+                Era::default().freshness_against(&anchor(5, 0, ""), &seen(end, Some("tag")));
+            assert_eq!(freshness, Freshness::Current);
         }
     }
 
     #[test]
     fn a_shorter_chain_or_another_link_is_an_older_database() {
-        let shorter = Era::default().standing_to(&anchor(5, 0, ""), &seen(4, None));
+        let shorter = Era::default().freshness_against(&anchor(5, 0, ""), &seen(4, None));
         assert!(why(shorter).contains("ends at link 4, and link 5 was seen"));
         for tag in [None, Some("another")] {
-            let other = Era::default().standing_to(&anchor(5, 0, ""), &seen(5, tag));
+            let other = Era::default().freshness_against(&anchor(5, 0, ""), &seen(5, tag));
             assert!(why(other).contains("link 5 of its audit chain is not the one"));
         }
     }
 
     #[test]
     fn a_newer_era_is_current_whatever_the_chain_says() {
-        let standing = era(2, "m", Walk::Done).standing_to(&anchor(9, 1, "x"), &seen(1, None));
-        assert_eq!(standing, Standing::Current);
+        let freshness =
+            era(2, "m", Walk::Done).freshness_against(&anchor(9, 1, "x"), &seen(1, None));
+        assert_eq!(freshness, Freshness::Current);
     }
 
     #[test]
     fn an_older_era_or_one_of_another_history_is_refused() {
         for era in [era(0, "", Walk::Done), era(1, "other", Walk::Done)] {
-            let standing = era.standing_to(&anchor(1, 1, "mark"), &seen(9, Some("tag")));
-            assert!(why(standing).contains("accepted at the beginning of era 1"));
+            let freshness = era.freshness_against(&anchor(1, 1, "mark"), &seen(9, Some("tag")));
+            assert!(why(freshness).contains("accepted at the beginning of era 1"));
         }
     }
 }

@@ -7,7 +7,7 @@ use domain::audit::Checkpoint;
 use domain::port::Clock;
 use domain::port::roots::{Root, Roots};
 use domain::port::store::{AnyRow, Kind};
-use domain::rollback::Standing;
+use domain::rollback::Freshness;
 use domain::time::days;
 use domain::{Refusal, Timestamp};
 use testkit::{Backing, FixedRoots, Kit};
@@ -76,25 +76,25 @@ async fn anchor(kit: &Kit) -> Checkpoint {
         .unwrap()
 }
 
-async fn standing(kit: &Kit, anchor: &Checkpoint) -> Standing {
+async fn freshness(kit: &Kit, anchor: &Checkpoint) -> Freshness {
     let found = kit
         .services
         .upkeep
-        .standing(kit.store.as_ref(), Some(anchor))
+        .freshness(kit.store.as_ref(), Some(anchor))
         .await;
     found.unwrap()
 }
 
 async fn is_older(kit: &Kit, anchor: &Checkpoint) -> bool {
-    matches!(standing(kit, anchor).await, Standing::Older { .. })
+    matches!(freshness(kit, anchor).await, Freshness::Older { .. })
 }
 
 /// What an operator's `--accept-rollback` does.
 async fn accept(kit: &Kit, anchor: &Checkpoint) {
     kit.services.upkeep.begin_era(Some(anchor)).await.unwrap();
-    assert_eq!(standing(kit, anchor).await, Standing::Burning);
+    assert_eq!(freshness(kit, anchor).await, Freshness::Limiting);
     while !kit.services.upkeep.burn_some().await.unwrap().done {}
-    assert_eq!(standing(kit, anchor).await, Standing::Current);
+    assert_eq!(freshness(kit, anchor).await, Freshness::Current);
 }
 
 /// A later run of the server on the same database: nothing is remembered in its memory.
@@ -134,14 +134,14 @@ async fn an_older_database_is_noticed_and_one_as_new_is_not(backing: Backing) {
     }
     // Events that are not linked yet are no reason for an alarm: an anchor may lag.
     owner.open("9999").await.unwrap_err();
-    assert_eq!(standing(&kit, &seen[4].1).await, Standing::Current);
+    assert_eq!(freshness(&kit, &seen[4].1).await, Freshness::Current);
     let none = kit
         .services
         .upkeep
-        .standing(kit.store.as_ref(), None)
+        .freshness(kit.store.as_ref(), None)
         .await
         .unwrap();
-    assert_eq!(none, Standing::Current, "without an anchor nothing tells");
+    assert_eq!(none, Freshness::Current, "without an anchor nothing tells");
 }
 
 async fn a_database_that_went_another_way_is_noticed(backing: Backing) {
@@ -184,7 +184,7 @@ async fn an_anchor_of_other_keys_or_a_changed_one_is_refused(backing: Backing) {
     for forged in forged {
         assert!(is_older(&kit, &forged).await, "{forged:?}");
     }
-    assert_eq!(standing(&kit, &sound).await, Standing::Current);
+    assert_eq!(freshness(&kit, &sound).await, Freshness::Current);
 }
 
 /// As the releases signed that knew no eras.
@@ -207,12 +207,12 @@ async fn an_anchor_of_a_release_before_eras_is_ours_and_the_other_way_round(back
         ..ours.clone()
     };
     assert_eq!(theirs, ours);
-    assert_eq!(standing(&kit, &theirs).await, Standing::Current);
+    assert_eq!(freshness(&kit, &theirs).await, Freshness::Current);
     put_back(&kit, &old).await;
     assert!(is_older(&kit, &theirs).await, "it tells an older database");
     // Once there is an era it is under the signature.
     accept(&kit, &theirs).await;
-    assert_eq!(standing(&kit, &theirs).await, Standing::Current);
+    assert_eq!(freshness(&kit, &theirs).await, Freshness::Current);
     let ours = anchor(&kit).await;
     let theirs = Checkpoint {
         signature: signed_without_era(&ours),
@@ -356,7 +356,7 @@ async fn a_walk_that_was_cut_short_is_gone_on_with_by_another_node(backing: Back
     let begun = kit.services.upkeep.burn_some().await.unwrap();
     assert!(!begun.done);
     let other = restarted(&kit, 7).await;
-    assert_eq!(standing(&other, &newest).await, Standing::Burning);
+    assert_eq!(freshness(&other, &newest).await, Freshness::Limiting);
     // Whoever accepts again joins the walk that is there.
     other
         .services
@@ -393,7 +393,7 @@ async fn an_accepted_rollback_satisfies_the_older_anchors_of_other_nodes_only(ba
     let of_other = anchor(&kit).await;
     put_back(&kit, &old).await;
     accept(&kit, &of_one).await;
-    assert_eq!(standing(&kit, &of_other).await, Standing::Current);
+    assert_eq!(freshness(&kit, &of_other).await, Freshness::Current);
     // What the new era saw is protected in turn, also against the acceptance itself.
     let accepted = snapshot(&kit).await;
     let seen = anchor(&kit).await;
@@ -408,7 +408,7 @@ async fn an_accepted_rollback_satisfies_the_older_anchors_of_other_nodes_only(ba
     // A second acceptance of the same old database is another era of a higher number.
     accept(&kit, &newest).await;
     assert_eq!(anchor(&kit).await.era, 2);
-    assert_eq!(standing(&kit, &of_other).await, Standing::Current);
+    assert_eq!(freshness(&kit, &of_other).await, Freshness::Current);
 }
 
 async fn sessions_of_the_older_database_are_over(backing: Backing) {
