@@ -110,17 +110,17 @@ pub fn not_here(marks: &Marks) -> Option<String> {
 async fn limit_to_one_try(services: &Services) -> Result<(), String> {
     let mut logged = 0;
     loop {
-        let burned = until_available(|| services.upkeep.burn_some()).await?;
-        if burned.done || burned.rows >= logged + 10_000 {
-            logged = burned.rows;
+        let progress = until_available(|| services.upkeep.limit_after_rollback()).await?;
+        if progress.done || progress.rows >= logged + 10_000 {
+            logged = progress.rows;
             tracing::warn!(
                 code = "rollback_burn",
                 rows = logged,
-                done = burned.done,
+                done = progress.done,
                 "an older database was accepted: limiting everything in it to one try, and ending codes and sessions"
             );
         }
-        if burned.done {
+        if progress.done {
             break;
         }
     }

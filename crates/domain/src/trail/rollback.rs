@@ -1,11 +1,11 @@
-//! An older database that was put back: noticed, refused, and, once an operator accepts it, burned.
+//! An older database that was put back: noticed, refused, and, once an operator accepts it, limited to one try.
 //!
 //! 1. The newest signed [`Checkpoint`] of the audit chain is kept outside the database: the anchor.
 //! 2. [`Trail::freshness`] compares a database with it. An older one, or one of another history, has
 //!    forgotten guesses that were judged and codes that were used; nobody may work with it.
 //! 3. [`Trail::begin_era`] records that an operator accepts that. From then on the database is of a new
 //!    *era*, so that the anchors of all nodes are older than it, and so that a second restore is noticed too.
-//! 4. [`Upkeep::burn_some`] walks over all rows that bound an attacker, a page in each transaction, until
+//! 4. [`Upkeep::limit_after_rollback`] walks over all rows that bound an attacker, a page in each transaction, until
 //!    the walk is done. Any node may go on with a walk that another began.
 //!
 //! What becomes of a row, its record says ([`OnRollback`]): every budget keeps at most one try, and every
@@ -46,14 +46,16 @@ pub(crate) struct Era {
     walk: Walk,
 }
 
-/// How far the burning is.
+/// How far limiting everything to one try is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Walk {
     At {
         /// The place in the order of the walk.
         kind: usize,
         after: [u8; 16],
-        burned: u64,
+        /// Rows limited or ended so far.
+        #[serde(rename = "burned")]
+        rows: u64,
     },
     #[default]
     Done,
@@ -137,7 +139,7 @@ const PAGE: usize = 200;
 
 /// What one page of the walk came to.
 struct WalkedPage {
-    burned: u64,
+    rows: u64,
     /// Where the next begins; `None`: that was the last.
     next: Option<(usize, RowId)>,
 }
@@ -159,9 +161,9 @@ impl Freshness {
     }
 }
 
-/// How far a walk is.
+/// How far the walk over an accepted older database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Burned {
+pub struct RollbackProgress {
     /// Rows changed or ended so far.
     pub rows: u64,
     pub done: bool,
@@ -221,7 +223,7 @@ impl Trail {
                 walk: Walk::At {
                     kind: 0,
                     after: [0; 16],
-                    burned: 0,
+                    rows: 0,
                 },
             };
             if let Some(mut known) = known {
@@ -264,20 +266,15 @@ impl Trail {
 
 impl Upkeep {
     /// Step 4, one page of it.
-    pub async fn burn_some(self: &Arc<Self>) -> Result<Burned, Error> {
+    pub async fn limit_after_rollback(self: &Arc<Self>) -> Result<RollbackProgress, Error> {
         let now = self.now();
         self.write(move |hub, tx| {
             let id = hub.rows.id(Era::KIND, &[]);
             let Some(mut era) = hub.rows.get::<Era>(tx, &id)? else {
                 return Err(Error::bug("no rollback was accepted").into());
             };
-            let Walk::At {
-                kind,
-                after,
-                burned,
-            } = era.walk
-            else {
-                return Ok(Burned {
+            let Walk::At { kind, after, rows } = era.walk else {
+                return Ok(RollbackProgress {
                     rows: 0,
                     done: true,
                 });
@@ -286,14 +283,14 @@ impl Upkeep {
                 era: era.number,
                 span: era.forgotten.map(Duration::from_secs),
             };
-            let page = hub.burn_page(tx, now, lost, (kind, RowId(after)))?;
-            let rows = burned + page.burned;
+            let page = hub.limit_page(tx, now, lost, (kind, RowId(after)))?;
+            let rows = rows + page.rows;
             let done = page.next.is_none();
             era.walk = match page.next {
                 Some((kind, after)) => Walk::At {
                     kind,
                     after: after.0,
-                    burned: rows,
+                    rows,
                 },
                 None => Walk::Done,
             };
@@ -303,12 +300,12 @@ impl Upkeep {
                 let event = Event::new("server", now, "rollback.burn", format!("era {number}"));
                 hub.record(tx, event.fact("rows", rows.to_string()))?;
             }
-            Ok(Burned { rows, done })
+            Ok(RollbackProgress { rows, done })
         })
         .await
     }
 
-    fn burn_page(
+    fn limit_page(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
@@ -317,7 +314,7 @@ impl Upkeep {
     ) -> TxResult<WalkedPage> {
         let Some(kind) = self.walk.get(at).copied() else {
             return Ok(WalkedPage {
-                burned: 0,
+                rows: 0,
                 next: None,
             });
         };
@@ -329,19 +326,19 @@ impl Upkeep {
             .map(|row| row.row.id)
             .collect();
         for id in &rows {
-            self.burn_row(tx, now, lost, (kind, *id))?;
+            self.limit_row(tx, now, lost, (kind, *id))?;
         }
         let next = match rows.last() {
             Some(end) if full && rows.len() == found.len() => (at, *end),
             _ => (at + 1, RowId([0; 16])),
         };
         Ok(WalkedPage {
-            burned: rows.len() as u64,
+            rows: rows.len() as u64,
             next: (next.0 < self.walk.len()).then_some(next),
         })
     }
 
-    fn burn_row(
+    fn limit_row(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
@@ -395,7 +392,7 @@ mod tests {
     const WALKING: Walk = Walk::At {
         kind: 0,
         after: [0; 16],
-        burned: 0,
+        rows: 0,
     };
 
     fn why(freshness: Freshness) -> String {

@@ -93,7 +93,14 @@ async fn is_older(kit: &Kit, anchor: &Checkpoint) -> bool {
 async fn accept(kit: &Kit, anchor: &Checkpoint) {
     kit.services.upkeep.begin_era(Some(anchor)).await.unwrap();
     assert_eq!(freshness(kit, anchor).await, Freshness::Limiting);
-    while !kit.services.upkeep.burn_some().await.unwrap().done {}
+    while !kit
+        .services
+        .upkeep
+        .limit_after_rollback()
+        .await
+        .unwrap()
+        .done
+    {}
     assert_eq!(freshness(kit, anchor).await, Freshness::Current);
 }
 
@@ -353,7 +360,7 @@ async fn a_walk_that_was_cut_short_is_gone_on_with_by_another_node(backing: Back
     let newest = anchor(&kit).await;
     put_back(&kit, &old).await;
     kit.services.upkeep.begin_era(Some(&newest)).await.unwrap();
-    let begun = kit.services.upkeep.burn_some().await.unwrap();
+    let begun = kit.services.upkeep.limit_after_rollback().await.unwrap();
     assert!(!begun.done);
     let other = restarted(&kit, 7).await;
     assert_eq!(freshness(&other, &newest).await, Freshness::Limiting);
@@ -366,12 +373,12 @@ async fn a_walk_that_was_cut_short_is_gone_on_with_by_another_node(backing: Back
         .unwrap();
     let mut rows = 0;
     loop {
-        let burned = other.services.upkeep.burn_some().await.unwrap();
-        if burned.done {
-            rows = rows.max(burned.rows);
+        let progress = other.services.upkeep.limit_after_rollback().await.unwrap();
+        if progress.done {
+            rows = rows.max(progress.rows);
             break;
         }
-        rows = burned.rows;
+        rows = progress.rows;
     }
     assert!(rows >= 450, "{rows}");
     assert_eq!(anchor(&other).await.era, 1);

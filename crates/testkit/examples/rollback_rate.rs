@@ -1,4 +1,4 @@
-//! How long an accepted rollback takes: `cargo run --release -p testkit --example burn_rate -- [SUBJECTS]`.
+//! How long an accepted rollback takes: `cargo run --release -p testkit --example rollback_rate -- [SUBJECTS]`.
 //!
 //! Subjects are PIN-guarded keys, half of them without a budget yet. Also on PostgreSQL, where
 //! `KEYWARD_TEST_POSTGRES` names a server.
@@ -43,7 +43,14 @@ async fn measure(name: &str, backing: Backing, subjects: u128) {
     }
     kit.services.upkeep.begin_era(None).await.unwrap();
     let watch = Instant::now();
-    while !kit.services.upkeep.burn_some().await.unwrap().done {}
+    while !kit
+        .services
+        .upkeep
+        .limit_after_rollback()
+        .await
+        .unwrap()
+        .done
+    {}
     let seconds = watch.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = subjects as f64 / seconds;
