@@ -19,7 +19,6 @@ const EXCEPTIONS: &Exceptions = &[
     ("Place", 2),
     ("Shown", 2),
     ("State", 2),
-    ("Walk", 2),
 ];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {

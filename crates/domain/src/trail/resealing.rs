@@ -40,7 +40,7 @@ const LATE: Duration = days(30);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Resealing {
     version: u32,
-    walk: Walk,
+    walk: ResealingWalk,
     /// Rows sealed anew, in all walks.
     sealed: u64,
     /// Rows that the last walk could not open.
@@ -48,7 +48,7 @@ pub(crate) struct Resealing {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Walk {
+enum ResealingWalk {
     At {
         after: [u8; 16],
         sealed: u64,
@@ -72,7 +72,7 @@ impl Resealing {
     fn first(version: u32) -> Self {
         Self {
             version,
-            walk: Walk::At {
+            walk: ResealingWalk::At {
                 after: [0; 16],
                 sealed: 0,
                 first: true,
@@ -83,7 +83,7 @@ impl Resealing {
     }
 
     fn again(&mut self) {
-        self.walk = Walk::At {
+        self.walk = ResealingWalk::At {
             after: [0; 16],
             sealed: 0,
             first: false,
@@ -96,7 +96,7 @@ impl Resealing {
         if self.version < current {
             *self = Self::first(current);
         }
-        if let Walk::At { after, .. } = self.walk {
+        if let ResealingWalk::At { after, .. } = self.walk {
             return RowId(after);
         }
         self.again();
@@ -105,7 +105,7 @@ impl Resealing {
 
     /// Adds a page to the walk. After the last page, returns how many rows the walk has sealed anew.
     fn add(&mut self, page: &ResealedPage, now: Timestamp) -> Option<u64> {
-        let Walk::At {
+        let ResealingWalk::At {
             after,
             sealed,
             first,
@@ -122,11 +122,11 @@ impl Resealing {
         let (sealed, first) = (*sealed, *first);
         self.sealed += sealed;
         self.walk = if first || sealed > 0 {
-            Walk::Again {
+            ResealingWalk::Again {
                 at: now.plus(AGAIN),
             }
         } else {
-            Walk::Done { at: now }
+            ResealingWalk::Done { at: now }
         };
         Some(sealed)
     }
@@ -136,9 +136,9 @@ impl Resealing {
         match (self.version.cmp(&current), &self.walk) {
             // Another key file is newer than this node's.
             (Ordering::Greater, _) => false,
-            (Ordering::Less, _) | (_, Walk::At { .. }) => true,
-            (_, Walk::Again { at }) => *at <= now,
-            (_, Walk::Done { at }) => *at < started && started < at.plus(LATE),
+            (Ordering::Less, _) | (_, ResealingWalk::At { .. }) => true,
+            (_, ResealingWalk::Again { at }) => *at <= now,
+            (_, ResealingWalk::Done { at }) => *at < started && started < at.plus(LATE),
         }
     }
 }
@@ -186,14 +186,14 @@ impl Progress {
             };
         };
         match kept.walk {
-            Walk::At { sealed, .. } => Self::Walking {
+            ResealingWalk::At { sealed, .. } => Self::Walking {
                 sealed: kept.sealed + sealed,
             },
-            Walk::Again { at } => Self::Again {
+            ResealingWalk::Again { at } => Self::Again {
                 at,
                 sealed: kept.sealed,
             },
-            Walk::Done { .. } => Self::Done {
+            ResealingWalk::Done { .. } => Self::Done {
                 sealed: kept.sealed,
                 unreadable: kept.unreadable,
             },
@@ -356,7 +356,7 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + hours * 3_600_000)
     }
 
-    fn state(version: u32, walk: Walk) -> Resealing {
+    fn state(version: u32, walk: ResealingWalk) -> Resealing {
         Resealing {
             version,
             walk,
@@ -365,8 +365,8 @@ mod tests {
         }
     }
 
-    fn walking(sealed: u64) -> Walk {
-        Walk::At {
+    fn walking(sealed: u64) -> ResealingWalk {
+        ResealingWalk::At {
             after: [0; 16],
             sealed,
             first: false,
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_walk_of_an_older_version_or_one_under_way_is_due() {
-        for walk in [walking(0), Walk::Done { at: at(0) }] {
+        for walk in [walking(0), ResealingWalk::Done { at: at(0) }] {
             assert!(state(1, walk).is_due(2, at(1), at(0)));
         }
         assert!(state(2, walking(5)).is_due(2, at(1), at(0)));
@@ -383,21 +383,21 @@ mod tests {
 
     #[test]
     fn a_node_with_an_older_key_file_leaves_the_walk_alone() {
-        for walk in [walking(0), Walk::Again { at: at(0) }] {
+        for walk in [walking(0), ResealingWalk::Again { at: at(0) }] {
             assert!(!state(3, walk).is_due(2, at(9), at(0)));
         }
     }
 
     #[test]
     fn the_next_walk_begins_at_its_moment() {
-        let state = state(2, Walk::Again { at: at(5) });
+        let state = state(2, ResealingWalk::Again { at: at(5) });
         assert!(!state.is_due(2, at(4), at(0)));
         assert!(state.is_due(2, at(5), at(0)));
     }
 
     #[test]
     fn a_node_that_starts_within_thirty_days_after_the_walk_looks_once_more() {
-        let state = state(2, Walk::Done { at: at(0) });
+        let state = state(2, ResealingWalk::Done { at: at(0) });
         assert!(
             !state.is_due(2, at(2), at(-1)),
             "it ran before the walk ended"
@@ -427,7 +427,7 @@ mod tests {
                 Progress::Walking { sealed: 10 },
             ),
             (
-                Some(state(2, Walk::Again { at: at(1) })),
+                Some(state(2, ResealingWalk::Again { at: at(1) })),
                 2,
                 Progress::Again {
                     at: at(1),
@@ -435,7 +435,7 @@ mod tests {
                 },
             ),
             (
-                Some(state(2, Walk::Done { at: at(1) })),
+                Some(state(2, ResealingWalk::Done { at: at(1) })),
                 2,
                 Progress::Done {
                     sealed: 7,
@@ -457,10 +457,10 @@ mod tests {
 
     #[test]
     fn a_newer_version_begins_from_the_start_and_a_walk_under_way_goes_on_where_it_was() {
-        let mut older = state(1, Walk::Done { at: at(0) });
+        let mut older = state(1, ResealingWalk::Done { at: at(0) });
         assert_eq!(older.go_on(2), RowId([0; 16]));
         assert_eq!(older, Resealing::first(2));
-        let under_way = Walk::At {
+        let under_way = ResealingWalk::At {
             after: [9; 16],
             sealed: 3,
             first: true,
@@ -469,7 +469,7 @@ mod tests {
         let before = under_way.clone();
         assert_eq!(under_way.go_on(2), RowId([9; 16]));
         assert_eq!(under_way, before);
-        let mut again = state(2, Walk::Again { at: at(1) });
+        let mut again = state(2, ResealingWalk::Again { at: at(1) });
         assert_eq!(again.go_on(2), RowId([0; 16]));
         assert_eq!(again.walk, walking(0));
     }
@@ -478,7 +478,7 @@ mod tests {
     fn a_page_in_the_middle_moves_the_walk_and_counts_what_it_met() {
         let mut state = state(2, walking(5));
         assert_eq!(state.add(&page(3, Some(RowId([4; 16]))), at(1)), None);
-        let expected = Walk::At {
+        let expected = ResealingWalk::At {
             after: [4; 16],
             sealed: 8,
             first: false,
@@ -489,11 +489,11 @@ mod tests {
 
     #[test]
     fn the_last_page_ends_the_walk_and_only_one_that_sealed_nothing_is_the_last_walk() {
-        let soon = Walk::Again {
+        let soon = ResealingWalk::Again {
             at: at(1).plus(AGAIN),
         };
         for (before, page_sealed, expected) in [
-            (0, 0, Walk::Done { at: at(1) }),
+            (0, 0, ResealingWalk::Done { at: at(1) }),
             (0, 2, soon.clone()),
             (5, 0, soon.clone()),
         ] {
@@ -509,7 +509,7 @@ mod tests {
 
     #[test]
     fn a_page_after_the_end_changes_nothing() {
-        let mut done = state(2, Walk::Done { at: at(0) });
+        let mut done = state(2, ResealingWalk::Done { at: at(0) });
         let before = done.clone();
         assert_eq!(done.add(&page(3, None), at(1)), None);
         assert_eq!(done, before);
@@ -517,7 +517,7 @@ mod tests {
 
     #[test]
     fn a_walk_that_begins_again_keeps_what_was_sealed_and_forgets_what_was_unreadable() {
-        let mut state = state(2, Walk::Done { at: at(0) });
+        let mut state = state(2, ResealingWalk::Done { at: at(0) });
         state.again();
         assert_eq!((state.sealed, state.unreadable), (7, 0));
         assert_eq!(state.walk, walking(0));

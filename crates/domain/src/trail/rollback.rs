@@ -43,12 +43,12 @@ pub(crate) struct Era {
     pub(crate) since: Timestamp,
     /// Seconds of which the database may have forgotten everything; `None`: nobody can tell.
     forgotten: Option<u64>,
-    walk: Walk,
+    walk: RollbackWalk,
 }
 
 /// How far limiting everything to one try is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Walk {
+enum RollbackWalk {
     At {
         /// The place in the order of the walk.
         kind: usize,
@@ -81,14 +81,14 @@ impl Era {
     /// How fresh a database is when no checkpoint is kept outside it: nothing can be compared, so it is accepted.
     fn freshness(&self) -> Freshness {
         match self.walk {
-            Walk::Done => Freshness::Current,
-            Walk::At { .. } => Freshness::Limiting,
+            RollbackWalk::Done => Freshness::Current,
+            RollbackWalk::At { .. } => Freshness::Limiting,
         }
     }
 
     /// Compares a database of this era with the checkpoint that is kept outside it.
     fn freshness_against(&self, anchor: &Checkpoint, seen: &SeenCheckpoint) -> Freshness {
-        if self.walk != Walk::Done {
+        if self.walk != RollbackWalk::Done {
             return Freshness::Limiting;
         }
         if !seen.genuine {
@@ -211,7 +211,10 @@ impl Trail {
         self.write(move |hub, tx| {
             let id = hub.rows.id(Era::KIND, &[]);
             let known = hub.rows.get::<Era>(tx, &id)?;
-            if known.as_ref().is_some_and(|era| era.walk != Walk::Done) {
+            if known
+                .as_ref()
+                .is_some_and(|era| era.walk != RollbackWalk::Done)
+            {
                 return Ok(());
             }
             let number = known.as_ref().map_or(0, |era| era.number).max(least) + 1;
@@ -220,7 +223,7 @@ impl Trail {
                 mark: hex::encode(bytes::<16>(hub.random.as_ref())),
                 since: now,
                 forgotten,
-                walk: Walk::At {
+                walk: RollbackWalk::At {
                     kind: 0,
                     after: [0; 16],
                     rows: 0,
@@ -273,7 +276,7 @@ impl Upkeep {
             let Some(mut era) = hub.rows.get::<Era>(tx, &id)? else {
                 return Err(Error::bug("no rollback was accepted").into());
             };
-            let Walk::At { kind, after, rows } = era.walk else {
+            let RollbackWalk::At { kind, after, rows } = era.walk else {
                 return Ok(RollbackProgress {
                     rows: 0,
                     done: true,
@@ -287,12 +290,12 @@ impl Upkeep {
             let rows = rows + page.rows;
             let done = page.next.is_none();
             era.walk = match page.next {
-                Some((kind, after)) => Walk::At {
+                Some((kind, after)) => RollbackWalk::At {
                     kind,
                     after: after.0,
                     rows,
                 },
-                None => Walk::Done,
+                None => RollbackWalk::Done,
             };
             let number = era.number;
             hub.rows.put(tx, &mut era)?;
@@ -361,7 +364,7 @@ impl Upkeep {
 mod tests {
     use super::*;
 
-    fn era(number: u64, mark: &str, walk: Walk) -> Era {
+    fn era(number: u64, mark: &str, walk: RollbackWalk) -> Era {
         Era {
             number,
             mark: mark.to_owned(),
@@ -389,7 +392,7 @@ mod tests {
         }
     }
 
-    const WALKING: Walk = Walk::At {
+    const WALKING: RollbackWalk = RollbackWalk::At {
         kind: 0,
         after: [0; 16],
         rows: 0,
@@ -450,13 +453,16 @@ mod tests {
     #[test]
     fn a_newer_era_is_current_whatever_the_chain_says() {
         let freshness =
-            era(2, "m", Walk::Done).freshness_against(&anchor(9, 1, "x"), &seen(1, None));
+            era(2, "m", RollbackWalk::Done).freshness_against(&anchor(9, 1, "x"), &seen(1, None));
         assert_eq!(freshness, Freshness::Current);
     }
 
     #[test]
     fn an_older_era_or_one_of_another_history_is_refused() {
-        for era in [era(0, "", Walk::Done), era(1, "other", Walk::Done)] {
+        for era in [
+            era(0, "", RollbackWalk::Done),
+            era(1, "other", RollbackWalk::Done),
+        ] {
             let freshness = era.freshness_against(&anchor(1, 1, "mark"), &seen(9, Some("tag")));
             assert!(why(freshness).contains("accepted at the beginning of era 1"));
         }
