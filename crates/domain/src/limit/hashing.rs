@@ -33,41 +33,41 @@ pub struct HashPool {
 }
 
 struct Shared {
-    state: Mutex<State>,
+    queues: Mutex<Queues>,
     ready: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    queues: [VecDeque<Work>; QUEUES],
+struct Queues {
+    waiting: [VecDeque<Work>; QUEUES],
     admitted: [usize; QUEUES],
     next: usize,
     closed: bool,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self) {
         yield_to_others();
         let mut memory = Memory::default();
         loop {
-            let mut state = self.state();
+            let mut queues = self.queues();
             let work = loop {
-                if let Some(work) = state.take_in_turn() {
+                if let Some(work) = queues.take_in_turn() {
                     break work;
                 }
-                if state.closed {
+                if queues.closed {
                     return;
                 }
-                state = self
+                queues = self
                     .ready
-                    .wait(state)
+                    .wait(queues)
                     .unwrap_or_else(PoisonError::into_inner);
             };
-            drop(state);
+            drop(queues);
             // A panic in one piece of work must not cost the pool a thread.
             let run = std::panic::AssertUnwindSafe(|| work(&mut memory));
             if std::panic::catch_unwind(run).is_err() {
@@ -91,11 +91,11 @@ fn yield_to_others() {
 #[cfg(target_os = "linux")]
 const HASHING_NICENESS: i32 = 15;
 
-impl State {
+impl Queues {
     fn take_in_turn(&mut self) -> Option<Work> {
         for step in 0..QUEUES {
             let queue = (self.next + step) % QUEUES;
-            if let Some(work) = self.queues[queue].pop_front() {
+            if let Some(work) = self.waiting[queue].pop_front() {
                 self.next = (queue + 1) % QUEUES;
                 return Some(work);
             }
@@ -108,7 +108,7 @@ impl HashPool {
     /// `threads` workers and at most `queue` admitted callers in each.
     pub fn new(threads: usize, queue: usize) -> Self {
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            queues: Mutex::default(),
             ready: Condvar::new(),
         });
         for number in 0..threads.max(1) {
@@ -126,14 +126,14 @@ impl HashPool {
 
     /// A place in `queue`, or `Error::Busy` when it is full.
     pub fn admit(&self, queue: HashQueue) -> Result<Ticket, Error> {
-        let mut state = self.shared.state();
-        if state.admitted[queue as usize] >= self.longest {
+        let mut queues = self.shared.queues();
+        if queues.admitted[queue as usize] >= self.longest {
             return Err(Error::Busy { seconds: 1 });
         }
-        state.admitted[queue as usize] += 1;
-        drop(state);
+        queues.admitted[queue as usize] += 1;
+        drop(queues);
         Ok(Ticket {
-            place: Arc::new(Place {
+            place: Arc::new(QueuePlace {
                 shared: Arc::clone(&self.shared),
                 queue,
             }),
@@ -143,18 +143,18 @@ impl HashPool {
 
 impl Drop for HashPool {
     fn drop(&mut self) {
-        self.shared.state().closed = true;
+        self.shared.queues().closed = true;
         self.shared.ready.notify_all();
     }
 }
 
 /// An admitted caller. May run several pieces of work, one after another.
 pub struct Ticket {
-    place: Arc<Place>,
+    place: Arc<QueuePlace>,
 }
 
 /// One admitted place. Work in the queue keeps it, so a caller who hangs up frees nothing early.
-struct Place {
+struct QueuePlace {
     shared: Arc<Shared>,
     queue: HashQueue,
 }
@@ -173,8 +173,8 @@ impl Ticket {
             drop(place);
             let _gone = sender.send(result).is_err();
         });
-        let Place { shared, queue } = self.place.as_ref();
-        shared.state().queues[*queue as usize].push_back(work);
+        let QueuePlace { shared, queue } = self.place.as_ref();
+        shared.queues().waiting[*queue as usize].push_back(work);
         shared.ready.notify_one();
         receiver
             .await
@@ -182,9 +182,9 @@ impl Ticket {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
-        self.shared.state().admitted[self.queue as usize] -= 1;
+        self.shared.queues().admitted[self.queue as usize] -= 1;
     }
 }
 
@@ -240,8 +240,8 @@ mod tests {
         }
         while pool
             .shared
-            .state()
-            .queues
+            .queues()
+            .waiting
             .iter()
             .map(VecDeque::len)
             .sum::<usize>()
