@@ -18,8 +18,8 @@ pub struct Turns {
 }
 
 struct Line {
-    places: Arc<Semaphore>,
-    members: usize,
+    abreast: Arc<Semaphore>,
+    callers: usize,
 }
 
 impl Turns {
@@ -34,31 +34,31 @@ impl Turns {
 
     /// Waits for a turn at `subject`; `Error::Busy` when the line is full.
     pub async fn join(&self, subject: RowId) -> Result<Turn, Error> {
-        let (member, places) = self.enter(subject)?;
-        let permit = places.acquire_owned().await.map_err(Error::bug)?;
+        let (place, abreast) = self.enter(subject)?;
+        let permit = abreast.acquire_owned().await.map_err(Error::bug)?;
         Ok(Turn {
             _permit: permit,
-            _member: member,
+            _place: place,
         })
     }
 
-    fn enter(&self, subject: RowId) -> Result<(Member, Arc<Semaphore>), Error> {
+    fn enter(&self, subject: RowId) -> Result<(LinePlace, Arc<Semaphore>), Error> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines.entry(subject).or_insert_with(|| Line {
-            places: Arc::new(Semaphore::new(self.abreast)),
-            members: 0,
+            abreast: Arc::new(Semaphore::new(self.abreast)),
+            callers: 0,
         });
-        if line.members >= self.abreast + self.longest {
+        if line.callers >= self.abreast + self.longest {
             return Err(Error::Busy { seconds: 1 });
         }
-        line.members += 1;
-        let places = Arc::clone(&line.places);
+        line.callers += 1;
+        let abreast = Arc::clone(&line.abreast);
         Ok((
-            Member {
+            LinePlace {
                 subject,
                 lines: Arc::clone(&self.lines),
             },
-            places,
+            abreast,
         ))
     }
 }
@@ -66,20 +66,20 @@ impl Turns {
 /// A turn that is being taken; ends when dropped.
 pub struct Turn {
     _permit: OwnedSemaphorePermit,
-    _member: Member,
+    _place: LinePlace,
 }
 
-struct Member {
+struct LinePlace {
     subject: RowId,
     lines: Arc<Mutex<HashMap<RowId, Line>>>,
 }
 
-impl Drop for Member {
+impl Drop for LinePlace {
     fn drop(&mut self) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get_mut(&self.subject) {
-            line.members -= 1;
-            if line.members == 0 {
+            line.callers -= 1;
+            if line.callers == 0 {
                 lines.remove(&self.subject);
             }
         }
