@@ -25,7 +25,7 @@ use crate::proof::account::{Account, Bound};
 use crate::proof::authenticator::AuthenticatorProof;
 use crate::proof::notice::Change;
 use crate::proof::password::Password;
-use crate::proof::password::attempt::{Attempt, Tried};
+use crate::proof::password::attempt::{PasswordTry, Tried};
 use crate::proof::session::{NewSession, Tokens};
 use crate::proof::token::{Aim, Operation, Sent, Token, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
@@ -275,8 +275,8 @@ impl People {
         way: &Way,
         account: Option<&Stored<Account>>,
         password: Password,
-    ) -> Attempt {
-        Attempt {
+    ) -> PasswordTry {
+        PasswordTry {
             line: self.identity_row(way).row(),
             drawn: self.login_lockouts(way, &caller.network),
             verifier: account.map(|account| account.password.clone()),

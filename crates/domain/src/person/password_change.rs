@@ -15,7 +15,7 @@ use crate::limit::lockout::Right;
 use crate::person::People;
 use crate::proof::account::{Account, Bound};
 use crate::proof::notice::Change;
-use crate::proof::password::attempt::{Attempt, Tried};
+use crate::proof::password::attempt::{PasswordTry, Tried};
 use crate::proof::password::{Password, PasswordVerifier};
 use crate::proof::session::SignedIn;
 use crate::proof::token::{Operation, Sent, TokenProof};
@@ -91,7 +91,7 @@ impl People {
         let account = self.rows.read(self.store.as_ref(), who.account).await?;
         let account = account.ok_or(Refusal::Blocked)?;
         passwords.judge(&new, &account.names())?;
-        let attempt = Attempt {
+        let attempt = PasswordTry {
             line: account.id(),
             drawn: vec![self.class(Class::SignedIn, account.id())],
             verifier: Some(account.password.clone()),

@@ -1,4 +1,4 @@
-//! Trying a password: an [`Attempt`](attempt::Attempt) at the lockouts that count for it.
+//! Trying a password: an [`Attempt`] at the lockouts that count for it.
 //!
 //! A user who does not exist has a verifier that nothing matches, so the work is the same for everybody.
 
@@ -12,14 +12,14 @@ use crate::core::layer::Layer;
 use crate::core::port::roots::Roots;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::time::Timestamp;
-use crate::limit::attempt::{self, Begun, OpenTry, Opening, Settled};
+use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
 use crate::limit::counted::OnSuccess;
 use crate::limit::hashing::{HashQueue, Ticket};
 use crate::limit::lockout::{Drawn, Lockout, Right, counted};
 use crate::proof::Proofs;
 
 /// A try at a password.
-pub(crate) struct Attempt {
+pub(crate) struct PasswordTry {
     /// Attempts with the same line wait for one another.
     pub(crate) line: RowId,
     pub(crate) drawn: Vec<Drawn>,
@@ -47,7 +47,7 @@ type Effect<L, T> =
 
 struct PasswordAttempt<L, T> {
     proofs: Arc<Proofs>,
-    tried: Attempt,
+    tried: PasswordTry,
     effect: Box<Effect<L, T>>,
 }
 
@@ -57,7 +57,7 @@ impl Proofs {
     pub(crate) async fn try_password<L: Layer, T: Send + 'static>(
         self: &Arc<Self>,
         hub: &Arc<L>,
-        tried: Attempt,
+        tried: PasswordTry,
         effect: impl Fn(&L, &mut dyn Tx, Timestamp, &Tried) -> TxResult<Result<T, Refusal>>
         + Send
         + Sync
@@ -72,7 +72,7 @@ impl Proofs {
     }
 }
 
-impl<L: Layer, T: Send + 'static> attempt::Attempt<L> for PasswordAttempt<L, T> {
+impl<L: Layer, T: Send + 'static> Attempt<L> for PasswordAttempt<L, T> {
     type Counter = Lockout;
     type Loaded = ();
     type Judged = Tried;
