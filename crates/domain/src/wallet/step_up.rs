@@ -106,7 +106,7 @@ pub(crate) struct Wish {
     pub(crate) purpose: Purpose,
     /// `None`: nothing complete was shown.
     pub(crate) evidence: Option<RowId>,
-    pub(crate) passkey: Option<passkey::Judged>,
+    pub(crate) passkey: Option<passkey::JudgedPasskey>,
 }
 
 impl Wallets {

@@ -99,7 +99,7 @@ pub struct Assertion {
 
 /// A shown passkey, judged as far as that goes without a transaction.
 #[derive(Debug, Clone)]
-pub(crate) struct Judged {
+pub(crate) struct JudgedPasskey {
     /// The record of the challenge it answers.
     challenge: RowId,
     step: RowId,
@@ -368,7 +368,7 @@ impl Wallets {
         user: RowId,
         step: Step<'_>,
         shown: &Assertion,
-    ) -> Result<Judged, Error> {
+    ) -> Result<JudgedPasskey, Error> {
         let challenge = passkey::challenge(&shown.client_data).unwrap_or_default();
         let row = self.passkey_row(user);
         let passkey = self.rows.read::<Passkey>(self.store.as_ref(), row).await?;
@@ -388,7 +388,7 @@ impl Wallets {
             }
             _ => None,
         };
-        Ok(Judged {
+        Ok(JudgedPasskey {
             challenge: self.call_row(user, &challenge),
             step: self.step_row(step),
             right,
@@ -427,7 +427,12 @@ impl Wallets {
 
     /// Whether what was judged still holds: the same credential, and a count that went on. A count that did
     /// not is a copied authenticator (WebAuthn §7.2, step 22); those that do not count stay at zero.
-    fn count_signature(&self, tx: &mut dyn Tx, user: RowId, judged: &Judged) -> TxResult<bool> {
+    fn count_signature(
+        &self,
+        tx: &mut dyn Tx,
+        user: RowId,
+        judged: &JudgedPasskey,
+    ) -> TxResult<bool> {
         let row = self.passkey_row(user);
         let Some(mut passkey) = self.rows.get::<Passkey>(tx, &row)? else {
             return Ok(false);
