@@ -99,9 +99,9 @@ pub struct IssuedToken {
     pub permissions: Vec<String>,
 }
 
-/// Whether a client has shown who it is, and what to tell the trail.
-enum Shown {
-    Client(Box<Stored<Client>>),
+/// Whether a client has proved who it is.
+enum ClientCheck {
+    Passed(Box<Stored<Client>>),
     Refused,
 }
 
@@ -124,8 +124,10 @@ impl Tenants {
             self.read_rate(*row, now, &[*rate]).await?;
         }
         let client = match self.show(now, &named, &request.proof).await? {
-            Shown::Client(client) => client,
-            Shown::Refused => return Err(self.count_failure(now, &caller, named, rates).await),
+            ClientCheck::Passed(client) => client,
+            ClientCheck::Refused => {
+                return Err(self.count_failure(now, &caller, named, rates).await);
+            }
         };
         let audience = match &request.resource {
             None => form.audience().to_owned(),
@@ -236,7 +238,7 @@ impl Tenants {
         now: Timestamp,
         named: &str,
         proof: &ClientProof,
-    ) -> Result<Shown, Error> {
+    ) -> Result<ClientCheck, Error> {
         // An id of another form names nobody, at the same cost.
         let row = ClientId::parse(named)
             .map_or_else(|| self.rows.id("client", &[named.as_bytes()]), |id| id.0);
@@ -252,9 +254,9 @@ impl Tenants {
         };
         Ok(match (client, shown) {
             (Some(client), Authentication::Right) if !client.disabled => {
-                Shown::Client(Box::new(client))
+                ClientCheck::Passed(Box::new(client))
             }
-            _ => Shown::Refused,
+            _ => ClientCheck::Refused,
         })
     }
 
