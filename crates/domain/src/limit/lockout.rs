@@ -230,14 +230,14 @@ impl Counter for Lockout {
     }
 }
 
-/// A lockout and its rules: what a try draws on.
-pub(crate) type Drawn = (RowId, LockRules);
+/// The lockout of a subject: its row, and the rules by which it locks.
+pub(crate) type SubjectLockout = (RowId, LockRules);
 
 /// A lockout is forgotten when nothing happened for so long.
 const KEPT: Duration = days(400);
 
-/// The lockout `drawn`, as that by which a try is counted.
-pub(crate) fn counted((row, rules): Drawn, on_success: OnSuccess) -> Counted<Lockout> {
+/// The lockout of a subject, as a counter of tries.
+pub(crate) fn counted((row, rules): SubjectLockout, on_success: OnSuccess) -> Counted<Lockout> {
     Counted::new(row, rules, on_success).kept(KEPT)
 }
 
@@ -262,7 +262,7 @@ impl Limits {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        (row, _): Drawn,
+        (row, _): SubjectLockout,
     ) -> TxResult<()> {
         let mut lockout = self.lockout(tx, now, row)?;
         lockout.clear();
@@ -294,7 +294,7 @@ impl Limits {
         tx: &mut dyn Tx,
         now: Timestamp,
         lost: Lost,
-        (row, rules): Drawn,
+        (row, rules): SubjectLockout,
     ) -> TxResult<()> {
         let mut lockout = self.lockout(tx, now, row)?;
         let before = lockout.value.clone();

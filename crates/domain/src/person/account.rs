@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::core::error::{Error, Refusal};
 use crate::core::port::store::RowId;
 use crate::core::time::Timestamp;
-use crate::limit::lockout::{Drawn, LockRules, Lockout};
+use crate::limit::lockout::{LockRules, Lockout, SubjectLockout};
 use crate::person::People;
 use crate::proof::account::{Account, AccountId};
 use crate::proof::session::SignedIn;
@@ -74,12 +74,12 @@ impl People {
     }
 
     /// The lockout of a class of operations. `subject`: the account; for a recovery, the address.
-    pub(crate) fn class(&self, class: Class, subject: RowId) -> Drawn {
+    pub(crate) fn class(&self, class: Class, subject: RowId) -> SubjectLockout {
         self.lockout_of(&[class.name().as_bytes(), &subject.0], PersonPolicy::CODES)
     }
 
-    /// What a try at the password of an address draws on.
-    pub(crate) fn login_lockouts(&self, way: &Way, network: &str) -> Vec<Drawn> {
+    /// The lockouts that count a try at the password of an address.
+    pub(crate) fn login_lockouts(&self, way: &Way, network: &str) -> Vec<SubjectLockout> {
         let near: [&[u8]; 3] = [b"password", way.norm.as_bytes(), network.as_bytes()];
         vec![
             self.lockout_of(&near, self.policy.near()),
@@ -88,12 +88,12 @@ impl People {
     }
 
     /// Wrong passwords for an address from anywhere.
-    pub(crate) fn login_lockout_anywhere(&self, way: &Way) -> Drawn {
+    pub(crate) fn login_lockout_anywhere(&self, way: &Way) -> SubjectLockout {
         let anywhere: [&[u8]; 2] = [b"password", way.norm.as_bytes()];
         self.lockout_of(&anywhere, self.policy.anywhere())
     }
 
-    fn lockout_of(&self, name: &[&[u8]], rules: LockRules) -> Drawn {
+    fn lockout_of(&self, name: &[&[u8]], rules: LockRules) -> SubjectLockout {
         (self.rows.named::<Lockout>(name).row(), rules)
     }
 }

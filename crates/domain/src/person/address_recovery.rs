@@ -131,7 +131,7 @@ impl People {
                             slot: hub.process_slot(Operation::AddressRecovery, &open.process),
                             way: Some(&way),
                             text: &text,
-                            drawn: Some(hub.class(Class::Login, open.account.id())),
+                            lockout: Some(hub.class(Class::Login, open.account.id())),
                             then: OnSuccess::Forget,
                         };
                         hub.prove(tx, now, &caller, &proof)?.map(drop)
@@ -168,7 +168,7 @@ impl People {
         }));
         let proof = AuthenticatorProof {
             text,
-            drawn: self.class(Class::Login, open.account.id()),
+            lockout: self.class(Class::Login, open.account.id()),
             then: OnSuccess::Keep,
         };
         self.judge_authenticator(tx, now, caller, &mut open.account, &proof)
@@ -242,7 +242,7 @@ impl People {
                 slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
                 way: open.flow.sent_to(),
                 text: &text,
-                drawn: Some(hub.class(Class::Login, open.account.id())),
+                lockout: Some(hub.class(Class::Login, open.account.id())),
                 // The caller chose the new address, so its code proves nothing about the guesses before.
                 then: OnSuccess::Keep,
             };

@@ -7,7 +7,7 @@ use crate::core::id::Id;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
-use crate::limit::lockout::Drawn;
+use crate::limit::lockout::SubjectLockout;
 use crate::proof::account::Account;
 use crate::trail::jobs::Chores;
 use crate::trail::rollback::Lost;
@@ -27,16 +27,16 @@ impl Chores for People {
         let Some(mut account) = self.rows.get(tx, Id::<Account>::new(id))? else {
             return Ok(true);
         };
-        let mut drawn: Vec<Drawn> = Vec::new();
+        let mut lockouts: Vec<SubjectLockout> = Vec::new();
         for way in account.ways() {
-            drawn.push(self.login_lockout_anywhere(way));
+            lockouts.push(self.login_lockout_anywhere(way));
         }
         for class in Class::ALL {
             let rows = self.class_rows(&account, class);
-            drawn.extend(rows.into_iter().map(|row| (row, PersonPolicy::CODES)));
+            lockouts.extend(rows.into_iter().map(|row| (row, PersonPolicy::CODES)));
         }
-        for drawn in drawn {
-            self.limit_lockout_to_one_try(tx, now, lost, drawn)?;
+        for lockout in lockouts {
+            self.limit_lockout_to_one_try(tx, now, lost, lockout)?;
         }
         if let Some(authenticator) = &mut account.authenticator {
             authenticator.end_codes(now);

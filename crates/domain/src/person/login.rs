@@ -278,7 +278,7 @@ impl People {
     ) -> PasswordTry {
         PasswordTry {
             line: self.identity_row(way).row(),
-            drawn: self.login_lockouts(way, &caller.network),
+            lockouts: self.login_lockouts(way, &caller.network),
             verifier: account.map(|account| account.password.clone()),
             password,
             new: None,
@@ -340,10 +340,14 @@ impl People {
         open: &mut OpenLogin,
         (factor, text): (Factor, &SecretText),
     ) -> TxResult<Result<(), Refusal>> {
-        let drawn = self.class(Class::Login, open.account.id());
+        let lockout = self.class(Class::Login, open.account.id());
         let Some(kind) = factor.way() else {
             let then = OnSuccess::Keep;
-            let proof = AuthenticatorProof { text, drawn, then };
+            let proof = AuthenticatorProof {
+                text,
+                lockout,
+                then,
+            };
             return self.judge_authenticator(tx, now, caller, &mut open.account, &proof);
         };
         let way = allowed!(open.account.way(kind));
@@ -352,7 +356,7 @@ impl People {
             slot: self.login_slot(&open.process, kind),
             way: Some(&way),
             text,
-            drawn: Some(drawn),
+            lockout: Some(lockout),
             then: OnSuccess::Keep,
         };
         Ok(self.prove(tx, now, caller, &proof)?.map(drop))

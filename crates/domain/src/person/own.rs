@@ -173,7 +173,7 @@ impl Own<'_> {
             slot,
             way,
             text,
-            drawn: Some(self.hub.class(Class::SignedIn, self.account.id())),
+            lockout: Some(self.hub.class(Class::SignedIn, self.account.id())),
             then: after_right_code(had_since, self.who.auth_time()),
         };
         self.hub.prove(self.tx, self.now, self.caller, &proof)
@@ -188,7 +188,7 @@ impl Own<'_> {
         let on_since = authenticator.and_then(|known| known.on_since);
         let proof = AuthenticatorProof {
             text,
-            drawn: self.hub.class(Class::SignedIn, self.account.id()),
+            lockout: self.hub.class(Class::SignedIn, self.account.id()),
             then: after_right_code(on_since, self.who.auth_time()),
         };
         self.hub

@@ -93,7 +93,7 @@ impl People {
         passwords.judge(&new, &account.names())?;
         let attempt = PasswordTry {
             line: account.id(),
-            drawn: vec![self.class(Class::SignedIn, account.id())],
+            lockouts: vec![self.class(Class::SignedIn, account.id())],
             verifier: Some(account.password.clone()),
             password: old,
             new: Some(new),
@@ -144,7 +144,7 @@ impl Own<'_> {
             slot: self.slot(Operation::PasswordChange, &[]),
             way: Some(&way),
             text,
-            drawn: Some(hub.class(Class::SignedIn, self.account.id())),
+            lockout: Some(hub.class(Class::SignedIn, self.account.id())),
             // The old password was right too, and a stolen session does not know it.
             then: OnSuccess::Forget,
         };

@@ -20,7 +20,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
-use crate::limit::lockout::{Drawn, Right};
+use crate::limit::lockout::{Right, SubjectLockout};
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
 use crate::proof::account::{Account, Bound};
@@ -178,7 +178,7 @@ impl People {
                 slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
                 way: None,
                 text: &text,
-                drawn: Some(hub.recovery_class(&open.flow.way)),
+                lockout: Some(hub.recovery_class(&open.flow.way)),
                 then: OnSuccess::Forget,
             };
             let proved = hub.prove(tx, now, &caller, &proof)?.and_then(|token| {
@@ -254,7 +254,7 @@ impl People {
     }
 
     /// The lockout of recoveries. It is counted by the text of the address, whether or not it leads to an account.
-    pub(crate) fn recovery_class(&self, way: &Way) -> Drawn {
+    pub(crate) fn recovery_class(&self, way: &Way) -> SubjectLockout {
         self.class(Class::PasswordRecovery, self.identity_row(way).row())
     }
 

@@ -167,7 +167,7 @@ impl People {
                 slot: hub.process_slot(Operation::Registration, &process),
                 way: Some(&flow.way),
                 text: &text,
-                drawn: None,
+                lockout: None,
                 then: OnSuccess::Forget,
             };
             if let Err(refusal) = hub.prove(tx, now, &caller, &proof)? {

@@ -15,7 +15,7 @@ use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::limit::counted::{AtOnce, Finding, OnSuccess};
-use crate::limit::lockout::{Drawn, Right, counted};
+use crate::limit::lockout::{Right, SubjectLockout, counted};
 use crate::trail::audit::Event;
 
 use super::Proofs;
@@ -38,7 +38,7 @@ pub(crate) struct Authenticator {
 pub(crate) struct AuthenticatorProof<'a> {
     pub(crate) text: &'a SecretText,
     /// The lockout of account and class.
-    pub(crate) drawn: Drawn,
+    pub(crate) lockout: SubjectLockout,
     pub(crate) then: OnSuccess,
 }
 
@@ -94,8 +94,8 @@ impl Proofs {
         account: &mut Stored<Account>,
         proof: &AuthenticatorProof<'_>,
     ) -> TxResult<Result<(), Refusal>> {
-        let (_, rules) = proof.drawn;
-        let judged = self.judge_at_once(tx, now, &counted(proof.drawn, proof.then), |tx| {
+        let (_, rules) = proof.lockout;
+        let judged = self.judge_at_once(tx, now, &counted(proof.lockout, proof.then), |tx| {
             Ok(match self.take_code(now, account, proof.text)? {
                 Right::Yes => {
                     self.rows.put(tx, account)?;

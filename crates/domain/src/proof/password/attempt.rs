@@ -15,14 +15,14 @@ use crate::core::time::Timestamp;
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
 use crate::limit::counted::OnSuccess;
 use crate::limit::hashing::{HashQueue, Ticket};
-use crate::limit::lockout::{Drawn, Lockout, Right, counted};
+use crate::limit::lockout::{Lockout, Right, SubjectLockout, counted};
 use crate::proof::Proofs;
 
 /// A try at a password.
 pub(crate) struct PasswordTry {
     /// Attempts with the same line wait for one another.
     pub(crate) line: RowId,
-    pub(crate) drawn: Vec<Drawn>,
+    pub(crate) lockouts: Vec<SubjectLockout>,
     /// `None`: nobody of that name.
     pub(crate) verifier: Option<PasswordVerifier>,
     pub(crate) password: Password,
@@ -90,9 +90,9 @@ impl<L: Layer, T: Send + 'static> Attempt<L> for PasswordAttempt<L, T> {
         tx: &mut dyn Tx,
         opening: &Opening<'_>,
     ) -> TxResult<Begun<Lockout, (), T>> {
-        let drawn = self.tried.drawn.iter();
-        let lockouts = drawn
-            .map(|drawn| counted(*drawn, self.tried.then))
+        let lockouts = self.tried.lockouts.iter();
+        let lockouts = lockouts
+            .map(|lockout| counted(*lockout, self.tried.then))
             .collect();
         Ok(opening.reserve(tx, lockouts)?.begin(()))
     }

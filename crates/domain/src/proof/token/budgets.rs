@@ -100,18 +100,18 @@ impl Proofs {
     ) -> TxResult<Result<Reach, Refusal>> {
         let budgets = budgets_of(request.operation, request.way);
         let mut spend = |budgets: &[SendBudget<'_>]| {
-            let drawn: Vec<(RowId, Vec<Rate>)> = budgets
+            let spent: Vec<(RowId, Vec<Rate>)> = budgets
                 .iter()
                 .map(|budget| {
                     let rates = budget.rates(&self.policy.tokens, &self.shared);
                     (self.budget_row(*budget, network, request), rates)
                 })
                 .collect();
-            let drawn: Vec<(RowId, &[Rate])> = drawn
+            let spent: Vec<(RowId, &[Rate])> = spent
                 .iter()
                 .map(|(row, rates)| (*row, rates.as_slice()))
                 .collect();
-            self.spend_rates(tx, now, &drawn)
+            self.spend_rates(tx, now, &spent)
         };
         if let Err(refusal) = spend(&budgets.answered)? {
             return Ok(Err(refusal));

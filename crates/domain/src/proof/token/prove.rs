@@ -7,7 +7,7 @@ use crate::core::port::store::{Tx, TxResult};
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::limit::counted::{AtOnce, Finding, OnSuccess};
-use crate::limit::lockout::{Drawn, counted};
+use crate::limit::lockout::{SubjectLockout, counted};
 use crate::proof::Proofs;
 use crate::proof::challenge::CodeMatch;
 use crate::proof::way::Way;
@@ -23,7 +23,7 @@ pub(crate) struct TokenProof<'a> {
     pub(crate) way: Option<&'a Way>,
     pub(crate) text: &'a SecretText,
     /// The lockout of account and class.
-    pub(crate) drawn: Option<Drawn>,
+    pub(crate) lockout: Option<SubjectLockout>,
     pub(crate) then: OnSuccess,
 }
 
@@ -78,8 +78,8 @@ impl Proofs {
                 Err(left) => Finding::Wrong(left),
             })
         };
-        let judged = match proof.drawn {
-            Some(drawn) => self.judge_at_once(tx, now, &counted(drawn, proof.then), judge)?,
+        let judged = match proof.lockout {
+            Some(lockout) => self.judge_at_once(tx, now, &counted(lockout, proof.then), judge)?,
             None => judge(tx)?.uncounted(),
         };
         let judged = match judged {
@@ -161,7 +161,7 @@ mod tests {
             slot: Id::new(RowId([2; 16])),
             way,
             text,
-            drawn: None,
+            lockout: None,
             then: OnSuccess::Keep,
         }
     }
