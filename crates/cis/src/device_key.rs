@@ -1,7 +1,10 @@
 //! Device keys (§6) and challenges for them (§9).
 
 use axum::extract::State;
-use domain::device_key::{Checked, DeviceKeyChange, DeviceKeyForm, KeyName, PublicKey, PushTarget};
+use domain::device_key::{
+    Checked, DeviceKeyChange, DeviceKeyForm, KeyName, PublicKey, PushTarget, SignedChallenge,
+    Status,
+};
 use domain::permission::{DeleteKeys, EditKeys, Execute, ListKeys, Never, ReadKeys, RegisterKeys};
 use http::StatusCode;
 
@@ -105,14 +108,14 @@ pub(crate) async fn validate(
     State(tenants): State<Tenants>,
     Granted(grant): Granted<Execute>,
     Path(KeyPath { user_id, key_id }): Path<KeyPath>,
-    Body(signed): Body<Validate>,
+    Body(body): Body<Validate>,
 ) -> Reply {
-    let Validate {
-        challenge,
-        signature,
-    } = signed;
+    let signed = SignedChallenge {
+        challenge: body.challenge,
+        signature: body.signature,
+    };
     let checked = tenants
-        .check_device_signature(SURFACE, grant, user_id, key_id, challenge, signature)
+        .check_device_signature(SURFACE, grant, user_id, key_id, signed)
         .await;
     let result = checked.map_err(error::of(&tenants, USER))? == Checked::Valid;
     Ok(error::json(StatusCode::OK, &Validated { result }))
@@ -128,7 +131,7 @@ pub(crate) async fn block(
     Path(KeyPath { user_id, key_id }): Path<KeyPath>,
 ) -> Reply {
     let blocked = tenants
-        .block_device_key(SURFACE, grant, user_id, key_id)
+        .set_device_key_status(SURFACE, grant, user_id, key_id, Status::Blocked)
         .await;
     blocked.map_err(error::of(&tenants, USER))?;
     Ok(error::empty(StatusCode::OK))
@@ -145,7 +148,7 @@ pub(crate) async fn unblock(
     Path(KeyPath { user_id, key_id }): Path<KeyPath>,
 ) -> Reply {
     let unblocked = tenants
-        .unblock_device_key(SURFACE, grant, user_id, key_id)
+        .set_device_key_status(SURFACE, grant, user_id, key_id, Status::Active)
         .await;
     unblocked.map_err(error::of(&tenants, USER))?;
     Ok(error::empty(StatusCode::OK))

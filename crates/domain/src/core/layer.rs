@@ -28,6 +28,15 @@ pub(crate) trait Layer: Send + Sync + Sized + 'static {
         }
     }
 
+    /// Runs `work` in one transaction that queues no messages, and answers with its verdict. Both verdicts are saved.
+    fn conclude<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnMut(&Self, &mut dyn Tx) -> TxResult<Verdict<T>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let written = self.write(work);
+        async move { written.await?.answer() }
+    }
+
     /// Runs `work` on a consistent view of what is committed.
     fn read<T: Send + 'static>(
         self: &Arc<Self>,

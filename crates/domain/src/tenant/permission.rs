@@ -1,18 +1,15 @@
-//! What a caller may do, as values that use cases demand.
+//! Permissions: texts `subject:verb` that say what a client may do.
 //!
-//! A permission is a text `subject:verb`. What counts for a call is what the token's permissions *and*
-//! the client's permissions of this moment cover, so taking a right away works at once; both come with
-//! the one client row that every call reads. The check gives a [`Grant`], whose fields only this module
-//! can fill: a use case that takes a `Grant<Execute>` cannot be called without the right.
+//! A call needs a right that both the token's permissions and the client's permissions of this moment cover, so
+//! that a right that is taken away is gone at once. Every call reads the client's row, which holds them.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::BitAnd;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::error::Refusal;
-use crate::tenant::{ApplicationId, ClientId, TenantId};
+use super::ApplicationId;
+pub use super::grant::*;
 
 /// What may be done with a subject. No verb covers another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,12 +133,12 @@ impl Rights {
         rights
     }
 
-    fn meet(self, wanted: Wanted) -> bool {
-        match wanted {
-            Wanted::Devices(verbs) => verbs.iter().any(|verb| self.devices & verb.bit() != 0),
-            Wanted::Users(verb) => self.users & verb.bit() != 0,
-            Wanted::Management | Wanted::Nothing => false,
-        }
+    pub(super) fn to_devices(self, verb: Verb) -> bool {
+        self.devices & verb.bit() != 0
+    }
+
+    pub(super) fn to_users(self, verb: Verb) -> bool {
+        self.users & verb.bit() != 0
     }
 }
 
@@ -176,222 +173,21 @@ pub fn covers(held: &[Permission], asked: &Permission, application: ApplicationI
     })
 }
 
-/// What a use case demands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// One of these verbs on device keys.
-    Devices(&'static [Verb]),
-    Users(Verb),
-    /// A management client of the tenant; no permission is looked at.
-    Management,
-    /// Nobody may.
-    Nothing,
-}
-
-/// A need by its type, so that a grant for one thing is no grant for another.
-pub trait Need: Send + Sync + 'static {
-    const WANTED: Wanted;
-    /// As refusals name it.
-    const NAME: &'static str;
-}
-
-macro_rules! needs {
-    ($($(#[$doc:meta])* $name:ident: $wanted:expr, $text:literal;)*) => {
-        $($(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name;
-
-        impl Need for $name {
-            const WANTED: Wanted = $wanted;
-            const NAME: &'static str = $text;
-        })*
-    };
-}
-
-needs! {
-    /// To register device keys.
-    RegisterKeys: Wanted::Devices(&[Verb::Create]), "devices:create";
-    /// To list them. To read one is enough.
-    ListKeys: Wanted::Devices(&[Verb::List, Verb::Read]), "devices:list";
-    /// To read one. To list them is not enough.
-    ReadKeys: Wanted::Devices(&[Verb::Read]), "devices:read";
-    /// To change, block and unblock them.
-    EditKeys: Wanted::Devices(&[Verb::Edit]), "devices:edit";
-    /// To delete them.
-    DeleteKeys: Wanted::Devices(&[Verb::Delete]), "devices:delete";
-    /// To have signatures checked.
-    Execute: Wanted::Devices(&[Verb::Execute]), "devices:execute";
-    /// To make users.
-    CreateUsers: Wanted::Users(Verb::Create), "users:create";
-    /// To read users.
-    ReadUsers: Wanted::Users(Verb::Read), "users:read";
-    /// To take users out of the application.
-    EditUsers: Wanted::Users(Verb::Edit), "users:edit";
-    /// To manage the tenant.
-    Manage: Wanted::Management, "management";
-    /// What no caller has.
-    Never: Wanted::Nothing, "nothing";
-}
-
-/// Who calls, with which rights: what a token and its client's row of this moment say together.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    pub tenant: TenantId,
-    pub application: ApplicationId,
-    pub application_name: String,
-    pub client: ClientId,
-    /// The operator's name, if an operator calls.
-    pub operator: Option<String>,
-    pub manager: bool,
-    pub server_challenges_only: bool,
-    pub rights: Rights,
-}
-
-/// The operator of the server, who needs no client.
-pub(crate) const OPERATOR: ClientId = ClientId(crate::core::port::store::RowId([0; 16]));
-
-/// The proof that a caller may do `N` in its tenant and application.
-pub struct Grant<N> {
-    standing: Standing,
-    need: PhantomData<fn() -> N>,
-}
-
-impl<N: Need> Grant<N> {
-    /// The one way to a grant.
-    pub(crate) fn check(standing: Standing) -> Result<Self, Refusal> {
-        let granted = match N::WANTED {
-            Wanted::Management => standing.manager,
-            wanted => !standing.manager && standing.rights.meet(wanted),
-        };
-        if granted {
-            Ok(Self {
-                standing,
-                need: PhantomData,
-            })
-        } else {
-            Err(Refusal::Forbidden { need: N::NAME })
-        }
-    }
-
-    pub fn tenant(&self) -> TenantId {
-        self.standing.tenant
-    }
-
-    pub fn application(&self) -> ApplicationId {
-        self.standing.application
-    }
-
-    pub fn application_name(&self) -> &str {
-        &self.standing.application_name
-    }
-
-    pub fn client(&self) -> ClientId {
-        self.standing.client
-    }
-
-    /// The caller as the audit trail names it.
-    pub(crate) fn actor(&self) -> String {
-        match &self.standing.operator {
-            Some(name) => format!("operator {name}"),
-            None => self.standing.client.to_string(),
-        }
-    }
-
-    /// Whether the application accepts only challenges that this server made.
-    pub(crate) fn server_challenges_only(&self) -> bool {
-        self.standing.server_challenges_only
-    }
-}
-
-impl<N> fmt::Debug for Grant<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Grant").field(&self.standing).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::port::store::RowId;
 
-    const OWN: ApplicationId = ApplicationId(RowId([1; 16]));
-    const OTHER: ApplicationId = ApplicationId(RowId([2; 16]));
-
-    fn standing(permissions: &[String], manager: bool) -> Standing {
-        Standing {
-            tenant: TenantId(RowId([0; 16])),
-            application: OWN,
-            application_name: String::new(),
-            client: ClientId(RowId([3; 16])),
-            operator: None,
-            manager,
-            server_challenges_only: false,
-            rights: Rights::of(permissions.iter().map(String::as_str), OWN),
-        }
-    }
-
-    fn granted<N: Need>(permission: &str) -> bool {
-        Grant::<N>::check(standing(&[permission.to_owned()], false)).is_ok()
-    }
-
-    #[test]
-    fn any_one_of_the_documented_permissions_opens_a_call_and_no_other_does() {
-        type Check = fn(&str) -> bool;
-        let calls: [(Check, &str, &[&str]); 9] = [
-            (granted::<RegisterKeys>, "devices", &["create"]),
-            (granted::<ListKeys>, "devices", &["read", "list"]),
-            (granted::<ReadKeys>, "devices", &["read"]),
-            (granted::<EditKeys>, "devices", &["edit"]),
-            (granted::<DeleteKeys>, "devices", &["delete"]),
-            (granted::<Execute>, "devices", &["execute"]),
-            (granted::<CreateUsers>, "users", &["create"]),
-            (granted::<ReadUsers>, "users", &["read"]),
-            (granted::<EditUsers>, "users", &["edit"]),
-        ];
-        let (own, other) = (OWN.to_string(), OTHER.to_string());
-        for (granted, kind, verbs) in calls {
-            for subject in [
-                "apps", &own, &other, "devices", "users", "sessions", "App", "",
-            ] {
-                for verb in Verb::ALL {
-                    let wanted = [own.as_str(), "apps", kind].contains(&subject)
-                        && verbs.contains(&verb.name());
-                    let text = format!("{subject}:{}", verb.name());
-                    assert_eq!(granted(&text), wanted, "{kind} {verbs:?} with {text}");
-                }
-            }
-            for text in [
-                "apps:*",
-                "*:read",
-                "apps",
-                "read:devices",
-                "apps:Read",
-                "apps: read",
-            ] {
-                assert!(!granted(text), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn managers_manage_and_do_nothing_else() {
-        let all: Vec<String> = Permission::full_access()
-            .into_iter()
-            .map(String::from)
-            .collect();
-        assert!(Grant::<Manage>::check(standing(&[], true)).is_ok());
-        assert!(Grant::<Manage>::check(standing(&all, false)).is_err());
-        assert!(Grant::<Execute>::check(standing(&all, true)).is_err());
-        assert!(Grant::<Never>::check(standing(&all, false)).is_err());
-        assert!(Grant::<Never>::check(standing(&all, true)).is_err());
+    fn id(digit: &str) -> ApplicationId {
+        ApplicationId::parse(&digit.repeat(32)).unwrap()
     }
 
     #[test]
     fn the_wider_subject_covers_the_narrower_with_the_same_verb() {
-        let own = OWN.to_string();
+        let (own_id, other) = (id("1"), id("2"));
+        let own = own_id.to_string();
         let covered = |held: &str, asked: &str| {
             let held = Permission::parse(held).expect("sound");
-            covers(&[held], &Permission::parse(asked).expect("sound"), OWN)
+            covers(&[held], &Permission::parse(asked).expect("sound"), own_id)
         };
         for asked in [
             format!("{own}:read"),
@@ -404,8 +200,8 @@ mod tests {
         }
         assert!(covered(&format!("{own}:read"), "users:read"));
         assert!(!covered(&format!("{own}:read"), "apps:read"));
-        assert!(!covered(&format!("{OTHER}:read"), "devices:read"));
-        assert!(!covered("apps:read", &format!("{OTHER}:read")));
+        assert!(!covered(&format!("{other}:read"), "devices:read"));
+        assert!(!covered("apps:read", &format!("{other}:read")));
         assert!(!covered("devices:read", "users:read"));
         assert!(covered("sessions:read", "sessions:read"));
     }
@@ -430,5 +226,33 @@ mod tests {
         ] {
             assert!(Permission::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn rights_are_what_both_sets_of_permissions_cover() {
+        let own = id("1");
+        let held = Rights::of(["apps:read", "devices:edit"], own);
+        let carried = Rights::of(["devices:read", "devices:edit", "users:edit"], own);
+        let both = held & carried;
+        assert_eq!(both, Rights::of(["devices:read", "devices:edit"], own));
+        assert_eq!(held & Rights::default(), Rights::default());
+    }
+
+    #[test]
+    fn full_access_is_every_verb_in_the_own_application() {
+        let all = Permission::full_access();
+        assert_eq!(all.len(), Verb::ALL.len());
+        let rights = Rights::of(all.iter().map(Permission::as_str), id("1"));
+        for verb in Verb::ALL {
+            assert!(rights.to_devices(verb) && rights.to_users(verb), "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_sound_text_is_read_back_as_a_permission() {
+        let stored = serde_json::to_string(&Permission::parse("apps:read").unwrap()).unwrap();
+        assert_eq!(stored, "\"apps:read\"");
+        assert!(serde_json::from_str::<Permission>(&stored).is_ok());
+        assert!(serde_json::from_str::<Permission>("\"apps:own\"").is_err());
     }
 }

@@ -1,7 +1,8 @@
-//! Removing what may be large: the rows of a deleted application or tenant, in small transactions.
+//! Removes the rows of a deleted application or tenant, which may be many, in small transactions.
 //!
-//! Whoever deletes an application removes its clients at once, so nobody reaches what is below it from
-//! then on. The rest is the work of a job, which begins again where it stopped.
+//! 1. Deleting an application removes its clients at once, so that nobody can reach its other rows from then on.
+//! 2. A [`Removal`] remembers the application, and a job removes its memberships in batches.
+//! 3. If the job stops, it starts again with the memberships that are left.
 
 use std::sync::Arc;
 
@@ -10,12 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::application::Application;
 use super::member::{Member, MemberName, Membership};
 use super::role::Role;
-use super::{ApplicationId, Tenant, TenantId};
+use super::tenancy::Tenant;
+use super::{ApplicationId, TenantId};
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{Order, Page, RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, Order, Page, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
+use crate::core::rows::Stored;
+use crate::core::verdict::Verdict;
 use crate::proof::operator::{Operator, OperatorRight};
 use crate::tenant::Tenants;
 use crate::tenant::device_key::{DeviceChallenge, DeviceKey, KeyPrint};
@@ -39,9 +43,14 @@ const BATCH: Page = Page {
     limit: 50,
 };
 
+/// Whether a batch that found so many rows found the last of them.
+fn is_last(found: usize) -> bool {
+    found < BATCH.limit
+}
+
 impl Tenants {
-    /// Deletes a tenant. Its clients are gone at once; its data key goes too, so that what is left of
-    /// its rows, here or in a backup of this database, can never be read again.
+    /// Deletes a tenant. Its clients and its data key are gone at once, so that the rest of its rows, here or in a
+    /// backup of this database, can never be read again. `Invalid` for the server's own tenant.
     pub async fn delete_tenant(
         self: &Arc<Self>,
         operator: &Operator,
@@ -50,30 +59,28 @@ impl Tenants {
         operator.may(OperatorRight::Manage)?;
         let operator = operator.clone();
         let now = self.now();
-        let own = TenantId(self.tenant().0);
-        if tenant == own {
-            return Err(Refusal::Invalid {
+        if tenant == self.default_tenant() {
+            return Err(Error::Refused(Refusal::Invalid {
                 field: "tenant_id",
                 why: "the server's own tenant stays",
-            }
-            .into());
+            }));
         }
-        self.write(move |hub, tx| {
-            let Some(record) = hub.rows.take::<Tenant>(tx, &tenant.0)? else {
-                return Err(Refusal::UnknownSubject.into());
+        self.conclude(move |hub, tx| {
+            let taken: Option<Stored<Tenant>> = hub.rows.take(tx, tenant)?;
+            let Some(record) = taken else {
+                return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
-            for application in
-                hub.rows
-                    .children::<Application>(tx, &hub.applications_row(tenant), Page::ALL)?
-            {
-                hub.drop_application(tx, now, ApplicationId(application.id()))?;
+            let owner = hub.applications_row(tenant);
+            for application in hub.rows.children::<Application>(tx, &owner, Page::ALL)? {
+                hub.drop_application(tx, now, ApplicationId::of(application.key()))?;
             }
             hub.drop_application(tx, now, record.management)?;
             for role in tx.children(Role::KIND, &hub.roles_row(tenant), Page::ALL)? {
                 tx.remove(Role::KIND, &role.id)?;
             }
             hub.rows.shred(tx, tenant.scope())?;
-            hub.record(tx, operator.event(now, "tenant.delete", tenant.to_string()))
+            hub.record(tx, operator.event(now, "tenant.delete", tenant.to_string()))?;
+            Ok(Verdict::Done(()))
         })
         .await?;
         self.work.notify_one();
@@ -90,12 +97,12 @@ impl Tenants {
             let Some(removal) = hub.rows.due::<Removal>(tx, now, 1)?.pop() else {
                 return Ok(false);
             };
-            let ties = tx.children(Membership::KIND, &removal.application.0, BATCH)?;
+            let ties = tx.children(Membership::KIND, &removal.application.row(), BATCH)?;
             for tie in &ties {
-                Self::drop_membership(tx, tie.id)?;
+                Self::drop_membership(tx, Id::new(tie.id))?;
             }
-            if ties.len() < BATCH.limit {
-                hub.rows.remove::<Removal>(tx, &removal.id())?;
+            if is_last(ties.len()) {
+                hub.rows.remove(tx, removal.key())?;
             }
             Ok(true)
         })
@@ -103,7 +110,8 @@ impl Tenants {
     }
 
     /// Removes a membership with everything below it, without reading any of it.
-    pub(crate) fn drop_membership(tx: &mut dyn Tx, tie: RowId) -> TxResult<()> {
+    pub(crate) fn drop_membership(tx: &mut dyn Tx, tie: Id<Membership>) -> TxResult<()> {
+        let tie: RowId = tie.row();
         for key in tx.children(DeviceKey::KIND, &tie, Page::ALL)? {
             tx.remove_children(KeyPrint::KIND, &key.id)?;
             tx.remove_children(DeviceChallenge::KIND, &key.id)?;
@@ -114,6 +122,7 @@ impl Tenants {
         Ok(())
     }
 
+    /// Removes the people of a deleted tenant.
     async fn remove_people(self: &Arc<Self>, tenant: TenantId) -> Result<(), Error> {
         loop {
             let removed = self
@@ -126,9 +135,21 @@ impl Tenants {
                     Ok(people.len())
                 })
                 .await?;
-            if removed < BATCH.limit {
+            if is_last(removed) {
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_batch_may_not_have_been_the_last() {
+        assert!(is_last(0));
+        assert!(is_last(BATCH.limit - 1));
+        assert!(!is_last(BATCH.limit));
     }
 }

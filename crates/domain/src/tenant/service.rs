@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::core::Core;
 use crate::core::layer::Layer;
 use crate::core::record::RecordKind;
-use crate::letter::{Decides, Letters};
 use crate::proof::Proofs;
 
 use super::policy::DeviceKeyPolicy;
@@ -37,15 +36,9 @@ impl Layer for Tenants {
     }
 }
 
-impl Decides for Tenants {
-    fn letters(&self) -> &Arc<Letters> {
-        self
-    }
-}
-
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
-    RecordKind::of::<super::Tenant>(),
+    RecordKind::of::<super::tenancy::Tenant>(),
     RecordKind::of::<super::access_token::assertion::SpentAssertion>(),
     RecordKind::of::<super::application::Application>(),
     RecordKind::of::<super::client::Client>(),

@@ -5,15 +5,19 @@
 //! Active, Blocked --delete--> (none)          a signature counts only in Active
 //! ```
 //!
-//! A key belongs to a membership (person and application), which its row's id names: a key of another
-//! tenant or application cannot even be asked for. Everything a check needs lies in the key's one row,
-//! so the status and the public key of an answer are always of the same moment.
+//! A key belongs to a membership (person and application), which is a part of its row's id, so nobody can even ask
+//! for a key of another tenant or application. Everything that a check needs is in the key's one row, so the status
+//! and the public key of an answer are always of the same moment.
 
 pub(crate) mod challenge;
+mod edit;
+mod form;
+mod misses;
+mod read;
+mod register;
 mod validate;
 
 use std::fmt;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,22 +26,21 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use challenge::DeviceChallenge;
 pub use challenge::{CHALLENGE_PREFIX, IssuedChallenge};
-pub use validate::Checked;
-use validate::Misses;
+pub use form::{DeviceKeyChange, DeviceKeyForm, DeviceKeyView};
+use misses::Misses;
+pub use validate::{Checked, SignedChallenge};
 
-use crate::core::error::{Error, Refusal};
-use crate::core::layer::Layer as _;
-use crate::core::port::store::Kind;
-use crate::core::port::store::{Page, RowId, Tx, TxResult};
+use crate::core::error::Refusal;
+use crate::core::id::Id;
+use crate::core::port::store::{Kind, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
-use crate::core::rows::{Place, Stored};
+use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
-use crate::tenant::Tenants;
-use crate::tenant::permission::{DeleteKeys, EditKeys, Grant, ListKeys, ReadKeys, RegisterKeys};
-use crate::tenant::{ApplicationId, Membership, UserId};
+use crate::tenant::permission::{Grant, Need};
+use crate::tenant::{ApplicationId, Membership, Tenants, UserId};
 use crate::trail::audit::Event;
 
-/// Names a key within one person and application, as the device chose it.
+/// The name of a key of one person in one application, as the device chose it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeyName(String);
 
@@ -51,7 +54,7 @@ impl KeyName {
         sound.then_some(Self(text))
     }
 
-    /// The name that no key has: what a text of another form asks for.
+    /// A name that no key has, for callers who ask with a text of another form.
     pub fn nobodys() -> Self {
         Self(String::new())
     }
@@ -67,7 +70,7 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// Whether signatures of the key count.
+/// Whether signatures of a key count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     Active,
@@ -102,7 +105,7 @@ pub(crate) struct DeviceKey {
     push: Option<PushTarget>,
     created: Timestamp,
     updated: Timestamp,
-    /// Signatures lately found wrong; in this row so that a check needs no other.
+    /// The wrong signatures of the last minute. They are in this row so that a check needs no other.
     #[serde(default, skip_serializing_if = "Misses::is_none")]
     misses: Misses,
 }
@@ -113,7 +116,7 @@ impl Record for DeviceKey {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
-/// Holds a public key within its membership, so that no second entry evades a block.
+/// Reserves a public key within its membership, so that no second entry evades a block.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct KeyPrint {}
 
@@ -123,334 +126,111 @@ impl Record for KeyPrint {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
-/// A key to register.
-#[derive(Debug, Clone)]
-pub struct DeviceKeyForm {
-    pub name: KeyName,
-    pub public: PublicKey,
-    pub label: Option<String>,
-    pub custom: Option<String>,
-    pub push: Option<PushTarget>,
-}
-
-/// What to change: absent stays, `Some(None)` is removed.
-#[derive(Debug, Clone, Default)]
-pub struct DeviceKeyChange {
-    pub label: Option<Option<String>>,
-    pub custom: Option<Option<String>>,
-    pub push: Option<Option<PushTarget>>,
-}
-
-impl DeviceKeyChange {
-    fn is_empty(&self) -> bool {
-        self.label.is_none() && self.custom.is_none() && self.push.is_none()
-    }
-}
-
-/// A key as a back end sees it: never the public key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceKeyView {
-    pub name: KeyName,
-    pub status: Status,
-    pub label: Option<String>,
-    pub custom: Option<String>,
-    pub push: Option<PushTarget>,
-    pub created: Timestamp,
-    pub updated: Timestamp,
-}
-
-impl From<DeviceKey> for DeviceKeyView {
-    fn from(key: DeviceKey) -> Self {
-        let DeviceKey {
-            name,
-            status,
-            label,
-            custom,
-            push,
-            created,
-            updated,
-            ..
-        } = key;
+impl DeviceKey {
+    /// An active key.
+    fn new(form: DeviceKeyForm, now: Timestamp) -> Self {
         Self {
-            name,
-            status,
-            label,
-            custom,
-            push,
-            created,
-            updated,
+            name: form.name,
+            status: Status::Active,
+            spki: STANDARD.encode(form.public.spki()),
+            label: form.label,
+            custom: form.custom,
+            push: form.push,
+            created: now,
+            updated: now,
+            misses: Misses::NONE,
         }
     }
+
+    /// Returns whether anything is to be saved.
+    fn change(&mut self, change: DeviceKeyChange, now: Timestamp) -> bool {
+        if change.is_empty() {
+            return false;
+        }
+        if let Some(label) = change.label {
+            self.label = label;
+        }
+        if let Some(custom) = change.custom {
+            self.custom = custom;
+        }
+        if let Some(push) = change.push {
+            self.push = push;
+        }
+        self.updated = now;
+        true
+    }
+
+    /// Returns whether anything is to be saved: a key that has the status already keeps its time of change.
+    fn set_status(&mut self, status: Status, now: Timestamp) -> bool {
+        let other = self.status != status;
+        if other {
+            self.status = status;
+            self.updated = now;
+        }
+        other
+    }
 }
 
-/// The person is known and has no such key; an unknown person is an unknown subject.
-const NO_SUCH_KEY: Refusal = Refusal::WrongState;
+/// A key as a caller asks for it: by person and name, in the caller's application.
+#[derive(Debug, Clone)]
+struct KeyPath {
+    application: ApplicationId,
+    user: UserId,
+    name: KeyName,
+}
+
+impl KeyPath {
+    fn of<N: Need>(grant: &Grant<N>, user: UserId, name: KeyName) -> Self {
+        Self {
+            application: grant.application(),
+            user,
+            name,
+        }
+    }
+
+    /// What the caller did with the key, for the audit trail.
+    fn event<N: Need>(
+        &self,
+        surface: &'static str,
+        now: Timestamp,
+        action: &str,
+        grant: &Grant<N>,
+    ) -> Event {
+        grant
+            .event(surface, now, action, &self.name)
+            .fact("user", self.user.to_string())
+            .fact("application", self.application.to_string())
+    }
+}
+
+/// The refusal if a key is not there: the person may be unknown, or may have no such key.
+fn absent(membership: Option<&Stored<Membership>>) -> Refusal {
+    match membership {
+        Some(_) => Refusal::WrongState,
+        None => Refusal::UnknownSubject,
+    }
+}
 
 impl Tenants {
-    /// Registers a key, Active. `Conflict` if its name or the public key is taken, or the person has as
-    /// many keys as the policy allows.
-    pub async fn register_device_key(
-        self: &Arc<Self>,
-        surface: &'static str,
-        grant: Grant<RegisterKeys>,
-        user: UserId,
-        form: DeviceKeyForm,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        self.write(move |hub, tx| {
-            let tie = hub.membership_row(grant.application(), &user);
-            // Held, so that the count of keys is exact.
-            let membership = hub.hold_membership(tx, &tie)?;
-            let row = hub.device_key_row(tie, &form.name);
-            let print = hub
-                .rows
-                .id(KeyPrint::KIND, &[&tie.0, &form.public.fingerprint()]);
-            let taken = hub.rows.peek::<DeviceKey>(tx, &row)?.is_some()
-                || hub.rows.peek::<KeyPrint>(tx, &print)?.is_some();
-            let limit = hub.policy.keys_per_member;
-            if taken || limit > 0 && tx.count_children(DeviceKey::KIND, &tie)? >= limit {
-                return Err(Refusal::Conflict.into());
-            }
-            let key = DeviceKey {
-                name: form.name.clone(),
-                status: Status::Active,
-                spki: STANDARD.encode(form.public.spki()),
-                label: form.label.clone(),
-                custom: form.custom.clone(),
-                push: form.push.clone(),
-                created: now,
-                updated: now,
-                misses: Misses::NONE,
-            };
-            let scope = membership.scope();
-            hub.rows
-                .create(tx, scope, Place::at(row).of(tie).ranked(now.millis()), key)?;
-            hub.rows
-                .create(tx, scope, Place::at(print).of(row), KeyPrint {})?;
-            let event = key_event(
-                surface,
-                now,
-                "device_key.register",
-                &user,
-                &form.name,
-                grant.application(),
-            );
-            hub.record(tx, event.fact("by", grant.actor()))
-        })
-        .await
-    }
-
-    /// All keys of a person, oldest first.
-    pub async fn list_device_keys(
-        self: &Arc<Self>,
-        grant: Grant<ListKeys>,
-        user: UserId,
-    ) -> Result<Vec<DeviceKeyView>, Error> {
-        self.read(move |hub, tx| {
-            let tie = hub.membership_row(grant.application(), &user);
-            if hub.rows.peek::<Membership>(tx, &tie)?.is_none() {
-                return Err(Refusal::UnknownSubject.into());
-            }
-            let keys = hub.rows.children::<DeviceKey>(tx, &tie, Page::ALL)?;
-            let mut views: Vec<DeviceKeyView> =
-                keys.into_iter().map(|key| key.value.into()).collect();
-            views.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
-            Ok(views)
-        })
-        .await
-    }
-
-    pub async fn read_device_key(
-        self: &Arc<Self>,
-        grant: Grant<ReadKeys>,
-        user: UserId,
-        name: KeyName,
-    ) -> Result<DeviceKeyView, Error> {
-        let key = self
-            .fetch_device_key(grant.application(), &user, &name)
-            .await?;
-        Ok(key.value.into())
-    }
-
-    /// Changes what is told of a key. Works on a blocked one, too.
-    pub async fn change_device_key(
-        self: &Arc<Self>,
-        surface: &'static str,
-        grant: Grant<EditKeys>,
-        user: UserId,
-        name: KeyName,
-        change: DeviceKeyChange,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        self.write(move |hub, tx| {
-            let mut key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
-            if change.is_empty() {
-                return Ok(());
-            }
-            let change = change.clone();
-            key.label = change.label.unwrap_or(key.value.label.take());
-            key.custom = change.custom.unwrap_or(key.value.custom.take());
-            key.push = change.push.unwrap_or(key.value.push.take());
-            key.updated = now;
-            hub.rows.put(tx, &mut key)?;
-            let event = key_event(
-                surface,
-                now,
-                "device_key.change",
-                &user,
-                &name,
-                grant.application(),
-            );
-            hub.record(tx, event.fact("by", grant.actor()))
-        })
-        .await
-    }
-
-    /// From the moment this returns no signature of the key counts. Drops its challenges.
-    pub async fn block_device_key(
-        self: &Arc<Self>,
-        surface: &'static str,
-        grant: Grant<EditKeys>,
-        user: UserId,
-        name: KeyName,
-    ) -> Result<(), Error> {
-        self.set_status(surface, grant, user, name, Status::Blocked)
-            .await
-    }
-
-    pub async fn unblock_device_key(
-        self: &Arc<Self>,
-        surface: &'static str,
-        grant: Grant<EditKeys>,
-        user: UserId,
-        name: KeyName,
-    ) -> Result<(), Error> {
-        self.set_status(surface, grant, user, name, Status::Active)
-            .await
-    }
-
-    async fn set_status(
-        self: &Arc<Self>,
-        surface: &'static str,
-        grant: Grant<EditKeys>,
-        user: UserId,
-        name: KeyName,
-        status: Status,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        self.write(move |hub, tx| {
-            let mut key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
-            let action = match status {
-                Status::Active => "device_key.unblock",
-                Status::Blocked => {
-                    tx.remove_children(DeviceChallenge::KIND, &key.id())?;
-                    "device_key.block"
-                }
-            };
-            if key.status != status {
-                key.status = status;
-                key.updated = now;
-                hub.rows.put(tx, &mut key)?;
-            }
-            let event = key_event(surface, now, action, &user, &name, grant.application());
-            hub.record(tx, event.fact("by", grant.actor()))
-        })
-        .await
-    }
-
-    /// Deletes a key; its name and its public key may be registered again, as a new one.
-    pub async fn delete_device_key(
-        self: &Arc<Self>,
-        surface: &'static str,
-        grant: Grant<DeleteKeys>,
-        user: UserId,
-        name: KeyName,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        self.write(move |hub, tx| {
-            let key = hub.hold_device_key(tx, grant.application(), &user, &name)?;
-            tx.remove_children(KeyPrint::KIND, &key.id())?;
-            tx.remove_children(DeviceChallenge::KIND, &key.id())?;
-            hub.rows.remove::<DeviceKey>(tx, &key.id())?;
-            let event = key_event(
-                surface,
-                now,
-                "device_key.delete",
-                &user,
-                &name,
-                grant.application(),
-            );
-            hub.record(tx, event.fact("by", grant.actor()))
-        })
-        .await
-    }
-
-    /// One committed key, in one read. Only when it is absent a second read tells who is unknown.
-    async fn fetch_device_key(
-        self: &Arc<Self>,
-        application: ApplicationId,
-        user: &UserId,
-        name: &KeyName,
-    ) -> Result<Stored<DeviceKey>, Error> {
-        let tie = self.membership_row(application, user);
-        let row = self.device_key_row(tie, name);
-        if let Some(key) = self
-            .rows
-            .read::<DeviceKey>(self.store.as_ref(), row)
-            .await?
-        {
-            return Ok(key);
-        }
-        match self
-            .rows
-            .read::<Membership>(self.store.as_ref(), tie)
-            .await?
-        {
-            Some(_) => Err(NO_SUCH_KEY.into()),
-            None => Err(Refusal::UnknownSubject.into()),
-        }
-    }
-
-    /// The same inside a transaction, held until its end.
+    /// Loads a key and holds it until the transaction ends. `WrongState` if the person has no such key,
+    /// `UnknownSubject` if there is no such person.
     fn hold_device_key(
         &self,
         tx: &mut dyn Tx,
-        application: ApplicationId,
-        user: &UserId,
-        name: &KeyName,
-    ) -> TxResult<Stored<DeviceKey>> {
-        let tie = self.membership_row(application, user);
-        if let Some(key) = self
-            .rows
-            .get::<DeviceKey>(tx, &self.device_key_row(tie, name))?
-        {
-            return Ok(key);
+        path: &KeyPath,
+    ) -> TxResult<Result<Stored<DeviceKey>, Refusal>> {
+        let tie = self.membership_id(path.application, &path.user);
+        if let Some(key) = self.rows.get(tx, self.device_key_id(tie, &path.name))? {
+            return Ok(Ok(key));
         }
-        match self.rows.peek::<Membership>(tx, &tie)? {
-            Some(_) => Err(NO_SUCH_KEY.into()),
-            None => Err(Refusal::UnknownSubject.into()),
-        }
+        let membership = self.rows.peek(tx, tie)?;
+        Ok(Err(absent(membership.as_ref())))
     }
 
-    fn hold_membership(&self, tx: &mut dyn Tx, tie: &RowId) -> TxResult<Stored<Membership>> {
-        let found = self.rows.get::<Membership>(tx, tie)?;
-        found.ok_or_else(|| Refusal::UnknownSubject.into())
-    }
-
-    fn device_key_row(&self, tie: RowId, name: &KeyName) -> RowId {
-        self.rows.id(DeviceKey::KIND, &[&tie.0, name.0.as_bytes()])
+    fn device_key_id(&self, tie: Id<Membership>, name: &KeyName) -> Id<DeviceKey> {
+        self.rows.named(&[tie.as_bytes(), name.0.as_bytes()])
     }
 }
 
-fn key_event(
-    surface: &'static str,
-    now: Timestamp,
-    action: &str,
-    user: &UserId,
-    name: &KeyName,
-    application: ApplicationId,
-) -> Event {
-    Event::new(surface, now, action, name.to_string())
-        .fact("user", user.to_string())
-        .fact("application", application.to_string())
-}
+#[cfg(test)]
+pub(crate) mod tests;
