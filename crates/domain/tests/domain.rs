@@ -43,5 +43,7 @@ mod secrecy;
 mod vault;
 #[path = "domain/vault_entry.rs"]
 mod vault_entry;
+#[path = "domain/vault_login.rs"]
+mod vault_login;
 #[path = "domain/wallet.rs"]
 mod wallet;

@@ -31,7 +31,7 @@ const MESSAGES: RegistrationMessages = RegistrationMessages {
         page: "",
     },
 };
-const ANN: &str = "Ann@example.org";
+pub(crate) const ANN: &str = "Ann@example.org";
 const SALT: &str = "00112233445566778899aabbccddeeff";
 pub(crate) const UNKNOWN: Outcome = Outcome::Refused(Refusal::UnknownSubject);
 
@@ -53,7 +53,7 @@ pub(crate) async fn open_kit(change: impl FnOnce(&mut Policy)) -> Kit {
     Kit::builder().policy(open).build().await
 }
 
-fn secret(byte: u8) -> Key {
+pub(crate) fn secret(byte: u8) -> Key {
     Key::from_slice(&[byte; 32]).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn verifier(password: u8) -> String {
 }
 
 /// The object of an account with this password.
-fn object(password: u8) -> Document {
+pub(crate) fn object(password: u8) -> Document {
     let text = format!(
         r#"{{"login":{{"salt":"{SALT}","verifier":"{}"}},"keys":{{"pub":"a key"}}}}"#,
         verifier(password)
@@ -113,7 +113,7 @@ impl User {
         user
     }
 
-    async fn register(&self) -> Result<(), Error> {
+    pub(crate) async fn register(&self) -> Result<(), Error> {
         let profile = Profile::check(object(self.password), &NAMES).unwrap();
         let name = self.name.clone();
         self.vaults
@@ -121,7 +121,7 @@ impl User {
             .await
     }
 
-    async fn login(&self) -> Result<Welcome, Error> {
+    pub(crate) async fn login(&self) -> Result<Welcome, Error> {
         let challenge = self.vaults.start_login(self.name.clone()).await?;
         let client = ClientHandshake::new([self.password; 64], secret(9));
         let server = hex::decode(&challenge.public).unwrap();
@@ -145,7 +145,7 @@ impl User {
         }
     }
 
-    async fn edit(&self, edit: Edit) -> Result<(), Error> {
+    pub(crate) async fn edit(&self, edit: Edit) -> Result<(), Error> {
         let member = self.member().await;
         self.vaults
             .edit_account(caller(), member, edit, &NAMES)
@@ -159,7 +159,7 @@ impl User {
 }
 
 /// A user who has registered at a server that confirms addresses, and the token in the link.
-async fn applicant(kit: &Kit, password: u8) -> (User, String) {
+pub(crate) async fn applicant(kit: &Kit, password: u8) -> (User, String) {
     let user = User::of(kit, ANN, password);
     user.register().await.unwrap();
     let token = token_of(&kit.courier.link_to(ANN).unwrap());
