@@ -45,5 +45,7 @@ mod vault;
 mod vault_entry;
 #[path = "domain/vault_login.rs"]
 mod vault_login;
+#[path = "domain/vault_slot.rs"]
+mod vault_slot;
 #[path = "domain/wallet.rs"]
 mod wallet;

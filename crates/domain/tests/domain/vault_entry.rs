@@ -13,8 +13,8 @@ use testkit::Kit;
 use crate::owner::{Outcome, caller, outcome};
 use crate::vault::{UNKNOWN, User, open_kit, trail};
 
-const ANN: &str = "ann@example.org";
-const BOB: &str = "bob@example.org";
+pub(crate) const ANN: &str = "ann@example.org";
+pub(crate) const BOB: &str = "bob@example.org";
 const USED: MessageTemplate = MessageTemplate {
     operation: "USED",
     page: "",
@@ -24,11 +24,11 @@ const ASKED: MessageTemplate = MessageTemplate {
     page: "/approve/",
 };
 
-const fn forbidden(need: &'static str) -> Outcome {
+pub(crate) const fn forbidden(need: &'static str) -> Outcome {
     Outcome::Refused(Refusal::Forbidden { need })
 }
 
-fn texts() -> NewEntry {
+pub(crate) fn texts() -> NewEntry {
     NewEntry {
         slot: "own".to_owned(),
         meta: "meta".to_owned(),
@@ -36,7 +36,7 @@ fn texts() -> NewEntry {
     }
 }
 
-fn edit_value(value: &str) -> EntryEdit {
+pub(crate) fn edit_value(value: &str) -> EntryEdit {
     EntryEdit {
         enabled: None,
         meta: None,
@@ -44,7 +44,7 @@ fn edit_value(value: &str) -> EntryEdit {
     }
 }
 
-fn switch(enabled: bool) -> EntryEdit {
+pub(crate) fn switch(enabled: bool) -> EntryEdit {
     EntryEdit {
         enabled: Some(enabled),
         meta: None,
@@ -53,33 +53,37 @@ fn switch(enabled: bool) -> EntryEdit {
 }
 
 impl User {
-    async fn add_entry(&self) -> Result<u64, Error> {
+    pub(crate) async fn add_entry(&self) -> Result<u64, Error> {
         let member = self.member().await;
         let created = self.vaults.create_entry(caller(), member, texts()).await;
         created.map(|entry| entry.number)
     }
 
-    async fn edit_entry(&self, entry: u64, edit: EntryEdit) -> Result<EntryView, Error> {
+    pub(crate) async fn edit_entry(&self, entry: u64, edit: EntryEdit) -> Result<EntryView, Error> {
         let member = self.member().await;
         self.vaults.edit_entry(caller(), member, entry, edit).await
     }
 
     /// Adds a slot for an outside reader. Returns its number and its identifier.
-    async fn add_slot(&self, entry: u64, notify: Notify) -> Result<(u64, String), Error> {
+    pub(crate) async fn add_slot(
+        &self,
+        entry: u64,
+        notify: Notify,
+    ) -> Result<(u64, String), Error> {
         let (member, slot) = (self.member().await, ("text".to_owned(), notify));
         let view = self.vaults.create_slot(caller(), member, entry, slot);
         let slot = view.await?.slots.pop().unwrap();
         Ok((slot.number.unwrap(), slot.identifier.unwrap()))
     }
 
-    async fn close_slot(&self, entry: u64, slot: u64) -> Result<(), Error> {
+    pub(crate) async fn close_slot(&self, entry: u64, slot: u64) -> Result<(), Error> {
         let (member, slot) = (self.member().await, SlotNumber::Numbered(slot));
         self.vaults
             .delete_slot(caller(), member, (entry, slot))
             .await
     }
 
-    async fn read(&self, identifier: &str) -> Result<SlotAnswer, Error> {
+    pub(crate) async fn read(&self, identifier: &str) -> Result<SlotAnswer, Error> {
         let identifier = identifier.to_owned();
         self.vaults
             .read_slot(caller(), identifier, (&USED, &ASKED))
@@ -87,7 +91,7 @@ impl User {
     }
 
     /// Asks the owner of a slot. Returns the reader's reference and the token in the owner's link.
-    async fn ask(&self, kit: &Kit, identifier: &str) -> (String, String) {
+    pub(crate) async fn ask(&self, kit: &Kit, identifier: &str) -> (String, String) {
         match self.read(identifier).await.unwrap() {
             SlotAnswer::Asked { reference, .. } => {
                 let link = kit.courier.link_to(ANN).unwrap();
@@ -97,36 +101,40 @@ impl User {
         }
     }
 
-    async fn check(&self, reference: &str) -> Result<Approved, Error> {
+    pub(crate) async fn check(&self, reference: &str) -> Result<Approved, Error> {
         self.vaults.check_approval(reference.to_owned()).await
     }
 
     /// Offers an entry. Returns the number of the request.
-    async fn share(&self, entry: u64, with: &str) -> Result<Result<u64, ShareFault>, Error> {
+    pub(crate) async fn share(
+        &self,
+        entry: u64,
+        with: &str,
+    ) -> Result<Result<u64, ShareFault>, Error> {
         let to = (LoginName::parse(with).unwrap(), "wrapped".to_owned());
         let member = self.member().await;
         let shared = self.vaults.request_share(caller(), member, entry, to).await;
         shared.map(|shared| shared.map(|request| request.number))
     }
 
-    async fn accept(&self, request: u64) -> Result<EntryView, Error> {
+    pub(crate) async fn accept(&self, request: u64) -> Result<EntryView, Error> {
         let (member, slot) = (self.member().await, "mine".to_owned());
         self.vaults
             .accept_share(caller(), member, request, slot)
             .await
     }
 
-    async fn end(&self, request: u64) -> Result<(), Error> {
+    pub(crate) async fn end(&self, request: u64) -> Result<(), Error> {
         let member = self.member().await;
         self.vaults.end_share(caller(), member, request).await
     }
 
-    async fn sees(&self) -> domain::vault::Vault {
+    pub(crate) async fn sees(&self) -> domain::vault::Vault {
         self.vaults.list_vault(self.member().await).await.unwrap()
     }
 }
 
-fn reading() -> Reading {
+pub(crate) fn reading() -> Reading {
     Reading {
         slot: "text".to_owned(),
         meta: "meta".to_owned(),
