@@ -175,6 +175,8 @@ fn bucket_end(now: Timestamp, grain: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::core::time::hours;
 
@@ -223,5 +225,116 @@ mod tests {
         assert!(log.events.len() < 300);
         let free = log.full_until(at(5000), &rates).unwrap();
         assert!(free > at(86_400) && free <= at(86_400 + 400));
+    }
+
+    #[test]
+    fn an_event_leaves_its_span_exactly_at_its_end() {
+        let rates = [Rate::per(1, hours(1))];
+        let mut log = RateLog::default();
+        assert_eq!(log.full_until(at(0), &rates), None);
+        log.add(at(0), &rates);
+        let end = at(3600);
+        let just_before = Timestamp::from_millis(end.millis() - 1);
+        assert_eq!(log.full_until(just_before, &rates), Some(end));
+        assert_eq!(log.full_until(end, &rates), None);
+    }
+
+    #[test]
+    fn events_that_no_rate_counts_any_more_are_forgotten() {
+        let rates = [Rate::per(5, hours(1)), Rate::per(9, hours(24))];
+        let mut log = RateLog::default();
+        log.add(at(0), &rates);
+        log.add(at(86_399), &rates);
+        assert_eq!(
+            log.events.len(),
+            2,
+            "the longer rate still counts the first"
+        );
+        log.add(at(86_400), &rates);
+        assert_eq!(log.events.len(), 2);
+    }
+
+    #[test]
+    fn events_of_one_moment_share_an_entry_and_count_each() {
+        let rates = [Rate::per(3, hours(1))];
+        let mut log = RateLog::default();
+        for _ in 0..3 {
+            assert_eq!(log.full_until(at(0), &rates), None);
+            log.add(at(0), &rates);
+        }
+        assert_eq!(log.events, [(at(0), 3)]);
+        assert_eq!(log.full_until(at(1), &rates), Some(at(3600)));
+    }
+
+    #[test]
+    fn a_lower_limit_waits_for_as_many_events_as_are_too_many() {
+        let mut log = RateLog::default();
+        for second in 0..5 {
+            log.add(at(second), &[Rate::per(5, hours(1))]);
+        }
+        // Four of five must leave before one more fits into two.
+        let lower = [Rate::per(2, hours(1))];
+        assert_eq!(log.full_until(at(10), &lower), Some(at(3603)));
+    }
+
+    #[test]
+    fn only_counts_above_the_exact_ones_are_kept_in_buckets() {
+        assert_eq!(grain(Rate::per(EXACT, hours(1))), Duration::ZERO);
+        assert_eq!(grain(Rate::per(EXACT + 1, hours(1))), hours(1) / 256);
+    }
+
+    proptest! {
+        #[test]
+        fn a_bucket_ends_after_its_events_and_at_most_a_grain_later(
+            now in 0_i64..4_000_000_000_000,
+            grain in 1_u64..10_000_000,
+        ) {
+            let (now, grain) = (Timestamp::from_millis(now), Duration::from_millis(grain));
+            let end = bucket_end(now, grain);
+            prop_assert!(now < end && end <= now.plus(grain));
+        }
+
+        #[test]
+        fn no_span_holds_more_events_than_its_rate_allows(
+            pauses in proptest::collection::vec(0_i64..2_000, 1..400),
+            count in 1_u32..6,
+            second in prop_oneof![Just(None), (300_u32..320).prop_map(Some)],
+        ) {
+            let rates = [Rate::per(count, hours(1)), Rate::per(second.unwrap_or(9), hours(24))];
+            let (mut log, mut now, mut admitted) = (RateLog::default(), 0, Vec::new());
+            for pause in pauses {
+                now += pause;
+                if log.full_until(at(now), &rates).is_none() {
+                    log.add(at(now), &rates);
+                    admitted.push(at(now));
+                }
+            }
+            for rate in rates {
+                for (number, first) in admitted.iter().enumerate() {
+                    let held = admitted[number..].iter().filter(|at| **at < first.plus(rate.span));
+                    prop_assert!(held.count() <= rate.count as usize);
+                }
+            }
+        }
+
+        #[test]
+        fn the_moment_that_a_refusal_names_is_the_first_with_room(
+            pauses in proptest::collection::vec(0_i64..900, 1..60),
+            count in 1_u32..8,
+        ) {
+            let rates = [Rate::per(count, hours(1))];
+            let (mut log, mut now) = (RateLog::default(), 0);
+            for pause in pauses {
+                now += pause;
+                match log.full_until(at(now), &rates) {
+                    None => log.add(at(now), &rates),
+                    Some(free) => {
+                        prop_assert_eq!(log.full_until(free, &rates), None);
+                        let before = Timestamp::from_millis(free.millis() - 1);
+                        prop_assert_eq!(log.full_until(before, &rates), Some(free));
+                    }
+                }
+            }
+        }
     }
 }
