@@ -145,7 +145,7 @@ impl Limits {
                 let found = hub.rows.get::<Used>(tx, &row)?;
                 let used = found.as_ref().map_or(0, |used| used.calls);
                 let left = limit.saturating_sub(used);
-                let granted = (left / PART).clamp(1, BLOCK).min(left);
+                let granted = block(left);
                 if granted > 0 {
                     let calls = used + granted;
                     if let Some(mut found) = found {
@@ -169,8 +169,15 @@ impl Limits {
     }
 }
 
+/// How many of the calls that the counter has left a node takes at once: fewer towards the end, and the last one by one.
+fn block(left: u32) -> u32 {
+    (left / PART).clamp(1, BLOCK).min(left)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ROW: RowId = RowId([7; 16]);
@@ -207,5 +214,79 @@ mod tests {
                 .is_some_and(|meter| !meter.admitted && meter.remaining == 0)
         );
         assert_eq!(leases.take(ROW, 6), None);
+    }
+
+    #[test]
+    fn blocks_shrink_to_single_calls_and_to_none() {
+        for (left, taken) in [
+            (0, 0),
+            (1, 1),
+            (63, 1),
+            (64, 2),
+            (511, 15),
+            (512, 16),
+            (u32::MAX, 16),
+        ] {
+            assert_eq!(block(left), taken, "{left}");
+        }
+    }
+
+    #[test]
+    fn what_two_calls_of_one_node_fetched_at_once_is_kept() {
+        let leases = Leases::default();
+        leases.refill(ROW, NOW, 3, lease(100, 97));
+        let meter = leases.refill(ROW, NOW, 3, lease(100, 94));
+        assert_eq!((meter.remaining, meter.admitted), (98, true));
+        let later = std::iter::from_fn(|| leases.take(ROW, 100)).count();
+        assert_eq!(later, 4, "six were fetched, and two of them are used");
+    }
+
+    #[test]
+    fn calls_that_were_fetched_under_another_limit_are_given_up() {
+        let leases = Leases::default();
+        leases.refill(ROW, NOW, 3, lease(100, 97));
+        let meter = leases.refill(ROW, NOW, 1, lease(50, 46));
+        assert_eq!((meter.limit, meter.remaining), (50, 46));
+        assert_eq!(leases.take(ROW, 50), None);
+        assert_eq!(leases.take(ROW, 100), None);
+    }
+
+    #[test]
+    fn subjects_of_past_hours_are_forgotten_when_there_are_many() {
+        let leases = Leases::default();
+        for number in 0..u128::try_from(REMEMBERED).unwrap() {
+            let row = RowId(number.to_be_bytes());
+            leases.refill(row, NOW, 1, lease(10, 9));
+        }
+        let next = NOW.plus(crate::core::time::hours(1));
+        let fresh = Lease {
+            reset: next.plus(crate::core::time::hours(1)),
+            ..lease(10, 9)
+        };
+        leases.refill(ROW, next, 1, fresh);
+        assert_eq!(leases.lock().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn nodes_together_admit_exactly_the_limit(
+            limit in 1_u32..2_000,
+            callers in proptest::collection::vec(0_usize..3, 10_000),
+        ) {
+            let nodes = [Leases::default(), Leases::default(), Leases::default()];
+            let (mut used, mut admitted) = (0, 0);
+            for node in callers {
+                let meter = nodes[node].take(ROW, limit).unwrap_or_else(|| {
+                    let left = limit - used;
+                    let granted = block(left);
+                    used += granted;
+                    nodes[node].refill(ROW, NOW, granted, lease(limit, left - granted))
+                });
+                admitted += u32::from(meter.admitted);
+                prop_assert!(admitted <= limit);
+            }
+            // Ten thousand calls are more than enough to use up every block of three nodes.
+            prop_assert_eq!(admitted, limit);
+        }
     }
 }
