@@ -102,4 +102,48 @@ mod tests {
         drop(first);
         assert!(turns.lines.lock().unwrap().is_empty());
     }
+
+    #[tokio::test]
+    async fn as_many_as_may_go_at_once_do_and_the_next_waits_for_the_first_to_end() {
+        let turns = Arc::new(Turns::new(2, 1));
+        let subject = RowId([1; 16]);
+        let first = turns.join(subject).await.unwrap();
+        let second = turns.join(subject).await.unwrap();
+        let line = Arc::clone(&turns);
+        let waiting = tokio::spawn(async move { line.join(subject).await.map(drop) });
+        while turns.lines.lock().unwrap()[&subject].callers < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap().unwrap();
+        drop(second);
+        assert!(turns.lines.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hangs_up_leaves_its_place() {
+        let turns = Arc::new(Turns::new(1, 1));
+        let subject = RowId([1; 16]);
+        let first = turns.join(subject).await.unwrap();
+        let line = Arc::clone(&turns);
+        let waiting = tokio::spawn(async move { line.join(subject).await.map(drop) });
+        while turns.lines.lock().unwrap()[&subject].callers < 2 {
+            tokio::task::yield_now().await;
+        }
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        assert_eq!(turns.lines.lock().unwrap()[&subject].callers, 1);
+        drop(first);
+    }
+
+    #[tokio::test]
+    async fn one_may_always_go() {
+        let turns = Turns::new(0, 0);
+        let subject = RowId([1; 16]);
+        let turn = turns.join(subject).await.unwrap();
+        assert!(matches!(turns.join(subject).await, Err(Error::Busy { .. })));
+        drop(turn);
+        assert!(turns.join(subject).await.is_ok());
+    }
 }
