@@ -272,4 +272,81 @@ mod tests {
         ));
         assert_eq!(ticket.run(|_| 1).await.unwrap(), 1);
     }
+
+    /// Serves what waits until nothing does. Returns the queues in the order in which they were served.
+    fn served(queues: &mut Queues, order: &Arc<Mutex<Vec<usize>>>) -> Vec<usize> {
+        let mut memory = Memory::default();
+        while let Some(work) = queues.take_in_turn() {
+            work(&mut memory);
+        }
+        std::mem::take(&mut order.lock().unwrap())
+    }
+
+    fn wait(queues: &mut Queues, queue: usize, order: &Arc<Mutex<Vec<usize>>>) {
+        let order = Arc::clone(order);
+        let work = move |_: &mut Memory| order.lock().unwrap().push(queue);
+        queues.waiting[queue].push_back(Box::new(work));
+    }
+
+    #[test]
+    fn every_queue_gets_its_turn_whatever_the_others_hold() {
+        let (mut queues, order) = (Queues::default(), Arc::default());
+        for queue in [0, 0, 0, 0, 2, 1, 2] {
+            wait(&mut queues, queue, &order);
+        }
+        assert_eq!(served(&mut queues, &order), [0, 1, 2, 0, 2, 0, 0]);
+        // The turn goes on where it was.
+        for queue in [0, 1] {
+            wait(&mut queues, queue, &order);
+        }
+        assert_eq!(served(&mut queues, &order), [1, 0]);
+        assert!(queues.take_in_turn().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hangs_up_keeps_its_place_until_its_work_is_done() {
+        let pool = HashPool::new(1, 1);
+        let (started, begun) = oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let ticket = pool.admit(HashQueue::Pin).unwrap();
+        let caller = tokio::spawn(async move {
+            let work = move |_: &mut Memory| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+            };
+            ticket.run(work).await
+        });
+        begun.await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert!(matches!(
+            pool.admit(HashQueue::Pin),
+            Err(Error::Busy { seconds: 1 })
+        ));
+        release.send(()).unwrap();
+        // The next piece of work runs on the only thread, so the first one is done.
+        let next = pool.admit(HashQueue::Password).unwrap();
+        next.run(|_| ()).await.unwrap();
+        assert!(pool.admit(HashQueue::Pin).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_pool_has_a_thread_and_a_place_at_least() {
+        let pool = HashPool::new(0, 0);
+        let ticket = pool.admit(HashQueue::Handshake).unwrap();
+        assert!(pool.admit(HashQueue::Handshake).is_err());
+        assert_eq!(ticket.run(|_| 1).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_ticket_runs_several_pieces_of_work_one_after_another() {
+        let pool = HashPool::new(2, 1);
+        let ticket = pool.admit(HashQueue::Pin).unwrap();
+        for number in 0..3 {
+            assert_eq!(ticket.run(move |_| number).await.unwrap(), number);
+        }
+        drop(ticket);
+        let ticket = pool.admit(HashQueue::Pin);
+        assert!(ticket.is_ok(), "it held one place only");
+    }
 }
