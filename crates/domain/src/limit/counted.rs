@@ -227,6 +227,8 @@ fn stricter(one: Reserve, other: Reserve) -> Reserve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::hours;
+    use crate::limit::budget::{GuessBudget, GuessLimits};
 
     #[test]
     fn of_two_answers_the_stricter_one_counts() {
@@ -246,5 +248,76 @@ mod tests {
             assert_eq!(stricter(one, other), both);
             assert_eq!(stricter(other, one), both);
         }
+    }
+
+    const LIMITS: GuessLimits = GuessLimits {
+        failures: 3,
+        window: hours(1),
+        in_a_row: 0,
+    };
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const ROW: RowId = RowId([1; 16]);
+
+    fn counted(on_success: OnSuccess) -> Counted<GuessBudget> {
+        Counted::new(ROW, LIMITS, on_success)
+    }
+
+    /// A budget with one failure, and a try in flight.
+    fn tried(counted: &Counted<GuessBudget>) -> (GuessBudget, TryId) {
+        let mut budget = GuessBudget::default();
+        for id in [TryId(1), TryId(2)] {
+            assert_eq!(budget.reserve(NOW, &LIMITS, id), Reserve::Granted);
+        }
+        counted.fail(&mut budget, NOW, TryId(1));
+        (budget, TryId(2))
+    }
+
+    #[test]
+    fn a_success_forgets_the_failures_before_it_only_where_it_is_the_last_proof() {
+        for (on_success, failures) in [(OnSuccess::Forget, 0), (OnSuccess::Keep, 1)] {
+            let counted = counted(on_success);
+            let (mut budget, id) = tried(&counted);
+            counted.succeed(&mut budget, id);
+            assert_eq!(budget.failures(), failures, "{on_success:?}");
+            // Nothing of it is in flight: the rest of the limit can be reserved.
+            for id in 0..u64::from(LIMITS.failures - failures) {
+                let reserve = budget.reserve(NOW, &LIMITS, TryId(10 + id));
+                assert_eq!(reserve, Reserve::Granted, "{on_success:?} {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_counts_by_the_rules_of_its_counter() {
+        let counted = counted(OnSuccess::Keep);
+        let (mut budget, id) = tried(&counted);
+        counted.fail(&mut budget, NOW, id);
+        assert_eq!(budget.failures(), 2);
+        assert_eq!(budget.exhausted(NOW, &LIMITS), None);
+    }
+
+    #[test]
+    fn a_row_lies_with_its_owner_and_is_kept_for_as_long_as_it_was_told() {
+        let plain = counted(OnSuccess::Keep);
+        assert_eq!((plain.owner, plain.kept), (None, None));
+        let owned = plain.of(RowId([2; 16])).kept(hours(2));
+        assert_eq!(owned.owner, Some(RowId([2; 16])));
+        assert_eq!((owned.id, owned.kept), (ROW, Some(hours(2))));
+    }
+
+    #[test]
+    fn where_nothing_counts_the_tries_a_wrong_one_has_no_failures_before_it() {
+        let outcome = Finding::<(), _>::Wrong("why").uncounted();
+        assert!(matches!(
+            outcome,
+            AtOnce::Wrong {
+                why: "why",
+                failures: 0
+            }
+        ));
+        let outcome = Finding::<_, ()>::Right(7).uncounted();
+        assert!(matches!(outcome, AtOnce::Right(7)));
+        let outcome = Finding::<(), _>::Unjudged("why").uncounted();
+        assert!(matches!(outcome, AtOnce::Unjudged("why")));
     }
 }
