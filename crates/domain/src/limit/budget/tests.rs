@@ -275,3 +275,19 @@ fn a_limit_that_is_off_stays_off_after_a_rollback() {
         assert_eq!(reserve, Reserve::Granted);
     }
 }
+
+#[test]
+fn a_budget_is_stored_under_the_names_that_older_releases_know() {
+    let stored = |budget: &GuessBudget| serde_json::to_value(budget).unwrap();
+    let mut budget = GuessBudget::default();
+    let plain = serde_json::json!({
+        "failed": 0, "in_a_row": 0, "window_ends": null, "exhausted_until": null, "in_flight": [],
+    });
+    assert_eq!(stored(&budget), plain);
+    budget.limit_to_one_try(at(0), &LIMITS, lost(3, 0));
+    let limited = stored(&budget);
+    assert_eq!(limited["burned"], 3);
+    assert_eq!(limited["last_try"], true);
+    let read = serde_json::from_value::<GuessBudget>(limited).unwrap();
+    assert_eq!(read, budget);
+}

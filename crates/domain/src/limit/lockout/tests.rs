@@ -115,6 +115,95 @@ fn fifty_within_an_hour_lock_in_a_row_or_not() {
     assert_eq!(failed(50, &rules).locked(at(0), &rules), Some(at(15)));
 }
 
+#[test]
+fn without_numbers_nothing_ever_locks() {
+    let lockout = failed(1_000, &UNKNOWN_RULES);
+    assert_eq!(lockout.locked(at(0), &UNKNOWN_RULES), None);
+    assert_eq!(lockout.left(at(0), &UNKNOWN_RULES), None);
+    let mut limited = Lockout::default();
+    let lost = Lost { era: 1, span: None };
+    limited.limit_to_one_try(&UNKNOWN_RULES, lost);
+    limited.count(at(0), &UNKNOWN_RULES);
+    assert_eq!(limited.locked(at(0), &UNKNOWN_RULES), None);
+}
+
+#[test]
+fn failures_left_before_the_next_lock_are_those_of_the_strictest_rule() {
+    for (failures, left) in [(0, 10), (9, 1), (10, 5), (14, 1), (15, 5), (97, 3), (99, 1)] {
+        let lockout = failed(failures, &CODES);
+        assert_eq!(lockout.left(at(0), &CODES), Some(left), "{failures}");
+    }
+    let hourly = LockRules {
+        within: Some((4, Duration::from_secs(3600))),
+        ..CODES
+    };
+    let lockout = failed(2, &hourly);
+    assert_eq!(lockout.left(at(59), &hourly), Some(2));
+    assert_eq!(lockout.left(at(60), &hourly), Some(4), "the hour is over");
+}
+
+#[test]
+fn flat_locks_stay_as_long_as_the_first() {
+    let flat = LockRules {
+        growth: Growth::Flat,
+        ..CODES
+    };
+    for failures in [10, 15, 50, 95] {
+        let lockout = failed(failures, &flat);
+        assert_eq!(lockout.locked(at(0), &flat), Some(at(15)), "{failures}");
+    }
+}
+
+#[test]
+fn a_lock_that_runs_is_never_shortened_by_a_later_failure() {
+    let mut lockout = failed(45, &CODES);
+    assert_eq!(lockout.locked(at(0), &CODES), Some(at(1440)));
+    let flat = LockRules {
+        growth: Growth::Flat,
+        ..CODES
+    };
+    for _ in 0..5 {
+        lockout.count(at(1), &flat);
+    }
+    assert_eq!(lockout.locked(at(1), &flat), Some(at(1440)));
+}
+
+#[test]
+fn a_try_that_was_counted_when_it_expired_is_not_counted_again() {
+    let mut lockout = Lockout::default();
+    assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
+    lockout.expire(at(1), &CODES);
+    assert_eq!(lockout.failures(), 1);
+    lockout.fail(at(1), &CODES, TryId(1));
+    assert_eq!(lockout.failures(), 1);
+}
+
+#[test]
+fn a_withdrawn_try_leaves_the_lockout_as_it_was() {
+    let mut lockout = failed(3, &CODES);
+    let before = lockout.clone();
+    assert_eq!(lockout.reserve(at(0), &CODES, TryId(1)), Reserve::Granted);
+    lockout.withdraw(TryId(2));
+    assert_ne!(lockout, before, "another try's id withdraws nothing");
+    lockout.withdraw(TryId(1));
+    assert_eq!(lockout, before);
+}
+
+#[test]
+fn a_lockout_is_stored_under_the_names_that_older_releases_know() {
+    let mut lockout = Lockout::default();
+    let stored = |lockout: &Lockout| serde_json::to_value(lockout).unwrap();
+    let plain = serde_json::json!({
+        "in_a_row": 0, "recent": [], "locked_until": null, "in_flight": [],
+    });
+    assert_eq!(stored(&lockout), plain);
+    lockout.limit_to_one_try(&UNKNOWN_RULES, Lost { era: 3, span: None });
+    let limited = stored(&lockout);
+    assert_eq!(limited["burned"], 3);
+    assert_eq!(limited["last_try"], true);
+    assert_eq!(serde_json::from_value::<Lockout>(limited).unwrap(), lockout);
+}
+
 /// Tries that were lost count from the moment when they were reserved, and so does the lock that they bring.
 fn promises(rules: &LockRules) -> [Promise; 2] {
     [
