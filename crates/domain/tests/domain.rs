@@ -23,6 +23,8 @@ mod owner;
 mod person;
 #[path = "domain/person_change.rs"]
 mod person_change;
+#[path = "domain/person_code.rs"]
+mod person_code;
 #[path = "domain/person_entry.rs"]
 mod person_entry;
 #[path = "domain/person_operator.rs"]

@@ -16,7 +16,7 @@ fn new_phone() -> Way {
 }
 
 /// A password recovery whose code was sent to the e-mail address.
-async fn recovering(world: &World, way: Way) -> ProcessId {
+pub(crate) async fn recovering(world: &World, way: Way) -> ProcessId {
     let people = world.people();
     let started = people.start_password_recovery(caller(), way).await;
     let process = started.unwrap();
