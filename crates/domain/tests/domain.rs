@@ -31,6 +31,8 @@ mod person_entry;
 mod person_operator;
 #[path = "domain/person_recovery.rs"]
 mod person_recovery;
+#[path = "domain/person_rule.rs"]
+mod person_rule;
 #[path = "domain/person_session.rs"]
 mod person_session;
 #[path = "domain/properties.rs"]
