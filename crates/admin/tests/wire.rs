@@ -1,4 +1,4 @@
-//! The admin API from outside: goldens of what operators do with wallets, tenants and accounts.
+//! The admin API from outside: goldens of what operators see and do.
 
 #[path = "wire/setting.rs"]
 mod setting;
@@ -11,6 +11,9 @@ async fn goldens() {
         .policy(setting::policy)
         .always(setting::every_answer)
         .step("account", setting::account)
-        .step("wallet", setting::wallet);
+        .step("wallet", setting::wallet)
+        .step("guarded_key", setting::guarded_key)
+        .step("vault", setting::vault)
+        .step("console", setting::console);
     golden.run(env!("CARGO_MANIFEST_DIR")).await;
 }

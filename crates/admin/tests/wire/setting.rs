@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use admin::Admin;
 use axum::Router;
-use domain::Services;
+use domain::contact::ContactAddress;
+use domain::custody::{self, Pin};
 use domain::federated::{Login, TokenNeed};
+use domain::message::Channel;
 use domain::operator::OperatorRight;
 use domain::password::Password;
 use domain::person::registration::SecondStep;
@@ -13,7 +15,11 @@ use domain::person::{AccountId, Way};
 use domain::policy::Policy;
 use domain::secret::SecretText;
 use domain::step_up::{Evidence, Shown};
+use domain::vault::{
+    Document, LoginName, MessageTemplate, Names, Plan, Profile, RegistrationMessages,
+};
 use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, WalletKeyId};
+use domain::{Refusal, Services};
 use testkit::golden::{Scene, Stepped};
 use testkit::kit::caller;
 use testkit::{Answer, TestDevice};
@@ -33,10 +39,20 @@ pub(crate) fn routes(services: Services) -> Router {
 
 /// Applies one line of configuration.
 pub(crate) fn policy(policy: &mut Policy, name: &str, value: &str) -> bool {
-    if name != "duo.backup.require_known_key" {
-        return false;
+    let flag = value == "true";
+    match name {
+        "duo.backup.require_known_key" => policy.wallet.known_keys_only = flag,
+        "enceeper.confirm_email" => policy.vault.confirm_addresses = flag,
+        "enceeper.plan" => {
+            let name = value.to_owned();
+            let plan = Plan {
+                name: name.clone(),
+                ..Plan::default()
+            };
+            policy.vault.plans.by_name.insert(name, plan);
+        }
+        _ => return false,
     }
-    policy.wallet.known_keys_only = value == "true";
     true
 }
 
@@ -148,8 +164,77 @@ async fn bind(
         .await
 }
 
+/// `! guarded_key PIN`: a key behind this PIN, with a contact that is not verified; `$key` is its id.
+pub(crate) fn guarded_key<'s>(scene: &'s mut Scene, pin: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let made = make_key(scene, pin).await;
+        let id = made.map_err(|error| error.to_string())?;
+        scene.set("key", id.0.to_string());
+        Ok(())
+    })
+}
+
+async fn make_key(scene: &Scene, pin: &str) -> Result<custody::GuardedKeyId, domain::Error> {
+    let keys = &scene.services().guarded_keys;
+    let pin = Pin(SecretText::new(pin.to_owned()));
+    let id = keys.create_key(caller("photon"), pin.clone()).await?;
+    let address = ContactAddress {
+        channel: Channel::Email,
+        text: "ana@example.com".to_owned(),
+    };
+    keys.add_contact(caller("photon"), id, pin, address).await?;
+    Ok(id)
+}
+
+/// `! vault ADDRESS`: somebody with an account that has a vault.
+pub(crate) fn vault<'s>(scene: &'s mut Scene, address: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let made = open_vault(scene, address).await;
+        made.map_err(|error| error.to_string())
+    })
+}
+
+async fn open_vault(scene: &Scene, address: &str) -> Result<(), domain::Error> {
+    let name = LoginName::parse(address).ok_or(Refusal::UnknownSubject)?;
+    let salt = "ab".repeat(32);
+    let document =
+        format!(r#"{{"srp6a":{{"salt":"{salt}","verifier":"05"}},"keys":{{"pub":"ab"}}}}"#);
+    let document = Document::parse(&document).ok_or(Refusal::UnknownSubject)?;
+    let names = Names {
+        document: "auth",
+        credential: "srp6a",
+        reserved: "enceeper",
+    };
+    let profile = Profile::check(document, &names)?;
+    let vaults = &scene.services().vaults;
+    vaults
+        .register(caller("enceeper"), name, profile, &MESSAGES)
+        .await
+}
+
+/// Nobody is sent one of these: addresses are not confirmed here.
+static MESSAGES: RegistrationMessages = RegistrationMessages {
+    confirm: NO_MESSAGE,
+    taken: NO_MESSAGE,
+};
+const NO_MESSAGE: MessageTemplate = MessageTemplate {
+    operation: "NONE",
+    page: "",
+};
+
+/// `! console`: `$console` is the page as its three files make it.
+pub(crate) fn console<'s>(scene: &'s mut Scene, _: &'s str) -> Stepped<'s> {
+    Box::pin(async move {
+        let page = include_str!("../../src/console/page.html")
+            .replace("{style}", include_str!("../../src/console/page.css"))
+            .replace("{script}", include_str!("../../src/console/page.js"));
+        scene.set("console", page);
+        Ok(())
+    })
+}
+
 /// What every answer has, and what none may have.
-pub(crate) fn every_answer(method: &str, _: &str, answer: &Answer) -> Result<(), String> {
+pub(crate) fn every_answer(method: &str, target: &str, answer: &Answer) -> Result<(), String> {
     let must = |name: &str, value: Option<&str>| {
         if answer.header(name) == value {
             Ok(())
@@ -161,6 +246,9 @@ pub(crate) fn every_answer(method: &str, _: &str, answer: &Answer) -> Result<(),
         must(never, None)?;
     }
     must("cache-control", Some("no-store"))?;
+    if target == "/" && answer.status == 200 {
+        return must("content-type", Some("text/html; charset=utf-8"));
+    }
     must("content-type", Some("application/json"))?;
     must(
         "www-authenticate",
