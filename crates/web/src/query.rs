@@ -1,7 +1,10 @@
 //! Parses query strings and HTML forms into lists of pairs, which keep order and repetitions.
 
 use http::Uri;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
+use crate::json::{self, BadShape};
 use crate::percent;
 
 /// A query with a bad percent sequence, or with bytes that are not UTF-8 after decoding.
@@ -26,6 +29,16 @@ pub fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, BadQuery> {
 /// The pairs of an `application/x-www-form-urlencoded` body, where a plus is a space; otherwise as [`pairs`].
 pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, BadForm> {
     split(body, percent::decode_form).ok_or(BadForm)
+}
+
+/// Reads pairs as a `T`, whose fields are named like them. Every value is a text, and the type of a field says how to
+/// read it (see [`json::text`]). Of a repeated name the first one counts.
+pub fn typed<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, BadShape> {
+    let mut members = Map::new();
+    for (name, text) in pairs {
+        members.entry(name).or_insert(Value::String(text));
+    }
+    json::typed(members)
 }
 
 fn split(raw: &[u8], decode: impl Fn(&[u8]) -> Option<String>) -> Option<Vec<(String, String)>> {
@@ -86,6 +99,19 @@ mod tests {
         assert_eq!(query("").unwrap(), []);
         assert_eq!(query("?").unwrap(), []);
         assert_eq!(form(b"").unwrap(), []);
+    }
+
+    #[test]
+    fn pairs_are_read_as_a_struct() {
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        struct Search {
+            name: String,
+            limit: Option<String>,
+        }
+        let read = |text| typed::<Search>(query(text).unwrap());
+        let (name, limit) = ("a".to_owned(), None);
+        assert_eq!(read("?name=a&name=b&x=y"), Ok(Search { name, limit }));
+        assert_eq!(read("?limit=1"), Err(BadShape));
     }
 
     #[test]
