@@ -63,7 +63,8 @@ pub(crate) async fn issue(
 /// The token endpoint at the path that older clients know.
 #[utoipa::path(post, path = "/cis/oidc/token", operation_id = "getTokenBelowCis", tag = "tokens", security(()),
     request_body(content = TokenForm31, content_type = "application/x-www-form-urlencoded"), responses(
-    (status = 200, description = "The token", body = TokenAnswer)))]
+    (status = 200, description = "The token", body = TokenAnswer), (status = 400, body = TokenError),
+    (status = 401, body = TokenError)))]
 pub(crate) async fn issue_below_cis(
     tenants: State<Tenants>,
     request: Request,

@@ -16,6 +16,7 @@ use http::HeaderValue;
 use http::header::ALLOW;
 use serde_json::{Map, Value};
 use tower::{Layer, Service};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -98,10 +99,11 @@ impl<S: Clone + Send + Sync + 'static> Surface<S> {
                 .collect();
         }
         for (pattern, item) in &route.1.paths {
+            let methods = operations(item).map(|(name, _)| name);
             let known = self.open.iter_mut().find(|(known, _)| known == pattern);
             match known {
-                Some((_, named)) => named.extend(methods(item)),
-                None => self.open.push((pattern.clone(), methods(item).collect())),
+                Some((_, named)) => named.extend(methods),
+                None => self.open.push((pattern.clone(), methods.collect())),
             }
         }
         self.api = self.api.routes(route);
@@ -110,13 +112,16 @@ impl<S: Clone + Send + Sync + 'static> Surface<S> {
 
     /// Adds the routes of another surface that are no operations of this API, such as pages for people.
     ///
-    /// The description only lists them, in its extension [`OTHER_ROUTES`]: pattern → methods.
+    /// The description only lists them, in its extension [`OTHER_ROUTES`]: pattern → method → statuses of answers.
     pub fn beside(self, other: Self) -> Self {
         let (this, other) = (self.close(), other.close());
         let (router, description) = other.api.split_for_parts();
         let listed = description.paths.paths.iter().map(|(pattern, item)| {
-            let names: Vec<Value> = methods(item).map(Value::from).collect();
-            (pattern.clone(), Value::from(names))
+            let statuses = operations(item).map(|(name, operation)| {
+                let statuses = operation.responses.responses.keys().cloned();
+                (name.to_owned(), statuses.map(Value::from).collect())
+            });
+            (pattern.clone(), Value::Object(statuses.collect()))
         });
         let mut others = this.others;
         others.extend(listed);
@@ -165,8 +170,8 @@ impl<S: Clone + Send + Sync + 'static> Surface<S> {
     }
 }
 
-/// The methods that a pattern has. Those of one handler come in this order.
-fn methods(item: &PathItem) -> impl Iterator<Item = &'static str> {
+/// The operations that a pattern has, by method. Those of one handler come in this order.
+fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
     let operations = [
         ("GET", &item.get),
         ("PUT", &item.put),
@@ -177,10 +182,8 @@ fn methods(item: &PathItem) -> impl Iterator<Item = &'static str> {
         ("PATCH", &item.patch),
         ("TRACE", &item.trace),
     ];
-    let named = operations
-        .into_iter()
-        .filter(|(_, operation)| operation.is_some());
-    named.map(|(name, _)| name)
+    let named = operations.into_iter();
+    named.filter_map(|(name, operation)| Some((name, operation.as_ref()?)))
 }
 
 /// The answer to every method but those named. HEAD must be refused by name, or axum would run the handler of GET.

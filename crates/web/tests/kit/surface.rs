@@ -49,7 +49,7 @@ async fn write(State(calls): State<Calls>) -> String {
     count(&calls)
 }
 
-#[utoipa::path(get, path = "/page/{id}", responses((status = 200)))]
+#[utoipa::path(get, path = "/page/{id}", responses((status = 200), (status = 404)))]
 async fn page(State(calls): State<Calls>) -> String {
     count(&calls)
 }
@@ -178,7 +178,7 @@ fn the_description_has_the_operations_and_lists_the_other_routes() {
     assert!(described["paths"]["/both"]["put"].is_object());
     assert_eq!(
         described["x-other-routes"],
-        json!({ "/page/{id}": ["GET"] })
+        json!({ "/page/{id}": { "GET": ["200", "404"] } })
     );
 }
 
