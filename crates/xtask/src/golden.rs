@@ -1,4 +1,5 @@
-//! Every route of a front has golden exchanges: a success, a refusal, and an answer to malformed input.
+//! Every operation of a front has golden exchanges: a success, a refusal, and an answer to malformed input. Any other
+//! route, such as a page, has those of the three that its statuses show.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -55,35 +56,11 @@ struct Exchange {
 }
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = FRONTS
-        .into_iter()
-        .flat_map(|front| check_front(tree, front, &Held::Whole))
-        .collect();
-    // The admin API is our own wire: each of its nouns is held to its goldens once it has some.
-    findings.extend(check_front(tree, "admin", &Held::NounByNoun));
-    findings
+    let fronts = FRONTS.into_iter().chain(["admin"]);
+    fronts.flat_map(|front| check_front(tree, front)).collect()
 }
 
-/// Which routes of a front need goldens.
-enum Held {
-    Whole,
-    /// Those of a noun (`/admin/v1/NOUN…`) of which some golden speaks.
-    NounByNoun,
-}
-
-impl Held {
-    fn holds(&self, covered: &BTreeSet<(String, String, Kind)>, route: &Route) -> bool {
-        let noun = |pattern: &str| pattern.split('/').nth(3).map(str::to_owned);
-        match self {
-            Self::Whole => true,
-            Self::NounByNoun => covered
-                .iter()
-                .any(|(_, pattern, _)| noun(pattern) == noun(&route.pattern)),
-        }
-    }
-}
-
-fn check_front(tree: &Tree, front: &str, held: &Held) -> Vec<Finding> {
+fn check_front(tree: &Tree, front: &str) -> Vec<Finding> {
     let routes = match routes(tree, front) {
         Ok(routes) => routes,
         Err(finding) => return vec![finding],
@@ -103,10 +80,6 @@ fn check_front(tree: &Tree, front: &str, held: &Held) -> Vec<Finding> {
         }
         findings.extend(check_origin(path, golden));
     }
-    let routes: Vec<Route> = routes
-        .into_iter()
-        .filter(|route| held.holds(&covered, route))
-        .collect();
     findings.extend(compare(tree, front, &uncovered(&routes, &covered)));
     findings
 }
@@ -156,13 +129,22 @@ fn goldens<'t>(tree: &'t Tree, front: &str) -> impl Iterator<Item = (&'t str, &'
 fn uncovered(routes: &[Route], covered: &BTreeSet<(String, String, Kind)>) -> Vec<String> {
     let pairs = routes
         .iter()
-        .flat_map(|route| Kind::ALL.into_iter().map(move |kind| (route, kind)));
+        .flat_map(|route| needed(route).into_iter().map(move |kind| (route, kind)));
     pairs
         .filter(|(route, kind)| {
             !covered.contains(&(route.method.clone(), route.pattern.clone(), *kind))
         })
         .map(|(route, kind)| format!("{} {} {kind}", route.method, route.pattern))
         .collect()
+}
+
+/// What the goldens of a route must show.
+fn needed(route: &Route) -> Vec<Kind> {
+    let Some(statuses) = &route.statuses else {
+        return Kind::ALL.to_vec();
+    };
+    let kinds: BTreeSet<Kind> = statuses.iter().copied().map(Kind::of_status).collect();
+    kinds.into_iter().collect()
 }
 
 /// Compares with the checked-in list, which exists so that a gap is seen in a review, and must stay empty.
@@ -342,35 +324,14 @@ mod tests {
         assert!(findings(&[lib])[0].contains("tests/generated.sh --write"));
         let described = (
             "docs/openapi/photon.json",
-            r#"{"paths": {"/v2/key/{key}": {"get": {}}}, "x-other-routes": {"/page": ["GET"]}}"#,
+            r#"{"paths": {"/v2/key/{key}": {"get": {}}}, "x-other-routes": {"/page": {"GET": ["200", "404"]}}}"#,
         );
         let found = findings(&[
             lib,
             described,
             ("crates/photon/tests/wire/key.http", GOLDEN),
         ]);
-        assert_eq!(found.len(), 3);
+        assert_eq!(found.len(), 2);
         assert!(found.iter().all(|finding| finding.contains("`GET /page ")));
-    }
-
-    #[test]
-    fn our_own_wire_is_held_to_its_goldens_once_it_has_some() {
-        let lib = ("crates/admin/src/lib.rs", LIB);
-        assert!(findings(&[lib]).is_empty());
-        let golden = "# 5. OUR DECISION.\n> GET /v2/key/a\n< 200\n";
-        let found = findings(&[lib, ("crates/admin/tests/wire/key.http", golden)]);
-        assert_eq!(found.len(), 2);
-    }
-
-    #[test]
-    fn a_noun_of_our_own_wire_waits_for_its_first_golden() {
-        let lib = "pub const ROUTES: &[(&str, &str, &str)] = &[\n    (\"GET\", \"/admin/v1/a\", \"x\"),\n    (\"GET\", \"/admin/v1/b\", \"x\"),\n];\n";
-        let golden = "# OUR DECISION.\n> GET /admin/v1/a\n< 200\n";
-        let found = findings(&[
-            ("crates/admin/src/lib.rs", lib),
-            ("crates/admin/tests/wire/a.http", golden),
-        ]);
-        assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|finding| finding.contains("/admin/v1/a ")));
     }
 }

@@ -7,6 +7,8 @@ use serde_json::Value;
 pub(crate) struct Route {
     pub(crate) method: String,
     pub(crate) pattern: String,
+    /// For a route that is no operation of the API: the statuses that it answers with.
+    pub(crate) statuses: Option<Vec<u16>>,
 }
 
 /// The members of a path in a description that are operations.
@@ -15,7 +17,7 @@ const METHODS: [&str; 8] = [
 ];
 
 /// Reads the routes out of a generated OpenAPI description: its operations, and the other routes that it lists in
-/// `x-other-routes` as pattern → methods.
+/// `x-other-routes` as pattern → method → statuses.
 pub(crate) fn described(text: &str) -> Result<Vec<Route>, String> {
     let description: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let paths = description["paths"].as_object();
@@ -27,14 +29,19 @@ pub(crate) fn described(text: &str) -> Result<Vec<Route>, String> {
     }
     let others = description["x-other-routes"].as_object().into_iter();
     for (pattern, methods) in others.flatten() {
-        let named = methods.as_array().into_iter().flatten();
-        routes.extend(
-            named
-                .filter_map(Value::as_str)
-                .map(|method| Route::new(method, pattern)),
-        );
+        for (method, statuses) in methods.as_object().into_iter().flatten() {
+            let mut route = Route::new(method, pattern);
+            route.statuses = Some(numbers(statuses));
+            routes.push(route);
+        }
     }
     Ok(routes)
+}
+
+fn numbers(statuses: &Value) -> Vec<u16> {
+    let texts = statuses.as_array().into_iter().flatten();
+    let numbers = texts.filter_map(|text| text.as_str()?.parse().ok());
+    numbers.collect()
 }
 
 impl Route {
@@ -42,6 +49,7 @@ impl Route {
         Self {
             method: method.to_owned(),
             pattern: pattern.to_owned(),
+            statuses: None,
         }
     }
 }
@@ -147,20 +155,16 @@ mod tests {
     #[test]
     fn a_description_names_operations_and_other_routes() {
         let text = r#"{"paths": {"/key": {"post": {}, "parameters": []}, "/key/{id}": {"get": {}, "put": {}}},
-            "x-other-routes": {"/page/{token}": ["GET", "POST"]}}"#;
+            "x-other-routes": {"/page": {"GET": ["200", "404"]}}}"#;
+        let mut page = Route::new("GET", "/page");
+        page.statuses = Some(vec![200, 404]);
         let expected = [
-            ("POST", "/key"),
-            ("GET", "/key/{id}"),
-            ("PUT", "/key/{id}"),
-            ("GET", "/page/{token}"),
-            ("POST", "/page/{token}"),
+            Route::new("POST", "/key"),
+            Route::new("GET", "/key/{id}"),
+            Route::new("PUT", "/key/{id}"),
+            page,
         ];
-        assert_eq!(
-            described(text),
-            Ok(expected
-                .map(|(method, pattern)| Route::new(method, pattern))
-                .to_vec())
-        );
+        assert_eq!(described(text), Ok(expected.to_vec()));
         assert!(described("{}").is_err());
         assert!(described("not JSON").is_err());
     }
