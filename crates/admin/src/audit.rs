@@ -1,83 +1,83 @@
 //! The audit trail: reading it, and proving that nothing of it was changed.
 
-use std::sync::Arc;
-
 use admin_wire::{ErrorBody, Verdict};
 use axum::extract::State;
-use axum::response::Response;
-use domain::audit::Event;
-use http::{StatusCode, Uri};
-use serde::Serialize;
-use utoipa::ToSchema;
+use domain::audit;
+use http::StatusCode;
+use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
 
-use crate::Admin;
+use crate::Shared;
 use crate::auth::Operator;
-use crate::error;
+use crate::call::{Queried, Query};
+use crate::error::Reply;
+use crate::wire::{Event, Events};
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Events {
-    #[schema(value_type = Vec<Object>)]
-    events: Vec<Event>,
+/// Which events.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Selection {
+    /// Only of this alias or id
+    subject: Option<String>,
+    /// At most so many, 100 by default, 1000 at most
+    #[serde(default = "most", deserialize_with = "limit")]
+    #[param(value_type = Option<u32>)]
+    limit: usize,
+}
+
+impl Query for Selection {
+    const RULE: &'static str = "limit: a number from 1 to 1000";
+}
+
+const fn most() -> usize {
+    100
+}
+
+fn limit<'de, D: Deserializer<'de>>(text: D) -> Result<usize, D::Error> {
+    web::json::text(text, |text| {
+        let limit = text.parse().ok()?;
+        (1..=1000).contains(&limit).then_some(limit)
+    })
 }
 
 /// The newest events, newest first.
 #[utoipa::path(get, operation_id = "listEvents", path = "/admin/v1/audit/events", tag = "audit",
-    params(("subject" = Option<String>, Query, description = "Only of this alias or id"),
-           ("limit" = Option<u32>, Query, description = "At most so many, 100 by default, 1000 at most")), responses(
+    params(Selection), responses(
     (status = 200, body = Events), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn events(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    uri: Uri,
-) -> Response {
-    let Ok(pairs) = web::query::pairs(&uri) else {
-        return error::invalid("the query is malformed");
-    };
-    let value = |name: &str| {
-        pairs
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
-    };
-    let limit = match value("limit").map(|text| text.parse::<usize>()) {
-        None => 100,
-        Some(Ok(limit)) if (1..=1000).contains(&limit) => limit,
-        Some(_) => return error::invalid("limit: a number from 1 to 1000"),
-    };
-    match admin
-        .services
-        .operators
-        .audit_events(&operator, value("subject"), limit)
-        .await
-    {
-        Ok(events) => web::json::reply(StatusCode::OK, &Events { events }),
-        Err(error) => error::answer(&error, admin.services.now()),
-    }
+    Queried(Selection { subject, limit }): Queried<Selection>,
+) -> Reply {
+    let operators = &admin.services.operators;
+    let events = operators.audit_events(&operator, subject, limit).await?;
+    let events = events.into_iter().map(event).collect();
+    Ok(web::json::reply(StatusCode::OK, &Events { events }))
 }
 
-/// Walks the whole chain: finds a changed, moved, removed or cut-off row.
+/// Checks the whole chain: finds a changed, moved, removed or cut-off row.
 #[utoipa::path(post, operation_id = "verifyAudit", path = "/admin/v1/audit/verify", tag = "audit", responses(
     (status = 200, body = Verdict), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub(crate) async fn verify(
-    State(admin): State<Arc<Admin>>,
-    Operator(operator): Operator,
-) -> Response {
-    match admin
-        .services
-        .operators
-        .verify_audit(&operator, (admin.anchor)())
-        .await
-    {
-        Ok(verdict) => {
-            let verdict = Verdict {
-                links: verdict.links,
-                events: verdict.events,
-                waiting: verdict.waiting,
-                findings: verdict.findings,
-            };
-            web::json::reply(StatusCode::OK, &verdict)
-        }
-        Err(error) => error::answer(&error, admin.services.now()),
+pub(crate) async fn verify(State(admin): State<Shared>, Operator(operator): Operator) -> Reply {
+    let operators = &admin.services.operators;
+    let verdict = operators.verify_audit(&operator, (admin.anchor)()).await?;
+    let verdict = Verdict {
+        links: verdict.links,
+        events: verdict.events,
+        waiting: verdict.waiting,
+        findings: verdict.findings,
+    };
+    Ok(web::json::reply(StatusCode::OK, &verdict))
+}
+
+fn event(event: audit::Event) -> Event {
+    Event {
+        at: event.at.millis(),
+        surface: event.surface,
+        action: event.action,
+        subject: event.subject,
+        outcome: event.outcome,
+        facts: event.facts,
     }
 }

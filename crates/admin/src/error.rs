@@ -1,14 +1,60 @@
 //! Refusals and failures in the admin API's words.
 
 use admin_wire::{ErrorBody, Problem};
-use axum::response::Response;
-use domain::{Error, Refusal, Timestamp};
+use axum::response::{IntoResponse, Response};
+use domain::{Error, Refusal};
 use http::{HeaderValue, StatusCode, header};
+use web::failure;
 
-pub(crate) fn answer(error: &Error, now: Timestamp) -> Response {
+/// What a handler gives.
+pub(crate) type Reply = Result<Response, Failure>;
+
+/// A call that gave no success.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// No token of an operator.
+    Unauthorized,
+    /// What is wrong with the request.
+    Invalid(String),
+    TooLarge,
+    /// The path names something by an id of another form, which nothing can have.
+    Unknown,
+    /// A use case gave no success.
+    UseCase(Error),
+}
+
+impl Failure {
+    pub(crate) fn invalid(text: &str) -> Self {
+        Self::Invalid(text.to_owned())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::UseCase(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unauthorized => unauthorized(),
+            Self::Invalid(text) => invalid(&text),
+            Self::TooLarge => problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "The body is too large.",
+            ),
+            Self::Unknown => unknown(),
+            Self::UseCase(error) => answer(&error),
+        }
+    }
+}
+
+fn answer(error: &Error) -> Response {
     match error {
-        Error::Refused(refusal) => refused(refusal, now),
-        Error::Busy { seconds } => retry(
+        Error::Refused(refusal) => refused(refusal),
+        Error::Busy { seconds } => failure::retry_after(
             problem(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -17,12 +63,8 @@ pub(crate) fn answer(error: &Error, now: Timestamp) -> Response {
             *seconds,
         ),
         Error::Unavailable(_) => {
-            tracing::error!(
-                code = error.code(),
-                error = domain::error::chain(error),
-                "an admin call failed"
-            );
-            retry(
+            failure::log(error.code(), &domain::error::chain(error));
+            failure::retry_after(
                 problem(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
@@ -32,79 +74,48 @@ pub(crate) fn answer(error: &Error, now: Timestamp) -> Response {
             )
         }
         Error::Bug(_) => {
-            tracing::error!(
-                code = error.code(),
-                error = domain::error::chain(error),
-                "an admin call failed"
-            );
-            problem(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong; the log has details.",
-            )
+            failure::log(error.code(), &domain::error::chain(error));
+            panicked()
         }
     }
 }
 
-fn refused(refusal: &Refusal, now: Timestamp) -> Response {
+fn refused(refusal: &Refusal) -> Response {
     match refusal {
-        Refusal::UnknownSubject => {
-            problem(StatusCode::NOT_FOUND, "unknown", "There is no such object.")
-        }
-        Refusal::BadProof { .. } => {
-            problem(StatusCode::FORBIDDEN, "bad_proof", "The proof is wrong.")
-        }
-        Refusal::Exhausted { until }
-        | Refusal::Limited { until }
-        | Refusal::TimeLocked { until } => {
-            let text = format!("Not before {}.", until.rfc3339());
-            retry(
-                problem(StatusCode::TOO_MANY_REQUESTS, "limited", &text),
-                until.retry_after(now),
-            )
-        }
-        Refusal::Expired => problem(StatusCode::GONE, "expired", "Its time is over."),
-        Refusal::Replayed => problem(StatusCode::CONFLICT, "replayed", "It was used before."),
-        Refusal::Blocked => problem(StatusCode::FORBIDDEN, "blocked", "It is blocked."),
+        Refusal::UnknownSubject => unknown(),
         Refusal::Conflict => problem(StatusCode::CONFLICT, "conflict", "It exists already."),
-        Refusal::WrongState => problem(StatusCode::CONFLICT, "wrong_state", "Not in this state."),
         Refusal::Forbidden { need } => problem(
             StatusCode::FORBIDDEN,
             "forbidden",
             &format!("This needs the right {need}."),
         ),
-        Refusal::TooLarge { limit } => problem(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            &format!("The limit is {limit}."),
-        ),
         Refusal::Invalid { field, why } => invalid(&format!("{field}: {why}")),
-        Refusal::Unmet(condition) => problem(
-            StatusCode::CONFLICT,
-            "unmet",
-            &format!("A condition does not hold: {condition:?}."),
-        ),
-        Refusal::StepUp(_) => problem(
-            StatusCode::CONFLICT,
-            "step_up",
-            "This needs its owner in person.",
-        ),
+        Refusal::BadProof { .. }
+        | Refusal::Exhausted { .. }
+        | Refusal::Limited { .. }
+        | Refusal::TimeLocked { .. }
+        | Refusal::Expired
+        | Refusal::Replayed
+        | Refusal::Blocked
+        | Refusal::WrongState
+        | Refusal::TooLarge { .. }
+        | Refusal::Unmet(_)
+        | Refusal::StepUp(_) => {
+            failure::log_unexpected(refusal);
+            panicked()
+        }
     }
 }
 
-pub(crate) fn invalid(text: &str) -> Response {
+fn unknown() -> Response {
+    problem(StatusCode::NOT_FOUND, "unknown", "There is no such object.")
+}
+
+fn invalid(text: &str) -> Response {
     problem(StatusCode::BAD_REQUEST, "invalid", text)
 }
 
-pub(crate) fn too_large() -> Response {
-    problem(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "too_large",
-        "The body is too large.",
-    )
-}
-
-pub(crate) fn unauthorized() -> Response {
+fn unauthorized() -> Response {
     let mut response = problem(
         StatusCode::UNAUTHORIZED,
         "unauthorized",
@@ -146,9 +157,14 @@ fn problem(status: StatusCode, code: &str, message: &str) -> Response {
     web::json::reply(status, &ErrorBody { error })
 }
 
-fn retry(mut response: Response, seconds: u64) -> Response {
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The total mapping, so that a change of one arm is seen in a review.
+    #[tokio::test]
+    async fn every_error_has_its_answer() {
+        let table = testkit::refusals::table(answer).await;
+        testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &table);
+    }
 }

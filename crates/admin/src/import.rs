@@ -4,24 +4,21 @@
 //! with an `encryptionKey` is a key, any other a user. Users do not name their key: they are found by the
 //! hash of their address when they next appear. Locks are not taken over, counters are.
 
-use std::sync::Arc;
-
 use admin_wire::{ErrorBody, FailedLine, Imported};
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::Response;
+use axum::extract::{Request, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::{Error, Refusal, Timestamp};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::Admin;
+use crate::Shared;
 use crate::auth::Operator;
-use crate::error;
+use crate::error::{Failure, Reply};
 
 const BODY: usize = 16 * 1024 * 1024;
+const BODY_SECONDS: u64 = 120;
 const SURFACE: &str = "photon";
 
 enum Item {
@@ -35,44 +32,40 @@ enum Item {
     (status = 200, body = Imported), (status = 401, body = ErrorBody), (status = 413, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub(crate) async fn take_over(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let Ok(bytes) = web::body::read(body, &headers, BODY, 120).await else {
-        return error::too_large();
-    };
+    request: Request,
+) -> Reply {
+    let (parts, body) = request.into_parts();
+    let read = web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await;
+    let bytes = read.map_err(|_| Failure::TooLarge)?;
+    let keys = &admin.services.guarded_keys;
     let mut done = Imported::default();
     for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let outcome = match item(line) {
-            Ok(Item::Key(key)) => admin
-                .services
-                .guarded_keys
-                .import_key(&operator, SURFACE, key)
-                .await
-                .map(|()| done.keys += 1),
-            Ok(Item::User(user)) => admin
-                .services
-                .guarded_keys
-                .import_contact(&operator, SURFACE, user)
-                .await
-                .map(|()| done.users += 1),
+        let (outcome, count) = match item(line) {
+            Ok(Item::Key(key)) => (
+                keys.import_key(&operator, SURFACE, key).await,
+                &mut done.keys,
+            ),
+            Ok(Item::User(user)) => (
+                keys.import_contact(&operator, SURFACE, user).await,
+                &mut done.users,
+            ),
             Err(why) => {
                 done.failed.push(FailedLine { line: at + 1, why });
                 continue;
             }
         };
         match outcome {
-            Ok(()) => {}
+            Ok(()) => *count += 1,
             Err(Error::Refused(Refusal::Conflict)) => done.skipped += 1,
-            Err(error) => return error::answer(&error, admin.services.now()),
+            Err(error) => return Err(error.into()),
         }
     }
-    web::json::reply(StatusCode::OK, &done)
+    Ok(web::json::reply(StatusCode::OK, &done))
 }
 
 fn item(line: &[u8]) -> Result<Item, String> {

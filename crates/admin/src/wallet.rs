@@ -1,109 +1,96 @@
 //! Wallet users, their devices and enrolments. No operator can read a keyshare here.
 
-use std::sync::Arc;
-
 use admin_wire::{DeviceKey, ErrorBody, WalletUser};
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
-use domain::wallet::{DeviceId, DeviceState, ErasedUser, WalletKeyState, WalletUserState};
-use domain::{Caller, Error, Timestamp};
-use http::{HeaderMap, StatusCode, Uri};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use utoipa::ToSchema;
-use web::json::Duplicates;
+use domain::wallet::{self, DeviceId, DeviceState, WalletKeyState};
+use domain::{Caller, Timestamp};
+use http::StatusCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use crate::Admin;
+use crate::Shared;
 use crate::auth::Operator;
-use crate::error;
+use crate::call::{Body, Form, Queried, Query};
+use crate::error::{Failure, Reply};
+use crate::wire::{
+    Belongings, Changed, DeviceView, ErasedWalletUser, KeyView, Users, WalletUserState,
+};
 
 /// Users in one answer.
 const PAGE: usize = 100;
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Users {
-    /// Newest first. The next page is behind the last one's issuer and subject.
-    #[schema(value_type = Vec<Object>)]
-    users: Vec<WalletUserState>,
+/// Behind which user a page of users begins: both, or none for the first page.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct After {
+    /// With subject: only users behind this one
+    issuer: Option<String>,
+    subject: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Belongings {
-    devices: Vec<DeviceView>,
-    keys: Vec<KeyView>,
+/// Whose devices and keys.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Owner {
+    issuer: String,
+    subject: String,
 }
 
-#[derive(Serialize, ToSchema)]
-struct DeviceView {
-    device_key: String,
-    name: Option<String>,
-    active: bool,
-    added: String,
+impl Query for After {
+    const RULE: &'static str = TOGETHER;
 }
 
-#[derive(Serialize, ToSchema)]
-struct KeyView {
-    key_id: String,
-    created: String,
-    backed_up: Option<String>,
-    /// Characters of the current keyshare.
-    chars: u64,
+const TOGETHER: &str = "issuer and subject come together";
+
+impl Form for WalletUser {
+    fn problem(_: &str) -> String {
+        "issuer, subject".to_owned()
+    }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Changed {
-    changed: bool,
+impl Form for DeviceKey {
+    fn problem(_: &str) -> String {
+        "device_key".to_owned()
+    }
 }
 
 /// Users, a hundred at a time, newest first.
 #[utoipa::path(get, operation_id = "listWalletUsers", path = "/admin/v1/wallets/users", tag = "wallets",
-    params(("issuer" = Option<String>, Query, description = "With subject: only users behind this one"),
-           ("subject" = Option<String>, Query)), responses(
+    params(After), responses(
     (status = 200, body = Users), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn users(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    uri: Uri,
-) -> Response {
-    let after = match named(&uri) {
-        Ok(after) => after,
-        Err(why) => return error::invalid(why),
-    };
-    let found = admin
-        .services
-        .wallets
-        .wallet_users(&operator, after, PAGE)
-        .await;
-    reply(found.map(|users| Users { users }), admin.services.now())
+    Queried(after): Queried<After>,
+) -> Reply {
+    let after = after.named()?;
+    let wallets = &admin.services.wallets;
+    let found = wallets.wallet_users(&operator, after, PAGE).await?;
+    let users = found.into_iter().map(user).collect();
+    Ok(web::json::reply(StatusCode::OK, &Users { users }))
 }
 
 /// A user's devices and keys.
 #[utoipa::path(get, operation_id = "showWalletBelongings", path = "/admin/v1/wallets/belongings", tag = "wallets",
-    params(("issuer" = String, Query), ("subject" = String, Query)), responses(
+    params(Owner), responses(
     (status = 200, body = Belongings), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn belongings(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    uri: Uri,
-) -> Response {
-    let (issuer, subject) = match named(&uri) {
-        Ok(Some(who)) => who,
-        Ok(None) => return error::invalid("issuer and subject are needed"),
-        Err(why) => return error::invalid(why),
-    };
-    let found = admin
-        .services
-        .wallets
+    Queried(named): Queried<After>,
+) -> Reply {
+    let Owner { issuer, subject } = named.owner()?;
+    let wallets = &admin.services.wallets;
+    let (devices, keys) = wallets
         .wallet_belongings(&operator, &issuer, &subject)
-        .await;
-    let view = |(devices, keys): (Vec<DeviceState>, Vec<WalletKeyState>)| Belongings {
+        .await?;
+    let belongings = Belongings {
         devices: devices.into_iter().map(device).collect(),
         keys: keys.into_iter().map(key).collect(),
     };
-    reply(found.map(view), admin.services.now())
+    Ok(web::json::reply(StatusCode::OK, &belongings))
 }
 
 /// Switches a device off.
@@ -111,24 +98,17 @@ pub(crate) async fn belongings(
     (status = 200, body = Changed), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn deactivate(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let which = match parsed::<DeviceKey>(body, &headers, "device_key").await {
-        Ok(which) => which,
-        Err(response) => return response,
-    };
-    let Ok(device) = DeviceId::parse(&which.device_key) else {
-        return error::invalid("device_key: not an uncompressed P-256 point in hex");
-    };
-    let done = admin
-        .services
-        .wallets
+    Body(DeviceKey { device_key }): Body<DeviceKey>,
+) -> Reply {
+    let device = DeviceId::parse(&device_key)
+        .map_err(|_| Failure::invalid("device_key: not an uncompressed P-256 point in hex"))?;
+    let wallets = &admin.services.wallets;
+    wallets
         .deactivate_device(&operator, caller(), device)
-        .await;
-    reply(done.map(changed), admin.services.now())
+        .await?;
+    Ok(web::json::reply(StatusCode::OK, &Changed { changed: true }))
 }
 
 /// Forgets a user's enrolled face.
@@ -136,53 +116,54 @@ pub(crate) async fn deactivate(
     (status = 200, body = Changed), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn remove_enrolment(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let who = match parsed::<WalletUser>(body, &headers, "issuer, subject").await {
-        Ok(who) => who,
-        Err(response) => return response,
-    };
-    let services = &admin.services;
-    let done = services
-        .wallets
-        .remove_enrolment(&operator, caller(), &who.issuer, &who.subject);
-    reply(done.await.map(changed), services.now())
+    Body(WalletUser { issuer, subject }): Body<WalletUser>,
+) -> Reply {
+    let wallets = &admin.services.wallets;
+    wallets
+        .remove_enrolment(&operator, caller(), &issuer, &subject)
+        .await?;
+    Ok(web::json::reply(StatusCode::OK, &Changed { changed: true }))
 }
 
 /// Erases a user with devices, face, keys, keyshares and decisions.
 #[utoipa::path(post, operation_id = "eraseWalletUser", path = "/admin/v1/wallets/erase", tag = "wallets", request_body = WalletUser, responses(
-    (status = 200, description = "What was removed", body = Object), (status = 400, body = ErrorBody),
+    (status = 200, body = ErasedWalletUser), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn erase(
-    State(admin): State<Arc<Admin>>,
+    State(admin): State<Shared>,
     Operator(operator): Operator,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let who = match parsed::<WalletUser>(body, &headers, "issuer, subject").await {
-        Ok(who) => who,
-        Err(response) => return response,
+    Body(WalletUser { issuer, subject }): Body<WalletUser>,
+) -> Reply {
+    let wallets = &admin.services.wallets;
+    let erased = wallets
+        .erase_user(&operator, caller(), &issuer, &subject)
+        .await?;
+    let erased = ErasedWalletUser {
+        devices: erased.devices,
+        keys: erased.keys,
+        shares: erased.shares,
+        decisions: erased.decisions,
     };
-    let services = &admin.services;
-    let done: Result<ErasedUser, Error> = services
-        .wallets
-        .erase_user(&operator, caller(), &who.issuer, &who.subject)
-        .await;
-    reply(done, services.now())
+    Ok(web::json::reply(StatusCode::OK, &erased))
 }
 
-fn reply<T: Serialize>(done: Result<T, Error>, now: Timestamp) -> Response {
-    match done {
-        Ok(body) => web::json::reply(StatusCode::OK, &body),
-        Err(error) => error::answer(&error, now),
+impl After {
+    fn named(self) -> Result<Option<(String, String)>, Failure> {
+        match (self.issuer, self.subject) {
+            (Some(issuer), Some(subject)) => Ok(Some((issuer, subject))),
+            (None, None) => Ok(None),
+            _ => Err(Failure::invalid(TOGETHER)),
+        }
     }
-}
 
-fn changed((): ()) -> Changed {
-    Changed { changed: true }
+    fn owner(self) -> Result<Owner, Failure> {
+        let (issuer, subject) = self
+            .named()?
+            .ok_or(Failure::invalid("issuer and subject are needed"))?;
+        Ok(Owner { issuer, subject })
+    }
 }
 
 fn caller() -> Caller {
@@ -193,31 +174,15 @@ fn caller() -> Caller {
     }
 }
 
-async fn parsed<T: DeserializeOwned>(
-    body: Body,
-    headers: &HeaderMap,
-    fields: &str,
-) -> Result<T, Response> {
-    let Ok(bytes) = web::body::read(body, headers, 16 * 1024, 15).await else {
-        return Err(error::too_large());
-    };
-    web::json::object(&bytes, Duplicates::RefuseAll)
-        .ok()
-        .and_then(|members| serde_json::from_value(members.into()).ok())
-        .ok_or_else(|| error::invalid(fields))
-}
-
-/// Issuer and subject of the query: both or none.
-fn named(uri: &Uri) -> Result<Option<(String, String)>, &'static str> {
-    let pairs = web::query::pairs(uri).map_err(|_| "the query is malformed")?;
-    let value = |name: &str| {
-        let pair = pairs.iter().find(|(key, _)| key == name);
-        pair.map(|(_, value)| value.clone())
-    };
-    match (value("issuer"), value("subject")) {
-        (Some(issuer), Some(subject)) => Ok(Some((issuer, subject))),
-        (None, None) => Ok(None),
-        _ => Err("issuer and subject come together"),
+fn user(state: wallet::WalletUserState) -> WalletUserState {
+    WalletUserState {
+        issuer: state.issuer,
+        subject: state.subject,
+        alias: state.alias,
+        registered: state.registered,
+        devices: state.devices,
+        keys: state.keys,
+        enrolled_since: state.enrolled_since,
     }
 }
 

@@ -1,57 +1,31 @@
 //! People of a tenant, as far as an operator has to help.
 
-use std::sync::Arc;
-
 use admin_wire::{ErrorBody, UserRequest};
 use axum::extract::State;
-use axum::response::Response;
 use domain::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
 use domain::tenant::{MemberForm, MemberView};
 use http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::tenant::Done;
-use super::{SURFACE, Within, unknown};
-use crate::Admin;
-use crate::error;
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct User {
-    user_id: String,
-    email: Option<String>,
-    phone_number: Option<String>,
-    external_user_id: Option<String>,
-    username: Option<String>,
-    created_at: String,
-}
-
-impl From<MemberView> for User {
-    fn from(view: MemberView) -> Self {
-        Self {
-            user_id: view.user.to_string(),
-            email: view.email,
-            phone_number: view.phone,
-            external_user_id: view.external_id,
-            username: view.username,
-            created_at: view.created.rfc3339(),
-        }
-    }
-}
+use super::{Inside, SURFACE, Within, done};
+use crate::Shared;
+use crate::call::Body;
+use crate::error::{Failure, Reply};
+use crate::path::{ApplicationPath, MemberPath, TenantPath, UserPath};
+use crate::wire::{Done, User};
 
 /// Makes a person, who becomes a member of the application.
 #[utoipa::path(post, operation_id = "createUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users", tag = "users",
-    request_body = UserRequest, params(("tenantId" = String, Path), ("applicationId" = String, Path)), responses(
+    request_body = UserRequest, params(TenantPath, ApplicationPath), responses(
     (status = 201, body = User), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
-pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<CreateUsers>) -> Response {
-    let (grant, form) = match call.body::<UserRequest>().await {
-        Ok(parsed) => parsed,
-        Err(response) => return response,
-    };
+pub(crate) async fn create(
+    State(admin): State<Shared>,
+    Within { grant, .. }: Within<CreateUsers, Inside>,
+    Body(form): Body<UserRequest>,
+) -> Reply {
     if form.email.is_none() && form.phone_number.is_none() {
-        return error::invalid("email or phone_number must be given");
+        return Err(Failure::invalid("email or phone_number must be given"));
     }
     let form = MemberForm {
         email: form.email,
@@ -61,83 +35,75 @@ pub(crate) async fn create(State(admin): State<Arc<Admin>>, call: Within<CreateU
         attributes: "{}".to_owned(),
         application_attributes: "{}".to_owned(),
     };
-    match admin
-        .services
-        .tenants
-        .create_member(SURFACE, grant, form)
-        .await
-    {
-        Ok(view) => web::json::reply(StatusCode::CREATED, &User::from(view)),
-        Err(error) => error::answer(&error, admin.services.now()),
-    }
+    let view = admin.services.tenants.create_member(SURFACE, grant, form);
+    Ok(web::json::reply(StatusCode::CREATED, &shown(view.await?)))
 }
 
 /// A member of the application.
 #[utoipa::path(get, operation_id = "showUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
-    tag = "users", params(("tenantId" = String, Path), ("applicationId" = String, Path), ("userId" = String, Path)),
+    tag = "users", params(TenantPath, MemberPath),
     responses((status = 200, body = User), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
-pub(crate) async fn show(State(admin): State<Arc<Admin>>, call: Within<ReadUsers>) -> Response {
-    let user = call.user();
-    match admin.services.tenants.read_member(call.grant, user).await {
-        Ok(view) => web::json::reply(StatusCode::OK, &User::from(view)),
-        Err(error) => error::answer(&error, admin.services.now()),
-    }
+pub(crate) async fn show(
+    State(admin): State<Shared>,
+    Within { grant, path }: Within<ReadUsers, MemberPath>,
+) -> Reply {
+    let tenants = &admin.services.tenants;
+    let view = tenants.read_member(grant, path.user_id).await?;
+    Ok(web::json::reply(StatusCode::OK, &shown(view)))
 }
 
 /// Lets a person of the tenant into one more application.
 #[utoipa::path(put, operation_id = "admitUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
-    tag = "users", params(("tenantId" = String, Path), ("applicationId" = String, Path), ("userId" = String, Path)),
+    tag = "users", params(TenantPath, MemberPath),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
-pub(crate) async fn admit(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
-    let Some(application) = call.application() else {
-        return unknown(&admin);
-    };
-    let user = call.user();
-    match admin
-        .services
-        .tenants
-        .admit_member(SURFACE, call.grant, user, application)
-        .await
-    {
-        Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.services.now()),
-    }
+pub(crate) async fn admit(
+    State(admin): State<Shared>,
+    Within { grant, path }: Within<Manage, MemberPath>,
+) -> Reply {
+    let tenants = &admin.services.tenants;
+    tenants
+        .admit_member(SURFACE, grant, path.user_id, path.application_id)
+        .await?;
+    Ok(done())
 }
 
 /// Takes a person out of the application, device keys included.
 #[utoipa::path(delete, operation_id = "expelUser", path = "/admin/v1/tenants/{tenantId}/applications/{applicationId}/users/{userId}",
-    tag = "users", params(("tenantId" = String, Path), ("applicationId" = String, Path), ("userId" = String, Path)),
+    tag = "users", params(TenantPath, MemberPath),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
-pub(crate) async fn expel(State(admin): State<Arc<Admin>>, call: Within<EditUsers>) -> Response {
-    let user = call.user();
-    match admin
-        .services
-        .tenants
-        .expel_member(SURFACE, call.grant, user)
-        .await
-    {
-        Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.services.now()),
-    }
+pub(crate) async fn expel(
+    State(admin): State<Shared>,
+    Within { grant, path }: Within<EditUsers, MemberPath>,
+) -> Reply {
+    let tenants = &admin.services.tenants;
+    tenants.expel_member(SURFACE, grant, path.user_id).await?;
+    Ok(done())
 }
 
 /// Deletes a person from the tenant, with every membership and device key.
 #[utoipa::path(delete, operation_id = "deleteUser", path = "/admin/v1/tenants/{tenantId}/users/{userId}", tag = "users",
-    params(("tenantId" = String, Path), ("userId" = String, Path)), responses(
+    params(TenantPath, UserPath), responses(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
-pub(crate) async fn delete(State(admin): State<Arc<Admin>>, call: Within<Manage>) -> Response {
-    let user = call.user();
-    match admin
-        .services
-        .tenants
-        .delete_member(SURFACE, call.grant, user)
-        .await
-    {
-        Ok(()) => web::json::reply(StatusCode::OK, &Done::ANSWER),
-        Err(error) => error::answer(&error, admin.services.now()),
+pub(crate) async fn delete(
+    State(admin): State<Shared>,
+    Within { grant, path }: Within<Manage, UserPath>,
+) -> Reply {
+    let tenants = &admin.services.tenants;
+    tenants.delete_member(SURFACE, grant, path.user_id).await?;
+    Ok(done())
+}
+
+fn shown(view: MemberView) -> User {
+    User {
+        user_id: view.user.to_string(),
+        email: view.email,
+        phone_number: view.phone,
+        external_user_id: view.external_id,
+        username: view.username,
+        created_at: view.created.rfc3339(),
     }
 }
