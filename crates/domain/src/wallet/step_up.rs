@@ -15,6 +15,7 @@ pub use crate::core::error::{PasskeyRefusal, StepUpRefusal};
 pub use crate::core::port::liveness::Evidence;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +63,81 @@ impl Record for Enrolment {
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
 
+/// Whether a user's place for an enrolment is taken: there is one for a face or a passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EnrolmentPlace {
+    Free,
+    Enrolled,
+    /// Another enrolment is in progress.
+    Pending,
+}
+
+impl EnrolmentPlace {
+    /// `life`: how long an enrolment may be in progress before it is given up.
+    pub(crate) fn of(found: Option<&Enrolment>, now: Timestamp, life: Duration) -> Self {
+        match found.map(|found| found.state) {
+            Some(State::Active { .. }) => Self::Enrolled,
+            Some(State::Pending { started }) if now < started.plus(life) => Self::Pending,
+            Some(State::Pending { .. }) | None => Self::Free,
+        }
+    }
+}
+
+/// By what an enrolled user steps up.
+#[derive(Debug, PartialEq, Eq)]
+enum StepUpWay<'a> {
+    Passkey,
+    Face { reference: &'a str, evidence: RowId },
+}
+
+impl<'a> StepUpWay<'a> {
+    /// `verifier`: whether there is a verifier of persons.
+    fn of(
+        enrolment: Option<&'a Enrolment>,
+        verifier: bool,
+        evidence: Option<RowId>,
+    ) -> Result<Self, StepUpRefusal> {
+        let active = enrolment.filter(|found| found.active_since().is_some());
+        let enrolment = active.ok_or(StepUpRefusal::NotEnrolled)?;
+        if enrolment.verifier == passkey::VERIFIER {
+            return Ok(Self::Passkey);
+        }
+        if !verifier {
+            return Err(StepUpRefusal::NoVerifier);
+        }
+        Ok(Self::Face {
+            reference: &enrolment.reference,
+            evidence: evidence.ok_or(StepUpRefusal::Missing)?,
+        })
+    }
+}
+
+/// What a settled step-up costs its user.
+#[derive(Debug, PartialEq, Eq)]
+enum StepUpCost {
+    Nothing,
+    OneAttempt,
+    /// Nothing was judged, so the attempt is given back.
+    GivenBack,
+}
+
+impl StepUpCost {
+    fn of<T>(verdict: &Result<T, StepUpRefusal>) -> Self {
+        match verdict {
+            Ok(_) => Self::Nothing,
+            Err(StepUpRefusal::Failed { .. }) => Self::OneAttempt,
+            // The verifier was in trouble.
+            Err(_) => Self::GivenBack,
+        }
+    }
+}
+
 impl Enrolment {
+    /// Whether a question that was asked about `reference` is still about this enrolment.
+    fn is_still(&self, reference: &str) -> bool {
+        self.active_since().is_some() && self.reference == reference
+    }
+
     pub(crate) fn active_since(&self) -> Option<Timestamp> {
         match self.state {
             State::Active { since } => Some(since),
@@ -174,17 +249,15 @@ impl Wallets {
         let refused = |refusal: StepUpRefusal| Ok(Begin::Refused(refusal.into()));
         let row = self.enrolment_row(wish.user);
         let enrolment = self.rows.get::<Enrolment>(tx, &row)?;
-        let Some(enrolment) = enrolment.filter(|found| found.active_since().is_some()) else {
-            return refused(StepUpRefusal::NotEnrolled);
-        };
-        if enrolment.verifier == passkey::VERIFIER {
-            return self.step_up_by_passkey(tx, opening.now, wish);
-        }
-        if self.liveness.kind().is_none() {
-            return refused(StepUpRefusal::NoVerifier);
-        }
-        let Some(evidence) = wish.evidence else {
-            return refused(StepUpRefusal::Missing);
+        let verifier = self.liveness.kind().is_some();
+        let way = StepUpWay::of(enrolment.as_deref(), verifier, wish.evidence);
+        let (reference, evidence) = match way {
+            Err(refusal) => return refused(refusal),
+            Ok(StepUpWay::Passkey) => return self.step_up_by_passkey(tx, opening.now, wish),
+            Ok(StepUpWay::Face {
+                reference,
+                evidence,
+            }) => (reference, evidence),
         };
         let reserved = match opening.reserve(tx, vec![self.step_ups(wish.user)])? {
             Reservation::Granted(reserved) => reserved,
@@ -198,7 +271,7 @@ impl Wallets {
             return refused(StepUpRefusal::Failed { for_client: None });
         }
         let asked = Asked {
-            question: self.question(Check::Match, wish, &enrolment.reference),
+            question: self.question(Check::Match, wish, reference),
             user: wish.user,
             evidence,
         };
@@ -239,11 +312,10 @@ impl Wallets {
             }
             _ => Err(failed),
         };
-        let closed = match &verdict {
-            Ok(_) => open.succeed(tx)?,
-            Err(StepUpRefusal::Failed { .. }) => open.fail(tx)?,
-            // The verifier was in trouble: nothing was judged.
-            Err(_) => open.withdraw(tx)?,
+        let closed = match StepUpCost::of(&verdict) {
+            StepUpCost::Nothing => open.succeed(tx)?,
+            StepUpCost::OneAttempt => open.fail(tx)?,
+            StepUpCost::GivenBack => open.withdraw(tx)?,
         };
         Ok((closed, verdict))
     }
@@ -252,9 +324,7 @@ impl Wallets {
     fn counts(&self, tx: &mut dyn Tx, now: Timestamp, asked: &Asked) -> TxResult<bool> {
         let row = self.enrolment_row(asked.user);
         let enrolment = self.rows.get::<Enrolment>(tx, row)?;
-        let same = enrolment.is_some_and(|found| {
-            found.active_since().is_some() && found.reference == asked.question.reference
-        });
+        let same = enrolment.is_some_and(|found| found.is_still(&asked.question.reference));
         Ok(same && self.remember(tx, now, asked.evidence)?)
     }
 
@@ -270,12 +340,10 @@ impl Wallets {
         };
         let row = self.enrolment_row(wish.user);
         let found = self.rows.get::<Enrolment>(tx, &row)?;
-        match found.as_ref().map(|found| found.state) {
-            Some(State::Active { .. }) => return Ok(Err(StepUpRefusal::Enrolled)),
-            Some(State::Pending { started }) if now < started.plus(self.policy.enrolment_life) => {
-                return Ok(Err(StepUpRefusal::Enrolling));
-            }
-            _ => {}
+        match EnrolmentPlace::of(found.as_deref(), now, self.policy.enrolment_life) {
+            EnrolmentPlace::Enrolled => return Ok(Err(StepUpRefusal::Enrolled)),
+            EnrolmentPlace::Pending => return Ok(Err(StepUpRefusal::Enrolling)),
+            EnrolmentPlace::Free => {}
         }
         if self.was_seen(tx, now, evidence)? {
             return Ok(Err(StepUpRefusal::Failed { for_client: None }));
@@ -334,7 +402,7 @@ impl Wallets {
 
     fn was_seen(&self, tx: &mut dyn Tx, now: Timestamp, evidence: RowId) -> TxResult<bool> {
         let seen = self.rows.get::<Seen>(tx, &evidence)?;
-        Ok(seen.is_some_and(|seen| seen.place.due.is_none_or(|due| now < due)))
+        Ok(seen.is_some_and(|seen| is_remembered(seen.place.due, now)))
     }
 
     /// Whether the evidence was new.
@@ -356,6 +424,11 @@ impl Wallets {
     }
 }
 
+/// Whether accepted evidence that is forgotten at `due` still counts as seen; `None`: it is never forgotten.
+fn is_remembered(due: Option<Timestamp>, now: Timestamp) -> bool {
+    due.is_none_or(|due| now < due)
+}
+
 /// What is neither a yes nor a no. Logged here, where it is known whose trouble it is.
 pub(crate) fn trouble(judged: &Judged) -> Option<StepUpRefusal> {
     let (refusal, why) = match &judged.judgement {
@@ -369,4 +442,145 @@ pub(crate) fn trouble(judged: &Judged) -> Option<StepUpRefusal> {
         "the verifier of persons is in trouble"
     );
     Some(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::at;
+
+    const LIFE: Duration = Duration::from_mins(10);
+    const EVIDENCE: RowId = RowId([5; 16]);
+
+    fn enrolment(verifier: &str, state: State) -> Enrolment {
+        Enrolment {
+            reference: "reference".to_owned(),
+            verifier: verifier.to_owned(),
+            state,
+        }
+    }
+
+    fn active(verifier: &str) -> Enrolment {
+        enrolment(verifier, State::Active { since: at(0) })
+    }
+
+    fn pending(started: i64) -> Enrolment {
+        let started = at(started);
+        enrolment("verifier", State::Pending { started })
+    }
+
+    fn place(found: Option<&Enrolment>, second: i64) -> EnrolmentPlace {
+        EnrolmentPlace::of(found, at(second), LIFE)
+    }
+
+    #[test]
+    fn whoever_is_enrolled_stays_so_whenever_that_was() {
+        for verifier in ["verifier", passkey::VERIFIER] {
+            for second in [-1, 0, 600, 1_000_000] {
+                let found = place(Some(&active(verifier)), second);
+                assert_eq!(found, EnrolmentPlace::Enrolled);
+            }
+        }
+    }
+
+    #[test]
+    fn an_enrolment_in_progress_holds_its_place_for_its_life_and_no_longer() {
+        assert_eq!(place(Some(&pending(0)), 0), EnrolmentPlace::Pending);
+        assert_eq!(place(Some(&pending(0)), 599), EnrolmentPlace::Pending);
+        assert_eq!(place(Some(&pending(0)), 600), EnrolmentPlace::Free);
+        assert_eq!(place(None, 0), EnrolmentPlace::Free);
+    }
+
+    #[test]
+    fn an_enrolment_is_active_only_after_the_verifier_has_said_yes() {
+        assert_eq!(active("verifier").active_since(), Some(at(0)));
+        assert_eq!(pending(0).active_since(), None);
+    }
+
+    fn way(found: Option<&Enrolment>, verifier: bool) -> Result<StepUpWay<'_>, StepUpRefusal> {
+        StepUpWay::of(found, verifier, Some(EVIDENCE))
+    }
+
+    #[test]
+    fn nobody_who_is_not_enrolled_can_step_up_whatever_was_shown() {
+        for verifier in [false, true] {
+            for found in [None, Some(&pending(0))] {
+                assert_eq!(way(found, verifier), Err(StepUpRefusal::NotEnrolled));
+            }
+        }
+    }
+
+    #[test]
+    fn a_face_is_compared_with_the_enrolment_by_the_verifier() {
+        let found = active("verifier");
+        let face = StepUpWay::Face {
+            reference: "reference",
+            evidence: EVIDENCE,
+        };
+        assert_eq!(way(Some(&found), true), Ok(face));
+        let refused = Err(StepUpRefusal::NoVerifier);
+        assert_eq!(way(Some(&found), false), refused);
+        let missing = StepUpWay::of(Some(&found), true, None);
+        assert_eq!(missing, Err(StepUpRefusal::Missing));
+        let neither = StepUpWay::of(Some(&found), false, None);
+        assert_eq!(neither, refused, "the missing verifier is told first");
+    }
+
+    #[test]
+    fn a_passkey_needs_neither_a_verifier_nor_a_face() {
+        let found = active(passkey::VERIFIER);
+        for (verifier, evidence) in [(true, None), (false, None), (true, Some(EVIDENCE))] {
+            let way = StepUpWay::of(Some(&found), verifier, evidence);
+            assert_eq!(way, Ok(StepUpWay::Passkey));
+        }
+    }
+
+    #[test]
+    fn only_a_no_costs_an_attempt() {
+        assert_eq!(StepUpCost::of(&Ok(())), StepUpCost::Nothing);
+        for for_client in [None, Some("AAEC".to_owned())] {
+            let no = Err::<(), _>(StepUpRefusal::Failed { for_client });
+            assert_eq!(StepUpCost::of(&no), StepUpCost::OneAttempt);
+        }
+        for trouble in [StepUpRefusal::Unreachable, StepUpRefusal::Untrustworthy] {
+            let given_back = StepUpCost::of(&Err::<(), _>(trouble));
+            assert_eq!(given_back, StepUpCost::GivenBack);
+        }
+    }
+
+    #[test]
+    fn a_verifier_that_is_away_or_odd_has_said_neither_yes_nor_no() {
+        let why = || "why".to_owned();
+        let trouble = |judgement: Judgement| trouble(&judgement.into());
+        assert_eq!(trouble(Judgement::Accepted), None);
+        assert_eq!(trouble(Judgement::Refused(why())), None);
+        let odd = trouble(Judgement::Untrustworthy(why()));
+        assert_eq!(odd, Some(StepUpRefusal::Untrustworthy));
+        let away = trouble(Judgement::Unreachable(why()));
+        assert_eq!(away, Some(StepUpRefusal::Unreachable));
+    }
+
+    #[test]
+    fn a_yes_counts_only_for_the_enrolment_that_was_asked_about() {
+        assert!(active("verifier").is_still("reference"));
+        assert!(!active("verifier").is_still("another"), "enrolled anew");
+        assert!(!pending(0).is_still("reference"));
+    }
+
+    #[test]
+    fn accepted_evidence_is_remembered_until_it_is_forgotten() {
+        assert!(is_remembered(Some(at(10)), at(9)));
+        assert!(!is_remembered(Some(at(10)), at(10)));
+        assert!(is_remembered(None, at(1_000_000)));
+    }
+
+    #[test]
+    fn an_enrolment_is_stored_under_the_names_that_older_releases_wrote() {
+        let stored = serde_json::to_value(active("verifier")).unwrap();
+        assert_eq!(stored["reference"], "reference");
+        assert_eq!(stored["verifier"], "verifier");
+        assert_eq!(stored["state"]["Active"]["since"], serde_json::json!(at(0)));
+        let pending = serde_json::to_value(pending(0)).unwrap();
+        assert!(pending["state"]["Pending"]["started"].is_number());
+    }
 }
