@@ -25,11 +25,12 @@ use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
-use crate::core::verdict::undo;
+use crate::core::verdict::{Verdict, allowed};
+use crate::letter::Decides as _;
 use crate::limit::counted::{AtOnce, Finding};
 use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
-use crate::wallet::step_up::{Begin, Enrolment, State, StepUpRefusal, Wish};
+use crate::wallet::step_up::{Begin, Enrolment, EnrolmentPlace, State, StepUpRefusal, Wish};
 use crate::wallet::{DeviceId, EnrolmentState, WalletKeyId};
 
 /// What an enrolment by passkey names as its verifier.
@@ -98,7 +99,7 @@ pub struct Assertion {
 }
 
 /// A shown passkey, judged as far as that goes without a transaction.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JudgedPasskey {
     /// The record of the challenge it answers.
     challenge: RowId,
@@ -133,6 +134,59 @@ impl Record for Challenge {
     const ON_ROLLBACK: OnRollback = OnRollback::Ended;
 }
 
+impl Challenge {
+    /// The step that this challenge was issued for, until it expires.
+    fn step_at(&self, now: Timestamp) -> Option<RowId> {
+        (now < self.expires).then_some(RowId(self.step))
+    }
+}
+
+impl Passkey {
+    /// Whether what was judged still holds: the same credential, and a count that has increased. A count that has not
+    /// is that of a copied authenticator (WebAuthn §7.2, step 22); authenticators that do not count stay at zero.
+    fn accepts(&mut self, judged: &JudgedPasskey) -> bool {
+        let Some((credential, count)) = &judged.right else {
+            return false;
+        };
+        self.credential.id() == credential.id() && self.credential.count_on(*count)
+    }
+}
+
+impl<'a> Step<'a> {
+    /// What a step is about, in one order whatever the order of its keys.
+    fn parts(self) -> Vec<&'a [u8]> {
+        match self {
+            Self::Enrolment => vec![b"enrolment"],
+            Self::NewDevice(device) => vec![b"device", device.as_bytes()],
+            Self::Recovery(keys) => {
+                let mut keys: Vec<&[u8]> = keys.iter().map(|key| key.as_str().as_bytes()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                [vec![b"recovery".as_slice()], keys].concat()
+            }
+        }
+    }
+}
+
+/// Whether a new passkey may be enrolled in this place.
+fn may_enrol(place: EnrolmentPlace) -> Result<(), Refusal> {
+    match place {
+        EnrolmentPlace::Free => Ok(()),
+        EnrolmentPlace::Enrolled => Err(PasskeyRefusal::Enrolled.into()),
+        EnrolmentPlace::Pending => Err(StepUpRefusal::Enrolling.into()),
+    }
+}
+
+/// How a step-up by passkey begins, and is over.
+fn begun(judged: AtOnce<(), Refusal>) -> Begin {
+    match judged {
+        AtOnce::Right(()) => Begin::Passed,
+        AtOnce::Wrong { why, .. } | AtOnce::Unjudged(why) => Begin::Refused(why),
+        AtOnce::Exhausted { until } => Begin::Refused(Refusal::Limited { until }),
+        AtOnce::InFlight { .. } => Begin::Wait,
+    }
+}
+
 /// The kind of a challenge's rows, for whoever removes a user.
 pub(crate) const CHALLENGES: &str = Challenge::KIND;
 
@@ -156,19 +210,7 @@ impl Wallets {
 
     /// One name for everything that a step is about.
     fn step_row(&self, step: Step<'_>) -> RowId {
-        let mut parts: Vec<&[u8]> = Vec::new();
-        match step {
-            Step::Enrolment => parts.push(b"enrolment"),
-            Step::NewDevice(device) => parts.extend([b"device".as_slice(), device.as_bytes()]),
-            Step::Recovery(keys) => {
-                let mut keys: Vec<&[u8]> = keys.iter().map(|key| key.as_str().as_bytes()).collect();
-                keys.sort_unstable();
-                keys.dedup();
-                parts.push(b"recovery");
-                parts.append(&mut keys);
-            }
-        }
-        self.rows.id("passkey step", &parts)
+        self.rows.id("passkey step", &step.parts())
     }
 
     /// Whether the owner has a passkey, and since when.
@@ -189,17 +231,22 @@ impl Wallets {
         let user = self.wallet_user(&bearer).row();
         let challenge = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
-        self.write(move |hub, tx| {
-            hub.hold_user(tx, user)?
-                .ok_or_else(|| undo(Refusal::UnknownSubject))?;
-            let row = hub.enrolment_row(user);
-            let enrolment = hub.rows.peek::<Enrolment>(tx, &row)?;
-            if enrolment.is_some_and(|found| found.active_since().is_some()) {
-                return Err(Refusal::from(PasskeyRefusal::Enrolled).into());
-            }
-            hub.keep_challenge(tx, now, user, (&challenge, Step::Enrolment))
-        })
-        .await?;
+        let verdict = self
+            .write(move |hub, tx| {
+                if hub.hold_user(tx, user)?.is_none() {
+                    return Ok(Refusal::UnknownSubject.into());
+                }
+                let row = hub.enrolment_row(user);
+                let enrolment = hub.rows.peek::<Enrolment>(tx, &row)?;
+                if enrolment.is_some_and(|found| found.active_since().is_some()) {
+                    return Ok(Refusal::from(PasskeyRefusal::Enrolled).into());
+                }
+                let step = hub.step_row(Step::Enrolment);
+                let kept = hub.keep_challenge(tx, now, user, (&challenge, step))?;
+                Ok(Verdict::from(kept))
+            })
+            .await?;
+        verdict.answer()?;
         Ok(PasskeyOffer {
             challenge,
             handle: self.handle(user),
@@ -218,44 +265,37 @@ impl Wallets {
         let challenge: [u8; 32] = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
         let step = self.step_row(step);
-        self.write(move |hub, tx| {
-            hub.hold_user(tx, user)?
-                .ok_or_else(|| undo(Refusal::UnknownSubject))?;
-            let Some(passkey) = hub.rows.peek::<Passkey>(tx, &hub.passkey_row(user))? else {
-                return Err(Refusal::from(PasskeyRefusal::NotEnrolled).into());
-            };
-            hub.keep_challenge_for(tx, now, user, (&challenge, step))?;
-            Ok(PasskeyCall {
-                challenge,
-                credential: passkey.credential.id().to_vec(),
-                transports: passkey.value.transports,
-                life,
+        let verdict = self
+            .write(move |hub, tx| {
+                if hub.hold_user(tx, user)?.is_none() {
+                    return Ok(Verdict::Refused(Refusal::UnknownSubject));
+                }
+                let Some(passkey) = hub.rows.peek::<Passkey>(tx, &hub.passkey_row(user))? else {
+                    return Ok(Refusal::from(PasskeyRefusal::NotEnrolled).into());
+                };
+                allowed!(hub.keep_challenge(tx, now, user, (&challenge, step))?);
+                Ok(Verdict::Done(PasskeyCall {
+                    challenge,
+                    credential: passkey.credential.id().to_vec(),
+                    transports: passkey.value.transports,
+                    life,
+                }))
             })
-        })
-        .await
+            .await?;
+        verdict.answer()
     }
 
+    /// Saves a challenge for one step, or refuses and saves nothing.
     fn keep_challenge(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
         user: RowId,
-        (challenge, step): (&[u8; 32], Step<'_>),
-    ) -> TxResult<()> {
-        let step = self.step_row(step);
-        self.keep_challenge_for(tx, now, user, (challenge, step))
-    }
-
-    fn keep_challenge_for(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        user: RowId,
         (challenge, step): (&[u8; 32], RowId),
-    ) -> TxResult<()> {
+    ) -> TxResult<Result<(), Refusal>> {
         let policy = &self.policy;
-        self.spend_call(tx, now, (user, "passkey challenges"), policy.challenges)?
-            .map_err(undo)?;
+        let call = (user, "passkey challenges");
+        allowed!(self.spend_call(tx, now, call, policy.challenges)?);
         let expires = now.plus(policy.challenge_life);
         let place = Place::at(self.call_row(user, challenge))
             .of(user)
@@ -265,7 +305,7 @@ impl Wallets {
             expires,
         };
         self.rows.create(tx, self.tenant(), place, kept)?;
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Takes the challenge, if it is alive and was issued for this step. It is gone in any case.
@@ -276,8 +316,7 @@ impl Wallets {
         challenge: RowId,
     ) -> TxResult<Option<RowId>> {
         let taken = self.rows.take::<Challenge>(tx, &challenge)?;
-        let alive = taken.filter(|taken| now < taken.expires);
-        Ok(alive.map(|taken| RowId(taken.step)))
+        Ok(taken.and_then(|taken| taken.step_at(now)))
     }
 
     /// Makes a new passkey the owner's. A second one is refused, as a second face is.
@@ -304,22 +343,20 @@ impl Wallets {
             transports: new.transports,
         });
         let row = self.call_row(user, &challenge);
-        let verdict = self
-            .write(move |hub, tx| {
-                hub.hold_user(tx, user)?
-                    .ok_or_else(|| undo(Refusal::UnknownSubject))?;
-                let verdict = hub.settle_passkey(tx, now, user, row, passkey.as_ref())?;
-                let outcome = if verdict.is_ok() { "done" } else { "refused" };
-                let event = Self::wallet_event(&caller, now, "passkey.enrol", user);
-                hub.record(tx, event.outcome(outcome))?;
-                if verdict.is_ok() {
-                    hub.tell_holder(tx, now, &caller, user, "passkey_enrolled")?;
-                }
-                Ok(verdict)
-            })
-            .await?;
-        self.posted(now).await;
-        verdict.map_err(Error::Refused)
+        self.decide(now, move |hub, tx| {
+            if hub.hold_user(tx, user)?.is_none() {
+                return Ok(Refusal::UnknownSubject.into());
+            }
+            let verdict = hub.settle_passkey(tx, now, user, row, passkey.as_ref())?;
+            let outcome = if verdict.is_ok() { "done" } else { "refused" };
+            let event = Self::wallet_event(&caller, now, "passkey.enrol", user);
+            hub.record(tx, event.outcome(outcome))?;
+            if verdict.is_ok() {
+                hub.tell_holder(tx, now, &caller, user, "passkey_enrolled")?;
+            }
+            Ok(verdict.into())
+        })
+        .await
     }
 
     fn settle_passkey(
@@ -332,13 +369,8 @@ impl Wallets {
     ) -> TxResult<Result<(), Refusal>> {
         let row = self.enrolment_row(user);
         let found = self.rows.get::<Enrolment>(tx, &row)?;
-        match found.as_ref().map(|found| found.state) {
-            Some(State::Active { .. }) => return Ok(Err(PasskeyRefusal::Enrolled.into())),
-            Some(State::Pending { started }) if now < started.plus(self.policy.enrolment_life) => {
-                return Ok(Err(StepUpRefusal::Enrolling.into()));
-            }
-            _ => {}
-        }
+        let life = self.policy.enrolment_life;
+        allowed!(may_enrol(EnrolmentPlace::of(found.as_deref(), now, life)));
         let Some(step) = self.take_call(tx, now, challenge)? else {
             return Ok(Err(Refusal::Expired));
         };
@@ -417,16 +449,10 @@ impl Wallets {
                 Some(_) => Finding::Wrong(failed()),
             })
         })?;
-        Ok(match judged {
-            AtOnce::Right(()) => Begin::Passed,
-            AtOnce::Wrong { why, .. } | AtOnce::Unjudged(why) => Begin::Refused(why),
-            AtOnce::Exhausted { until } => Begin::Refused(Refusal::Limited { until }),
-            AtOnce::InFlight { .. } => Begin::Wait,
-        })
+        Ok(begun(judged))
     }
 
-    /// Whether what was judged still holds: the same credential, and a count that went on. A count that did
-    /// not is a copied authenticator (WebAuthn §7.2, step 22); those that do not count stay at zero.
+    /// Saves the count of signatures of a passkey that accepts what was judged. Returns whether it does.
     fn count_signature(
         &self,
         tx: &mut dyn Tx,
@@ -437,10 +463,7 @@ impl Wallets {
         let Some(mut passkey) = self.rows.get::<Passkey>(tx, &row)? else {
             return Ok(false);
         };
-        let Some((credential, count)) = &judged.right else {
-            return Ok(false);
-        };
-        if passkey.credential.id() != credential.id() || !passkey.credential.count_on(*count) {
+        if !passkey.accepts(judged) {
             return Ok(false);
         }
         self.rows.put(tx, &mut passkey)?;
@@ -451,5 +474,175 @@ impl Wallets {
         self.rows.remove::<Passkey>(tx, &self.passkey_row(user))?;
         tx.remove_children(CHALLENGES, &user)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::at;
+
+    const ROW: RowId = RowId([1; 16]);
+
+    fn credential(id: u8, count: u32) -> Credential {
+        let stored = serde_json::json!({"id": hex::encode([id; 16]),
+            "key": {"Es256": {"point": "04"}}, "count": count});
+        serde_json::from_value(stored).unwrap()
+    }
+
+    fn passkey(id: u8, count: u32) -> Passkey {
+        Passkey {
+            credential: credential(id, count),
+            transports: vec!["internal".to_owned()],
+        }
+    }
+
+    fn judged(right: Option<(Credential, u32)>) -> JudgedPasskey {
+        JudgedPasskey {
+            challenge: ROW,
+            step: ROW,
+            right,
+        }
+    }
+
+    fn keys(names: &[&str]) -> Vec<WalletKeyId> {
+        let parsed = names.iter().map(|name| WalletKeyId::parse(name));
+        parsed.map(Option::unwrap).collect()
+    }
+
+    #[test]
+    fn a_challenge_is_for_its_step_until_it_expires() {
+        let challenge = Challenge {
+            step: [3; 16],
+            expires: at(300),
+        };
+        let step = Some(RowId([3; 16]));
+        assert_eq!(challenge.step_at(at(0)), step);
+        assert_eq!(challenge.step_at(at(299)), step);
+        assert_eq!(challenge.step_at(at(300)), None);
+    }
+
+    #[test]
+    fn a_passkey_accepts_a_count_that_has_increased_and_stores_it() {
+        let mut passkey = passkey(1, 4);
+        assert!(passkey.accepts(&judged(Some((credential(1, 4), 5)))));
+        assert_eq!(passkey.credential, credential(1, 5));
+        assert!(passkey.accepts(&judged(Some((credential(1, 4), 9)))));
+        assert_eq!(passkey.credential, credential(1, 9));
+    }
+
+    #[test]
+    fn a_count_that_has_not_increased_is_that_of_a_copy() {
+        for count in [0, 3, 4] {
+            let mut passkey = passkey(1, 4);
+            assert!(!passkey.accepts(&judged(Some((credential(1, 4), count)))));
+            assert_eq!(passkey.credential, credential(1, 4), "nothing changed");
+        }
+    }
+
+    #[test]
+    fn an_authenticator_that_does_not_count_stays_at_zero() {
+        let mut passkey = passkey(1, 0);
+        for _ in 0..2 {
+            assert!(passkey.accepts(&judged(Some((credential(1, 0), 0)))));
+        }
+        assert_eq!(passkey.credential, credential(1, 0));
+    }
+
+    #[test]
+    fn what_was_judged_with_another_credential_says_nothing() {
+        let mut passkey = passkey(1, 4);
+        assert!(!passkey.accepts(&judged(Some((credential(2, 4), 5)))));
+        assert_eq!(passkey.credential, credential(1, 4));
+    }
+
+    #[test]
+    fn an_assertion_that_was_not_right_is_never_accepted() {
+        assert!(!passkey(1, 4).accepts(&judged(None)));
+    }
+
+    #[test]
+    fn steps_of_different_kinds_have_no_name_in_common() {
+        let device = DeviceId::parse(
+            "040ec22933859baa06ba222e7b4f395a46450022dc0679b1afbd4d2bd3febda7cff445707140bab689dc89924bc991ae55a743fe43dbe59f09ea05c224609ecaec",
+        );
+        let device = device.unwrap();
+        let named = keys(&["enrolment", "device"]);
+        let steps = [
+            Step::Enrolment.parts(),
+            Step::NewDevice(&device).parts(),
+            Step::Recovery(&[]).parts(),
+            Step::Recovery(&named).parts(),
+        ];
+        for (number, one) in steps.iter().enumerate() {
+            for other in &steps[number + 1..] {
+                assert_ne!(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn a_recovery_is_the_same_step_in_any_order_of_its_keys() {
+        let (sorted, mixed) = (keys(&["a", "b"]), keys(&["b", "a", "b"]));
+        let expected = [b"recovery".as_slice(), b"a", b"b"];
+        assert_eq!(Step::Recovery(&sorted).parts(), expected);
+        assert_eq!(Step::Recovery(&mixed).parts(), expected);
+    }
+
+    #[test]
+    fn one_key_more_or_less_or_in_another_spelling_is_another_step() {
+        let two = keys(&["a", "b"]);
+        let recovery = Step::Recovery(&two).parts();
+        for other in [&["a"][..], &["a", "b", "c"], &["ab"], &["A", "b"], &[]] {
+            let other = keys(other);
+            assert_ne!(Step::Recovery(&other).parts(), recovery, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_passkey_is_enrolled_only_where_nothing_is() {
+        assert_eq!(may_enrol(EnrolmentPlace::Free), Ok(()));
+        let enrolled = Err(PasskeyRefusal::Enrolled.into());
+        assert_eq!(may_enrol(EnrolmentPlace::Enrolled), enrolled);
+        let pending = Err(StepUpRefusal::Enrolling.into());
+        assert_eq!(may_enrol(EnrolmentPlace::Pending), pending);
+    }
+
+    #[test]
+    fn a_step_up_that_was_judged_at_once_is_over() {
+        assert!(matches!(begun(AtOnce::Right(())), Begin::Passed));
+        let until = at(9);
+        let refused = |judged| match begun(judged) {
+            Begin::Refused(refusal) => Some(refusal),
+            _ => None,
+        };
+        let wrong = AtOnce::Wrong {
+            why: PasskeyRefusal::Failed.into(),
+            failures: 2,
+        };
+        assert_eq!(refused(wrong), Some(PasskeyRefusal::Failed.into()));
+        let unjudged = refused(AtOnce::Unjudged(Refusal::Expired));
+        assert_eq!(unjudged, Some(Refusal::Expired));
+        let exhausted = refused(AtOnce::Exhausted { until });
+        assert_eq!(exhausted, Some(Refusal::Limited { until }));
+    }
+
+    #[test]
+    fn a_step_up_waits_while_all_attempts_left_are_in_flight() {
+        let until = at(9);
+        assert!(matches!(begun(AtOnce::InFlight { until }), Begin::Wait));
+    }
+
+    #[test]
+    fn a_passkey_is_stored_under_the_names_that_older_releases_wrote() {
+        let stored = serde_json::to_value(passkey(1, 4)).unwrap();
+        assert_eq!(stored["transports"], serde_json::json!(["internal"]));
+        assert_eq!(stored["credential"]["count"], 4);
+        let challenge = Challenge {
+            step: [3; 16],
+            expires: at(0),
+        };
+        let stored = serde_json::to_value(challenge).unwrap();
+        assert_eq!(stored["step"], serde_json::json!(vec![3; 16]));
     }
 }
