@@ -53,3 +53,7 @@ mod vault_login;
 mod vault_slot;
 #[path = "domain/wallet.rs"]
 mod wallet;
+#[path = "domain/wallet_passkey.rs"]
+mod wallet_passkey;
+#[path = "domain/wallet_step_up.rs"]
+mod wallet_step_up;

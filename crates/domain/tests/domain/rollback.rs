@@ -31,7 +31,7 @@ testkit::on_every_store!(
 const MAIL: &str = "a@b.co";
 
 /// Everything in the database, as somebody who copies it gets it.
-async fn snapshot(kit: &Kit) -> Vec<AnyRow> {
+pub(crate) async fn snapshot(kit: &Kit) -> Vec<AnyRow> {
     let found: Arc<Mutex<Vec<AnyRow>>> = Arc::default();
     let out = Arc::clone(&found);
     let read = kit.store.read(Box::new(move |tx| {
@@ -43,7 +43,7 @@ async fn snapshot(kit: &Kit) -> Vec<AnyRow> {
 }
 
 /// Puts the whole database back to what it was.
-async fn put_back(kit: &Kit, rows: &[AnyRow]) {
+pub(crate) async fn put_back(kit: &Kit, rows: &[AnyRow]) {
     let kind_of = |row: &AnyRow| -> Kind { Box::leak(row.kind.clone().into_boxed_str()) };
     let there: Vec<_> = snapshot(kit)
         .await
@@ -66,7 +66,7 @@ async fn put_back(kit: &Kit, rows: &[AnyRow]) {
     write.await.unwrap();
 }
 
-async fn anchor(kit: &Kit) -> Checkpoint {
+pub(crate) async fn anchor(kit: &Kit) -> Checkpoint {
     while kit.services.upkeep.link_audit().await.unwrap() > 0 {}
     kit.services
         .upkeep
@@ -90,7 +90,7 @@ async fn is_older(kit: &Kit, anchor: &Checkpoint) -> bool {
 }
 
 /// What an operator's `--accept-rollback` does.
-async fn accept(kit: &Kit, anchor: &Checkpoint) {
+pub(crate) async fn accept(kit: &Kit, anchor: &Checkpoint) {
     kit.services.upkeep.begin_era(Some(anchor)).await.unwrap();
     assert_eq!(freshness(kit, anchor).await, Freshness::Limiting);
     while !kit

@@ -9,17 +9,19 @@ use domain::wallet::{
     SigningAnswer, WalletKeyId,
 };
 use domain::{Caller, Error, Refusal, Wallets};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::issuer::{AUDIENCE, ISSUER};
 use testkit::{Kit, TestDevice};
 
-const ANNA_MAIL: &str = "anna@example.com";
+use crate::guarded_key::outcomes;
 
-fn caller() -> Caller {
+pub(crate) const ANNA_MAIL: &str = "anna@example.com";
+
+pub(crate) fn caller() -> Caller {
     testkit::kit::caller("test")
 }
 
-fn refused<T>(result: Result<T, Error>) -> Refusal {
+pub(crate) fn refused<T>(result: Result<T, Error>) -> Refusal {
     match result {
         Err(Error::Refused(refusal)) => refusal,
         Err(other) => panic!("{other:?}"),
@@ -27,16 +29,16 @@ fn refused<T>(result: Result<T, Error>) -> Refusal {
     }
 }
 
-fn key_id(name: &str) -> WalletKeyId {
+pub(crate) fn key_id(name: &str) -> WalletKeyId {
     WalletKeyId::parse(name).unwrap()
 }
 
-fn device_id(device: &TestDevice) -> DeviceId {
+pub(crate) fn device_id(device: &TestDevice) -> DeviceId {
     DeviceId::parse(&device.id()).unwrap()
 }
 
 /// A face: `scan` is accepted once, and shows the person `image`.
-fn face(scan: &str, image: &str) -> Evidence {
+pub(crate) fn face(scan: &str, image: &str) -> Evidence {
     let secret = |text: &str| SecretText::new(text.to_owned());
     Evidence {
         scan: secret(scan),
@@ -48,7 +50,7 @@ fn face(scan: &str, image: &str) -> Evidence {
     }
 }
 
-fn shown(scan: &str, image: &str) -> Shown {
+pub(crate) fn shown(scan: &str, image: &str) -> Shown {
     Shown {
         evidence: Some(face(scan, image)),
         passkey: None,
@@ -56,14 +58,14 @@ fn shown(scan: &str, image: &str) -> Shown {
 }
 
 /// A federated user who calls.
-struct Person<'k> {
-    kit: &'k Kit,
-    bearer: FederatedUser,
+pub(crate) struct Person<'k> {
+    pub(crate) kit: &'k Kit,
+    pub(crate) bearer: FederatedUser,
 }
 
 impl<'k> Person<'k> {
     /// Somebody whose issuer has verified an address, and who is registered here.
-    async fn registered(kit: &'k Kit, subject: &str) -> Self {
+    pub(crate) async fn registered(kit: &'k Kit, subject: &str) -> Self {
         let person = Self::unregistered(kit, subject).await;
         let bearer = person.bearer.clone();
         let wallets = &kit.services.wallets;
@@ -72,10 +74,19 @@ impl<'k> Person<'k> {
         person
     }
 
-    async fn unregistered(kit: &'k Kit, subject: &str) -> Self {
+    pub(crate) async fn unregistered(kit: &'k Kit, subject: &str) -> Self {
+        let email = json!({"email": format!("{subject}@example.com"), "email_verified": true});
+        Self::with_claims(kit, subject, &email).await
+    }
+
+    /// Somebody whose token has these claims besides.
+    pub(crate) async fn with_claims(kit: &'k Kit, subject: &str, more: &Value) -> Self {
         let now = kit.services.now().seconds();
-        let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": "all", "iat": now,
-            "exp": now + 3600, "email": format!("{subject}@example.com"), "email_verified": true});
+        let mut claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": "all", "iat": now,
+            "exp": now + 3600});
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
         let need = TokenNeed {
             scope: None,
             login: Login::Whenever,
@@ -85,15 +96,15 @@ impl<'k> Person<'k> {
         Self { kit, bearer }
     }
 
-    fn wallets(&self) -> &std::sync::Arc<Wallets> {
+    pub(crate) fn wallets(&self) -> &std::sync::Arc<Wallets> {
         &self.kit.services.wallets
     }
 
-    fn bearer(&self) -> FederatedUser {
+    pub(crate) fn bearer(&self) -> FederatedUser {
         self.bearer.clone()
     }
 
-    async fn proof(&self, device: &TestDevice, shown: Shown) -> DeviceProof {
+    pub(crate) async fn proof(&self, device: &TestDevice, shown: Shown) -> DeviceProof {
         let id = device_id(device);
         let issued = self.wallets().issue_challenge(self.bearer(), id.clone());
         let signature = device.sign(&issued.await.unwrap().hex);
@@ -105,29 +116,29 @@ impl<'k> Person<'k> {
         }
     }
 
-    async fn prove(&self, proof: DeviceProof) -> Result<Newness, Error> {
+    pub(crate) async fn prove(&self, proof: DeviceProof) -> Result<Newness, Error> {
         let wallets = self.wallets();
         let registered = wallets.register_device(caller(), self.bearer(), proof);
         registered.await.map(|registered| registered.done)
     }
 
-    async fn add(&self, device: &TestDevice, shown: Shown) -> Result<Newness, Error> {
+    pub(crate) async fn add(&self, device: &TestDevice, shown: Shown) -> Result<Newness, Error> {
         let proof = self.proof(device, shown).await;
         self.prove(proof).await
     }
 
-    async fn active(&self) -> Vec<bool> {
+    pub(crate) async fn active(&self) -> Vec<bool> {
         let devices = self.wallets().devices(&self.bearer).await.unwrap();
         devices.iter().map(|device| device.active).collect()
     }
 
-    async fn enrol(&self, scan: &str) -> Result<(), Error> {
+    pub(crate) async fn enrol(&self, scan: &str) -> Result<(), Error> {
         let wallets = self.wallets();
         let enrolled = wallets.enrol(caller(), self.bearer(), face(scan, "me"));
         enrolled.await.map(|enrolled| enrolled.done)
     }
 
-    async fn keep(&self, shares: &[(&str, &str)]) -> Result<(), Error> {
+    pub(crate) async fn keep(&self, shares: &[(&str, &str)]) -> Result<(), Error> {
         let shares = shares.iter().map(|(key, text)| EncryptedShare {
             key: key_id(key),
             text: (*text).to_owned(),
@@ -138,7 +149,11 @@ impl<'k> Person<'k> {
             .await
     }
 
-    async fn recover(&self, keys: &[&str], shown: Shown) -> Result<Vec<Option<String>>, Error> {
+    pub(crate) async fn recover(
+        &self,
+        keys: &[&str],
+        shown: Shown,
+    ) -> Result<Vec<Option<String>>, Error> {
         let keys = keys.iter().map(|key| key_id(key)).collect();
         let wallets = self.wallets();
         let recovered = wallets.recover_shares(caller(), self.bearer(), keys, shown);
@@ -147,7 +162,7 @@ impl<'k> Person<'k> {
     }
 
     /// Makes a key with a signing server.
-    async fn make_key(&self, device: &TestDevice, name: &str) -> SigningAnswer {
+    pub(crate) async fn make_key(&self, device: &TestDevice, name: &str) -> SigningAnswer {
         let (wallets, id) = (self.wallets(), device_id(device));
         let instance = "ab".repeat(32);
         wallets
@@ -163,7 +178,7 @@ impl<'k> Person<'k> {
     }
 }
 
-async fn use_keys(kit: &Kit, device: &TestDevice, keys: &[&str]) -> SigningAnswer {
+pub(crate) async fn use_keys(kit: &Kit, device: &TestDevice, keys: &[&str]) -> SigningAnswer {
     let wanted = KeyUse {
         device: device_id(device),
         keys: keys.iter().map(|key| key_id(key)).collect(),
@@ -174,21 +189,7 @@ async fn use_keys(kit: &Kit, device: &TestDevice, keys: &[&str]) -> SigningAnswe
     wallets.allow_use(caller(), wanted).await.unwrap()
 }
 
-/// The outcomes of the events of one action, sorted: events of one moment have no order.
-async fn outcomes(kit: &Kit, action: &str) -> Vec<String> {
-    let operators = &kit.services.operators;
-    let events = operators.audit_events(&kit.operator(), None, 1000).await;
-    let mut found: Vec<String> = events
-        .unwrap()
-        .into_iter()
-        .filter(|event| event.action == action)
-        .map(|event| event.outcome)
-        .collect();
-    found.sort();
-    found
-}
-
-async fn kit_with(change: impl FnOnce(&mut Policy)) -> Kit {
+pub(crate) async fn kit_with(change: impl FnOnce(&mut Policy)) -> Kit {
     Kit::builder().policy(change).build().await
 }
 
@@ -499,7 +500,7 @@ async fn a_user_reads_its_decisions_page_by_page_and_by_key() {
 }
 
 /// Somebody enrolled with a device, and a key that is called `ab`.
-async fn with_key(kit: &Kit) -> Person<'_> {
+pub(crate) async fn with_key(kit: &Kit) -> Person<'_> {
     let anna = Person::registered(kit, "anna").await;
     let device = TestDevice::new(0);
     anna.add(&device, Shown::default()).await.unwrap();
