@@ -53,6 +53,8 @@ mod vault_login;
 mod vault_slot;
 #[path = "domain/wallet.rs"]
 mod wallet;
+#[path = "domain/wallet_device.rs"]
+mod wallet_device;
 #[path = "domain/wallet_passkey.rs"]
 mod wallet_passkey;
 #[path = "domain/wallet_step_up.rs"]
