@@ -57,5 +57,7 @@ mod wallet;
 mod wallet_device;
 #[path = "domain/wallet_passkey.rs"]
 mod wallet_passkey;
+#[path = "domain/wallet_share.rs"]
+mod wallet_share;
 #[path = "domain/wallet_step_up.rs"]
 mod wallet_step_up;
