@@ -55,6 +55,8 @@ mod vault_slot;
 mod wallet;
 #[path = "domain/wallet_device.rs"]
 mod wallet_device;
+#[path = "domain/wallet_operator.rs"]
+mod wallet_operator;
 #[path = "domain/wallet_passkey.rs"]
 mod wallet_passkey;
 #[path = "domain/wallet_share.rs"]
