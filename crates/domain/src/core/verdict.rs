@@ -69,7 +69,7 @@ pub(crate) use allowed;
 ///
 /// Never after a try was reserved or counted: that would give the try back. What settles a try refuses with
 /// [`Verdict::Refused`], and an attempt treats a rolled-back settlement as a bug.
-pub(crate) const fn undo(refusal: Refusal) -> Stop {
+pub const fn undo(refusal: Refusal) -> Stop {
     Stop::Failed(Error::Refused(refusal))
 }
 
