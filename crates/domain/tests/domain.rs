@@ -49,6 +49,8 @@ mod vault;
 mod vault_entry;
 #[path = "domain/vault_login.rs"]
 mod vault_login;
+#[path = "domain/vault_message.rs"]
+mod vault_message;
 #[path = "domain/vault_slot.rs"]
 mod vault_slot;
 #[path = "domain/wallet.rs"]

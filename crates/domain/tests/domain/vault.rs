@@ -21,7 +21,7 @@ pub(crate) const NAMES: Names = Names {
     credential: "login",
     reserved: "server",
 };
-const MESSAGES: RegistrationMessages = RegistrationMessages {
+pub(crate) const MESSAGES: RegistrationMessages = RegistrationMessages {
     confirm: MessageTemplate {
         operation: "CONFIRM",
         page: "/confirm/",
@@ -133,7 +133,7 @@ impl User {
         self.vaults.finish_login(caller(), proof).await
     }
 
-    async fn standing(&self) -> VaultStanding {
+    pub(crate) async fn standing(&self) -> VaultStanding {
         let entrance = self.vaults.enter(&caller(), Some(&self.token)).await;
         entrance.unwrap().standing
     }

@@ -15,11 +15,11 @@ use crate::vault::{UNKNOWN, User, open_kit, trail};
 
 pub(crate) const ANN: &str = "ann@example.org";
 pub(crate) const BOB: &str = "bob@example.org";
-const USED: MessageTemplate = MessageTemplate {
+pub(crate) const USED: MessageTemplate = MessageTemplate {
     operation: "USED",
     page: "",
 };
-const ASKED: MessageTemplate = MessageTemplate {
+pub(crate) const ASKED: MessageTemplate = MessageTemplate {
     operation: "ASKED",
     page: "/approve/",
 };
