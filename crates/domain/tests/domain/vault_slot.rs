@@ -29,7 +29,7 @@ fn notify(notify: Notify) -> SlotEdit {
 }
 
 /// Adds a plan with the name `Small`, which has what `change` makes of the default plan.
-fn small_plan(change: impl FnOnce(&mut Plan)) -> impl FnOnce(&mut Policy) {
+pub(crate) fn small_plan(change: impl FnOnce(&mut Plan)) -> impl FnOnce(&mut Policy) {
     let mut plan = Plan::default();
     change(&mut plan);
     move |policy| {
@@ -39,7 +39,7 @@ fn small_plan(change: impl FnOnce(&mut Plan)) -> impl FnOnce(&mut Policy) {
 }
 
 /// Lets an operator give a user the small plan.
-async fn gets_small(kit: &Kit, user: &User) {
+pub(crate) async fn gets_small(kit: &Kit, user: &User) {
     let (operator, plan) = (kit.operator(), Some("Small".to_owned()));
     let set = user
         .vaults
