@@ -41,6 +41,8 @@ mod properties;
 mod resealing;
 #[path = "domain/rollback.rs"]
 mod rollback;
+#[path = "domain/rollback_login.rs"]
+mod rollback_login;
 #[path = "domain/secrecy.rs"]
 mod secrecy;
 #[path = "domain/vault.rs"]

@@ -105,7 +105,7 @@ pub(crate) async fn accept(kit: &Kit, anchor: &Checkpoint) {
 }
 
 /// A later run of the server on the same database: nothing is remembered in its memory.
-async fn restarted(kit: &Kit, seed: u64) -> Kit {
+pub(crate) async fn restarted(kit: &Kit, seed: u64) -> Kit {
     Kit::builder()
         .store(Arc::clone(&kit.store))
         .clock(Arc::clone(&kit.clock))
@@ -115,14 +115,14 @@ async fn restarted(kit: &Kit, seed: u64) -> Kit {
         .await
 }
 
-fn exhausted(outcome: &Outcome) -> Option<Timestamp> {
+pub(crate) fn exhausted(outcome: &Outcome) -> Option<Timestamp> {
     match outcome {
         Outcome::Refused(Refusal::Exhausted { until }) => Some(*until),
         _ => None,
     }
 }
 
-const WRONG: Outcome = Outcome::Refused(Refusal::BadProof { left: None });
+pub(crate) const WRONG: Outcome = Outcome::Refused(Refusal::BadProof { left: None });
 
 async fn an_older_database_is_noticed_and_one_as_new_is_not(backing: Backing) {
     let kit = Kit::builder().store(backing.store()).build().await;
