@@ -493,3 +493,6 @@ fn associated(kind: Kind, scope: Scope, row: &Row) -> Vec<u8> {
     out.extend_from_slice(&row.version.to_be_bytes());
     out
 }
+
+#[cfg(test)]
+mod tests;
