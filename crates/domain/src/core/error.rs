@@ -191,3 +191,49 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> [Error; 4] {
+        [
+            Refusal::Blocked.into(),
+            Error::Busy { seconds: 2 },
+            Error::unavailable("the disk is full"),
+            Error::bug("a row is missing"),
+        ]
+    }
+
+    #[test]
+    fn each_error_has_a_code_of_its_own() {
+        let codes = all().map(|error| error.code());
+        assert_eq!(codes, ["refused", "busy", "unavailable", "bug"]);
+    }
+
+    #[test]
+    fn only_failures_have_a_source_and_their_text_alone_does_not_tell_it() {
+        use std::error::Error as _;
+        for error in all() {
+            let source = error.source().map(ToString::to_string);
+            match &error {
+                Error::Refused(_) | Error::Busy { .. } => assert_eq!(source, None),
+                Error::Unavailable(_) | Error::Bug(_) => {
+                    let source = source.expect("a failure has a source");
+                    assert!(!error.to_string().contains(&source), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_log_shows_the_whole_chain_in_one_line() {
+        assert_eq!(chain(&Error::Busy { seconds: 2 }), "busy, try again in 2 s");
+        let inner = Error::bug("a row is missing");
+        let outer = Error::unavailable(inner);
+        assert_eq!(
+            chain(&outer),
+            "the store or a provider is away: an invariant does not hold: a row is missing"
+        );
+    }
+}

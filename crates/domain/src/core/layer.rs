@@ -80,3 +80,15 @@ fn take<T>(slot: &Slot<T>) -> Result<T, Error> {
     let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     value.ok_or_else(|| Error::bug("a transaction was committed without a result"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_taken_once_and_a_missing_one_is_a_bug() {
+        let slot: Slot<u8> = Arc::new(Mutex::new(Some(7)));
+        assert!(matches!(take(&slot), Ok(7)));
+        assert!(matches!(take(&slot), Err(Error::Bug(_))));
+    }
+}

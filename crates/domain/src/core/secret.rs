@@ -54,3 +54,27 @@ macro_rules! opaque {
 
 opaque!(SecretText);
 opaque!(SecretBytes);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let text = SecretText::new("1234".to_owned());
+        assert_eq!(format!("{text:?}"), "SecretText(…)");
+        let bytes = SecretBytes::new(vec![1, 2]);
+        assert_eq!(format!("{bytes:?}"), "SecretBytes(…)");
+    }
+
+    #[test]
+    fn secrets_are_equal_when_their_contents_are() {
+        let text = |text: &str| SecretText::new(text.to_owned());
+        assert_eq!(text("1234"), text("1234"));
+        for other in ["", "123", "1235", "12345"] {
+            assert_ne!(text("1234"), text(other), "{other}");
+        }
+        assert_ne!(SecretBytes::new(vec![0]), SecretBytes::new(vec![0, 0]));
+        assert_eq!(SecretBytes::new(vec![7]).expose(), [7]);
+    }
+}

@@ -121,4 +121,47 @@ mod tests {
         assert_eq!(now.plus(Duration::from_millis(1_001)).retry_after(now), 2);
         assert_eq!(now.retry_after(now.plus(days(1))), 1);
     }
+
+    #[test]
+    fn sums_and_differences_stay_within_the_range_of_times() {
+        let at = Timestamp::from_millis(5_000);
+        assert_eq!(at.plus(Duration::MAX), Timestamp::NEVER);
+        assert_eq!(at.minus(Duration::from_secs(6)).millis(), -1_000);
+        let least = at.minus(Duration::MAX).minus(Duration::MAX);
+        assert_eq!(least, Timestamp::from_millis(i64::MIN));
+        assert_eq!(
+            at.since(Timestamp::from_millis(3_000)),
+            Duration::from_secs(2)
+        );
+        assert_eq!(at.since(at.plus(days(1))), Duration::ZERO);
+    }
+
+    #[test]
+    fn seconds_are_rounded_down_on_both_sides_of_1970() {
+        for (millis, seconds) in [(1_999, 1), (0, 0), (-1, -1), (-1_000, -1), (-1_001, -2)] {
+            assert_eq!(
+                Timestamp::from_millis(millis).seconds(),
+                seconds,
+                "{millis}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_with_an_offset_is_read_as_utc_and_other_texts_are_not_read() {
+        let text = "2020-11-16T15:56:45.840+02:00";
+        let at = Timestamp::parse(text).map(Timestamp::rfc3339);
+        assert_eq!(at.as_deref(), Some("2020-11-16T13:56:45.840Z"));
+        for bad in ["", "2020-11-16", "2020-11-16T13:56:45", "16.11.2020"] {
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_printed_time_is_read_back(millis in -62_135_596_800_000_i64..=253_402_300_799_999) {
+            let at = Timestamp::from_millis(millis);
+            proptest::prop_assert_eq!(Timestamp::parse(&at.rfc3339()), Some(at));
+        }
+    }
 }

@@ -56,4 +56,18 @@ mod tests {
         let script = Script(vec![u32::MAX, 4_294_000_000, 42], AtomicU32::new(0));
         assert_eq!(digits(&script, 6), "000042");
     }
+
+    #[test]
+    fn a_number_below_a_bound_takes_the_rest_of_a_draw() {
+        for (draw, bound, number) in [(0, 1, 0), (9, 10, 9), (10, 10, 0), (u32::MAX - 2, 2, 1)] {
+            let script = Script(vec![draw], AtomicU32::new(0));
+            assert_eq!(below(&script, bound), number, "{draw} {bound}");
+        }
+    }
+
+    #[test]
+    fn codes_have_nine_digits_at_most() {
+        let script = Script(vec![7], AtomicU32::new(0));
+        assert_eq!(digits(&script, 9), "000000007");
+    }
 }

@@ -62,3 +62,15 @@ pub trait Roots: Send + Sync {
     /// A pseudo-random key out of `parts`, under that version of `root`.
     fn prf(&self, root: Root, version: u32, parts: &[&[u8]]) -> Result<Key, Error>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_root_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<&str> =
+            Root::ALL.into_iter().map(Root::name).collect();
+        assert_eq!(names.len(), Root::ALL.len());
+    }
+}
