@@ -45,6 +45,12 @@ mod rollback;
 mod rollback_login;
 #[path = "domain/secrecy.rs"]
 mod secrecy;
+#[path = "domain/tenant.rs"]
+mod tenant;
+#[path = "domain/tenant_key.rs"]
+mod tenant_key;
+#[path = "domain/tenant_token.rs"]
+mod tenant_token;
 #[path = "domain/vault.rs"]
 mod vault;
 #[path = "domain/vault_entry.rs"]
