@@ -1,9 +1,9 @@
 //! What a transaction decided.
 
 use super::error::{Error, Refusal};
-use super::port::store::Stop;
 
-/// What a transaction decided. Both are saved: a refusal may have counted a wrong guess.
+/// What a transaction decided. Both are saved: a refusal may have counted a wrong guess. So a transaction checks
+/// everything that it may refuse before it writes what a refusal must not leave behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict<T> {
@@ -64,14 +64,6 @@ macro_rules! allowed {
     };
 }
 pub(crate) use allowed;
-
-/// Stops a transaction with a refusal and rolls back what it wrote.
-///
-/// Never after a try was reserved or counted: that would give the try back. What settles a try refuses with
-/// [`Verdict::Refused`], and an attempt treats a rolled-back settlement as a bug.
-pub const fn undo(refusal: Refusal) -> Stop {
-    Stop::Failed(Error::Refused(refusal))
-}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@
 
 use async_trait::async_trait;
 
-use crate::core::error::{Error, Refusal};
+use crate::core::error::Error;
 use crate::core::time::Timestamp;
 
 /// What kind of row: the name of the concept.
@@ -85,12 +85,6 @@ pub enum Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Failed(error)
-    }
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Failed(Error::Refused(refusal))
     }
 }
 
