@@ -1,26 +1,26 @@
-//! One call, taken apart in the order of §2.8: token, scope, content type, body.
+//! The parts of a call as a handler receives them, in the order of §2.8: token, scope, content type, body. The first one
+//! that cannot be read answers the call.
 
+use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
-use axum::response::Response;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use domain::Caller;
 use domain::federated::{FederatedUser, Login, TokenNeed};
-use domain::{Caller, Wallets};
-use http::{HeaderMap, Uri, header};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use web::ClientAddr;
 use web::auth::Bearer as Offered;
-use web::body::BodyError;
-use web::json::{Duplicates, JsonError};
+use web::json::Duplicates;
 use web::media::MediaType;
 
-use crate::SURFACE;
 use crate::error::{self, Code, Failure};
-use crate::value::Members;
+use crate::{SURFACE, Wallets};
 
 /// Most bytes of an ordinary body.
-pub(crate) const BODY: usize = 64 * 1024;
+const BODY: usize = 64 * 1024;
 /// Most bytes of a body with shares.
 pub(crate) const SHARES_BODY: usize = 8 * 1024 * 1024;
 /// Most bytes of a body that may carry face data.
@@ -48,110 +48,127 @@ const KNOWN: &[&str] = &[
     "credential",
 ];
 
-pub(crate) type Reply = Result<Response, Failure>;
-
-/// A call before anything of it is judged.
-pub(crate) struct Call {
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    body: axum::body::Body,
-    pub(crate) client: IpAddr,
+/// Who calls, as far as the network tells, and in which language to write to this person.
+pub(crate) struct Calling {
     pub(crate) caller: Caller,
+    pub(crate) client: IpAddr,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Call {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for Calling {
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        let (parts, body) = request.into_parts();
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let client = ClientAddr::of(&parts.extensions);
         let caller = Caller {
             surface: SURFACE,
             network: client.network(),
-            language: language(&parts.headers),
+            language: web::language::preferred(&parts.headers),
         };
         Ok(Self {
-            uri: parts.uri,
-            headers: parts.headers,
-            body,
-            client: client.0,
             caller,
+            client: client.0,
         })
     }
 }
 
-impl Call {
-    /// Who calls, with the right that the endpoint needs.
-    pub(crate) fn bearer(
-        &self,
-        wallets: &Arc<Wallets>,
-        scope: Option<&'static str>,
-        login: Login,
-    ) -> impl Future<Output = Result<FederatedUser, Failure>> + Send + use<> {
-        let token = match web::auth::bearer(&self.headers) {
-            Offered::Token(token) => Some(token.to_owned()),
-            Offered::Missing | Offered::Malformed => None,
-        };
-        let wallets = Arc::clone(wallets);
-        async move {
-            let token = token.ok_or(error::TOKEN_INVALID)?;
-            let judged = wallets.bearer(&token, TokenNeed { scope, login }).await;
-            judged.map_err(|error| error::of_token(error, wallets.now()))
-        }
-    }
+/// What an endpoint needs of the token (§4).
+pub(crate) trait Right {
+    const SCOPE: Option<&'static str>;
+    const LOGIN: Login = Login::Whenever;
+}
 
-    /// The members of a JSON body of at most `limit` bytes.
-    pub(crate) async fn members(self, limit: usize) -> Result<Members, Failure> {
-        if web::media::is_json(&self.headers) == MediaType::Other {
+macro_rules! rights {
+    ($($(#[$doc:meta])* $name:ident: $scope:expr, $login:ident;)*) => {
+        $($(#[$doc])* pub(crate) struct $name;
+
+        impl Right for $name {
+            const SCOPE: Option<&'static str> = $scope;
+            const LOGIN: Login = Login::$login;
+        })*
+    };
+}
+
+rights! {
+    /// Any token of the user.
+    AnyScope: None, Whenever;
+    WriteDevices: Some("write:devices"), Whenever;
+    ReadDevices: Some("read:devices"), Whenever;
+    /// To enrol a face or a passkey, the login must be fresh.
+    WriteFace: Some("write:face"), Fresh;
+    ReadFace: Some("read:face"), Whenever;
+    WriteBackup: Some("write:backup"), Whenever;
+    /// To get keyshares back, the login must be fresh.
+    ReadBackup: Some("read:backup"), Fresh;
+    ReadTransactions: Some("read:transactions"), Whenever;
+}
+
+/// The user whose token has the right `R`.
+pub(crate) struct Holder<R>(pub(crate) FederatedUser, pub(crate) PhantomData<R>);
+
+impl<R: Right> FromRequestParts<Wallets> for Holder<R> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, wallets: &Wallets) -> Result<Self, Failure> {
+        let Offered::Token(token) = web::auth::bearer(&parts.headers) else {
+            return Err(error::TOKEN_INVALID.into());
+        };
+        let (scope, login) = (R::SCOPE, R::LOGIN);
+        let judged = wallets.bearer(token, TokenNeed { scope, login }).await;
+        let bearer = judged.map_err(error::of_token(wallets))?;
+        Ok(Self(bearer, PhantomData))
+    }
+}
+
+/// A JSON body.
+pub(crate) trait Form: DeserializeOwned {
+    /// Largest body in bytes.
+    const BYTES: usize = BODY;
+
+    /// Tells what is wrong with members that are no `Self`.
+    fn fault(_: &Map<String, Value>) -> Code {
+        error::MALFORMED
+    }
+}
+
+/// The body. A content type that is not JSON is refused; none at all is taken for JSON.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: Form> FromRequest<Wallets> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Wallets) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        if web::media::is_json(&parts.headers) == MediaType::Other {
             return Err(error::MEDIA_TYPE.into());
         }
-        let bytes = self.bytes(limit).await?;
-        Ok(object(&bytes)?)
-    }
-
-    /// The same for a body that may be absent, whatever it is said to be.
-    pub(crate) async fn members_if_any(self) -> Result<Members, Failure> {
-        let media = web::media::is_json(&self.headers);
-        let bytes = self.bytes(BODY).await?;
-        match (bytes.is_empty(), media) {
-            (true, _) => Ok(Members::new()),
-            (false, MediaType::Other) => Err(error::MEDIA_TYPE.into()),
-            (false, _) => Ok(object(&bytes)?),
-        }
-    }
-
-    async fn bytes(self, limit: usize) -> Result<Bytes, Code> {
-        let read = web::body::read(self.body, &self.headers, limit, BODY_SECONDS).await;
-        read.map_err(|error| match error {
-            BodyError::TooLarge => error::TOO_LARGE,
-            BodyError::TooSlow => error::TOO_SLOW,
-            BodyError::Broken => error::MALFORMED,
-        })
+        let bytes = web::body::read(body, &parts.headers, T::BYTES, BODY_SECONDS).await?;
+        let members = object(&bytes)?;
+        let fault = T::fault(&members);
+        let form = web::json::typed(members);
+        form.map(Self).map_err(|_| fault.into())
     }
 }
 
-fn object(bytes: &[u8]) -> Result<Members, Code> {
-    web::json::object(bytes, Duplicates::RefuseNamed(KNOWN)).map_err(|error| match error {
-        JsonError::Empty | JsonError::Syntax | JsonError::NotObject | JsonError::Duplicate(_) => {
-            error::MALFORMED
+/// A body of which nothing is needed. It may be absent, and then its content type does not matter.
+pub(crate) struct AnyBody;
+
+impl FromRequest<Wallets> for AnyBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Wallets) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await?;
+        if bytes.is_empty() {
+            return Ok(Self);
         }
-    })
+        if web::media::is_json(&parts.headers) == MediaType::Other {
+            return Err(error::MEDIA_TYPE.into());
+        }
+        object(&bytes).map(|_| Self)
+    }
 }
 
-/// The first language the caller names, for the messages it causes.
-fn language(headers: &HeaderMap) -> String {
-    let named = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let first = named
-        .and_then(|text| text.split([',', ';', '-']).next())
-        .unwrap_or_default()
-        .trim();
-    let plain =
-        (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if plain {
-        first.to_ascii_lowercase()
-    } else {
-        "en".to_owned()
-    }
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Failure> {
+    let object = web::json::object(bytes, Duplicates::RefuseNamed(KNOWN));
+    object.map_err(|_| error::MALFORMED.into())
 }

@@ -1,20 +1,32 @@
 //! §7.2, §7.3, §7.6: devices.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use domain::Wallets;
-use domain::federated::Login;
+use axum::extract::{FromRequestParts, State};
 use domain::wallet::{DeviceProof, DeviceState, Newness};
 use http::StatusCode;
+use http::request::Parts;
 
-use crate::call::{Call, FACE_BODY, Reply};
-use crate::wire::{Challenge, Devices, Done, ErrorBody, ListedDevice, RegisterDevice};
-use crate::{error, value};
+use crate::call::{Body, Calling, Holder, ReadDevices, WriteDevices};
+use crate::error::{self, Failure, Reply};
+use crate::wire::{
+    Challenge, DevicePath, Devices, Done, ErrorBody, FaceParts, ListedDevice, RegisterDevice,
+};
+use crate::{Wallets, value};
+
+/// The parameters of the path.
+pub(crate) struct Path(DevicePath);
+
+impl FromRequestParts<Wallets> for Path {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Wallets) -> Result<Self, Failure> {
+        let params = web::path::params(parts);
+        params.map(Self).map_err(|_| error::DEVICE_MALFORMED.into())
+    }
+}
 
 /// A challenge for a device key.
 #[utoipa::path(get, operation_id = "challengeDevice", path = "/auth/devices/challenge/{deviceVerifyingKey}", tag = "devices", security(("token" = [])),
-    params(("deviceVerifyingKey" = String, Path, description = "130 hex digits")), responses(
+    params(DevicePath), responses(
     (status = 200, description = "To be signed within its time", body = Challenge),
     (status = 400, description = "Key malformed", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
@@ -22,14 +34,14 @@ use crate::{error, value};
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn challenge(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:devices"), Login::Whenever)
-        .await?;
-    let path = web::path::segments(&call.uri).map_err(|_| error::DEVICE_MALFORMED)?;
-    let device = value::device(path.get(3).map_or("", String::as_str))?;
+pub(crate) async fn challenge(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteDevices>,
+    Path(path): Path,
+) -> Reply {
+    let device = value::device(&path.device_verifying_key)?;
     let issued = wallets.issue_challenge(bearer, device).await;
-    let issued = issued.map_err(|error| error::of(error, wallets.now()))?;
+    let issued = issued.map_err(error::of(&wallets))?;
     let body = Challenge {
         challenge: issued.hex,
         ttl_seconds: issued.life.as_secs(),
@@ -51,25 +63,29 @@ pub(crate) async fn challenge(State(wallets): State<Arc<Wallets>>, call: Call) -
     (status = 429, description = "Too many calls or face attempts", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:devices"), Login::Whenever)
-        .await?;
-    let (caller, client) = (call.caller.clone(), call.client);
-    let mut members = call.members(FACE_BODY).await?;
-    let device = value::text(&mut members, "device_id")?;
-    let signature = value::text(&mut members, "signature")?;
-    let name = value::device_name(&mut members)?;
-    let device = value::device(&device)?;
-    let signature = value::signature(&device, signature)?;
+pub(crate) async fn register(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteDevices>,
+    Calling { caller, client }: Calling,
+    Body(form): Body<RegisterDevice>,
+) -> Reply {
+    let device = value::device(&form.device_id)?;
+    let signature = value::signature(&device, form.signature)?;
+    let face = FaceParts {
+        scan: form.face_scan,
+        image: form.audit_trail_image,
+        small_image: form.low_quality_audit_trail_image,
+        agent: form.user_agent,
+        session: form.session_id,
+    };
     let proof = DeviceProof {
         device,
         signature,
-        name,
-        shown: value::shown(&wallets, &mut members, client)?,
+        name: form.device_name,
+        shown: value::shown(&wallets, face, form.passkey, client)?,
     };
     let done = wallets.register_device(caller, bearer, proof).await;
-    let done = done.map_err(|error| error::of(error, wallets.now()))?;
+    let done = done.map_err(error::of(&wallets))?;
     let (status, message) = match done.done {
         Newness::New => (StatusCode::CREATED, "Device registered successfully"),
         Newness::Known => (StatusCode::OK, "Device already registered"),
@@ -88,12 +104,12 @@ pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) ->
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn list(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("read:devices"), Login::Whenever)
-        .await?;
+pub(crate) async fn list(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<ReadDevices>,
+) -> Reply {
     let devices = wallets.devices(&bearer).await;
-    let devices = devices.map_err(|error| error::of(error, wallets.now()))?;
+    let devices = devices.map_err(error::of(&wallets))?;
     let devices = devices.into_iter().map(shown).collect();
     Ok(web::json::reply(StatusCode::OK, &Devices { devices }))
 }

@@ -4,7 +4,10 @@ use axum::response::{IntoResponse, Response};
 use domain::step_up::StepUpRefusal;
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
+use web::body::BodyError;
+use web::failure;
 
+use crate::Wallets;
 use crate::wire::{ErrorBody, Problem};
 
 /// One line of the table in §13.
@@ -57,6 +60,9 @@ codes! {
 /// Seconds after which a verifier or an identity provider is worth another try.
 const RETRY_OUTSIDE: u64 = 5;
 
+/// What a handler gives.
+pub(crate) type Reply = Result<Response, Failure>;
+
 /// An answer that is no success.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -80,6 +86,16 @@ impl From<Code> for Failure {
     }
 }
 
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => TOO_LARGE.into(),
+            BodyError::TooSlow => TOO_SLOW.into(),
+            BodyError::Broken => MALFORMED.into(),
+        }
+    }
+}
+
 impl Code {
     /// The same code inside a list.
     pub(crate) fn problem(self) -> Problem {
@@ -97,20 +113,39 @@ impl IntoResponse for Failure {
             scan_result_blob: self.scan_result_blob,
         };
         let mut response = web::json::reply(self.code.1, &body);
-        let headers = response.headers_mut();
-        if let Some(seconds) = self.retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
         if self.code.1 == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
-        response
+        match self.retry {
+            Some(seconds) => failure::retry_after(response, seconds),
+            None => response,
+        }
     }
 }
 
-/// The failure of a use case.
-pub(crate) fn of(error: Error, now: Timestamp) -> Failure {
+/// For `map_err`: turns the error of a use case into a failure.
+pub(crate) fn of(wallets: &Wallets) -> impl FnOnce(Error) -> Failure {
+    move |error| failed(error, wallets.now())
+}
+
+/// The same for the check of the token, which has codes of its own (§3, §4).
+pub(crate) fn of_token(wallets: &Wallets) -> impl FnOnce(Error) -> Failure {
+    move |error| match error {
+        Error::Refused(Refusal::BadProof { .. }) => TOKEN_INVALID.into(),
+        Error::Refused(Refusal::Expired) => TOKEN_EXPIRED.into(),
+        Error::Refused(Refusal::Forbidden { .. }) => SCOPE_MISSING.into(),
+        Error::Unavailable(_) => {
+            failure::log(error.code(), &domain::error::chain(&error));
+            ISSUER_AWAY.into()
+        }
+        other => failed(other, wallets.now()),
+    }
+}
+
+fn failed(error: Error, now: Timestamp) -> Failure {
     match error {
         Error::Refused(refusal) => refused(refusal, now),
         Error::Busy { seconds } => Failure {
@@ -118,27 +153,13 @@ pub(crate) fn of(error: Error, now: Timestamp) -> Failure {
             ..BUSY.into()
         },
         Error::Unavailable(_) => {
-            log(&error);
+            failure::log(error.code(), &domain::error::chain(&error));
             STORAGE_AWAY.into()
         }
         Error::Bug(_) => {
-            log(&error);
+            failure::log(error.code(), &domain::error::chain(&error));
             INTERNAL.into()
         }
-    }
-}
-
-/// The failure of the token check, which has codes of its own (§3, §4).
-pub(crate) fn of_token(error: Error, now: Timestamp) -> Failure {
-    match error {
-        Error::Refused(Refusal::BadProof { .. }) => TOKEN_INVALID.into(),
-        Error::Refused(Refusal::Expired) => TOKEN_EXPIRED.into(),
-        Error::Refused(Refusal::Forbidden { .. }) => SCOPE_MISSING.into(),
-        Error::Unavailable(_) => {
-            log(&error);
-            ISSUER_AWAY.into()
-        }
-        other => of(other, now),
     }
 }
 
@@ -146,18 +167,26 @@ fn refused(refusal: Refusal, now: Timestamp) -> Failure {
     match refusal {
         Refusal::UnknownSubject => USER_UNKNOWN.into(),
         Refusal::BadProof { .. } => SIGNATURE_WRONG.into(),
-        Refusal::Expired | Refusal::Replayed => CHALLENGE_GONE.into(),
-        Refusal::Conflict | Refusal::WrongState | Refusal::Unmet(_) => DEVICE_TAKEN.into(),
-        Refusal::Blocked | Refusal::Forbidden { .. } => SCOPE_MISSING.into(),
-        Refusal::TooLarge { .. } => TOO_LARGE.into(),
-        Refusal::Invalid { .. } => MALFORMED.into(),
-        Refusal::Exhausted { until }
-        | Refusal::Limited { until }
-        | Refusal::TimeLocked { until } => Failure {
+        Refusal::Expired => CHALLENGE_GONE.into(),
+        Refusal::Conflict => DEVICE_TAKEN.into(),
+        Refusal::Forbidden { need: "key" } => KEY_UNKNOWN.into(),
+        Refusal::Limited { until } => Failure {
             retry: Some(until.retry_after(now)),
             ..TOO_MANY.into()
         },
         Refusal::StepUp(refusal) => step_up(refusal),
+        Refusal::Exhausted { .. }
+        | Refusal::TimeLocked { .. }
+        | Refusal::Replayed
+        | Refusal::Blocked
+        | Refusal::WrongState
+        | Refusal::Forbidden { .. }
+        | Refusal::TooLarge { .. }
+        | Refusal::Invalid { .. }
+        | Refusal::Unmet(_) => {
+            failure::log_unexpected(&refusal);
+            INTERNAL.into()
+        }
     }
 }
 
@@ -187,7 +216,7 @@ pub fn not_found() -> Response {
     Failure::from(NO_ENDPOINT).into_response()
 }
 
-/// The answer when a handler panicked: a bug, told in this wire's shape.
+/// The answer when a handler panicked.
 pub fn panicked() -> Response {
     Failure::from(INTERNAL).into_response()
 }
@@ -195,14 +224,6 @@ pub fn panicked() -> Response {
 /// The answer when a handler took too long.
 pub fn late() -> Response {
     Failure::from(BUSY).into_response()
-}
-
-fn log(error: &Error) {
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "a call failed"
-    );
 }
 
 #[cfg(test)]
@@ -220,7 +241,7 @@ mod tests {
                 Error::Unavailable(_) => Error::unavailable("the database is away"),
                 Error::Bug(_) => Error::bug("an invariant does not hold"),
             };
-            of(same, now).into_response()
+            failed(same, now).into_response()
         };
         let table = testkit::refusals::table(answer).await;
         testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &table);

@@ -1,15 +1,14 @@
 //! §7.4, §7.5, §9.5: the owner's face.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use domain::federated::Login;
-use domain::{Timestamp, Wallets};
+use axum::extract::{FromRequestParts, State};
+use domain::Timestamp;
 use http::StatusCode;
+use http::request::Parts;
 
-use crate::call::{Call, FACE_BODY, Reply};
-use crate::wire::{Done, ErrorBody, Face, RegisterFace, SessionToken};
-use crate::{error, value};
+use crate::call::{Body, Calling, Holder, ReadFace, WriteFace};
+use crate::error::{self, Failure, Reply};
+use crate::wire::{AgentHeader, Done, ErrorBody, Face, RegisterFace, SessionToken};
+use crate::{Wallets, value};
 
 /// Enrols the owner's face.
 #[utoipa::path(post, operation_id = "registerFace", path = "/auth/face/register", tag = "face", security(("token" = [])), request_body = RegisterFace, responses(
@@ -23,15 +22,15 @@ use crate::{error, value};
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:face"), Login::Fresh)
-        .await?;
-    let (caller, client) = (call.caller.clone(), call.client);
-    let mut members = call.members(FACE_BODY).await?;
-    let evidence = value::evidence(&mut members, client)?.ok_or(error::MALFORMED)?;
+pub(crate) async fn register(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteFace>,
+    Calling { caller, client }: Calling,
+    Body(form): Body<RegisterFace>,
+) -> Reply {
+    let evidence = value::evidence(form.into(), client).ok_or(error::MALFORMED)?;
     let done = wallets.enrol(caller, bearer, evidence).await;
-    let done = done.map_err(|error| error::of(error, wallets.now()))?;
+    let done = done.map_err(error::of(&wallets))?;
     let body = Done {
         scan_result_blob: done.for_client,
         ..Done::new("Face registered successfully")
@@ -46,12 +45,12 @@ pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) ->
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("read:face"), Login::Whenever)
-        .await?;
+pub(crate) async fn show(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<ReadFace>,
+) -> Reply {
     let state = wallets.enrolment(&bearer).await;
-    let state = state.map_err(|error| error::of(error, wallets.now()))?;
+    let state = state.map_err(error::of(&wallets))?;
     let body = Face {
         registered: state.since.is_some(),
         registered_at: state.since.map(Timestamp::rfc3339_seconds),
@@ -61,7 +60,7 @@ pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Rep
 
 /// A token of the verifier for its client part. Only where the operator offers it.
 #[utoipa::path(get, operation_id = "faceSessionToken", path = "/auth/face/session-token", tag = "face", security(("token" = [])),
-    params(("X-User-Agent" = String, Header, description = "The client part's own name")), responses(
+    params(AgentHeader), responses(
     (status = 200, body = SessionToken),
     (status = 400, description = "No usable X-User-Agent", body = ErrorBody),
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
@@ -69,17 +68,25 @@ pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Rep
     (status = 404, description = "User not registered, or not offered", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn session_token(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("read:face"), Login::Whenever)
-        .await?;
-    let agent = call.headers.get("x-user-agent");
-    let agent = agent.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let agent = value::agent(agent.to_owned())?;
+pub(crate) async fn session_token(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<ReadFace>,
+    AgentHeader { agent }: AgentHeader,
+) -> Reply {
     let token = wallets.session_token(&bearer, &agent).await;
-    let session_token = token.map_err(|error| error::of(error, wallets.now()))?;
-    Ok(web::json::reply(
-        StatusCode::OK,
-        &SessionToken { session_token },
-    ))
+    let session_token = token.map_err(error::of(&wallets))?;
+    let body = SessionToken { session_token };
+    Ok(web::json::reply(StatusCode::OK, &body))
+}
+
+impl FromRequestParts<Wallets> for AgentHeader {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Wallets) -> Result<Self, Failure> {
+        let agent = parts.headers.get("x-user-agent");
+        let agent = agent.and_then(|value| value.to_str().ok());
+        let agent = agent.and_then(|agent| value::agent(agent.to_owned()));
+        let agent = agent.ok_or(error::MALFORMED)?;
+        Ok(Self { agent })
+    }
 }

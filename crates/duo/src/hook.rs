@@ -1,73 +1,66 @@
 //! §12: what a signing server asks. Every well-formed question is answered 200 with `"ok"` or `"reject"`.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
-use domain::Wallets;
-use domain::wallet::{DeviceId, KeyNotice, KeyUse, SETUP_LIMIT, SigningAnswer, WalletKeyId};
+use domain::wallet::{KeyNotice, KeyUse, SETUP_LIMIT, SigningAnswer, WalletKeyId};
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::call::{BODY, Call, Reply};
-use crate::error::{self, Code};
-use crate::value::{self, Members};
+use crate::call::{Body, Calling};
+use crate::error::{self, Code, Reply};
+use crate::wire::{AskSetup, ErrorBody, NoteKey, Setup};
+use crate::{Wallets, value};
 
 /// §12.1: may this device make a key?
-pub(crate) async fn allow_making(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let caller = call.caller.clone();
-    let mut members = call.members(BODY).await?;
-    let device = device(&mut members)?;
-    let instance = value::instance(&mut members)?;
-    value::setup(&mut members)?;
-    let answer = wallets.allow_making(caller, device, instance).await;
-    answer
-        .map(said)
-        .map_err(|error| error::of(error, wallets.now()))
+#[utoipa::path(post, operation_id = "allowMaking", path = "/hooks/duo/dkg-setup", request_body = AskSetup, responses(
+    (status = 200, body = String), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn allow_making(
+    State(wallets): State<Wallets>,
+    Calling { caller, .. }: Calling,
+    Body(asked): Body<AskSetup>,
+) -> Reply {
+    let device = value::device(&asked.token)?;
+    let answer = wallets.allow_making(caller, device, asked.instance).await;
+    answer.map(said).map_err(error::of(&wallets))
 }
 
 /// §12.2: a key was made.
-pub(crate) async fn note_key(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let caller = call.caller.clone();
-    let mut members = call.members(BODY).await?;
-    let device = device(&mut members)?;
-    let key = value::text(&mut members, "key_id")?;
+#[utoipa::path(post, operation_id = "noteKey", path = "/hooks/duo/key-id", request_body = NoteKey, responses(
+    (status = 200, body = String), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn note_key(
+    State(wallets): State<Wallets>,
+    Calling { caller, .. }: Calling,
+    Body(noted): Body<NoteKey>,
+) -> Reply {
     let notice = KeyNotice {
-        device,
-        key: WalletKeyId::parse(&key).ok_or(error::MALFORMED)?,
-        instance: value::instance(&mut members)?,
+        device: value::device(&noted.token)?,
+        key: noted.key_id,
+        instance: noted.instance,
     };
     let answer = wallets.note_key(caller, notice).await;
-    answer
-        .map(said)
-        .map_err(|error| error::of(error, wallets.now()))
+    answer.map(said).map_err(error::of(&wallets))
 }
 
 /// §12.3: may these keys be used?
-pub(crate) async fn allow_use(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let caller = call.caller.clone();
-    let mut members = call.members(BODY).await?;
-    let device = device(&mut members)?;
-    let instance = value::instance(&mut members)?;
-    let mut setup = value::setup(&mut members)?;
+#[utoipa::path(post, operation_id = "allowUse", path = "/hooks/duo/dsg-setup", request_body = AskSetup, responses(
+    (status = 200, body = String), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn allow_use(
+    State(wallets): State<Wallets>,
+    Calling { caller, .. }: Calling,
+    Body(mut asked): Body<AskSetup>,
+) -> Reply {
     let wanted = KeyUse {
-        device,
-        instance,
-        keys: keys(&mut setup)?,
-        setup: kept(setup),
+        device: value::device(&asked.token)?,
+        instance: asked.instance,
+        keys: keys(&mut asked.setup)?,
+        setup: kept(asked.setup),
     };
     let answer = wallets.allow_use(caller, wanted).await;
-    answer
-        .map(said)
-        .map_err(|error| error::of(error, wallets.now()))
-}
-
-fn device(members: &mut Members) -> Result<DeviceId, Code> {
-    value::device(&value::text(members, "token")?)
+    answer.map(said).map_err(error::of(&wallets))
 }
 
 /// The tag `key_id`; no tag is no key.
-fn keys(setup: &mut Members) -> Result<Vec<WalletKeyId>, Code> {
+fn keys(setup: &mut Setup) -> Result<Vec<WalletKeyId>, Code> {
     let Some(Value::Array(ids)) = setup.shift_remove("key_id") else {
         return Ok(Vec::new());
     };
@@ -78,7 +71,7 @@ fn keys(setup: &mut Members) -> Result<Vec<WalletKeyId>, Code> {
     ids.ok_or(error::MALFORMED)
 }
 
-fn kept(setup: Members) -> Option<Value> {
+fn kept(setup: Setup) -> Option<Value> {
     let setup = Value::Object(setup);
     (setup.to_string().len() <= SETUP_LIMIT).then_some(setup)
 }

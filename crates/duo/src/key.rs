@@ -1,15 +1,12 @@
 //! §7.7: keys.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use domain::Wallets;
-use domain::federated::Login;
 use domain::wallet::WalletKeyState;
 use http::StatusCode;
 
-use crate::call::{Call, Reply};
-use crate::error;
+use crate::Wallets;
+use crate::call::{AnyScope, Holder};
+use crate::error::{self, Reply};
 use crate::wire::{Backup, ErrorBody, Keys, ListedKey};
 
 /// The user's keys, newest first.
@@ -18,10 +15,12 @@ use crate::wire::{Backup, ErrorBody, Keys, ListedKey};
     (status = 401, description = "Token missing, not acceptable or expired", body = ErrorBody),
     (status = 404, description = "User not registered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn list(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call.bearer(&wallets, None, Login::Whenever).await?;
+pub(crate) async fn list(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<AnyScope>,
+) -> Reply {
     let keys = wallets.wallet_keys(&bearer).await;
-    let keys = keys.map_err(|error| error::of(error, wallets.now()))?;
+    let keys = keys.map_err(error::of(&wallets))?;
     let keys = keys.into_iter().map(shown).collect();
     Ok(web::json::reply(StatusCode::OK, &Keys { keys }))
 }

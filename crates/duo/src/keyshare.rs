@@ -1,15 +1,14 @@
 //! §7.8, §7.9: keyshares.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use domain::federated::Login;
-use domain::{Error, Refusal, Wallets};
 use http::StatusCode;
 
-use crate::call::{Call, FACE_BODY, Reply, SHARES_BODY};
-use crate::wire::{BackupShares, Done, ErrorBody, RecoverShares, Recovered, RecoveredShare};
-use crate::{error, value};
+use crate::call::{Body, Calling, Holder, ReadBackup, WriteBackup};
+use crate::error::{self, Reply};
+use crate::wire::{
+    BackupShares, Done, ErrorBody, FaceParts, RecoverShares, Recovered, RecoveredShare,
+};
+use crate::{Wallets, value};
 
 /// Keeps encrypted keyshares: all or none.
 #[utoipa::path(post, operation_id = "backupKeyshares", path = "/v2/keyshare/backup", tag = "keyshares", security(("token" = [])), request_body = BackupShares, responses(
@@ -22,20 +21,15 @@ use crate::{error, value};
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 429, description = "Too many calls", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn backup(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:backup"), Login::Whenever)
-        .await?;
-    let caller = call.caller.clone();
-    let mut members = call.members(SHARES_BODY).await?;
-    let shares = value::shares(&mut members, wallets.longest_share())?;
-    match wallets.keep_shares(caller, bearer, shares).await {
-        Ok(()) => {}
-        Err(Error::Refused(Refusal::Forbidden { need: "key" })) => {
-            return Err(error::KEY_UNKNOWN.into());
-        }
-        Err(error) => return Err(error::of(error, wallets.now())),
-    }
+pub(crate) async fn backup(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteBackup>,
+    Calling { caller, .. }: Calling,
+    Body(BackupShares { keyshares }): Body<BackupShares>,
+) -> Reply {
+    let shares = value::shares(keyshares, wallets.longest_share())?;
+    let kept = wallets.keep_shares(caller, bearer, shares).await;
+    kept.map_err(error::of(&wallets))?;
     let body = Done::new("Keyshares backed up successfully");
     Ok(web::json::reply(StatusCode::OK, &body))
 }
@@ -53,16 +47,24 @@ pub(crate) async fn backup(State(wallets): State<Arc<Wallets>>, call: Call) -> R
     (status = 429, description = "Too many calls or face attempts", body = ErrorBody),
     (status = 502, description = "Face verifier answered wrongly", body = ErrorBody),
     (status = 503, description = "Something needed is away", body = ErrorBody)))]
-pub(crate) async fn recover(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("read:backup"), Login::Fresh)
-        .await?;
-    let (caller, client) = (call.caller.clone(), call.client);
-    let mut members = call.members(FACE_BODY).await?;
-    let keys = value::key_ids(&mut members)?;
-    let shown = value::shown(&wallets, &mut members, client)?;
-    let found = wallets.recover_shares(caller, bearer, keys, shown).await;
-    let found = found.map_err(|error| error::of(error, wallets.now()))?;
+pub(crate) async fn recover(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<ReadBackup>,
+    Calling { caller, client }: Calling,
+    Body(form): Body<RecoverShares>,
+) -> Reply {
+    let face = FaceParts {
+        scan: form.face_scan,
+        image: form.audit_trail_image,
+        small_image: form.low_quality_audit_trail_image,
+        agent: form.user_agent,
+        session: form.session_id,
+    };
+    let shown = value::shown(&wallets, face, form.passkey, client)?;
+    let found = wallets
+        .recover_shares(caller, bearer, form.key_ids, shown)
+        .await;
+    let found = found.map_err(error::of(&wallets))?;
     let keyshares: Vec<RecoveredShare> = found.done.into_iter().map(listed).collect();
     let missing = keyshares.iter().filter(|one| one.error.is_some()).count();
     if missing == keyshares.len() {

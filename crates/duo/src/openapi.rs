@@ -1,24 +1,22 @@
-//! The OpenAPI 3.1 description, generated from the handlers. The hooks are not in it: nobody who reads it
+//! The OpenAPI 3.1 description, generated from the handlers. The hooks are only listed in it: nobody who reads it
 //! can reach them.
 
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::Offers;
+
+/// What the description says of the whole. [`crate::surface`] adds the operations.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Duo auth service", version = "2",
         description = "Device trust, face step-up, keyshare backup and recovery for two-party wallets."),
-    paths(crate::user::register, crate::device::challenge, crate::device::register, crate::face::register,
-        crate::face::session_token, crate::face::show,
-        crate::passkey::offer, crate::passkey::register, crate::passkey::show, crate::passkey::for_device, crate::passkey::for_keys,
-        crate::device::list, crate::key::list,
-        crate::keyshare::backup, crate::keyshare::recover, crate::transaction::list),
     tags((name = "devices", description = "Users and their devices"), (name = "face", description = "The owner in person"),
         (name = "passkeys", description = "The owner by passkey: an extension, only where the operator offers it"),
         (name = "keys", description = "Signing keys and their use"), (name = "keyshares", description = "Backup and recovery")),
     modifiers(&TokenScheme)
 )]
-struct Description;
+pub(crate) struct About;
 
 struct TokenScheme;
 
@@ -36,9 +34,15 @@ impl Modify for TokenScheme {
     }
 }
 
-/// The description as JSON.
+/// The description as JSON, with everything that an operator can offer.
 pub fn openapi() -> serde_json::Value {
-    serde_json::to_value(Description::openapi()).unwrap_or_default()
+    let offers = Offers {
+        session_tokens: true,
+        passkeys: true,
+    };
+    let surface = crate::surface(offers).beside(crate::hook_surface(crate::HOOKS));
+    let (_, description) = surface.into_parts();
+    serde_json::to_value(description).unwrap_or_default()
 }
 
 #[cfg(test)]

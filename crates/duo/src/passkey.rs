@@ -1,24 +1,21 @@
 //! Passkeys, our extension: enrolled, and asked for, beside the documented endpoints. Only where the
 //! operator offers them.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::federated::Login;
+use domain::Timestamp;
 use domain::step_up::PasskeyRefusal;
 use domain::step_up::passkey::{PasskeyCall, PasskeyPolicy, Step};
-use domain::{Timestamp, Wallets};
 use http::StatusCode;
 
-use crate::call::{BODY, Call, Reply};
-use crate::error::{self, Failure};
-use crate::value;
+use crate::call::{Body, Calling, Holder, ReadBackup, ReadFace, WriteDevices, WriteFace};
+use crate::error::{self, Failure, Reply};
 use crate::wire::{
     Allowed, Creation, CreationOptions, Done, ErrorBody, Face, Party, PasskeyForDevice,
     PasskeyForKeys, RegisterPasskey, Request, RequestOptions, Selection, User, Wanted,
 };
+use crate::{Wallets, value};
 
 /// Options for making a passkey.
 #[utoipa::path(post, operation_id = "challengeNewPasskey", path = "/auth/passkey/register/challenge", tag = "passkeys", security(("token" = [])), responses(
@@ -29,12 +26,12 @@ use crate::wire::{
     (status = 409, description = "Passkey or face registered already", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn offer(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:face"), Login::Fresh)
-        .await?;
+pub(crate) async fn offer(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteFace>,
+) -> Reply {
     let offer = wallets.offer_passkey(bearer).await;
-    let offer = offer.map_err(|error| error::of(error, wallets.now()))?;
+    let offer = offer.map_err(error::of(&wallets))?;
     let policy = policy(&wallets)?;
     let wanted = |alg| Wanted {
         r#type: PUBLIC_KEY,
@@ -76,15 +73,16 @@ pub(crate) async fn offer(State(wallets): State<Arc<Wallets>>, call: Call) -> Re
     (status = 413, description = "Body too large", body = ErrorBody),
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:face"), Login::Fresh)
-        .await?;
-    let caller = call.caller.clone();
-    let mut members = call.members(BODY).await?;
-    let new = value::new_passkey(&mut members)?;
-    let done = wallets.enrol_passkey(caller, bearer, new).await;
-    done.map_err(|error| error::of(error, wallets.now()))?;
+pub(crate) async fn register(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteFace>,
+    Calling { caller, .. }: Calling,
+    Body(RegisterPasskey { credential }): Body<RegisterPasskey>,
+) -> Reply {
+    let done = wallets
+        .enrol_passkey(caller, bearer, credential.into())
+        .await;
+    done.map_err(error::of(&wallets))?;
     let body = Done::new("Passkey registered successfully");
     Ok(web::json::reply(StatusCode::CREATED, &body))
 }
@@ -96,12 +94,12 @@ pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) ->
     (status = 403, description = "Scope missing", body = ErrorBody),
     (status = 404, description = "User not registered, or passkeys not offered", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("read:face"), Login::Whenever)
-        .await?;
+pub(crate) async fn show(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<ReadFace>,
+) -> Reply {
     let state = wallets.passkey_state(&bearer).await;
-    let state = state.map_err(|error| error::of(error, wallets.now()))?;
+    let state = state.map_err(error::of(&wallets))?;
     let body = Face {
         registered: state.since.is_some(),
         registered_at: state.since.map(Timestamp::rfc3339_seconds),
@@ -120,16 +118,15 @@ pub(crate) async fn show(State(wallets): State<Arc<Wallets>>, call: Call) -> Rep
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn for_device(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("write:devices"), Login::Whenever)
-        .await?;
-    let mut members = call.members(BODY).await?;
-    let device = value::device(&value::text(&mut members, "device_id")?)?;
+pub(crate) async fn for_device(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<WriteDevices>,
+    Body(PasskeyForDevice { device_id }): Body<PasskeyForDevice>,
+) -> Reply {
+    let device = value::device(&device_id)?;
     let step = Step::NewDevice(&device);
     let asked = wallets.call_for_passkey(bearer, step).await;
-    let asked = asked.map_err(|error| error::of(error, wallets.now()))?;
-    options(&wallets, asked)
+    options(&wallets, asked.map_err(error::of(&wallets))?)
 }
 
 /// Options for showing the passkey, for the recovery of these keyshares and no others.
@@ -143,16 +140,14 @@ pub(crate) async fn for_device(State(wallets): State<Arc<Wallets>>, call: Call) 
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 429, description = "Too many challenges", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn for_keys(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call
-        .bearer(&wallets, Some("read:backup"), Login::Fresh)
-        .await?;
-    let mut members = call.members(BODY).await?;
-    let keys = value::key_ids(&mut members)?;
-    let step = Step::Recovery(&keys);
+pub(crate) async fn for_keys(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<ReadBackup>,
+    Body(PasskeyForKeys { key_ids }): Body<PasskeyForKeys>,
+) -> Reply {
+    let step = Step::Recovery(&key_ids);
     let asked = wallets.call_for_passkey(bearer, step).await;
-    let asked = asked.map_err(|error| error::of(error, wallets.now()))?;
-    options(&wallets, asked)
+    options(&wallets, asked.map_err(error::of(&wallets))?)
 }
 
 const PUBLIC_KEY: &str = "public-key";

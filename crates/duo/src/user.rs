@@ -1,18 +1,15 @@
 //! §7.1: users.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use domain::Wallets;
-use domain::federated::Login;
 use domain::wallet::Newness;
 use http::StatusCode;
 
-use crate::call::{Call, Reply};
-use crate::error;
+use crate::Wallets;
+use crate::call::{AnyBody, AnyScope, Calling, Holder};
+use crate::error::{self, Reply};
 use crate::wire::{Done, ErrorBody};
 
-/// Creates the record of the token's user; again and again is fine.
+/// Creates the record of the token's user. It may be called again and again.
 #[utoipa::path(post, operation_id = "registerUser", path = "/auth/users/register", tag = "devices", security(("token" = [])), responses(
     (status = 200, description = "Known", body = Done),
     (status = 201, description = "New", body = Done),
@@ -21,12 +18,14 @@ use crate::wire::{Done, ErrorBody};
     (status = 413, description = "Body too large", body = ErrorBody),
     (status = 415, description = "Content type not supported", body = ErrorBody),
     (status = 503, description = "Identity provider or storage away", body = ErrorBody)))]
-pub(crate) async fn register(State(wallets): State<Arc<Wallets>>, call: Call) -> Reply {
-    let bearer = call.bearer(&wallets, None, Login::Whenever).await?;
-    let caller = call.caller.clone();
-    call.members_if_any().await?;
+pub(crate) async fn register(
+    State(wallets): State<Wallets>,
+    Holder(bearer, _): Holder<AnyScope>,
+    Calling { caller, .. }: Calling,
+    AnyBody: AnyBody,
+) -> Reply {
     let done = wallets.register_user(caller, bearer).await;
-    let (status, text) = match done.map_err(|error| error::of(error, wallets.now()))? {
+    let (status, text) = match done.map_err(error::of(&wallets))? {
         Newness::New => (StatusCode::CREATED, "User registered successfully"),
         Newness::Known => (StatusCode::OK, "User already registered"),
     };

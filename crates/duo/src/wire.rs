@@ -1,7 +1,15 @@
-//! Requests and answers as they are on the wire.
+//! Answers as they are on the wire; requests are in [`request`].
+
+mod request;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub(crate) use request::{
+    AgentHeader, AskSetup, BackupShares, DevicePath, FaceParts, Keyshare, NoteKey,
+    PasskeyForDevice, PasskeyForKeys, RecoverShares, RegisterDevice, RegisterFace, RegisterPasskey,
+    Setup, ShownPasskey, TransactionQuery,
+};
 
 /// §2
 #[derive(Serialize, ToSchema)]
@@ -50,47 +58,6 @@ pub(crate) struct Challenge {
     pub(crate) ttl_seconds: u64,
 }
 
-/// §7.3
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct RegisterDevice {
-    /// 130 hex digits: the uncompressed point of a P-256 key.
-    #[schema(pattern = "^04[0-9A-Fa-f]{128}$")]
-    pub(crate) device_id: String,
-    /// Hex of the DER signature over the challenge's message.
-    #[schema(pattern = "^([0-9A-Fa-f]{2}){1,80}$")]
-    pub(crate) signature: String,
-    #[schema(min_length = 1, max_length = 64)]
-    pub(crate) device_name: Option<String>,
-    pub(crate) face_scan: Option<String>,
-    pub(crate) audit_trail_image: Option<String>,
-    pub(crate) low_quality_audit_trail_image: Option<String>,
-    pub(crate) user_agent: Option<String>,
-    /// An extension: what `navigator.credentials.get` gave for this device's challenge.
-    pub(crate) passkey: Option<ShownPasskey>,
-}
-
-/// §7.4, §8.2
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct RegisterFace {
-    #[schema(pattern = "^[A-Za-z0-9+/_=-]+$")]
-    pub(crate) face_scan: String,
-    #[schema(pattern = "^[A-Za-z0-9+/_=-]+$")]
-    pub(crate) audit_trail_image: String,
-    #[schema(pattern = "^[A-Za-z0-9+/_=-]+$")]
-    pub(crate) low_quality_audit_trail_image: String,
-    /// Printable ASCII.
-    #[schema(pattern = "^[ -~]{1,1024}$")]
-    pub(crate) user_agent: String,
-}
-
 /// §7.5
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Face {
@@ -135,47 +102,6 @@ pub(crate) struct ListedKey {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Backup {
     pub(crate) created_at: String,
-}
-
-/// §7.8
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct BackupShares {
-    #[schema(min_items = 1, max_items = 32)]
-    pub(crate) keyshares: Vec<Keyshare>,
-}
-
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct Keyshare {
-    #[schema(pattern = "^[A-Za-z0-9_.:+/=-]{1,128}$")]
-    pub(crate) key_id: String,
-    /// Opaque printable ASCII, kept byte for byte.
-    #[schema(pattern = "^[ -~]+$")]
-    pub(crate) encrypted_keyshare: String,
-}
-
-/// §7.9
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct RecoverShares {
-    #[schema(min_items = 1, max_items = 32)]
-    pub(crate) key_ids: Vec<String>,
-    pub(crate) face_scan: Option<String>,
-    pub(crate) audit_trail_image: Option<String>,
-    pub(crate) low_quality_audit_trail_image: Option<String>,
-    pub(crate) user_agent: Option<String>,
-    /// An extension: what `navigator.credentials.get` gave for the challenge of these keys.
-    pub(crate) passkey: Option<ShownPasskey>,
 }
 
 /// §7.9
@@ -291,86 +217,4 @@ pub(crate) struct Allowed {
     pub(crate) r#type: &'static str,
     pub(crate) id: String,
     pub(crate) transports: Vec<String>,
-}
-
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct PasskeyForDevice {
-    #[schema(pattern = "^04[0-9A-Fa-f]{128}$")]
-    pub(crate) device_id: String,
-}
-
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct PasskeyForKeys {
-    #[schema(min_items = 1, max_items = 32)]
-    pub(crate) key_ids: Vec<String>,
-}
-
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct RegisterPasskey {
-    pub(crate) credential: MadePasskey,
-}
-
-/// `RegistrationResponseJSON` of Web Authentication Level 3: what `toJSON()` of a new credential gives.
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct MadePasskey {
-    #[schema(example = "public-key")]
-    pub(crate) r#type: String,
-    pub(crate) response: MadeResponse,
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct MadeResponse {
-    /// base64url without padding, like the rest.
-    #[schema(rename = "clientDataJSON")]
-    pub(crate) client_data: String,
-    pub(crate) attestation_object: String,
-    pub(crate) transports: Option<Vec<String>>,
-}
-
-/// `AuthenticationResponseJSON` of Web Authentication Level 3.
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct ShownPasskey {
-    pub(crate) id: String,
-    #[schema(example = "public-key")]
-    pub(crate) r#type: String,
-    pub(crate) response: ShownResponse,
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(
-    dead_code,
-    reason = "describes the request; parsing follows §2 field by field"
-)]
-pub(crate) struct ShownResponse {
-    #[schema(rename = "clientDataJSON")]
-    pub(crate) client_data: String,
-    pub(crate) authenticator_data: String,
-    pub(crate) signature: String,
-    pub(crate) user_handle: Option<String>,
 }
