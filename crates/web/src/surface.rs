@@ -18,8 +18,9 @@ use serde_json::{Map, Value};
 use tower::{Layer, Service};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, PathItem};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::router::OpenApiRouter;
 
+pub use utoipa_axum::router::UtoipaMethodRouter;
 pub use utoipa_axum::routes;
 
 /// The extension of a description that lists what [`Surface::beside`] added.
