@@ -1,19 +1,17 @@
 //! The account: its details and its anti-phishing code (§5.7, §5.8), and the shape of successes.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
-use domain::People;
+use domain::Caller;
 use domain::person::phrase::PhraseWish;
-use domain::person::policy::Feature;
+use domain::session::SignedIn;
 use domain::token::Sent;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use crate::call::Call;
-use crate::error::Fault;
-use crate::value;
+use crate::People;
+use crate::call::{AnyBody, Body, Calling, Phrases, Session};
+use crate::error::Reply;
 use crate::wire::{AccountDetails, Done, Problems, SetPhrase, TokenSent};
 
 pub(crate) fn ok(body: &impl Serialize) -> Response {
@@ -36,10 +34,10 @@ pub(crate) fn token_sent(destination: Option<String>, sent: Sent) -> Response {
 #[utoipa::path(get, operation_id = "showAccount", path = "/api/v1/account/details", tag = "account",
     responses((status = 200, body = AccountDetails), Problems))]
 pub(crate) async fn details(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (who, ..) = call.of_account(&people).await?;
+    State(people): State<People>,
+    Session(who): Session,
+    AnyBody: AnyBody,
+) -> Reply {
     let details = people.details(who).await?;
     Ok(ok(&AccountDetails::of(details)))
 }
@@ -48,37 +46,46 @@ pub(crate) async fn details(
 #[utoipa::path(post, operation_id = "sendPhraseChangeToken", path = "/api/v1/token/antiPhishing/changing", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_change_token(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    send_phrase_token(people, call, PhraseWish::Change).await
+    State(people): State<People>,
+    Phrases: Phrases,
+    Session(who): Session,
+    Calling(caller): Calling,
+    AnyBody: AnyBody,
+) -> Reply {
+    send_phrase_token(&people, caller, who, PhraseWish::Change).await
 }
 
 /// T13: sends the code that adds an anti-phishing code.
 #[utoipa::path(post, operation_id = "sendPhraseToken", path = "/api/v1/token/antiPhishing/adding", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_add_token(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    send_phrase_token(people, call, PhraseWish::Add).await
+    State(people): State<People>,
+    Phrases: Phrases,
+    Session(who): Session,
+    Calling(caller): Calling,
+    AnyBody: AnyBody,
+) -> Reply {
+    send_phrase_token(&people, caller, who, PhraseWish::Add).await
 }
 
 /// T12 or T13, whichever fits the account.
+#[utoipa::path(post, path = "/api/v1/token/antiPhishingCode/changing", responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn phrase_token(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    send_phrase_token(people, call, PhraseWish::Either).await
+    State(people): State<People>,
+    Phrases: Phrases,
+    Session(who): Session,
+    Calling(caller): Calling,
+    AnyBody: AnyBody,
+) -> Reply {
+    send_phrase_token(&people, caller, who, PhraseWish::Either).await
 }
 
 async fn send_phrase_token(
-    people: Arc<People>,
-    call: Call,
+    people: &People,
+    caller: Caller,
+    who: SignedIn,
     wish: PhraseWish,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::Phrase)?;
-    let (who, _, caller) = call.of_account(&people).await?;
+) -> Reply {
     let sent = people.send_phrase_token(caller, who, wish).await?;
     Ok(token_sent(None, sent))
 }
@@ -87,13 +94,13 @@ async fn send_phrase_token(
 #[utoipa::path(post, operation_id = "setAntiPhishingCode", path = "/api/v1/account/antiPhishingCode", tag = "account", request_body = SetPhrase,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn set_phrase(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::Phrase)?;
-    let (who, mut fields, caller) = call.of_account(&people).await?;
-    let phrase = fields.text_as("antiPhishingCode", value::phrase)?;
-    let token = fields.token()?;
+    State(people): State<People>,
+    Phrases: Phrases,
+    Session(who): Session,
+    Calling(caller): Calling,
+    Body(form): Body<SetPhrase>,
+) -> Reply {
+    let (phrase, token) = (form.anti_phishing_code, form.one_time_token);
     people.set_phrase(caller, who, phrase, token).await?;
     Ok(ok(&Done {}))
 }

@@ -1,204 +1,182 @@
-//! One call, taken apart (§2): path, query, headers, body and caller.
+//! The parts of a call as a handler receives them (§2). A handler's arguments are read from left to right, and the first
+//! one that cannot be read answers the call.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use domain::Caller;
 use domain::person::policy::Feature;
+use domain::process::ProcessId;
 use domain::session::SignedIn;
-use domain::{Caller, People};
-use http::{HeaderMap, Uri, header};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use web::ClientAddr;
 use web::auth::Bearer;
-use web::body::BodyError;
 use web::json::{Duplicates, JsonError};
 use web::media::MediaType;
 
-use crate::SURFACE;
-use crate::error::Fault;
-use crate::value;
+use crate::error::Failure;
+use crate::wire::ProcessPath;
+use crate::{People, SURFACE, value};
 
 /// Largest request body in bytes.
 const BODY: usize = 16 * 1024;
 /// Longest time for sending it, in seconds.
 const BODY_SECONDS: u64 = 15;
 
-/// A call before anything of it is judged.
-pub(crate) struct Call {
-    uri: Uri,
-    headers: HeaderMap,
-    body: axum::body::Body,
-    pub(crate) caller: Caller,
-}
+/// Who calls, as far as the network tells, and in which language to write to this person.
+pub(crate) struct Calling(pub(crate) Caller);
 
-impl<S: Send + Sync> FromRequest<S> for Call {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for Calling {
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        let (parts, body) = request.into_parts();
-        let caller = Caller {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Caller {
             surface: SURFACE,
             network: ClientAddr::of(&parts.extensions).network(),
-            language: language(&parts.headers),
+            language: web::language::preferred(&parts.headers),
+        }))
+    }
+}
+
+/// Answers the call if the operator does not offer second steps: what is switched off is not there, whoever asks.
+pub(crate) struct SecondSteps;
+
+impl FromRequestParts<People> for SecondSteps {
+    type Rejection = Failure;
+
+    async fn from_request_parts(_: &mut Parts, people: &People) -> Result<Self, Failure> {
+        people.offers(Feature::SecondStep)?;
+        Ok(Self)
+    }
+}
+
+/// The same for anti-phishing codes.
+pub(crate) struct Phrases;
+
+impl FromRequestParts<People> for Phrases {
+    type Rejection = Failure;
+
+    async fn from_request_parts(_: &mut Parts, people: &People) -> Result<Self, Failure> {
+        people.offers(Feature::Phrase)?;
+        Ok(Self)
+    }
+}
+
+/// Whose session it is, by the access token. Of anybody else no field is read.
+pub(crate) struct Session(pub(crate) SignedIn);
+
+impl FromRequestParts<People> for Session {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, people: &People) -> Result<Self, Failure> {
+        let Bearer::Token(token) = web::auth::bearer(&parts.headers) else {
+            return Err(Failure::Unauthorized);
+        };
+        Ok(Self(people.authenticate(token).await?))
+    }
+}
+
+/// The body: a JSON object, or nothing at all. Unknown members are ignored, and null counts as absent.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let sent = Sent::of(request).await?;
+        typed(sent.members).map(Self)
+    }
+}
+
+/// A body of which nothing is needed.
+pub(crate) struct AnyBody;
+
+impl<S: Sync> FromRequest<S> for AnyBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        Sent::of(request).await.map(|_| Self)
+    }
+}
+
+/// The process that the path names, of a call whose body is not needed.
+pub(crate) struct OfProcess(pub(crate) ProcessId);
+
+impl<S: Sync> FromRequest<S> for OfProcess {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let sent = Sent::of(request).await?;
+        let path = web::path::params::<ProcessPath>(&sent.parts);
+        let path = path.map_err(|_| Failure::Malformed)?;
+        Ok(Self(path.processing_id))
+    }
+}
+
+/// A struct of one member that may be in the query or in the body.
+pub(crate) trait OneMember: DeserializeOwned + PartialEq {
+    const NAME: &'static str;
+}
+
+/// A member of the query or of the body. It may be there several times if all mean the same.
+pub(crate) struct Either<T>(pub(crate) T);
+
+impl<S: Sync, T: OneMember> FromRequest<S> for Either<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let mut sent = Sent::of(request).await?;
+        let body = sent
+            .members
+            .remove(T::NAME)
+            .filter(|value| !value.is_null());
+        let named = sent.query.into_iter().filter(|(name, _)| name == T::NAME);
+        let query = named.map(|(_, text)| Value::String(value::plus(&text)));
+        let mut known = None;
+        for value in query.chain(body) {
+            let one: T = typed(Map::from_iter([(T::NAME.to_owned(), value)]))?;
+            if known.as_ref().is_some_and(|known| *known != one) {
+                return Err(Failure::Malformed);
+            }
+            known = Some(one);
+        }
+        known.map(Self).ok_or(Failure::Malformed)
+    }
+}
+
+/// A request whose query and body are well formed.
+struct Sent {
+    parts: Parts,
+    query: Vec<(String, String)>,
+    members: Map<String, Value>,
+}
+
+impl Sent {
+    async fn of(request: Request) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let query = web::query::pairs(&parts.uri).map_err(|_| Failure::Malformed)?;
+        web::path::segments(&parts.uri).map_err(|_| Failure::Malformed)?;
+        let bytes = web::body::read(body, &parts.headers, BODY, BODY_SECONDS).await?;
+        if !bytes.is_empty() && web::media::is_json(&parts.headers) != MediaType::Json {
+            return Err(Failure::MediaType);
+        }
+        let members = match web::json::object(&bytes, Duplicates::RefuseTop) {
+            Ok(members) => members,
+            Err(JsonError::Empty) => Map::new(),
+            Err(JsonError::Syntax | JsonError::NotObject | JsonError::Duplicate(_)) => {
+                return Err(Failure::Malformed);
+            }
         };
         Ok(Self {
-            uri: parts.uri,
-            headers: parts.headers,
-            body,
-            caller,
+            parts,
+            query,
+            members,
         })
     }
 }
 
-impl Call {
-    /// What the operator switched off is not there, whoever asks.
-    pub(crate) fn needs(self, people: &People, feature: Feature) -> Result<Self, Fault> {
-        people.offers(feature)?;
-        Ok(self)
-    }
-
-    /// Who calls, by the access token.
-    fn signed_in(
-        &self,
-        people: &Arc<People>,
-    ) -> impl Future<Output = Result<SignedIn, Fault>> + Send + use<> {
-        let people = Arc::clone(people);
-        let token = match web::auth::bearer(&self.headers) {
-            Bearer::Token(token) => Some(token.to_owned()),
-            Bearer::Missing | Bearer::Malformed => None,
-        };
-        async move {
-            let token = token.ok_or(Fault::Unauthorized)?;
-            Ok(people.authenticate(&token).await?)
-        }
-    }
-
-    /// Who calls, then what he sends: nobody else's fields are read.
-    pub(crate) async fn of_account(
-        self,
-        people: &Arc<People>,
-    ) -> Result<(SignedIn, Fields, Caller), Fault> {
-        let who = self.signed_in(people).await?;
-        let (fields, caller) = self.fields().await?;
-        Ok((who, fields, caller))
-    }
-
-    /// The fields of query and body; where both name one, they must agree.
-    pub(crate) async fn fields(self) -> Result<(Fields, Caller), Fault> {
-        let pairs = web::query::pairs(&self.uri).map_err(|_| Fault::Malformed)?;
-        let path = web::path::segments(&self.uri).map_err(|_| Fault::Malformed)?;
-        let read = web::body::read(self.body, &self.headers, BODY, BODY_SECONDS).await;
-        let bytes = read.map_err(|why| match why {
-            BodyError::TooLarge => Fault::TooLarge,
-            BodyError::TooSlow => Fault::TooSlow,
-            BodyError::Broken => Fault::Malformed,
-        })?;
-        if !bytes.is_empty() && web::media::is_json(&self.headers) != MediaType::Json {
-            return Err(Fault::MediaType);
-        }
-        let body = match web::json::object(&bytes, Duplicates::RefuseTop) {
-            Ok(fields) => fields,
-            Err(JsonError::Empty) => Map::new(),
-            Err(JsonError::Syntax | JsonError::NotObject | JsonError::Duplicate(_)) => {
-                return Err(Fault::Malformed);
-            }
-        };
-        Ok((Fields { body, pairs, path }, self.caller))
-    }
-}
-
-/// The fields of a call: unknown ones are ignored, null counts as absent, texts are texts.
-pub(crate) struct Fields {
-    body: Map<String, Value>,
-    pairs: Vec<(String, String)>,
-    path: Vec<String>,
-}
-
-impl Fields {
-    /// A text of the body.
-    pub(crate) fn optional(&mut self, name: &str) -> Result<Option<String>, Fault> {
-        match self.body.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Fault::Malformed),
-        }
-    }
-
-    pub(crate) fn text(&mut self, name: &str) -> Result<String, Fault> {
-        self.optional(name)?.ok_or(Fault::Malformed)
-    }
-
-    /// A text of the body, read by `parse`.
-    pub(crate) fn optional_as<T>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, Fault> {
-        let text = self.optional(name)?;
-        text.map(|text| parse(&text).ok_or(Fault::Malformed))
-            .transpose()
-    }
-
-    /// The same, where it must be there.
-    pub(crate) fn text_as<T>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, Fault> {
-        self.optional_as(name, parse)?.ok_or(Fault::Malformed)
-    }
-
-    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Fault> {
-        match self.body.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(Fault::Malformed),
-        }
-    }
-
-    /// A text of the query or the body, read by `parse`; both may be there if they mean the same.
-    pub(crate) fn either<T: PartialEq>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, Fault> {
-        let body = self.optional(name)?;
-        let query = self
-            .pairs
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, text)| value::plus(text));
-        let mut read = None;
-        for text in query.chain(body) {
-            let one = parse(&text).ok_or(Fault::Malformed)?;
-            if read.as_ref().is_some_and(|known| *known != one) {
-                return Err(Fault::Malformed);
-            }
-            read = Some(one);
-        }
-        read.ok_or(Fault::Malformed)
-    }
-
-    /// The last segment of the path.
-    pub(crate) fn last_segment(&self) -> &str {
-        self.path.last().map_or("", String::as_str)
-    }
-}
-
-/// The first language the caller names, for the messages he causes.
-fn language(headers: &HeaderMap) -> String {
-    let named = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let first = named
-        .and_then(|text| text.split([',', ';', '-']).next())
-        .unwrap_or_default()
-        .trim();
-    let plain =
-        (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if plain {
-        first.to_ascii_lowercase()
-    } else {
-        "en".to_owned()
-    }
+fn typed<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, Failure> {
+    web::json::typed(members).map_err(|_| Failure::Malformed)
 }

@@ -1,19 +1,23 @@
 //! Refusals and failures in this wire's words (§2).
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::{Condition, Error, People, Refusal, Timestamp};
+use domain::{Condition, Error, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
+use web::body::BodyError;
+use web::failure;
 
+use crate::People;
 use crate::wire::Problem;
 
-/// Why a call gave no success.
+/// What a handler gives.
+pub(crate) type Reply = Result<Response, Failure>;
+
+/// A call that gave no success.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum Failure {
     Malformed,
     TooLarge,
     TooSlow,
@@ -24,9 +28,19 @@ pub(crate) enum Fault {
     As(StatusCode, &'static str),
 }
 
-impl From<Error> for Fault {
+impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Domain(error)
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Broken => Self::Malformed,
+        }
     }
 }
 
@@ -66,7 +80,7 @@ impl Sketch {
     }
 }
 
-impl IntoResponse for Fault {
+impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         sketched(match &self {
             Self::Malformed => Sketch::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
@@ -91,14 +105,18 @@ fn failed(error: &Error) -> Sketch {
         Error::Refused(refusal) => refused(refusal),
         Error::Busy { seconds } => busy(*seconds),
         Error::Unavailable(_) => {
-            log(error);
+            failure::log(error.code(), &domain::error::chain(error));
             busy(1)
         }
         Error::Bug(_) => {
-            log(error);
-            Sketch::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
+            failure::log(error.code(), &domain::error::chain(error));
+            internal()
         }
     }
+}
+
+fn internal() -> Sketch {
+    Sketch::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
 }
 
 fn refused(refusal: &Refusal) -> Sketch {
@@ -112,25 +130,29 @@ fn refused(refusal: &Refusal) -> Sketch {
         Refusal::BadProof { left: None } => {
             Sketch::new(StatusCode::UNAUTHORIZED, "BAD_CREDENTIALS")
         }
-        Refusal::Exhausted { until } | Refusal::TimeLocked { until } => {
+        Refusal::Exhausted { until } => {
             Sketch::until(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_ATTEMPTS", *until)
         }
         Refusal::Limited { until } => {
             Sketch::until(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", *until)
         }
-        Refusal::Expired | Refusal::Replayed => {
-            Sketch::new(StatusCode::UNAUTHORIZED, "REFRESH_TOKEN_INVALID")
-        }
-        Refusal::Blocked | Refusal::Forbidden { .. } | Refusal::StepUp(_) => {
-            Sketch::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
-        }
+        Refusal::Replayed => Sketch::new(StatusCode::UNAUTHORIZED, "REFRESH_TOKEN_INVALID"),
+        Refusal::Blocked => Sketch::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
         Refusal::Conflict => Sketch::new(StatusCode::CONFLICT, "USER_KEY_TAKEN"),
         Refusal::WrongState => Sketch::new(StatusCode::CONFLICT, "PROCESS_STATE"),
         Refusal::Invalid {
             field: "password", ..
         } => bad("PASSWORD_POLICY"),
-        Refusal::TooLarge { .. } | Refusal::Invalid { .. } => bad("VALIDATION_ERROR"),
+        Refusal::Invalid { .. } => bad("VALIDATION_ERROR"),
         Refusal::Unmet(condition) => unmet(*condition),
+        Refusal::TimeLocked { .. }
+        | Refusal::Expired
+        | Refusal::Forbidden { .. }
+        | Refusal::TooLarge { .. }
+        | Refusal::StepUp(_) => {
+            failure::log_unexpected(refusal);
+            internal()
+        }
     }
 }
 
@@ -219,11 +241,7 @@ fn sketched(sketch: Sketch) -> Response {
 }
 
 /// Gives errors their body, which names time and path, and every answer its headers.
-pub(crate) async fn render(
-    State(people): State<Arc<People>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn render(State(people): State<People>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let Some(sketch) = response.extensions().get::<Sketch>().copied() else {
@@ -267,10 +285,16 @@ fn drawn(sketch: Sketch, path: &str, now: Timestamp) -> Response {
     response
 }
 
-fn log(error: &Error) {
-    tracing::error!(
-        code = error.code(),
-        error = domain::error::chain(error),
-        "a call failed"
-    );
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The total mapping, so that a change of one arm is seen in a review.
+    #[tokio::test]
+    async fn every_error_has_its_answer() {
+        let now = testkit::refusals::now();
+        let answer = |error: &Error| drawn(failed(error), "/api/v1/login", now);
+        let table = testkit::refusals::table(answer).await;
+        testkit::golden::hold(env!("CARGO_MANIFEST_DIR"), "refusals.txt", &table);
+    }
 }

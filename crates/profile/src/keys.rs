@@ -1,22 +1,19 @@
 //! The keys that verify access tokens, for other services (§6).
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::People;
 use domain::signing::{PublicNumbers, PublicSigningKey};
 
+use crate::People;
 use crate::account::ok;
-use crate::error::Fault;
+use crate::error::Reply;
 use crate::wire::{Discovery, Jwk, Jwks};
 
 /// The public keys of access tokens: the one that signs, and those that still verify.
 #[utoipa::path(get, operation_id = "showKeySet", path = "/api/v1/.well-known/jwks.json", tag = "keys", security(()),
     responses((status = 200, body = Jwks)))]
-pub(crate) async fn jwks(State(people): State<Arc<People>>) -> Result<Response, Fault> {
+pub(crate) async fn jwks(State(people): State<People>) -> Reply {
     let keys = people.access_keys().await?;
     Ok(ok(&Jwks {
         keys: keys.iter().filter_map(jwk).collect(),
@@ -26,7 +23,7 @@ pub(crate) async fn jwks(State(people): State<Arc<People>>) -> Result<Response, 
 /// Where the keys are, in the form of OpenID Connect Discovery.
 #[utoipa::path(get, operation_id = "showDiscovery", path = "/api/v1/.well-known/openid-configuration", tag = "keys", security(()),
     responses((status = 200, body = Discovery)))]
-pub(crate) async fn discovery(State(people): State<Arc<People>>) -> Result<Response, Fault> {
+pub(crate) async fn discovery(State(people): State<People>) -> Reply {
     let issuer = people.issuer();
     Ok(ok(&Discovery {
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),

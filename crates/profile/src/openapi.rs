@@ -3,28 +3,17 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{account, address, keys, login, password, registration, second_step, wire};
+use crate::{Compat, wire};
 
+/// What the description says of the whole. [`crate::surface`] adds the operations.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "One-time tokens and profiles", version = "1",
         description = "Registration, login with a second step, recovery and changes, proved with one-time tokens."),
-    paths(registration::start, registration::token, registration::verify, registration::finish,
-        login::login, login::token, login::verify, login::refresh, login::logout,
-        password::recover, password::recovery_token, password::verify, password::renew,
-        password::change_token, password::change,
-        address::recover, address::recovery_token, address::verify_recovery, address::recovered_token,
-        address::finish_recovery, address::adding_email_token, address::adding_phone_token,
-        address::add_email, address::add_phone, address::change_token, address::changed_token,
-        address::change, address::removing_token, address::remove,
-        account::details, account::phrase_change_token, account::phrase_add_token, account::set_phrase,
-        second_step::list, second_step::enable, second_step::disabling_token, second_step::disable,
-        second_step::start_authenticator, second_step::confirm_authenticator,
-        keys::jwks, keys::discovery),
     components(schemas(wire::Problem)),
     modifiers(&BearerScheme)
 )]
-struct Description;
+pub(crate) struct About;
 
 struct BearerScheme;
 
@@ -45,7 +34,8 @@ impl Modify for BearerScheme {
     }
 }
 
-/// The description as JSON.
+/// The description as JSON. Paths of older versions are only listed in it.
 pub fn openapi() -> serde_json::Value {
-    serde_json::to_value(Description::openapi()).unwrap_or_default()
+    let (_, description) = crate::surface(Compat::default()).into_parts();
+    serde_json::to_value(description).unwrap_or_default()
 }

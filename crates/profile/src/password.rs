@@ -1,31 +1,29 @@
 //! Passwords: recovery (§5.3) and changing (§5.4).
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
-use domain::password::Password;
-use domain::{Error, People, Refusal};
+use domain::{Error, Refusal};
 use http::StatusCode;
 
+use crate::People;
 use crate::account::{ok, token_sent};
-use crate::call::Call;
-use crate::error::Fault;
+use crate::call::{AnyBody, Body, Calling, OfProcess, Session};
+use crate::error::{Failure, Reply};
 use crate::wire::{
-    ChangePassword, Done, NewPassword, Problems, Process, SendTo, TokenSent, UserKey, Verify,
-    recovery_destination,
+    ChangePassword, Done, NewPassword, Problems, Process, ProcessPath, SendTo, StartRecovery,
+    TokenSent, Verify, recovery_destination,
 };
 
 /// Starts a recovery; the same for an unknown user key.
-#[utoipa::path(post, operation_id = "startPasswordRecovery", path = "/api/v1/password/recovery", tag = "password", request_body = UserKey, security(()),
+#[utoipa::path(post, operation_id = "startPasswordRecovery", path = "/api/v1/password/recovery", tag = "password", request_body = StartRecovery, security(()),
     responses((status = 200, body = Process), Problems))]
 pub(crate) async fn recover(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.fields().await?;
-    let way = fields.way("userKey")?;
-    let id = people.start_password_recovery(caller, way).await?;
+    State(people): State<People>,
+    Calling(caller): Calling,
+    Body(form): Body<StartRecovery>,
+) -> Reply {
+    let id = people
+        .start_password_recovery(caller, form.user_key)
+        .await?;
     Ok(ok(&Process::of(id)))
 }
 
@@ -33,11 +31,11 @@ pub(crate) async fn recover(
 #[utoipa::path(post, operation_id = "sendPasswordRecoveryToken", path = "/api/v1/token/password/recovery", tag = "tokens", request_body = SendTo, security(()),
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovery_token(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.fields().await?;
-    let (kind, id) = (fields.kind("destination")?, fields.process()?);
+    State(people): State<People>,
+    Calling(caller): Calling,
+    Body(form): Body<SendTo>,
+) -> Reply {
+    let (id, kind) = (form.processing_id, form.destination.into());
     let (kind, supplied, sent) = people
         .send_password_recovery_token(caller, id, Some(kind))
         .await?;
@@ -48,12 +46,12 @@ pub(crate) async fn recovery_token(
 }
 
 /// T3 with its process in the path: to the type of the user key that started it.
+#[utoipa::path(post, path = "/api/v1/token/password/recovery/{processingId}", params(ProcessPath), responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn recovery_token_by_path(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (fields, caller) = call.fields().await?;
-    let id = fields.process_in_path()?;
+    State(people): State<People>,
+    Calling(caller): Calling,
+    OfProcess(id): OfProcess,
+) -> Reply {
     let (kind, supplied, sent) = people
         .send_password_recovery_token(caller, id, None)
         .await?;
@@ -67,11 +65,11 @@ pub(crate) async fn recovery_token_by_path(
 #[utoipa::path(post, operation_id = "verifyPasswordRecovery", path = "/api/v1/password/recovery/verification", tag = "password", request_body = Verify,
     security(()), responses((status = 200, body = Process), Problems))]
 pub(crate) async fn verify(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.fields().await?;
-    let (id, token) = (fields.process()?, fields.token()?);
+    State(people): State<People>,
+    Calling(caller): Calling,
+    Body(form): Body<Verify>,
+) -> Reply {
+    let (id, token) = (form.processing_id, form.one_time_token);
     people.verify_password_recovery(caller, id, token).await?;
     Ok(ok(&Process::of(id)))
 }
@@ -80,16 +78,12 @@ pub(crate) async fn verify(
 #[utoipa::path(post, operation_id = "setRecoveredPassword", path = "/api/v1/password/recovery/newPassword", tag = "password", request_body = NewPassword,
     security(()), responses((status = 200, body = Done), Problems))]
 pub(crate) async fn renew(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (mut fields, caller) = call.fields().await?;
-    let (id, password) = (
-        fields.process()?,
-        Password::new(&fields.text("newPassword")?),
-    );
+    State(people): State<People>,
+    Calling(caller): Calling,
+    Body(form): Body<NewPassword>,
+) -> Reply {
     people
-        .finish_password_recovery(caller, id, password)
+        .finish_password_recovery(caller, form.processing_id, form.new_password)
         .await?;
     Ok(ok(&Done {}))
 }
@@ -98,10 +92,11 @@ pub(crate) async fn renew(
 #[utoipa::path(post, operation_id = "sendPasswordChangeToken", path = "/api/v1/token/password/changing", tag = "tokens",
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn change_token(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (who, _, caller) = call.of_account(&people).await?;
+    State(people): State<People>,
+    Session(who): Session,
+    Calling(caller): Calling,
+    AnyBody: AnyBody,
+) -> Reply {
     let (way, sent) = people.send_password_change_token(caller, who).await?;
     Ok(token_sent(Some(way.given), sent))
 }
@@ -110,17 +105,17 @@ pub(crate) async fn change_token(
 #[utoipa::path(post, operation_id = "changePassword", path = "/api/v1/password/changing", tag = "password", request_body = ChangePassword,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn change(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let (who, mut fields, caller) = call.of_account(&people).await?;
-    let old = Password::new(&fields.text("oldPassword")?);
-    let new = Password::new(&fields.text("newPassword")?);
-    let token = fields.token()?;
-    match people.change_password(caller, who, old, new, token).await {
+    State(people): State<People>,
+    Session(who): Session,
+    Calling(caller): Calling,
+    Body(form): Body<ChangePassword>,
+) -> Reply {
+    let (old, new) = (form.old_password, form.new_password);
+    let changed = people.change_password(caller, who, old, new, form.one_time_token);
+    match changed.await {
         Ok(()) => Ok(ok(&Done {})),
         Err(Error::Refused(Refusal::BadProof { left: None })) => {
-            Err(Fault::As(StatusCode::BAD_REQUEST, "OLD_PASSWORD_INVALID"))
+            Err(Failure::As(StatusCode::BAD_REQUEST, "OLD_PASSWORD_INVALID"))
         }
         Err(error) => Err(error.into()),
     }

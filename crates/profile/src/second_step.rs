@@ -1,18 +1,14 @@
 //! Second steps: addresses and authenticators (§5.8).
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::response::Response;
-use domain::People;
 use domain::person::Factor;
-use domain::person::policy::Feature;
 use qrcode::QrCode;
 use qrcode::render::svg;
 
+use crate::People;
 use crate::account::{ok, token_sent};
-use crate::call::Call;
-use crate::error::Fault;
+use crate::call::{AnyBody, Body, Calling, SecondSteps, Session};
+use crate::error::{Failure, Reply};
 use crate::value;
 use crate::wire::{
     Authenticator, Code, Destination, DisableStep, Done, Problems, RecoveryCodes, Steps, TokenSent,
@@ -22,9 +18,12 @@ use crate::wire::{
 /// The second steps that are on.
 #[utoipa::path(get, operation_id = "listSecondSteps", path = "/api/v1/account/details/mfa", tag = "second steps",
     responses((status = 200, body = Steps), Problems))]
-pub(crate) async fn list(State(people): State<Arc<People>>, call: Call) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::SecondStep)?;
-    let (who, ..) = call.of_account(&people).await?;
+pub(crate) async fn list(
+    State(people): State<People>,
+    SecondSteps: SecondSteps,
+    Session(who): Session,
+    AnyBody: AnyBody,
+) -> Reply {
     let details = people.details(who).await?;
     Ok(ok(&Steps {
         mfa_steps: steps(&details.second_steps),
@@ -35,13 +34,15 @@ pub(crate) async fn list(State(people): State<Arc<People>>, call: Call) -> Resul
 #[utoipa::path(post, operation_id = "enableSecondStep", path = "/api/v1/mfa/enabling", tag = "second steps", request_body = Destination,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn enable(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&people).await?;
-    let kind = fields.kind("destination")?;
-    people.enable_second_step(caller, who, kind).await?;
+    State(people): State<People>,
+    SecondSteps: SecondSteps,
+    Session(who): Session,
+    Calling(caller): Calling,
+    Body(Destination { destination }): Body<Destination>,
+) -> Reply {
+    people
+        .enable_second_step(caller, who, destination.into())
+        .await?;
     Ok(ok(&Done {}))
 }
 
@@ -49,13 +50,15 @@ pub(crate) async fn enable(
 #[utoipa::path(post, operation_id = "sendSecondStepRemovalToken", path = "/api/v1/token/mfa/disabling", tag = "tokens", request_body = Destination,
     responses((status = 200, body = TokenSent), Problems))]
 pub(crate) async fn disabling_token(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&people).await?;
-    let kind = fields.kind("destination")?;
-    let (way, sent) = people.send_switch_off_token(caller, who, kind).await?;
+    State(people): State<People>,
+    SecondSteps: SecondSteps,
+    Session(who): Session,
+    Calling(caller): Calling,
+    Body(Destination { destination }): Body<Destination>,
+) -> Reply {
+    let (way, sent) = people
+        .send_switch_off_token(caller, who, destination.into())
+        .await?;
     Ok(token_sent(Some(way.masked()), sent))
 }
 
@@ -63,20 +66,20 @@ pub(crate) async fn disabling_token(
 #[utoipa::path(post, operation_id = "disableSecondStep", path = "/api/v1/mfa/disabling", tag = "second steps", request_body = DisableStep,
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn disable(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&people).await?;
-    let factor = fields.text_as("destination", value::factor)?;
-    let text = fields.text("oneTimeToken")?;
+    State(people): State<People>,
+    SecondSteps: SecondSteps,
+    Session(who): Session,
+    Calling(caller): Calling,
+    Body(form): Body<DisableStep>,
+) -> Reply {
+    let factor = form.destination.into();
     let code = if factor == Factor::Authenticator {
-        value::app_code(&text)
+        value::app_code(form.one_time_token.expose())
     } else {
-        value::token(&text)
+        value::token(form.one_time_token.expose())
     };
     people
-        .disable_second_step(caller, who, factor, code.ok_or(Fault::Malformed)?)
+        .disable_second_step(caller, who, factor, code.ok_or(Failure::Malformed)?)
         .await?;
     Ok(ok(&Done {}))
 }
@@ -85,11 +88,12 @@ pub(crate) async fn disable(
 #[utoipa::path(post, operation_id = "startAuthenticator", path = "/api/v1/account/googleAuthenticator", tag = "second steps",
     responses((status = 200, body = Authenticator), Problems))]
 pub(crate) async fn start_authenticator(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::SecondStep)?;
-    let (who, _, caller) = call.of_account(&people).await?;
+    State(people): State<People>,
+    SecondSteps: SecondSteps,
+    Session(who): Session,
+    Calling(caller): Calling,
+    AnyBody: AnyBody,
+) -> Reply {
     let drawn = people.start_authenticator(caller, who).await?;
     Ok(ok(&Authenticator {
         qr_code: picture(drawn.url.expose())?,
@@ -102,13 +106,15 @@ pub(crate) async fn start_authenticator(
 #[utoipa::path(post, operation_id = "confirmAuthenticator", path = "/api/v1/account/googleAuthenticator/verification", tag = "second steps", request_body = Code,
     responses((status = 200, body = RecoveryCodes), Problems))]
 pub(crate) async fn confirm_authenticator(
-    State(people): State<Arc<People>>,
-    call: Call,
-) -> Result<Response, Fault> {
-    let call = call.needs(&people, Feature::SecondStep)?;
-    let (who, mut fields, caller) = call.of_account(&people).await?;
-    let code = fields.token()?;
-    let codes = people.confirm_authenticator(caller, who, code).await?;
+    State(people): State<People>,
+    SecondSteps: SecondSteps,
+    Session(who): Session,
+    Calling(caller): Calling,
+    Body(Code { one_time_token }): Body<Code>,
+) -> Reply {
+    let codes = people
+        .confirm_authenticator(caller, who, one_time_token)
+        .await?;
     let recovery_codes = codes
         .0
         .iter()
@@ -118,9 +124,9 @@ pub(crate) async fn confirm_authenticator(
 }
 
 /// The address as a QR code in SVG.
-fn picture(url: &str) -> Result<String, Fault> {
+fn picture(url: &str) -> Result<String, Failure> {
     let code = QrCode::new(url)
-        .map_err(|_| Fault::Domain(domain::Error::bug("an address too long for a QR code")))?;
+        .map_err(|_| Failure::Domain(domain::Error::bug("an address too long for a QR code")))?;
     Ok(code
         .render::<svg::Color<'_>>()
         .min_dimensions(200, 200)

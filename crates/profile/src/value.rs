@@ -7,31 +7,6 @@ use domain::process::ProcessId;
 use domain::secret::SecretText;
 use uuid::Uuid;
 
-use crate::call::Fields;
-use crate::error::Fault;
-
-impl Fields {
-    pub(crate) fn process(&mut self) -> Result<ProcessId, Fault> {
-        self.text_as("processingId", process)
-    }
-
-    pub(crate) fn process_in_path(&self) -> Result<ProcessId, Fault> {
-        process(self.last_segment()).ok_or(Fault::Malformed)
-    }
-
-    pub(crate) fn kind(&mut self, name: &str) -> Result<WayKind, Fault> {
-        self.text_as(name, kind)
-    }
-
-    pub(crate) fn way(&mut self, name: &str) -> Result<Way, Fault> {
-        self.text_as(name, way)
-    }
-
-    pub(crate) fn token(&mut self) -> Result<SecretText, Fault> {
-        self.text_as("oneTimeToken", token)
-    }
-}
-
 /// A UUID with its dashes, in either case.
 pub(crate) fn process(text: &str) -> Option<ProcessId> {
     let id = (text.len() == 36).then(|| Uuid::parse_str(text).ok())?;

@@ -1,4 +1,6 @@
-//! Requests and answers as they are on the wire.
+//! Answers as they are on the wire; requests are in [`request`].
+
+mod request;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,13 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::value;
+
+pub(crate) use request::{
+    AddEmail, AddKey, AddPhone, ChangeKey, ChangePassword, Code, Destination, DisableStep,
+    KeyOfType, Login, NewEmail, NewPassword, NewPhone, ProcessPath, RecoverKey, Refresh, RemoveKey,
+    SendChangedKey, SendNewKey, SendRecovery, SendTo, SetPassword, SetPhrase, StartRecovery,
+    UserKey, Verify, VerifyLogin, VerifyRecovery, VerifyRegistration,
+};
 
 /// Every answer that is no success (§2).
 #[derive(Serialize, ToSchema)]
@@ -65,174 +74,6 @@ impl IntoResponses for Problems {
             })
             .collect()
     }
-}
-
-macro_rules! requests {
-    ($($(#[doc = $doc:literal])+ $name:ident { $($(#[$meta:meta])* $field:ident: $type:ty,)* })*) => {$(
-        $(#[doc = $doc])+
-        #[derive(ToSchema)]
-        #[schema(rename_all = "camelCase")]
-        #[expect(dead_code, reason = "describes the request; parsing follows §2 field by field")]
-        pub(crate) struct $name {
-            $($(#[$meta])* pub(crate) $field: $type,)*
-        }
-    )*};
-}
-
-requests! {
-    /// §5.1, and the start of a password recovery.
-    UserKey {
-        /// An email address, or a phone number with its plus.
-        user_key: String,
-        /// Accepted and ignored.
-        #[schema(nullable)]
-        referral_code: Option<String>,
-    }
-    /// §5.1
-    VerifyRegistration {
-        processing_id: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-        /// Makes the user key a second step of the login.
-        is_mfa_enabled: Option<bool>,
-    }
-    /// §5.1
-    SetPassword {
-        processing_id: String,
-        password: String,
-    }
-    /// §5.2
-    Login {
-        user_key: String,
-        password: String,
-    }
-    /// §3 T2, T3
-    SendTo {
-        destination: KeyType,
-        processing_id: String,
-    }
-    /// §5.2: one code with its destination, or several by name.
-    VerifyLogin {
-        processing_id: String,
-        one_time_token: Option<String>,
-        destination: Option<Step>,
-        email_token: Option<String>,
-        phone_token: Option<String>,
-        google_token: Option<String>,
-    }
-    /// §5.2
-    Refresh {
-        refresh_token: String,
-    }
-    /// §5.3
-    Verify {
-        processing_id: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-    }
-    /// §5.3
-    NewPassword {
-        processing_id: String,
-        new_password: String,
-    }
-    /// §5.4
-    ChangePassword {
-        old_password: String,
-        new_password: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-    }
-    /// §5.5
-    RecoverKey {
-        user_key: String,
-        password: String,
-        /// The lost one.
-        key_type: KeyType,
-    }
-    /// §3 T4
-    SendRecovery {
-        processing_id: String,
-        destination: Option<KeyType>,
-    }
-    /// §5.5
-    VerifyRecovery {
-        processing_id: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-        /// Needed when the account has an authenticator.
-        google_token: Option<String>,
-    }
-    /// §3 T5
-    SendNewKey {
-        /// The new address.
-        destination: String,
-        processing_id: String,
-    }
-    /// §3 T7, T8 in version 8
-    AddKey {
-        key_type: KeyType,
-        new_user_key: String,
-    }
-    /// §5.6
-    AddEmail {
-        new_email: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-    }
-    /// §5.6
-    AddPhone {
-        new_phone_number: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-    }
-    /// §3 T10, §5.6
-    ChangeKey {
-        new_user_key: Option<String>,
-        one_time_token: Option<String>,
-    }
-    /// §5.6
-    RemoveKey {
-        key_type: KeyType,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-    }
-    /// §5.7
-    SetPhrase {
-        /// 4 to 32 letters, digits, `_` and `-`.
-        anti_phishing_code: String,
-        #[schema(pattern = "^[0-9]{6}$")]
-        one_time_token: String,
-    }
-    /// §5.8
-    Destination {
-        destination: KeyType,
-    }
-    /// §5.8
-    DisableStep {
-        destination: Step,
-        one_time_token: String,
-    }
-    /// §5.8
-    Code {
-        one_time_token: String,
-    }
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(dead_code, reason = "describes a value")]
-pub(crate) enum KeyType {
-    Email,
-    PhoneNumber,
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(dead_code, reason = "describes a value")]
-pub(crate) enum Step {
-    Email,
-    PhoneNumber,
-    GoogleAuthenticator,
 }
 
 /// Nothing to say.
