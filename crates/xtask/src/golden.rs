@@ -84,17 +84,10 @@ fn check_front(tree: &Tree, front: &str) -> Vec<Finding> {
     findings
 }
 
-/// The routes of a front that exists: its table, or, where it has none, those of its generated description.
+/// The routes of a front that exists: those of its generated description.
 fn routes(tree: &Tree, front: &str) -> Result<Vec<Route>, Finding> {
-    let lib = format!("crates/{front}/src/lib.rs");
-    let Some(text) = tree.text(&lib) else {
+    if tree.text(&format!("crates/{front}/src/lib.rs")).is_none() {
         return Ok(Vec::new());
-    };
-    if text.contains("pub const ROUTES:") {
-        return route::table(text).map_err(|(line, what)| {
-            let remedy = "pub const ROUTES: &[(&str, &str, &str)] = &[ with a line (\"METHOD\", \"/pattern/{name}\", \"spec section\"), for each route, then ];";
-            Finding::new(lib, RULE, what, remedy).at(line)
-        });
     }
     let file = format!("docs/openapi/{front}.json");
     let described = match tree.text(&file) {
@@ -230,7 +223,10 @@ fn request_line(rest: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    const LIB: &str = "pub const ROUTES: &[(&str, &str, &str)] = &[\n    (\"GET\", \"/v2/key/{key}\", \"5\"),\n];\n";
+    const ROUTES: (&str, &str) = (
+        "docs/openapi/photon.json",
+        r#"{"paths": {"/v2/key/{key}": {"get": {}}}}"#,
+    );
     const GOLDEN: &str = "# photon, section 5. DOCUMENTED.
 ! clock 2020-11-16T13:56:45.848Z
 > GET /v2/key/$key
@@ -249,6 +245,7 @@ mod tests {
     fn findings(files: &[(&str, &str)]) -> Vec<String> {
         let mut files = files.to_vec();
         files.push(("crates/photon/Cargo.toml", ""));
+        files.push(("crates/photon/src/lib.rs", ""));
         check(&Tree::of(&files))
             .iter()
             .map(ToString::to_string)
@@ -257,19 +254,13 @@ mod tests {
 
     #[test]
     fn a_covered_front_passes_and_one_that_is_absent_is_fine() {
-        assert!(findings(&[]).is_empty());
-        assert!(
-            findings(&[
-                ("crates/photon/src/lib.rs", LIB),
-                ("crates/photon/tests/wire/key.http", GOLDEN)
-            ])
-            .is_empty()
-        );
+        assert!(check(&Tree::of(&[])).is_empty());
+        assert!(findings(&[ROUTES, ("crates/photon/tests/wire/key.http", GOLDEN)]).is_empty());
     }
 
     #[test]
     fn each_missing_kind_is_reported() {
-        let found = findings(&[("crates/photon/src/lib.rs", LIB)]);
+        let found = findings(&[ROUTES]);
         assert_eq!(found.len(), 3);
         assert!(found[1].starts_with("crates/photon/tests/wire: golden coverage: no exchange shows `GET /v2/key/{key} refusal`"));
     }
@@ -277,60 +268,49 @@ mod tests {
     #[test]
     fn a_comment_overrides_the_status_for_one_exchange() {
         let golden = "# 5. OBSERVED.\n> GET /v2/key/a\n< 200\n# covers: refusal\n> GET /v2/key/a\n< 400\n> GET /v2/key/a\n< 400\n";
-        assert!(
-            findings(&[
-                ("crates/photon/src/lib.rs", LIB),
-                ("crates/photon/tests/wire/key.http", golden)
-            ])
-            .is_empty()
-        );
+        assert!(findings(&[ROUTES, ("crates/photon/tests/wire/key.http", golden)]).is_empty());
         let error = exchanges("# covers: nothing\n").expect_err("no such kind");
         assert_eq!(error.0, 1);
     }
 
     #[test]
     fn the_list_of_gaps_must_stay_empty() {
-        let lib = ("crates/photon/src/lib.rs", LIB);
         let listed = (
             "crates/photon/tests/uncovered.txt",
             "GET /v2/key/{key} refusal\nGET /gone success\n",
         );
-        let found = findings(&[lib, listed]);
+        let found = findings(&[ROUTES, listed]);
         assert_eq!(found.len(), 4);
         assert!(found[2].contains("cover it and remove the line"));
         assert!(found[3].ends_with("(remove the line)"));
         let empty = ("crates/photon/tests/uncovered.txt", "# Nothing.\n\n");
-        assert!(findings(&[lib, empty, ("crates/photon/tests/wire/key.http", GOLDEN)]).is_empty());
+        assert!(
+            findings(&[ROUTES, empty, ("crates/photon/tests/wire/key.http", GOLDEN)]).is_empty()
+        );
     }
 
     #[test]
     fn a_golden_names_its_origin_and_ends_its_exchanges() {
-        let lib = ("crates/photon/src/lib.rs", LIB);
         let silent = GOLDEN.replace("DOCUMENTED", "");
         assert!(
-            findings(&[lib, ("crates/photon/tests/wire/key.http", &silent)])[0]
+            findings(&[ROUTES, ("crates/photon/tests/wire/key.http", &silent)])[0]
                 .contains("golden origin")
         );
         let open = format!("{GOLDEN}> GET /v2/key/a\n");
         assert!(
-            findings(&[lib, ("crates/photon/tests/wire/key.http", &open)])[0]
+            findings(&[ROUTES, ("crates/photon/tests/wire/key.http", &open)])[0]
                 .contains("without its answer")
         );
     }
 
     #[test]
-    fn a_front_without_a_table_has_the_routes_of_its_description() {
-        let lib = ("crates/photon/src/lib.rs", "fn a() {}\n");
-        assert!(findings(&[lib])[0].contains("tests/generated.sh --write"));
+    fn a_page_needs_what_its_statuses_show() {
+        assert!(findings(&[])[0].contains("tests/generated.sh --write"));
         let described = (
             "docs/openapi/photon.json",
             r#"{"paths": {"/v2/key/{key}": {"get": {}}}, "x-other-routes": {"/page": {"GET": ["200", "404"]}}}"#,
         );
-        let found = findings(&[
-            lib,
-            described,
-            ("crates/photon/tests/wire/key.http", GOLDEN),
-        ]);
+        let found = findings(&[described, ("crates/photon/tests/wire/key.http", GOLDEN)]);
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|finding| finding.contains("`GET /page ")));
     }

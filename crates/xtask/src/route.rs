@@ -54,58 +54,6 @@ impl Route {
     }
 }
 
-/// Reads the table `pub const ROUTES: &[(&str, &str, &str)]` from the text of a front's `lib.rs`: between `ROUTES` and `];` there are routes and comments only.
-///
-/// An error names the line. The formatter breaks a route that is too long for a line into one line for each text.
-pub(crate) fn table(text: &str) -> Result<Vec<Route>, (usize, String)> {
-    let lines: Vec<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
-    let declared = |line: &str| line.starts_with("pub const ROUTES:");
-    let Some(start) = lines.iter().position(|(_, line)| declared(line)) else {
-        return Err((0, "there is no route table".to_owned()));
-    };
-    let mut routes = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (number, line) in &lines[start + 1..] {
-        if line.starts_with("];") && open.is_none() {
-            return Ok(routes);
-        }
-        if line.is_empty() || line.starts_with("//") {
-            continue;
-        }
-        let (first, mut whole) = open.take().unwrap_or((*number, String::new()));
-        whole.push_str(line);
-        if ends(&whole) {
-            let found = route(&whole).ok_or_else(|| (first, format!("no route: {whole}")))?;
-            routes.push(found);
-        } else {
-            open = Some((first, whole));
-        }
-    }
-    let (line, what) = open.unwrap_or((lines[start].0, "the route table".to_owned()));
-    Err((line, format!("it does not end: {what}")))
-}
-
-/// Whether the text behind the last string literal closes a tuple.
-fn ends(whole: &str) -> bool {
-    let behind = whole.rsplit('"').next().unwrap_or_default();
-    whole.matches('"').count().is_multiple_of(2) && (behind.contains("),") || whole.ends_with(';'))
-}
-
-/// `("POST", "/v2/key", "4"),`, with a comment behind it if need be.
-fn route(line: &str) -> Option<Route> {
-    let inside = line.strip_prefix('(')?;
-    let parts: Vec<&str> = inside.splitn(7, '"').map(str::trim).collect();
-    let ["", method, ",", pattern, ",", section, rest] = parts[..] else {
-        return None;
-    };
-    let closed = rest.trim_start_matches(',').trim_start().starts_with("),");
-    let sound = !method.is_empty()
-        && method.chars().all(|c| c.is_ascii_uppercase())
-        && pattern.starts_with('/')
-        && !section.is_empty();
-    (closed && sound).then(|| Route::new(method, pattern))
-}
-
 /// The route that answers a request. Of several patterns that fit, the one with the longest literal start wins, as
 /// in the router.
 pub(crate) fn find<'r>(routes: &'r [Route], method: &str, target: &str) -> Option<&'r Route> {
@@ -145,13 +93,6 @@ fn literal_start(pattern: &str) -> Vec<bool> {
 mod tests {
     use super::*;
 
-    fn routes(lines: &str) -> Vec<Route> {
-        table(&format!(
-            "//! A front.\npub const ROUTES: &[(&str, &str, &str)] = &[\n{lines}\n];\n"
-        ))
-        .expect("a sound table")
-    }
-
     #[test]
     fn a_description_names_operations_and_other_routes() {
         let text = r#"{"paths": {"/key": {"post": {}, "parameters": []}, "/key/{id}": {"get": {}, "put": {}}},
@@ -170,44 +111,6 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_route() {
-        let found = routes(
-            "    // Keys.\n    (\"POST\", \"/v2/key\", \"4\"), // create\n    (\"GET\", \"/v2/key/{key}\", \"§5\"),",
-        );
-        assert_eq!(found[1], Route::new("GET", "/v2/key/{key}"));
-    }
-
-    #[test]
-    fn a_route_that_is_too_long_for_a_line_has_several() {
-        let found = routes(
-            "    (\n        \"GET\",\n        \"/a/{b}\",\n        \"§5, at length\",\n    ),\n    (\"PUT\", \"/a\", \"§6\"),",
-        );
-        assert_eq!((found.len(), found[0].pattern.as_str()), (2, "/a/{b}"));
-    }
-
-    #[test]
-    fn what_is_no_route_is_named_with_its_line() {
-        let bad = [
-            "(\"POST\", \"/a\"),",
-            "(\"post\", \"/a\", \"1\"),",
-            "(\"POST\", \"a\", \"1\"),",
-            "(\"POST\", \"/a\", \"\"),",
-            "post(\"/a\"),",
-        ];
-        for line in bad {
-            let text = format!("\npub const ROUTES: &[(&str, &str, &str)] = &[\n{line}\n];");
-            assert_eq!(table(&text).map_err(|(line, _)| line), Err(3), "{line}");
-        }
-        assert_eq!(table("fn a() {}").map_err(|(line, _)| line), Err(0));
-        let open = "pub const ROUTES: X = &[\n\n(\"POST\", \"/a\", \"1\")\n];";
-        assert_eq!(table(open).map_err(|(line, _)| line), Err(3));
-        assert_eq!(
-            table("pub const ROUTES: X = &[\n").map_err(|(line, _)| line),
-            Err(1)
-        );
-    }
-
-    #[test]
     fn placeholders_take_one_segment_and_stars_the_rest() {
         assert!(fits("/v2/key/{key}", "/v2/key/$key"));
         assert!(!fits("/v2/key/{key}", "/v2/key/"));
@@ -219,9 +122,11 @@ mod tests {
 
     #[test]
     fn a_literal_beats_a_placeholder() {
-        let routes = routes(
-            "(\"GET\", \"/user/{id}\", \"1\"),\n(\"GET\", \"/user/me\", \"2\"),\n(\"PUT\", \"/user/me\", \"3\"),",
-        );
+        let routes = [
+            Route::new("GET", "/user/{id}"),
+            Route::new("GET", "/user/me"),
+            Route::new("PUT", "/user/me"),
+        ];
         let pattern = |target| &find(&routes, "GET", target).expect("a route").pattern;
         assert_eq!(pattern("/user/me?x=1"), "/user/me");
         assert_eq!(pattern("/user/7"), "/user/{id}");
