@@ -16,7 +16,6 @@ pub mod failure;
 pub mod json;
 pub mod language;
 pub mod media;
-pub mod methods;
 pub mod observe;
 pub mod openapi;
 pub mod page;

@@ -5,7 +5,6 @@
 mod body;
 mod limits;
 mod log;
-mod methods;
 mod observe;
 mod proxy;
 mod server;
