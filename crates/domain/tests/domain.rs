@@ -29,6 +29,8 @@ mod person_code;
 mod person_entry;
 #[path = "domain/person_operator.rs"]
 mod person_operator;
+#[path = "domain/person_race.rs"]
+mod person_race;
 #[path = "domain/person_recovery.rs"]
 mod person_recovery;
 #[path = "domain/person_rule.rs"]

@@ -10,7 +10,7 @@ use domain::policy::Policy;
 use domain::process::ProcessId;
 use domain::session::{SignedIn, Tokens};
 use domain::{Caller, Error, People, Refusal};
-use testkit::Kit;
+use testkit::{Backing, Kit};
 use uuid::Uuid;
 
 pub(crate) use crate::owner::secret;
@@ -65,6 +65,11 @@ pub(crate) fn refused<T>(result: Result<T, Error>) -> Refusal {
     }
 }
 
+fn without_limits(policy: &mut Policy) {
+    policy.person.tokens.pause = Duration::ZERO;
+    policy.person.tokens.sends_per_operation_hour = 0;
+}
+
 /// A server whose people may ask for codes as often as they like.
 pub(crate) struct World {
     pub(crate) kit: Kit,
@@ -76,15 +81,19 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Policy)) -> Self {
-        let kit = Kit::builder()
-            .policy(|policy| {
-                policy.person.tokens.pause = Duration::ZERO;
-                policy.person.tokens.sends_per_operation_hour = 0;
-                change(policy);
-            })
-            .build()
-            .await;
-        Self { kit }
+        let kit = Kit::builder().policy(without_limits).policy(change);
+        Self {
+            kit: kit.build().await,
+        }
+    }
+
+    /// With Anna, on the database of a test that runs on every one.
+    pub(crate) async fn on(backing: &Backing) -> Self {
+        let kit = Kit::builder().store(backing.store());
+        let kit = kit.policy(without_limits).build().await;
+        let world = Self { kit };
+        world.register(email()).await;
+        world
     }
 
     /// With somebody who has an e-mail address and nothing else.
@@ -256,7 +265,7 @@ impl World {
 }
 
 /// The bytes of a secret that an app reads (RFC 4648 §6).
-fn base32(text: &str) -> Vec<u8> {
+pub(crate) fn base32(text: &str) -> Vec<u8> {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let (mut out, mut bits, mut held) = (Vec::new(), 0_u32, 0);
     for letter in text.bytes() {

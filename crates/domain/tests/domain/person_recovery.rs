@@ -28,7 +28,7 @@ pub(crate) async fn recovering(world: &World, way: Way) -> ProcessId {
 }
 
 /// A password recovery whose code was right.
-async fn recovered(world: &World) -> ProcessId {
+pub(crate) async fn recovered(world: &World) -> ProcessId {
     let process = recovering(world, email()).await;
     let text = secret(&world.code(&email()));
     world
