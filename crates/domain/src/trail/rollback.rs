@@ -322,7 +322,6 @@ impl Upkeep {
             });
         };
         let found = tx.scan(Some((kind, after)), PAGE)?;
-        let full = found.len() == PAGE;
         let rows: Vec<RowId> = found
             .iter()
             .take_while(|row| row.kind == kind)
@@ -331,10 +330,7 @@ impl Upkeep {
         for id in &rows {
             self.limit_row(tx, now, lost, (kind, *id))?;
         }
-        let next = match rows.last() {
-            Some(end) if full && rows.len() == found.len() => (at, *end),
-            _ => (at + 1, RowId([0; 16])),
-        };
+        let next = after_page(at, found.len(), &rows);
         Ok(WalkedPage {
             rows: rows.len() as u64,
             next: (next.0 < self.walk.len()).then_some(next),
@@ -357,6 +353,15 @@ impl Upkeep {
             }
         }
         Err(Error::bug(format!("no room limits rows of kind {kind}")).into())
+    }
+}
+
+/// Where the walk goes on after a page: behind its last row if more rows of the kind may follow, else at the next kind.
+/// `found`: rows in the page, of which `rows` are of the kind at `at`.
+fn after_page(at: usize, found: usize, rows: &[RowId]) -> (usize, RowId) {
+    match rows.last() {
+        Some(end) if found == PAGE && rows.len() == found => (at, *end),
+        _ => (at + 1, RowId([0; 16])),
     }
 }
 
@@ -466,5 +471,35 @@ mod tests {
             let freshness = era.freshness_against(&anchor(1, 1, "mark"), &seen(9, Some("tag")));
             assert!(why(freshness).contains("accepted at the beginning of era 1"));
         }
+    }
+
+    #[test]
+    fn a_full_page_of_one_kind_goes_on_behind_its_last_row() {
+        let mut rows = vec![RowId([1; 16]); PAGE];
+        rows[PAGE - 1] = RowId([7; 16]);
+        assert_eq!(after_page(3, PAGE, &rows), (3, RowId([7; 16])));
+    }
+
+    #[test]
+    fn a_page_that_ends_with_other_kinds_or_early_goes_on_at_the_next_kind() {
+        let next = (4, RowId([0; 16]));
+        let rows = vec![RowId([1; 16]); PAGE - 1];
+        assert_eq!(
+            after_page(3, PAGE, &rows),
+            next,
+            "the last row is another kind's"
+        );
+        assert_eq!(after_page(3, PAGE - 1, &rows), next, "no row follows");
+        assert_eq!(after_page(3, PAGE, &[]), next, "all rows are other kinds'");
+        assert_eq!(after_page(3, 0, &[]), next);
+    }
+
+    #[test]
+    fn a_walk_is_stored_under_the_names_that_older_releases_know() {
+        let stored = serde_json::to_value(WALKING).unwrap();
+        let at = serde_json::json!({"At": {"kind": 0, "after": vec![0; 16], "burned": 0}});
+        assert_eq!(stored, at);
+        let done = serde_json::to_value(RollbackWalk::Done).unwrap();
+        assert_eq!(done, serde_json::json!("Done"));
     }
 }
