@@ -27,6 +27,24 @@ pub struct Checkpoint {
     pub signature: String,
 }
 
+impl Checkpoint {
+    /// What the signature covers. The era is covered only after a rollback was accepted: releases before eras sign the
+    /// first four parts, so their anchors stay valid.
+    fn signed_parts(&self) -> Vec<Vec<u8>> {
+        let mut parts = vec![
+            b"checkpoint".to_vec(),
+            self.number.to_be_bytes().to_vec(),
+            self.tag.as_bytes().to_vec(),
+            self.at.millis().to_be_bytes().to_vec(),
+        ];
+        if self.era > 0 || !self.era_mark.is_empty() {
+            parts.push(self.era.to_be_bytes().to_vec());
+            parts.push(self.era_mark.as_bytes().to_vec());
+        }
+        parts
+    }
+}
+
 impl Trail {
     /// Step 3: the signed end of the chain, `None` while there is none.
     pub(crate) async fn audit_checkpoint(self: &Arc<Self>) -> Result<Option<Checkpoint>, Error> {
@@ -78,17 +96,68 @@ impl Trail {
             .into())
     }
 
-    /// Over the first four parts only while no rollback was ever accepted: so the releases before eras sign, too, and
-    /// an anchor of theirs is one of ours.
     fn checkpoint_signature(&self, checkpoint: &Checkpoint) -> Result<String, Error> {
-        let (number, at) = (checkpoint.number.to_be_bytes(), checkpoint.at.millis());
-        let (at, era) = (at.to_be_bytes(), checkpoint.era.to_be_bytes());
-        let mut parts: Vec<&[u8]> = vec![b"checkpoint", &number, checkpoint.tag.as_bytes(), &at];
-        if checkpoint.era > 0 || !checkpoint.era_mark.is_empty() {
-            parts.extend([&era[..], checkpoint.era_mark.as_bytes()]);
-        }
+        let parts = checkpoint.signed_parts();
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
         Ok(hex::encode(
             self.roots.prf(Root::Audit, 1, &parts)?.expose(),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            number: 7,
+            tag: "tag".to_owned(),
+            at: Timestamp::from_millis(9),
+            era: 0,
+            era_mark: String::new(),
+            signature: "signature".to_owned(),
+        }
+    }
+
+    #[test]
+    fn without_an_accepted_rollback_four_parts_are_signed_as_before_eras() {
+        let parts = checkpoint().signed_parts();
+        let expected: [&[u8]; 4] = [
+            b"checkpoint",
+            &[0, 0, 0, 0, 0, 0, 0, 7],
+            b"tag",
+            &[0, 0, 0, 0, 0, 0, 0, 9],
+        ];
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn every_part_but_the_signature_is_signed() {
+        let signed = checkpoint().signed_parts();
+        let changes: [fn(&mut Checkpoint); 5] = [
+            |it| it.number += 1,
+            |it| it.tag.push('x'),
+            |it| it.at = Timestamp::from_millis(10),
+            |it| it.era = 1,
+            |it| it.era_mark.push('x'),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut other = checkpoint();
+            change(&mut other);
+            assert_ne!(other.signed_parts(), signed, "{number}");
+        }
+        let mut other = checkpoint();
+        other.signature.clear();
+        assert_eq!(other.signed_parts(), signed);
+    }
+
+    #[test]
+    fn an_anchor_from_before_eras_is_read_as_one_of_era_zero() {
+        let text = r#"{"number":7,"tag":"tag","at":9,"signature":"signature"}"#;
+        assert_eq!(
+            serde_json::from_str::<Checkpoint>(text).unwrap(),
+            checkpoint()
+        );
     }
 }
