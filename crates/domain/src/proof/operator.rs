@@ -120,13 +120,7 @@ impl Operators {
     pub fn authenticate(&self, token: &str) -> Result<Operator, Refusal> {
         let token = SecretText::new(token.to_owned());
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = None;
-        for known in accepted.iter() {
-            if known.token == token {
-                found = Some(known.operator.clone());
-            }
-        }
-        found.ok_or(Refusal::BadProof { left: None })
+        holder(&accepted, &token).ok_or(Refusal::BadProof { left: None })
     }
 
     /// The newest `limit` linked audit events, newest first, of one subject or of all.
@@ -155,6 +149,17 @@ impl Operators {
         operator.may(OperatorRight::Read)?;
         Ok(self.proofs.preview(message))
     }
+}
+
+/// The operator whose token this is. Every token is compared, so that timing does not tell which one matched.
+fn holder(accepted: &[Accepted], token: &SecretText) -> Option<Operator> {
+    let mut found = None;
+    for known in accepted {
+        if known.token == *token {
+            found = Some(known.operator.clone());
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -193,5 +198,40 @@ mod tests {
             Some("anna")
         );
         assert_eq!(event.surface, "admin");
+    }
+
+    fn accepted(token: &str, name: &str) -> Accepted {
+        Accepted {
+            token: SecretText::new(token.to_owned()),
+            operator: Operator {
+                name: name.into(),
+                rights: BTreeSet::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn only_a_whole_accepted_token_makes_an_operator() {
+        let known = [accepted("first token", "anna"), accepted("second", "bert")];
+        let name = |token: &str| {
+            let token = SecretText::new(token.to_owned());
+            holder(&known, &token).map(|operator| operator.name().to_owned())
+        };
+        assert_eq!(name("first token").as_deref(), Some("anna"));
+        assert_eq!(name("second").as_deref(), Some("bert"));
+        for wrong in ["", "first", "first token ", "Second"] {
+            assert_eq!(name(wrong), None, "{wrong}");
+        }
+        assert!(holder(&[], &SecretText::new(String::new())).is_none());
+    }
+
+    #[test]
+    fn of_two_operators_with_one_token_the_later_counts() {
+        let known = [accepted("token", "anna"), accepted("token", "bert")];
+        let found = holder(&known, &SecretText::new("token".to_owned()));
+        assert_eq!(
+            found.map(|operator| operator.name().to_owned()).as_deref(),
+            Some("bert")
+        );
     }
 }
