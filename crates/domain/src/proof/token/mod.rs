@@ -85,3 +85,40 @@ fn binding<'a>(
         way.norm.as_bytes(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::core::port::store::RowId;
+
+    #[test]
+    fn a_code_is_bound_to_its_token_its_operation_its_slot_and_its_address() {
+        let (id, slot) = ([1; 16], Id::new(RowId([2; 16])));
+        let way = Way::email("Anna@example.com");
+        let bound = binding(&id, Operation::Login, &slot, &way);
+        let expected: [&[u8]; 5] = [&[1; 16], b"LOGIN", &[2; 16], b"email", b"anna@example.com"];
+        assert_eq!(bound, expected);
+        let (other_id, other_slot) = ([9; 16], Id::new(RowId([9; 16])));
+        let other_way = Way::email("bert@example.com");
+        for other in [
+            binding(&other_id, Operation::Login, &slot, &way),
+            binding(&id, Operation::AddPhrase, &slot, &way),
+            binding(&id, Operation::Login, &other_slot, &way),
+            binding(&id, Operation::Login, &slot, &other_way),
+        ] {
+            assert_ne!(other, bound);
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_address_are_one_binding() {
+        let (id, slot) = ([1; 16], Id::new(RowId([2; 16])));
+        let (one, other) = (
+            Way::email("Anna@Example.com"),
+            Way::email("anna@example.com"),
+        );
+        let bound = |way| binding(&id, Operation::Login, &slot, way).map(<[u8]>::to_vec);
+        assert_eq!(bound(&one), bound(&other));
+    }
+}
