@@ -348,3 +348,57 @@ impl<L: Layer, A: Attempt<L>> Running<L, A> {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::core::port::store::RowId;
+    use crate::limit::budget::{GuessBudget, GuessLimits};
+    use crate::limit::counted::OnSuccess;
+
+    type Start = Begun<GuessBudget, u8, ()>;
+
+    #[test]
+    fn a_check_begins_with_what_was_loaded_only_if_a_try_was_reserved() {
+        let limits = GuessLimits {
+            failures: 3,
+            window: Duration::from_secs(60),
+            in_a_row: 0,
+        };
+        let counted = Counted::new(RowId([1; 16]), limits, OnSuccess::Keep);
+        let reserved = ReservedTry {
+            counted: vec![counted],
+            id: TryId(4),
+        };
+        let begun: Start = Reservation::Granted(reserved).begin(7);
+        let Begun::Reserved(reserved, 7) = begun else {
+            panic!("a granted try is not begun");
+        };
+        assert_eq!((reserved.id, reserved.counted.len()), (TryId(4), 1));
+    }
+
+    #[test]
+    fn without_a_try_an_attempt_is_refused_or_waits() {
+        let until = Timestamp::from_millis(5);
+        let begun: Start = Reservation::Exhausted { until }.begin(7);
+        assert!(matches!(
+            begun,
+            Begun::Refused(Refusal::Exhausted { until: moment }) if moment == until
+        ));
+        let begun: Start = Reservation::<GuessBudget>::Wait.begin(7);
+        assert!(matches!(begun, Begun::Wait));
+    }
+
+    #[test]
+    fn a_settled_try_is_answered_or_begins_again() {
+        let closed = || Closed { failures: 2 };
+        let Settled(answer) = closed().answer(Verdict::Done(7));
+        assert_eq!(answer, Some(Verdict::Done(7)));
+        let Settled(answer) = closed().answer::<u8>(Refusal::BadProof { left: Some(1) });
+        let refused = Verdict::Refused(Refusal::BadProof { left: Some(1) });
+        assert_eq!(answer, Some(refused));
+        let Settled(answer) = closed().again::<u8>();
+        assert_eq!(answer, None);
+    }
+}
