@@ -101,6 +101,35 @@ struct Found {
     scope: Scope,
 }
 
+impl Found {
+    /// An account comes before a registration that waits under its name, and a decoy stands in for both.
+    fn of(
+        login: Option<VaultLogin>,
+        pending: Option<Credential>,
+        decoy: &Credential,
+        scope: Scope,
+    ) -> Self {
+        if let Some(login) = login {
+            return Self {
+                credential: login.credential,
+                subject: Subject::Account(login.account.row().0),
+                generation: login.generation,
+                scope,
+            };
+        }
+        let (credential, subject) = match pending {
+            Some(credential) => (credential, Subject::Unconfirmed),
+            None => (decoy.clone(), Subject::Nobody),
+        };
+        Self {
+            credential,
+            subject,
+            generation: 0,
+            scope,
+        }
+    }
+}
+
 impl Vaults {
     /// Prepares, once, what the first login would otherwise wait for, and what stands in for a login row
     /// where there is none.
@@ -220,36 +249,9 @@ impl Vaults {
             .as_ref()
             .or(stand_in.as_ref())
             .map_or(self.tenant(), Stored::scope);
-        let nobody = Found {
-            credential: decoy.clone(),
-            subject: Subject::Nobody,
-            generation: 0,
-            scope,
-        };
-        Ok(match (login, pending) {
-            (Some(login), _) => {
-                let VaultLogin {
-                    account,
-                    credential,
-                    generation,
-                } = login.value;
-                Found {
-                    credential,
-                    subject: Subject::Account(account.row().0),
-                    generation,
-                    scope,
-                }
-            }
-            (None, Some(pending)) => {
-                let credential = pending.value.credential;
-                Found {
-                    credential,
-                    subject: Subject::Unconfirmed,
-                    ..nobody
-                }
-            }
-            (None, None) => nobody,
-        })
+        let login = login.map(|login| login.value);
+        let pending = pending.map(|pending| pending.value.credential);
+        Ok(Found::of(login, pending, decoy, scope))
     }
 
     fn decoy(&self, name: &[u8]) -> Result<(srp::Salt, Verifier), Error> {
@@ -264,5 +266,69 @@ impl Vaults {
 
     fn absent_row(&self) -> RowId {
         self.rows.id(VaultLogin::KIND, &[b"decoy", b"absent"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: Scope = Scope(RowId([5; 16]));
+
+    fn credential(salt: &str) -> Credential {
+        Credential {
+            salt: salt.to_owned(),
+            verifier: "12".to_owned(),
+        }
+    }
+
+    fn found(login: Option<VaultLogin>, pending: Option<Credential>) -> Found {
+        Found::of(login, pending, &credential("decoy"), SCOPE)
+    }
+
+    #[test]
+    fn an_account_comes_before_a_registration_that_waits() {
+        let login = || VaultLogin {
+            account: Id::new(RowId([3; 16])),
+            credential: credential("account"),
+            generation: 4,
+        };
+        for pending in [None, Some(credential("pending"))] {
+            let found = found(Some(login()), pending);
+            assert_eq!(found.credential, credential("account"));
+            assert_eq!(found.subject, Subject::Account([3; 16]));
+            assert_eq!((found.generation, found.scope), (4, SCOPE));
+        }
+    }
+
+    #[test]
+    fn a_registration_that_waits_is_answered_with_its_own_salt() {
+        let found = found(None, Some(credential("pending")));
+        assert_eq!(found.credential, credential("pending"));
+        assert_eq!((found.subject, found.generation), (Subject::Unconfirmed, 0));
+    }
+
+    #[test]
+    fn a_name_without_either_is_answered_with_the_decoy() {
+        let found = found(None, None);
+        assert_eq!(found.credential, credential("decoy"));
+        assert_eq!((found.subject, found.generation), (Subject::Nobody, 0));
+    }
+
+    #[test]
+    fn a_handshake_is_stored_under_the_names_that_other_releases_know() {
+        let handshake = Handshake {
+            secret: "ab".to_owned(),
+            verifier: "12".to_owned(),
+            subject: Subject::Account([3; 16]),
+            generation: 4,
+            name: [1; 16],
+            expires: Timestamp::from_millis(9),
+        };
+        let expected = serde_json::json!({
+            "secret": "ab", "verifier": "12", "subject": {"Account": vec![3; 16]},
+            "generation": 4, "name": vec![1; 16], "expires": 9,
+        });
+        assert_eq!(serde_json::to_value(&handshake).unwrap(), expected);
     }
 }

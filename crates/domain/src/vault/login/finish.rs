@@ -328,4 +328,38 @@ mod tests {
         let parsed = ParsedProof::parse(&shown(&proof, "00", &reference)).unwrap();
         assert!(parsed.public.is_none());
     }
+
+    #[test]
+    fn a_handshake_that_cannot_be_taken_up_again_is_a_bug() {
+        let parsed = |proof: &str, public: &str| {
+            let reference = "0".repeat(REFERENCE_DIGITS);
+            ParsedProof::parse(&shown(proof, public, &reference)).unwrap()
+        };
+        let sent = parsed(&"ab".repeat(64), "abcd");
+        for (verifier, secret) in [("12", "00"), ("12", "xyz"), ("", "")] {
+            let broken = Handshake {
+                secret: secret.to_owned(),
+                verifier: verifier.to_owned(),
+                ..handshake(Subject::Nobody)
+            };
+            let judged = prove(&broken, sent.public.as_ref(), &sent.proof);
+            assert!(matches!(judged, Err(Error::Bug(_))), "{verifier} {secret}");
+        }
+    }
+
+    #[test]
+    fn a_proof_that_does_not_match_or_has_no_public_number_is_wrong() {
+        let kept = Handshake {
+            secret: "11".repeat(32),
+            verifier: "1234".to_owned(),
+            ..handshake(Subject::Nobody)
+        };
+        let reference = "0".repeat(REFERENCE_DIGITS);
+        for public in ["abcd", "00"] {
+            let sent = shown(&"ab".repeat(64), public, &reference);
+            let sent = ParsedProof::parse(&sent).unwrap();
+            let judged = prove(&kept, sent.public.as_ref(), &sent.proof).unwrap();
+            assert_eq!(judged, None, "{public}");
+        }
+    }
 }
