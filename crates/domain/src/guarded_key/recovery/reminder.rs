@@ -120,6 +120,8 @@ impl GuardedKeys {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::core::port::store::RowId;
     use crate::guarded_key::contact::tests::{at, contact, running_lock};
@@ -200,5 +202,39 @@ mod tests {
         let stored = serde_json::to_value(reminder(7)).unwrap();
         assert_eq!(stored["key"], serde_json::json!(vec![1; 16]));
         assert_eq!(stored["contact"], serde_json::json!(vec![2; 16]));
+    }
+
+    #[test]
+    fn whether_a_reminder_is_due_again_is_not_decided_by_the_configuration_of_today() {
+        let mut contact = contact();
+        contact.lock = Some(running_lock(at(0)));
+        for day in [0, 23, 29, 59] {
+            let notice = reminder(7).notice(Some(&contact), at_day(day), Alerts::Impossible);
+            let notice = notice.unwrap();
+            assert_eq!(notice.facts["until"], at_day(30).rfc3339(), "day {day}");
+            let left = 30_u64.saturating_sub(day).to_string();
+            assert_eq!(notice.facts["left"], left, "day {day}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reminders_are_planned_after_now_and_before_the_opening(delay in 0_u64..100_000_000) {
+            let opens = at(0).plus(std::time::Duration::from_millis(delay * 60));
+            let planned: Vec<Timestamp> = moments(opens, at(0)).collect();
+            prop_assert!(planned.iter().all(|moment| *moment > at(0) && *moment < opens));
+            prop_assert!(planned.is_sorted());
+            let whole_days = delay * 60 / 86_400_000;
+            prop_assert!(planned.len() == 2 || whole_days <= 7);
+            prop_assert!(!planned.is_empty() || whole_days <= 1);
+        }
+
+        #[test]
+        fn the_days_that_are_told_cover_the_time_that_is_left(millis in 0_i64..10_000_000_000) {
+            let until = Timestamp::from_millis(at(0).millis() + millis);
+            let told = days_left(at(0), until);
+            prop_assert!(at(0).plus(days(told)).plus(std::time::Duration::from_secs(1)) > until);
+            prop_assert!(told == 0 || at(0).plus(days(told - 1)) < until);
+        }
     }
 }
