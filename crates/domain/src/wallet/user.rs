@@ -207,6 +207,9 @@ impl Wallets {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const MEMORY: Duration = days(90);
@@ -265,5 +268,44 @@ mod tests {
         assert_eq!(fresh(&user, at(89)), ["0@example.com", "1@example.com"]);
         assert_eq!(fresh(&user, at(90)), ["1@example.com"]);
         assert!(fresh(&user, at(100)).is_empty());
+    }
+
+    #[test]
+    fn a_new_user_has_no_address_and_takes_the_first_that_comes() {
+        let mut user = WalletUser::new(at(0), ("i", "s"));
+        assert!(fresh(&user, at(0)).is_empty());
+        assert!(user.note_address(at(0), Some("a@example.com"), MEMORY));
+        assert_eq!(fresh(&user, at(0)), ["a@example.com"]);
+        assert_eq!((user.issuer.as_str(), user.subject.as_str()), ("i", "s"));
+    }
+
+    #[test]
+    fn a_user_of_a_release_before_addresses_is_read_as_one_without_any() {
+        let stored = serde_json::json!({"issuer": "i", "subject": "s", "created": at(0)});
+        let user: WalletUser = serde_json::from_value(stored).unwrap();
+        assert_eq!(user, WalletUser::new(at(0), ("i", "s")));
+    }
+
+    proptest! {
+        /// Whatever tokens bring: never more than eight addresses, none twice, and none that is in use is pushed out.
+        #[test]
+        fn no_series_of_tokens_pushes_out_an_address_in_use(tokens in vec((0_u8..20, 0_i64..3), 1..120)) {
+            let mut user = user(0);
+            let mut day = 0;
+            prop_assert!(user.note_address(at(day), Some("own@example.com"), MEMORY));
+            for (number, days_on) in tokens {
+                day += days_on;
+                user.note_address(at(day), Some("own@example.com"), MEMORY);
+                let other = format!("{number}@example.com");
+                user.note_address(at(day), Some(&other), MEMORY);
+                let mut known: Vec<&str> = user.addresses.iter().map(|known| known.email.as_str()).collect();
+                prop_assert!(known.len() <= ADDRESSES);
+                prop_assert!(fresh(&user, at(day)).contains(&"own@example.com"));
+                let before = known.len();
+                known.sort_unstable();
+                known.dedup();
+                prop_assert_eq!(known.len(), before);
+            }
+        }
     }
 }
