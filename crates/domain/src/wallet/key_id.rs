@@ -44,6 +44,8 @@ impl WalletKeyId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -63,6 +65,52 @@ mod tests {
         assert_eq!(id("ABX").normal(), id("ABX"));
         for bad in ["", "a b", "ä", &"a".repeat(129)] {
             assert_eq!(WalletKeyId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_one_to_a_hundred_and_twenty_eight_characters() {
+        for length in [1, 2, 127, 128] {
+            let text = "a".repeat(length);
+            assert_eq!(WalletKeyId::parse(&text).unwrap().as_str(), text);
+        }
+        for length in [0, 129, 1000] {
+            assert_eq!(WalletKeyId::parse(&"a".repeat(length)), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_lengths_than_thirty_two_bytes_have_one_spelling() {
+        for bytes in [0_usize, 16, 31, 33, 48] {
+            let hex = "ab".repeat(bytes);
+            let base64 = STANDARD_NO_PAD.encode(vec![0xab; bytes]);
+            for text in [hex, base64] {
+                let respelled = WalletKeyId::parse(&text).and_then(|id| id.respelled());
+                // 48 bytes of base64 are 64 characters, and so might be hex; these are not.
+                assert_eq!(respelled, None, "{text}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_stored_form_of_a_name_is_its_own_stored_form(text in "[A-Za-z0-9_.:+/=-]{1,128}") {
+            let id = WalletKeyId::parse(&text).unwrap();
+            prop_assert_eq!(id.normal().normal(), id.normal());
+            prop_assert!(id.normal().as_str().eq_ignore_ascii_case(&text));
+        }
+
+        #[test]
+        fn every_spelling_of_thirty_two_bytes_leads_to_the_stored_form(bytes in any::<[u8; 32]>()) {
+            let stored = WalletKeyId::parse(&hex::encode(bytes)).unwrap();
+            for text in [
+                hex::encode_upper(bytes),
+                STANDARD_NO_PAD.encode(bytes),
+                URL_SAFE_NO_PAD.encode(bytes),
+            ] {
+                let found = WalletKeyId::parse(&text).unwrap().respelled();
+                prop_assert_eq!(found.as_ref(), Some(&stored));
+            }
         }
     }
 }

@@ -155,6 +155,9 @@ impl Wallets {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::{option, prelude::*};
+
     use super::*;
     use crate::wallet::device::tests::{at, user};
 
@@ -213,5 +216,36 @@ mod tests {
             removed: Some(1),
         };
         assert_eq!(after(4), fifth);
+    }
+
+    proptest! {
+        /// However many shares are stored: the current one and at most three replaced ones are there.
+        #[test]
+        fn no_more_than_four_revisions_are_ever_there(stored in 1_u32..40) {
+            let mut there: Vec<u32> = Vec::new();
+            let mut backup = None;
+            for number in 1..=stored {
+                let revisions = Revisions::after(backup);
+                prop_assert_eq!(revisions.new, number, "no number is used twice");
+                prop_assert_eq!(revisions.replaced, number - 1);
+                there.retain(|revision| Some(*revision) != revisions.removed);
+                there.push(revisions.new);
+                prop_assert!(there.len() <= 4);
+                backup = Some(Backup { revision: revisions.new, stored: at(0), chars: 1 });
+            }
+            let oldest = stored.saturating_sub(REPLACED).max(1);
+            prop_assert_eq!(there, (oldest..=stored).collect::<Vec<u32>>());
+        }
+
+        /// Shares are stored only where every key is the user's, or is nobody's and that is allowed.
+        #[test]
+        fn no_mixture_of_owners_lets_another_users_key_through(owners in vec(option::of(1_u8..4), 0..6), known in any::<bool>()) {
+            let keys: Vec<_> = owners.iter().map(|owner| owner.map(user)).collect();
+            let allowed = owners.iter().all(|owner| match owner {
+                Some(owner) => *owner == 1,
+                None => !known,
+            });
+            prop_assert_eq!(may_keep(keys, user(1), known).is_ok(), allowed);
+        }
     }
 }
