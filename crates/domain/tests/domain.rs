@@ -9,6 +9,8 @@ mod crash;
 mod guarded_key;
 #[path = "domain/guarded_key_contact.rs"]
 mod guarded_key_contact;
+#[path = "domain/guarded_key_nodes.rs"]
+mod guarded_key_nodes;
 #[path = "domain/guarded_key_pin.rs"]
 mod guarded_key_pin;
 #[path = "domain/guarded_key_recovery.rs"]
@@ -71,6 +73,8 @@ mod vault_slot;
 mod wallet;
 #[path = "domain/wallet_device.rs"]
 mod wallet_device;
+#[path = "domain/wallet_nodes.rs"]
+mod wallet_nodes;
 #[path = "domain/wallet_operator.rs"]
 mod wallet_operator;
 #[path = "domain/wallet_passkey.rs"]
