@@ -101,19 +101,6 @@ impl<R> NamesRow<R> for &Id<R> {
     }
 }
 
-// For rooms whose ids have no types yet.
-impl<R> NamesRow<R> for RowId {
-    fn named(&self) -> RowId {
-        *self
-    }
-}
-
-impl<R> NamesRow<R> for &RowId {
-    fn named(&self) -> RowId {
-        **self
-    }
-}
-
 impl<R> From<Id<R>> for RowId {
     fn from(id: Id<R>) -> Self {
         id.0

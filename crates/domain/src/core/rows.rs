@@ -331,11 +331,10 @@ impl Rows {
         tx: &mut dyn Tx,
         id: impl NamesRow<R>,
     ) -> TxResult<Option<Stored<R>>> {
-        let id = id.named();
-        let Some(stored) = self.get::<R>(tx, id)? else {
+        let Some(stored) = self.get(tx, id)? else {
             return Ok(None);
         };
-        Ok(tx.remove(R::KIND, &id)?.then_some(stored))
+        Ok(tx.remove(R::KIND, &id.named())?.then_some(stored))
     }
 
     pub fn children<R: Record>(

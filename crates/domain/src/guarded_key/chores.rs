@@ -9,6 +9,7 @@ use super::contact::Contact;
 use super::key::GuardedKey;
 use super::policy::GuardedKeyPolicy;
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::port::store::{Kind, Row, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::rows::Place;
@@ -54,14 +55,14 @@ impl Chores for GuardedKeys {
             return Ok(false);
         };
         if kind == Contact::KIND
-            && let Some(mut contact) = self.rows.get::<Contact>(tx, id)?
+            && let Some(mut contact) = self.rows.get::<Contact>(tx, Id::new(id))?
             && contact.forget_codes()
         {
             self.rows.put(tx, &mut contact)?;
         }
         let budget = match kind {
             GuessBudget::KIND => id,
-            _ => self.budget_row(id),
+            _ => self.budget_row(id).row(),
         };
         self.limit_budget_to_one_try(tx, now, lost, Place::at(budget), &limits)?;
         Ok(true)

@@ -12,6 +12,7 @@ use super::pin::{HashedPin, PinRecipe};
 use super::{EncryptionKey, Pin};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::port::roots::Roots;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
@@ -134,7 +135,7 @@ impl GuardedKeys {
             .read::<GuessBudget>(store, self.budget_row(row))
             .await?;
         let Some(budget) = budget else {
-            return match self.rows.read::<GuardedKey>(store, row).await? {
+            return match self.rows.read::<GuardedKey>(store, Id::new(row)).await? {
                 Some(_) => Ok(()),
                 None => Err(Refusal::UnknownSubject.into()),
             };
@@ -186,7 +187,7 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
         tx: &mut dyn Tx,
         opening: &Opening<'_>,
     ) -> TxResult<Begun<GuessBudget, Stored<GuardedKey>, T>> {
-        let Some(key) = hub.rows.peek::<GuardedKey>(tx, &self.row)? else {
+        let Some(key) = hub.rows.peek::<GuardedKey>(tx, Id::new(self.row))? else {
             return Ok(Begun::Refused(Refusal::UnknownSubject));
         };
         let reservation = opening.reserve(
@@ -225,7 +226,7 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
         open: OpenTry<'_, GuessBudget>,
         judged: &JudgedPin,
     ) -> TxResult<Settled<T>> {
-        let Some(mut key) = hub.rows.get::<GuardedKey>(tx, &self.row)? else {
+        let Some(mut key) = hub.rows.get::<GuardedKey>(tx, Id::new(self.row))? else {
             return Ok(open.abandon().answer(Refusal::UnknownSubject));
         };
         let event = Event::new(self.caller.surface, open.now, self.action, self.row.alias())

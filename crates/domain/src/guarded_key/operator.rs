@@ -133,7 +133,7 @@ impl GuardedKeys {
                 if hub.rows.take(tx, row)?.is_none() {
                     return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 }
-                tx.remove(GuessBudget::KIND, &hub.budget_row(row.row()))?;
+                tx.remove(GuessBudget::KIND, &hub.budget_row(row.row()).row())?;
                 hub.remove_contacts(tx, row)?;
                 let event = operator.event(now, "key.delete", row.alias());
                 hub.record(tx, event.fact("by", "operator"))?;
@@ -146,7 +146,7 @@ impl GuardedKeys {
     /// Removes all contacts of a key with their counters.
     fn remove_contacts(&self, tx: &mut dyn Tx, key: Id<GuardedKey>) -> TxResult<()> {
         for contact in tx.children(Contact::KIND, &key.row(), Page::ALL)? {
-            tx.remove(GuessBudget::KIND, &self.budget_row(contact.id))?;
+            tx.remove(GuessBudget::KIND, &self.budget_row(contact.id).row())?;
         }
         tx.remove_children(Contact::KIND, &key.row())?;
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::message::MessageKind;
 use crate::core::port::courier::{Delivery, Letter, Words};
@@ -243,9 +244,9 @@ impl Chores for Letters {
         if kind != Waiting::KIND {
             return Ok(false);
         }
-        let waiting = self.rows.get::<Waiting>(tx, &id)?;
+        let waiting = self.rows.get::<Waiting>(tx, Id::new(id))?;
         if waiting.is_some_and(|waiting| waiting.message.kind == MessageKind::Code) {
-            self.rows.remove::<Waiting>(tx, &id)?;
+            self.rows.remove::<Waiting>(tx, Id::new(id))?;
         }
         Ok(true)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::id::Id;
 use crate::core::port::store::Kind;
 use crate::core::port::store::RowId;
 use crate::core::port::store::Tx;
@@ -200,8 +201,8 @@ impl Counter for GuessBudget {
 }
 
 impl Limits {
-    pub(crate) fn budget_row(&self, subject: RowId) -> RowId {
-        self.rows.id(GuessBudget::KIND, &[&subject.0])
+    pub(crate) fn budget_row(&self, subject: RowId) -> Id<GuessBudget> {
+        self.rows.named(&[&subject.0])
     }
 
     /// The budget of a subject, as that by which a try is counted.
@@ -210,7 +211,7 @@ impl Limits {
         subject: RowId,
         limits: GuessLimits,
     ) -> Counted<GuessBudget> {
-        Counted::new(self.budget_row(subject), limits, OnSuccess::Forget)
+        Counted::new(self.budget_row(subject).row(), limits, OnSuccess::Forget)
     }
 
     /// The budget of a subject, made when it is first needed.
@@ -233,7 +234,7 @@ impl Limits {
         place: Place,
         limits: &GuessLimits,
     ) -> TxResult<()> {
-        if let Some(mut budget) = self.rows.get::<GuessBudget>(tx, &place.id)? {
+        if let Some(mut budget) = self.rows.get::<GuessBudget>(tx, Id::new(place.id))? {
             let before = budget.value.clone();
             budget.limit_to_one_try(now, limits, lost);
             if budget.value != before {

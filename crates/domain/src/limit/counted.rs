@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::counter::{Counter, Reserve, TryId};
+use crate::core::id::Id;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::{Place, Rows, Stored};
 use crate::core::time::Timestamp;
@@ -102,7 +103,7 @@ impl Limits {
         now: Timestamp,
         counted: &Counted<C>,
     ) -> TxResult<Stored<C>> {
-        let found = self.rows.get::<C>(tx, counted.id)?;
+        let found = self.rows.get::<C>(tx, Id::new(counted.id))?;
         let mut row = found.unwrap_or_else(|| {
             let mut place = Place::at(counted.id);
             place.owner = counted.owner;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::id::Id;
 use crate::core::port::store::Kind;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
@@ -250,7 +251,7 @@ impl Limits {
         now: Timestamp,
         id: RowId,
     ) -> TxResult<Stored<Lockout>> {
-        let found = self.rows.get::<Lockout>(tx, &id)?;
+        let found = self.rows.get::<Lockout>(tx, Id::new(id))?;
         let mut lockout =
             found.unwrap_or_else(|| Rows::blank(self.tenant(), Place::at(id), Lockout::default()));
         lockout.place.due = Some(now.plus(KEPT));
@@ -317,7 +318,7 @@ impl Chores for Limits {
         if kind != Lockout::KIND {
             return Ok(false);
         }
-        if let Some(mut lockout) = self.rows.get::<Lockout>(tx, &id)? {
+        if let Some(mut lockout) = self.rows.get::<Lockout>(tx, Id::new(id))? {
             let before = lockout.value.clone();
             lockout.limit_to_one_try(&UNKNOWN_RULES, lost);
             if lockout.value != before {

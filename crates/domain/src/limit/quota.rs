@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::Kind;
 use crate::core::port::store::RowId;
@@ -142,7 +143,7 @@ impl Limits {
         }
         let (granted, left) = self
             .write(move |hub, tx| {
-                let found = hub.rows.get::<Used>(tx, &row)?;
+                let found = hub.rows.get::<Used>(tx, Id::new(row))?;
                 let used = found.as_ref().map_or(0, |used| used.calls);
                 let left = limit.saturating_sub(used);
                 let granted = block(left);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
 use crate::core::error::Refusal;
+use crate::core::id::Id;
 use crate::core::port::store::Kind;
 use crate::core::port::store::RowId;
 use crate::core::port::store::Tx;
@@ -114,7 +115,10 @@ impl Limits {
         now: Timestamp,
         rates: &[Rate],
     ) -> Result<(), Error> {
-        let log = self.rows.read::<RateLog>(self.store.as_ref(), row).await?;
+        let log = self
+            .rows
+            .read::<RateLog>(self.store.as_ref(), Id::new(row))
+            .await?;
         match log.and_then(|log| log.full_until(now, rates)) {
             Some(until) => Err(Refusal::Limited { until }.into()),
             None => Ok(()),
@@ -134,7 +138,7 @@ impl Limits {
             .iter()
             .filter(|(_, rates)| rates.iter().any(|rate| rate.count > 0))
         {
-            let log = self.rows.get::<RateLog>(tx, row)?;
+            let log = self.rows.get::<RateLog>(tx, Id::new(*row))?;
             let until = log.as_ref().and_then(|log| log.full_until(now, rates));
             latest = latest.max(until);
             logs.push((*row, *rates, log));

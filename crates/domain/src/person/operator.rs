@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::Record as _;
@@ -192,7 +193,7 @@ impl People {
         let mut locks = Vec::new();
         for class in Class::ALL {
             for row in self.class_rows(account, class) {
-                let lockout = self.rows.peek::<Lockout>(tx, &row)?;
+                let lockout = self.rows.peek::<Lockout>(tx, Id::new(row))?;
                 locks.extend(lockout.map(|lockout| LockoutState::of(class, &lockout, now)));
             }
         }

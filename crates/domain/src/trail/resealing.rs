@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::roots::Root;
 use crate::core::port::store::{AnyRow, Kind, Row, RowId, Stop, Tx, TxResult};
@@ -250,7 +251,7 @@ impl Upkeep {
     }
 
     async fn resealing(&self, root: Root) -> Result<Option<Stored<Resealing>>, Error> {
-        let id = self.rows.id(Resealing::KIND, &[root.name().as_bytes()]);
+        let id: Id<Resealing> = self.rows.named(&[root.name().as_bytes()]);
         match self.rows.read(self.store.as_ref(), id).await {
             // Then everything is looked through anew.
             Err(Error::Bug(error)) => {
@@ -293,10 +294,10 @@ impl Upkeep {
         root: Root,
         current: u32,
     ) -> TxResult<Stored<Resealing>> {
-        let id = self.rows.id(Resealing::KIND, &[root.name().as_bytes()]);
-        let kept = match self.rows.get::<Resealing>(tx, &id) {
+        let id: Id<Resealing> = self.rows.named(&[root.name().as_bytes()]);
+        let kept = match self.rows.get(tx, id) {
             Err(Stop::Failed(Error::Bug(_))) => {
-                tx.remove(Resealing::KIND, &id)?;
+                tx.remove(Resealing::KIND, &id.row())?;
                 None
             }
             found => found?,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::Store;
 use crate::core::port::random::bytes;
@@ -171,8 +172,8 @@ pub struct RollbackProgress {
 
 impl Trail {
     pub(crate) async fn era(&self, store: &dyn Store) -> Result<Era, Error> {
-        let id = self.rows.id(Era::KIND, &[]);
-        let era = self.rows.read::<Era>(store, id).await?;
+        let id: Id<Era> = self.rows.named(&[]);
+        let era = self.rows.read(store, id).await?;
         Ok(era.map(|era| era.value).unwrap_or_default())
     }
 
@@ -209,8 +210,8 @@ impl Trail {
         let forgotten = self.forgotten(now).await?;
         let least = anchor.map_or(0, |anchor| anchor.era);
         self.write(move |hub, tx| {
-            let id = hub.rows.id(Era::KIND, &[]);
-            let known = hub.rows.get::<Era>(tx, &id)?;
+            let id: Id<Era> = hub.rows.named(&[]);
+            let known = hub.rows.get(tx, id)?;
             if known
                 .as_ref()
                 .is_some_and(|era| era.walk != RollbackWalk::Done)
@@ -250,8 +251,8 @@ impl Trail {
         made: Timestamp,
         span: Duration,
     ) -> TxResult<bool> {
-        let id = self.rows.id(Era::KIND, &[]);
-        let era = self.rows.peek::<Era>(tx, &id)?;
+        let id: Id<Era> = self.rows.named(&[]);
+        let era = self.rows.peek(tx, id)?;
         Ok(era.is_some_and(|era| made <= era.since.plus(span)))
     }
 
@@ -272,8 +273,8 @@ impl Upkeep {
     pub async fn limit_after_rollback(self: &Arc<Self>) -> Result<RollbackProgress, Error> {
         let now = self.now();
         self.write(move |hub, tx| {
-            let id = hub.rows.id(Era::KIND, &[]);
-            let Some(mut era) = hub.rows.get::<Era>(tx, &id)? else {
+            let id: Id<Era> = hub.rows.named(&[]);
+            let Some(mut era) = hub.rows.get(tx, id)? else {
                 return Err(Error::bug("no rollback was accepted").into());
             };
             let RollbackWalk::At { kind, after, rows } = era.walk else {

@@ -145,7 +145,7 @@ impl Vaults {
         ticket.run(|_| srp::prepare()).await?;
         let row = self.decoy_row();
         self.write(move |hub, tx| {
-            if hub.rows.peek::<VaultLogin>(tx, &row)?.is_none() {
+            if hub.rows.peek::<VaultLogin>(tx, Id::new(row))?.is_none() {
                 let (salt, verifier) = hub.decoy(b"")?;
                 let login = VaultLogin {
                     account: Id::new(row),
@@ -228,13 +228,13 @@ impl Vaults {
         row: RowId,
         decoy: &Credential,
     ) -> TxResult<Found> {
-        let login = self.rows.peek::<VaultLogin>(tx, &row)?;
+        let login = self.rows.peek::<VaultLogin>(tx, Id::new(row))?;
         let other = if login.is_some() {
             self.absent_row()
         } else {
             self.decoy_row()
         };
-        let stand_in = self.rows.peek::<VaultLogin>(tx, &other)?;
+        let stand_in = self.rows.peek::<VaultLogin>(tx, Id::new(other))?;
         let newest = Page {
             order: Order::Descending,
             after: None,

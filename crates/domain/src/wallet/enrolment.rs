@@ -14,14 +14,14 @@ use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::liveness::{Judged, Judgement, Purpose, Question};
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
 use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
 use crate::letter::Decides as _;
 use crate::proof::federated::FederatedUser;
 use crate::wallet::SteppedUp;
 use crate::wallet::Wallets;
-use crate::wallet::step_up::{Enrolment, Evidence, StepUpRefusal, Wish, passkey, trouble};
+use crate::wallet::step_up::{Enrolment, Evidence, Seen, StepUpRefusal, Wish, passkey, trouble};
 use crate::wallet::user::WalletUser;
 
 /// Whether the owner's face or passkey is enrolled, and since when.
@@ -61,7 +61,7 @@ struct EnrolmentAttempt {
     caller: Caller,
     now: Timestamp,
     user: Id<WalletUser>,
-    evidence: RowId,
+    evidence: Id<Seen>,
 }
 
 impl Wallets {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::port::liveness::{Check, Judged, Judgement, Purpose, Question};
 use crate::core::port::random::uuid;
 use crate::core::port::store::Kind;
@@ -87,7 +88,10 @@ impl EnrolmentPlace {
 #[derive(Debug, PartialEq, Eq)]
 enum StepUpWay<'a> {
     Passkey,
-    Face { reference: &'a str, evidence: RowId },
+    Face {
+        reference: &'a str,
+        evidence: Id<Seen>,
+    },
 }
 
 impl<'a> StepUpWay<'a> {
@@ -95,7 +99,7 @@ impl<'a> StepUpWay<'a> {
     fn of(
         enrolment: Option<&'a Enrolment>,
         verifier: bool,
-        evidence: Option<RowId>,
+        evidence: Option<Id<Seen>>,
     ) -> Result<Self, StepUpRefusal> {
         let active = enrolment.filter(|found| found.active_since().is_some());
         let enrolment = active.ok_or(StepUpRefusal::NotEnrolled)?;
@@ -161,7 +165,7 @@ impl Record for Seen {
 pub(crate) struct Asked {
     pub(crate) question: Question,
     user: RowId,
-    evidence: RowId,
+    evidence: Id<Seen>,
 }
 
 /// The beginning of a step-up.
@@ -180,19 +184,19 @@ pub(crate) struct Wish {
     pub(crate) user: RowId,
     pub(crate) purpose: Purpose,
     /// `None`: nothing complete was shown.
-    pub(crate) evidence: Option<RowId>,
+    pub(crate) evidence: Option<Id<Seen>>,
     pub(crate) passkey: Option<passkey::JudgedPasskey>,
 }
 
 impl Wallets {
-    pub(crate) fn enrolment_row(&self, user: RowId) -> RowId {
-        self.rows.id(Enrolment::KIND, &[&user.0])
+    pub(crate) fn enrolment_row(&self, user: RowId) -> Id<Enrolment> {
+        self.rows.named(&[&user.0])
     }
 
     /// The name under which evidence is remembered. Slow for long evidence: outside transactions.
-    pub(crate) fn evidence_row(&self, evidence: &Evidence) -> RowId {
+    pub(crate) fn evidence_row(&self, evidence: &Evidence) -> Id<Seen> {
         let scan = evidence.scan.expose().as_bytes();
-        self.rows.id(Seen::KIND, &[scan])
+        self.rows.named(&[scan])
     }
 
     /// What somebody wants, with everything that is slow to work out done.
@@ -226,7 +230,7 @@ impl Wallets {
         user: RowId,
     ) -> Result<Option<Stored<Enrolment>>, Error> {
         let row = self.enrolment_row(user);
-        self.rows.read::<Enrolment>(self.store.as_ref(), row).await
+        self.rows.read(self.store.as_ref(), row).await
     }
 
     /// The question a user asks at an enrolment or step-up, with fresh ids.
@@ -248,7 +252,7 @@ impl Wallets {
     ) -> TxResult<Begin> {
         let refused = |refusal: StepUpRefusal| Ok(Begin::Refused(refusal.into()));
         let row = self.enrolment_row(wish.user);
-        let enrolment = self.rows.get::<Enrolment>(tx, &row)?;
+        let enrolment = self.rows.get(tx, row)?;
         let verifier = self.liveness.kind().is_some();
         let way = StepUpWay::of(enrolment.as_deref(), verifier, wish.evidence);
         let (reference, evidence) = match way {
@@ -323,7 +327,7 @@ impl Wallets {
     /// Whether a yes counts: the same enrolment is still active, and the evidence is new.
     fn counts(&self, tx: &mut dyn Tx, now: Timestamp, asked: &Asked) -> TxResult<bool> {
         let row = self.enrolment_row(asked.user);
-        let enrolment = self.rows.get::<Enrolment>(tx, row)?;
+        let enrolment = self.rows.get(tx, row)?;
         let same = enrolment.is_some_and(|found| found.is_still(&asked.question.reference));
         Ok(same && self.remember(tx, now, asked.evidence)?)
     }
@@ -339,7 +343,7 @@ impl Wallets {
             return Ok(Err(StepUpRefusal::NoVerifier));
         };
         let row = self.enrolment_row(wish.user);
-        let found = self.rows.get::<Enrolment>(tx, &row)?;
+        let found = self.rows.get(tx, row)?;
         match EnrolmentPlace::of(found.as_deref(), now, self.policy.enrolment_life) {
             EnrolmentPlace::Enrolled => return Ok(Err(StepUpRefusal::Enrolled)),
             EnrolmentPlace::Pending => return Ok(Err(StepUpRefusal::Enrolling)),
@@ -373,12 +377,12 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        (user, evidence): (RowId, RowId),
+        (user, evidence): (RowId, Id<Seen>),
         question: &Question,
         judged: &Judged,
     ) -> TxResult<Result<Option<String>, StepUpRefusal>> {
         let row = self.enrolment_row(user);
-        let found = self.rows.get::<Enrolment>(tx, &row)?;
+        let found = self.rows.get(tx, row)?;
         let Some(mut found) = found.filter(|found| found.reference == question.reference) else {
             // It took so long that another enrolment has its place.
             return Ok(Err(StepUpRefusal::Enrolling));
@@ -392,7 +396,7 @@ impl Wallets {
             _ => Some(failed()),
         };
         if let Some(refusal) = refusal {
-            self.rows.remove::<Enrolment>(tx, &row)?;
+            self.rows.remove(tx, row)?;
             return Ok(Err(refusal));
         }
         found.state = State::Active { since: now };
@@ -400,17 +404,17 @@ impl Wallets {
         Ok(Ok(self.for_client(judged)))
     }
 
-    fn was_seen(&self, tx: &mut dyn Tx, now: Timestamp, evidence: RowId) -> TxResult<bool> {
-        let seen = self.rows.get::<Seen>(tx, &evidence)?;
+    fn was_seen(&self, tx: &mut dyn Tx, now: Timestamp, evidence: Id<Seen>) -> TxResult<bool> {
+        let seen = self.rows.get(tx, evidence)?;
         Ok(seen.is_some_and(|seen| is_remembered(seen.place.due, now)))
     }
 
     /// Whether the evidence was new.
-    fn remember(&self, tx: &mut dyn Tx, now: Timestamp, evidence: RowId) -> TxResult<bool> {
+    fn remember(&self, tx: &mut dyn Tx, now: Timestamp, evidence: Id<Seen>) -> TxResult<bool> {
         if self.was_seen(tx, now, evidence)? {
             return Ok(false);
         }
-        self.rows.remove::<Seen>(tx, &evidence)?;
+        self.rows.remove(tx, evidence)?;
         let place = Place::at(evidence).due(now.plus(self.policy.evidence_memory));
         self.rows.create(tx, self.tenant(), place, Seen {})?;
         Ok(true)
@@ -450,7 +454,7 @@ mod tests {
     use crate::wallet::device::tests::at;
 
     const LIFE: Duration = Duration::from_mins(10);
-    const EVIDENCE: RowId = RowId([5; 16]);
+    const EVIDENCE: Id<Seen> = Id::new(RowId([5; 16]));
 
     fn enrolment(verifier: &str, state: State) -> Enrolment {
         Enrolment {

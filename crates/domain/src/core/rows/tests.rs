@@ -186,7 +186,7 @@ fn a_record_comes_back_with_its_place_and_its_first_version() {
             Some(Timestamp::from_millis(9))
         )
     );
-    let absent = rows.peek::<Note>(&mut tx, RowId([9; 16])).unwrap();
+    let absent = rows.peek::<Note>(&mut tx, Id::new(RowId([9; 16]))).unwrap();
     assert!(absent.is_none());
 }
 

@@ -116,7 +116,7 @@ impl GuardedKeys {
             self.rows.create(tx, self.tenant(), place, contact)?;
         }
         // The failures were about another code: a new one for an unverified contact begins with a full budget.
-        tx.remove(GuessBudget::KIND, &self.budget_row(row.row()))?;
+        tx.remove(GuessBudget::KIND, &self.budget_row(row.row()).row())?;
         let to = (row, address);
         self.post_code(tx, (now, caller), to, CodePurpose::Verify, &text)?;
         Ok(Ok(()))

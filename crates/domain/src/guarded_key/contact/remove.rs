@@ -71,7 +71,7 @@ impl GuardedKeys {
         let Some(removed) = self.rows.take(tx, ids.contact)? else {
             return Ok(Err(Refusal::UnknownSubject));
         };
-        tx.remove(GuessBudget::KIND, &self.budget_row(ids.contact.row()))?;
+        tx.remove(GuessBudget::KIND, &self.budget_row(ids.contact.row()).row())?;
         let left = self.contacts(tx, ids.key)?;
         let left = left.iter().map(|contact| &contact.value);
         let after = AfterRemoval::of(key, &removed, left);

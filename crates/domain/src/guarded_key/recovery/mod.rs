@@ -72,7 +72,7 @@ pub(crate) fn alert_accepted(
     now: Timestamp,
     alert: &Alert,
 ) -> TxResult<()> {
-    let Some(mut contact) = core.rows.get::<Contact>(tx, &alert.contact())? else {
+    let Some(mut contact) = core.rows.get::<Contact>(tx, Id::new(alert.contact()))? else {
         return Ok(());
     };
     if contact.alert_accepted(alert.lock, now) {

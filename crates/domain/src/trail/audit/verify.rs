@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::core::error::Error;
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Stop, Tx, TxResult};
 use crate::core::record::Record as _;
@@ -176,7 +177,7 @@ impl Trail {
     fn waiting_events(&self, tx: &mut dyn Tx) -> TxResult<(u64, usize)> {
         let mut broken = 0;
         for row in tx.due(Event::KIND, Timestamp::NEVER, LOOKED_AT)? {
-            match self.rows.peek::<Event>(tx, row.id) {
+            match self.rows.peek::<Event>(tx, Id::new(row.id)) {
                 Ok(_) => {}
                 Err(Stop::Failed(Error::Bug(_))) => broken += 1,
                 Err(stop) => return Err(stop),

@@ -9,6 +9,7 @@ use crypto::srp::{ClientProof, ClientPublic, ClientPublicError, ServerHandshake,
 use super::{Handshake, LoginProof, REFERENCE_DIGITS, Subject, Welcome};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::record::Record as _;
 use crate::core::rows::Place;
@@ -33,7 +34,7 @@ impl Vaults {
         let proof = ParsedProof::parse(&proof)?;
         let store = self.store.as_ref();
         let row = self.bearer_row(Handshake::KIND, &proof.reference);
-        let Some(known) = self.rows.read::<Handshake>(store, row).await? else {
+        let Some(known) = self.rows.read::<Handshake>(store, Id::new(row)).await? else {
             return Err(Refusal::Expired.into());
         };
         let attempt = LoginAttempt {
@@ -148,13 +149,13 @@ impl Attempt<Vaults> for LoginAttempt {
         tx: &mut dyn Tx,
         opening: &Opening<'_>,
     ) -> TxResult<Begun<GuessBudget, Handshake, Welcome>> {
-        let found = hub.rows.get::<Handshake>(tx, &self.row)?;
+        let found = hub.rows.get::<Handshake>(tx, Id::new(self.row))?;
         let Some(handshake) = found.filter(|found| opening.now < found.expires) else {
             return Ok(Begun::Refused(Refusal::Expired));
         };
         let reservation = opening.reserve(tx, hub.login_budgets(&handshake, &self.caller))?;
         if matches!(reservation, Reservation::Granted(_)) {
-            hub.rows.remove::<Handshake>(tx, &self.row)?;
+            hub.rows.remove::<Handshake>(tx, Id::new(self.row))?;
         }
         Ok(reservation.begin(handshake.value))
     }
@@ -184,7 +185,9 @@ impl Attempt<Vaults> for LoginAttempt {
     ) -> TxResult<Settled<Welcome>> {
         let JudgedLogin { handshake, proof } = judged;
         let account = match (proof, handshake.subject) {
-            (Some(_), Subject::Account(id)) => hub.rows.get::<VaultAccount>(tx, &RowId(id))?,
+            (Some(_), Subject::Account(id)) => {
+                hub.rows.get::<VaultAccount>(tx, Id::new(RowId(id)))?
+            }
             _ => None,
         };
         let generation = account.as_ref().map(|account| account.generation);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::id::Id;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
@@ -88,14 +89,14 @@ impl Attempts {
 }
 
 impl Wallets {
-    fn attempts_row(&self, user: RowId) -> RowId {
-        self.rows.id(Attempts::KIND, &[&user.0])
+    fn attempts_row(&self, user: RowId) -> Id<Attempts> {
+        self.rows.named(&[&user.0])
     }
 
     /// What counts the step-ups of a user.
     pub(crate) fn step_ups(&self, user: RowId) -> Counted<Attempts> {
         let row = self.attempts_row(user);
-        Counted::new(row, self.policy.refusals, OnSuccess::Keep).of(user)
+        Counted::new(row.row(), self.policy.refusals, OnSuccess::Keep).of(user)
     }
 
     /// Leaves one step-up to a user, after an older database was put back.
@@ -107,7 +108,7 @@ impl Wallets {
     ) -> TxResult<()> {
         let row = self.attempts_row(user);
         let limit = self.policy.refusals;
-        match self.rows.get::<Attempts>(tx, row)? {
+        match self.rows.get(tx, row)? {
             Some(mut attempts) => {
                 attempts.limit_to_one_try(now, limit);
                 self.rows.put(tx, &mut attempts)

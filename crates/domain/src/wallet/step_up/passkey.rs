@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::caller::Caller;
 use crate::core::error::PasskeyRefusal;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::random::{bytes, uuid};
 use crate::core::port::store::Kind;
@@ -102,7 +103,7 @@ pub struct Assertion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JudgedPasskey {
     /// The record of the challenge it answers.
-    challenge: RowId,
+    challenge: Id<Challenge>,
     step: RowId,
     /// The credential it was judged with, and the authenticator's count of signatures; `None`: not right.
     right: Option<(Credential, u32)>,
@@ -196,16 +197,16 @@ impl Wallets {
         self.policy.passkeys.as_ref()
     }
 
-    fn passkey_row(&self, user: RowId) -> RowId {
-        self.rows.id(Passkey::KIND, &[&user.0])
+    fn passkey_row(&self, user: RowId) -> Id<Passkey> {
+        self.rows.named(&[&user.0])
     }
 
     fn handle(&self, user: RowId) -> [u8; 16] {
         self.rows.id("passkey handle", &[&user.0]).0
     }
 
-    fn call_row(&self, user: RowId, challenge: &[u8]) -> RowId {
-        self.rows.id(Challenge::KIND, &[&user.0, challenge])
+    fn call_row(&self, user: RowId, challenge: &[u8]) -> Id<Challenge> {
+        self.rows.named(&[&user.0, challenge])
     }
 
     /// One name for everything that a step is about.
@@ -215,9 +216,9 @@ impl Wallets {
 
     /// Whether the owner has a passkey, and since when.
     pub async fn passkey_state(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
-        let user = self.wallet_user(bearer).row();
+        let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        let found = self.read_enrolment(user).await?;
+        let found = self.read_enrolment(user.row()).await?;
         let ours = found.filter(|found| found.verifier == VERIFIER);
         let since = ours.and_then(|found| found.active_since());
         Ok(EnrolmentState { since })
@@ -228,7 +229,7 @@ impl Wallets {
         self: &Arc<Self>,
         bearer: FederatedUser,
     ) -> Result<PasskeyOffer, Error> {
-        let user = self.wallet_user(&bearer).row();
+        let user = self.wallet_user(&bearer);
         let challenge = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
         let verdict = self
@@ -236,20 +237,20 @@ impl Wallets {
                 if hub.hold_user(tx, user)?.is_none() {
                     return Ok(Refusal::UnknownSubject.into());
                 }
-                let row = hub.enrolment_row(user);
-                let enrolment = hub.rows.peek::<Enrolment>(tx, &row)?;
+                let row = hub.enrolment_row(user.row());
+                let enrolment = hub.rows.peek(tx, row)?;
                 if enrolment.is_some_and(|found| found.active_since().is_some()) {
                     return Ok(Refusal::from(PasskeyRefusal::Enrolled).into());
                 }
                 let step = hub.step_row(Step::Enrolment);
-                let kept = hub.keep_challenge(tx, now, user, (&challenge, step))?;
+                let kept = hub.keep_challenge(tx, now, user.row(), (&challenge, step))?;
                 Ok(Verdict::from(kept))
             })
             .await?;
         verdict.answer()?;
         Ok(PasskeyOffer {
             challenge,
-            handle: self.handle(user),
+            handle: self.handle(user.row()),
             subject: bearer.subject().to_owned(),
             life,
         })
@@ -261,7 +262,7 @@ impl Wallets {
         bearer: FederatedUser,
         step: Step<'_>,
     ) -> Result<PasskeyCall, Error> {
-        let user = self.wallet_user(&bearer).row();
+        let user = self.wallet_user(&bearer);
         let challenge: [u8; 32] = bytes(self.random.as_ref());
         let (now, life) = (self.now(), self.policy.challenge_life);
         let step = self.step_row(step);
@@ -270,10 +271,10 @@ impl Wallets {
                 if hub.hold_user(tx, user)?.is_none() {
                     return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 }
-                let Some(passkey) = hub.rows.peek::<Passkey>(tx, &hub.passkey_row(user))? else {
+                let Some(passkey) = hub.rows.peek(tx, hub.passkey_row(user.row()))? else {
                     return Ok(Refusal::from(PasskeyRefusal::NotEnrolled).into());
                 };
-                allowed!(hub.keep_challenge(tx, now, user, (&challenge, step))?);
+                allowed!(hub.keep_challenge(tx, now, user.row(), (&challenge, step))?);
                 Ok(Verdict::Done(PasskeyCall {
                     challenge,
                     credential: passkey.credential.id().to_vec(),
@@ -313,9 +314,9 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        challenge: RowId,
+        challenge: Id<Challenge>,
     ) -> TxResult<Option<RowId>> {
-        let taken = self.rows.take::<Challenge>(tx, &challenge)?;
+        let taken = self.rows.take(tx, challenge)?;
         Ok(taken.and_then(|taken| taken.step_at(now)))
     }
 
@@ -329,7 +330,7 @@ impl Wallets {
         let policy = self.passkeys();
         let policy = policy.ok_or(Refusal::from(StepUpRefusal::NoVerifier))?;
         let now = self.now();
-        let user = self.wallet_user(&bearer).row();
+        let user = self.wallet_user(&bearer);
         self.known_user(user).await?;
         let challenge = passkey::challenge(&new.client_data).unwrap_or_default();
         let made = passkey::register(
@@ -342,12 +343,12 @@ impl Wallets {
             credential,
             transports: new.transports,
         });
-        let row = self.call_row(user, &challenge);
+        let row = self.call_row(user.row(), &challenge);
         self.decide(now, move |hub, tx| {
             if hub.hold_user(tx, user)?.is_none() {
                 return Ok(Refusal::UnknownSubject.into());
             }
-            let verdict = hub.settle_passkey(tx, now, user, row, passkey.as_ref())?;
+            let verdict = hub.settle_passkey(tx, now, user.row(), row, passkey.as_ref())?;
             let outcome = if verdict.is_ok() { "done" } else { "refused" };
             let event = Self::wallet_event(&caller, now, "passkey.enrol", user);
             hub.record(tx, event.outcome(outcome))?;
@@ -364,11 +365,11 @@ impl Wallets {
         tx: &mut dyn Tx,
         now: Timestamp,
         user: RowId,
-        challenge: RowId,
+        challenge: Id<Challenge>,
         passkey: Option<&Passkey>,
     ) -> TxResult<Result<(), Refusal>> {
         let row = self.enrolment_row(user);
-        let found = self.rows.get::<Enrolment>(tx, &row)?;
+        let found = self.rows.get(tx, row)?;
         let life = self.policy.enrolment_life;
         allowed!(may_enrol(EnrolmentPlace::of(found.as_deref(), now, life)));
         let Some(step) = self.take_call(tx, now, challenge)? else {
@@ -379,7 +380,7 @@ impl Wallets {
             return Ok(Err(PasskeyRefusal::Failed.into()));
         };
         if found.is_some() {
-            self.rows.remove::<Enrolment>(tx, &row)?;
+            self.rows.remove(tx, row)?;
         }
         let enrolment = Enrolment {
             reference: uuid(self.random.as_ref()).to_string(),
@@ -460,7 +461,7 @@ impl Wallets {
         judged: &JudgedPasskey,
     ) -> TxResult<bool> {
         let row = self.passkey_row(user);
-        let Some(mut passkey) = self.rows.get::<Passkey>(tx, &row)? else {
+        let Some(mut passkey) = self.rows.get(tx, row)? else {
             return Ok(false);
         };
         if !passkey.accepts(judged) {
@@ -471,7 +472,7 @@ impl Wallets {
     }
 
     pub(crate) fn forget_passkey(&self, tx: &mut dyn Tx, user: RowId) -> TxResult<()> {
-        self.rows.remove::<Passkey>(tx, &self.passkey_row(user))?;
+        self.rows.remove(tx, self.passkey_row(user))?;
         tx.remove_children(CHALLENGES, &user)?;
         Ok(())
     }
@@ -499,7 +500,7 @@ mod tests {
 
     fn judged(right: Option<(Credential, u32)>) -> JudgedPasskey {
         JudgedPasskey {
-            challenge: ROW,
+            challenge: Id::new(ROW),
             step: ROW,
             right,
         }
