@@ -102,7 +102,7 @@ pub(crate) async fn an_update_of_another_version_runs_again(store: &Db) {
         let count = Arc::clone(&runs);
         let result = write(store, move |tx| {
             if count.fetch_add(1, Ordering::SeqCst) == 2 {
-                return Err(Stop::from(Refusal::Conflict));
+                return Err(Stop::from(Error::from(Refusal::Conflict)));
             }
             tx.update(
                 "kind",

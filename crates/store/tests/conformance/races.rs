@@ -44,9 +44,9 @@ pub(crate) async fn ten_guesses_on_a_budget_of_three_get_three(store: &Db) {
     let results = race(store, 10, |tx| {
         let row = tx.get("counter", &id(1))?.unwrap();
         if value(&row) >= 3 {
-            return Err(Stop::from(Refusal::Exhausted {
+            return Err(Stop::from(Error::from(Refusal::Exhausted {
                 until: Timestamp::NEVER,
-            }));
+            })));
         }
         tx.update("counter", &next(&row, value(&row) + 1))
     })

@@ -33,7 +33,7 @@ pub(crate) async fn a_failed_job_leaves_nothing(store: &Db) {
         let first = tx.get("kind", &id(1))?.unwrap();
         tx.update("kind", &next(&first, 1))?;
         tx.remove("kind", &id(2))?;
-        Err(Refusal::BadProof { left: Some(2) }.into())
+        Err(Error::from(Refusal::BadProof { left: Some(2) }).into())
     });
     assert!(matches!(
         failed.await,
@@ -56,7 +56,7 @@ pub(crate) async fn a_failed_job_spares_its_neighbours(store: &Db) {
                 increment(tx, 0)?;
                 tx.insert("kind", &row(number))?;
                 match number % 3 {
-                    0 => Err(Stop::from(Refusal::Expired)),
+                    0 => Err(Stop::from(Error::from(Refusal::Expired))),
                     1 => panic!("on purpose"),
                     _ => Ok(()),
                 }
@@ -175,7 +175,7 @@ pub(crate) async fn an_empty_job_succeeds(store: &Db) {
     write(store, |_| Ok(())).await.unwrap();
     read(store, |_| Ok(())).await.unwrap();
     let refused = write(store, |_| -> Result<(), Stop> {
-        Err(Refusal::Blocked.into())
+        Err(Error::from(Refusal::Blocked).into())
     });
     assert!(matches!(
         refused.await,
