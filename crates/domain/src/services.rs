@@ -168,7 +168,7 @@ fn kinds() -> Vec<RecordKind> {
 /// The kinds that do not stay as they are after a rollback, in the order in which they are walked over.
 ///
 /// How far a walk has come is kept as a place in this list, so new kinds go to its end.
-const WALK: [Kind; 24] = [
+const WALK: [Kind; 25] = [
     "account",
     "contact",
     "guarded_key",
@@ -193,6 +193,7 @@ const WALK: [Kind; 24] = [
     "wallet_challenge",
     "wallet_passkey_call",
     "wallet_setup",
+    "familiar",
 ];
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ mod model;
 mod outbox;
 #[path = "domain/owner.rs"]
 mod owner;
+#[path = "domain/owners_share.rs"]
+mod owners_share;
 #[path = "domain/person.rs"]
 mod person;
 #[path = "domain/person_change.rs"]

@@ -12,11 +12,13 @@ use crate::core::caller::Caller;
 use crate::core::error::Error;
 use crate::core::layer::Layer as _;
 use crate::core::port::random::uuid;
+use crate::core::port::store::RowId;
 use crate::core::rows::Place;
 use crate::core::verdict::Verdict;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::GuessBudget;
 use crate::limit::hashing::HashQueue;
+use crate::limit::rate::Rate;
 use crate::trail::audit::Event;
 
 impl GuardedKeys {
@@ -32,9 +34,10 @@ impl GuardedKeys {
         let id = GuardedKeyId(uuid(self.random.as_ref()));
         let row = self.key_row(id);
         let ticket = self.hashes.admit(HashQueue::Pin)?;
-        let limited = self.rate_row("new keys", &caller.network);
-        self.read_rate(limited, now, &[self.policy.new_keys_per_network])
-            .await?;
+        let limited = self.network_rates("new keys", &caller, self.policy.new_keys_per_network);
+        for (row, rates) in &limited {
+            self.read_rate(*row, now, rates).await?;
+        }
         let recipe = self.pin_recipe(row.row());
         let roots = Arc::clone(&self.roots);
         let hashed = ticket
@@ -45,8 +48,11 @@ impl GuardedKeys {
         let envelope = self.seal_with_pin(&hashed.envelope, row.row(), &content);
         let verdict = self
             .write(move |hub, tx| {
-                let rates = [hub.policy.new_keys_per_network];
-                if let Err(refusal) = hub.spend_rates(tx, now, &[(limited, &rates)])? {
+                let wanted: Vec<(RowId, &[Rate])> = limited
+                    .iter()
+                    .map(|(row, rates)| (*row, &rates[..]))
+                    .collect();
+                if let Err(refusal) = hub.spend_rates(tx, now, &wanted)? {
                     return Ok(Verdict::Refused(refusal));
                 }
                 let key = GuardedKey::new(now, hashed.verifier.clone(), envelope.clone());
@@ -54,6 +60,7 @@ impl GuardedKeys {
                 let budget = Place::at(hub.budget_row(row.row()));
                 hub.rows
                     .create(tx, hub.tenant(), budget, GuessBudget::default())?;
+                hub.make_familiar(tx, now, row.row(), &caller)?;
                 let event = Event::new(caller.surface, now, "key.create", row.alias());
                 hub.record(tx, event.by(&caller))?;
                 Ok(Verdict::Done(()))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crypto::password::Memory;
 
+use super::contact::notice::ContactNotice;
 use super::envelope::open_with_pin;
 use super::key::{GuardedKey, GuardedKeyId};
 use super::pin::{HashedPin, PinRecipe};
@@ -13,13 +14,15 @@ use super::{EncryptionKey, Pin};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
+use crate::core::layer::Layer as _;
 use crate::core::port::roots::Roots;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
+use crate::core::verdict::Verdict;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Settled};
-use crate::limit::budget::{GuessBudget, GuessLimits};
+use crate::limit::budget::{GuessBudget, GuessRules, WayBack};
 use crate::limit::hashing::{HashQueue, Ticket};
 use crate::trail::audit::Event;
 
@@ -27,9 +30,9 @@ use crate::trail::audit::Event;
 pub(super) fn may_try(
     budget: Option<&GuessBudget>,
     now: Timestamp,
-    limits: &GuessLimits,
+    rules: &GuessRules,
 ) -> Result<(), Refusal> {
-    match budget.and_then(|budget| budget.exhausted(now, limits)) {
+    match budget.and_then(|budget| budget.exhausted(now, rules)) {
         Some(until) => Err(Refusal::Exhausted { until }),
         None => Ok(()),
     }
@@ -123,27 +126,67 @@ impl GuardedKeys {
         self: &Arc<Self>,
         attempt: PinAttempt<T>,
     ) -> Result<T, Error> {
-        self.refuse_early(attempt.row).await?;
+        self.refuse_early(&attempt.caller, attempt.row).await?;
         self.attempt(self, attempt).await
     }
 
     /// Before anybody waits in line: an unknown key, and a budget that is used up.
-    async fn refuse_early(&self, row: RowId) -> Result<(), Error> {
-        let store = self.store.as_ref();
-        let budget = self
-            .rows
-            .read::<GuessBudget>(store, self.budget_row(row))
-            .await?;
-        let Some(budget) = budget else {
-            return match self.rows.read::<GuardedKey>(store, Id::new(row)).await? {
-                Some(_) => Ok(()),
-                None => Err(Refusal::UnknownSubject.into()),
+    async fn refuse_early(self: &Arc<Self>, caller: &Caller, row: RowId) -> Result<(), Error> {
+        let (now, caller) = (self.now(), caller.clone());
+        self.find(move |hub, tx| {
+            let Some(key) = hub.rows.peek::<GuardedKey>(tx, Id::new(row))? else {
+                return Ok(Refusal::UnknownSubject.into());
             };
+            let budget = hub.rows.peek(tx, hub.budget_row(row))?;
+            let Some(budget) = budget else {
+                return Ok(Verdict::Done(()));
+            };
+            let rules = hub.pin_rules(tx, now, &key, &caller)?;
+            Ok(may_try(Some(&budget), now, &rules).into())
+        })
+        .await
+    }
+
+    /// The limits of wrong PINs of a key, as they bind `caller`.
+    pub(super) fn pin_rules(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        key: &Stored<GuardedKey>,
+        caller: &Caller,
+    ) -> TxResult<GuessRules> {
+        let known = self.familiarity(tx, now, key.id(), caller)?;
+        let way_back = match (&key.recovery_envelope, known.anybody) {
+            (Some(_), _) => WayBack::Recovery,
+            (None, true) => WayBack::Familiar,
+            (None, false) => WayBack::Anybody,
         };
-        let tried = may_try(Some(&budget), self.now(), &self.policy.guesses);
-        tried.map_err(Error::Refused)
+        Ok(GuessRules {
+            way_back,
+            ..self.policy.guesses.by(known.standing)
+        })
+    }
+
+    /// Tells the contacts of a key that strangers have failed its PIN often.
+    fn tell_of_strangers(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        surface: &'static str,
+        key: Id<GuardedKey>,
+        budget: &GuessBudget,
+    ) -> TxResult<()> {
+        let failed = budget.failed_by_strangers();
+        if !TOLD_AT.contains(&failed) {
+            return Ok(());
+        }
+        let notice = ContactNotice::of("pin_guessed").fact("failed", failed.to_string());
+        self.notify_contacts(tx, now, surface, key, &notice)
     }
 }
+
+/// The failures of strangers of which the owner is told.
+const TOLD_AT: [u32; 3] = [3, 30, 70];
 
 /// A judged PIN: what a right one gives, and the version of the PIN that it was judged by.
 struct JudgedPin {
@@ -190,10 +233,8 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
         let Some(key) = hub.rows.peek::<GuardedKey>(tx, Id::new(self.row))? else {
             return Ok(Begun::Refused(Refusal::UnknownSubject));
         };
-        let reservation = opening.reserve(
-            tx,
-            vec![hub.counted_by_budget(self.row, hub.policy.guesses)],
-        )?;
+        let rules = hub.pin_rules(tx, opening.now, &key, &self.caller)?;
+        let reservation = opening.reserve(tx, vec![hub.counted_by_budget(self.row, rules)])?;
         Ok(reservation.begin(key))
     }
 
@@ -234,14 +275,19 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
         let proven = match judged.against(&key) {
             PinFinding::Replaced => return Ok(open.withdraw(tx)?.again()),
             PinFinding::Wrong => {
+                let now = open.now;
                 let closed = open.fail(tx)?;
+                let budget = hub.budget(tx, self.row)?;
+                hub.tell_of_strangers(tx, now, self.caller.surface, key.key(), &budget)?;
                 let failed = closed.failures.to_string();
                 hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
                 return Ok(closed.answer(Refusal::BadProof { left: None }));
             }
             PinFinding::Right(proven) => proven,
         };
+        let now = open.now;
         let closed = open.succeed(tx)?;
+        hub.make_familiar(tx, now, self.row, &self.caller)?;
         let before = key.value.clone();
         if let Some(renewed) = &proven.renewed {
             hub.set_pin(&mut key, renewed, self.row, &proven.content);
@@ -305,6 +351,8 @@ impl PinCheck {
 
 #[cfg(test)]
 mod tests {
+    use crate::limit::budget::GuessLimits;
+    use crate::limit::familiar::CallerStanding;
     use crypto::aead::SealKey;
     use crypto::password::Cost;
 
@@ -319,6 +367,7 @@ mod tests {
 
     const ROW: RowId = RowId([1; 16]);
     const CONTENT: [u8; 32] = [7; 32];
+    const RULES: GuessRules = LIMITS.by(CallerStanding::Familiar);
     const LIMITS: GuessLimits = GuessLimits {
         failures: 2,
         window: days(7),
@@ -509,9 +558,9 @@ mod tests {
 
     #[test]
     fn a_secret_may_be_tried_before_the_first_try_and_while_tries_are_left() {
-        assert_eq!(may_try(None, at(0), &LIMITS), Ok(()));
+        assert_eq!(may_try(None, at(0), &RULES), Ok(()));
         let one = GuessBudget::imported(1, at(0), &LIMITS);
-        assert_eq!(may_try(Some(&one), at(0), &LIMITS), Ok(()));
+        assert_eq!(may_try(Some(&one), at(0), &RULES), Ok(()));
     }
 
     #[test]
@@ -520,9 +569,9 @@ mod tests {
         let until = at(0).plus(days(7));
         let last = Timestamp::from_millis(until.millis() - 1);
         let refused = Err(Refusal::Exhausted { until });
-        assert_eq!(may_try(Some(&budget), at(0), &LIMITS), refused);
-        assert_eq!(may_try(Some(&budget), last, &LIMITS), refused);
-        assert_eq!(may_try(Some(&budget), until, &LIMITS), Ok(()));
+        assert_eq!(may_try(Some(&budget), at(0), &RULES), refused);
+        assert_eq!(may_try(Some(&budget), last, &RULES), refused);
+        assert_eq!(may_try(Some(&budget), until, &RULES), Ok(()));
     }
 
     #[test]
@@ -535,6 +584,9 @@ mod tests {
         let late = at(0).plus(days(10_000));
         let until = Timestamp::NEVER;
         let refused = Err(Refusal::Exhausted { until });
-        assert_eq!(may_try(Some(&budget), late, &strict), refused);
+        assert_eq!(
+            may_try(Some(&budget), late, &strict.by(CallerStanding::Familiar)),
+            refused
+        );
     }
 }

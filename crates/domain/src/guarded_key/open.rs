@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::Pin;
 use super::contact::notice::ContactNotice;
-use super::key::{GuardedKeyId, OpenedKey};
+use super::key::{GuardedKey, GuardedKeyId, OpenedKey};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
+use crate::core::port::store::{Tx, TxResult};
+use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 
 impl GuardedKeys {
@@ -40,7 +43,8 @@ impl GuardedKeys {
     ) -> Result<(), Error> {
         let now = self.now();
         let row = self.key_row(id);
-        let surface = caller.surface;
+        let by = caller.clone();
+        let same = pin == new;
         self.with_pin_and_new(
             caller,
             id,
@@ -52,12 +56,29 @@ impl GuardedKeys {
                     return Ok(Err(Refusal::WrongState));
                 };
                 hub.replace_pin(key, hashed, &proven.content);
+                if !same {
+                    hub.count_new_pin(tx, now, row, &by)?;
+                }
                 hub.end_recoveries(tx, row)?;
                 let notice = ContactNotice::of("pin_changed");
-                hub.notify_contacts(tx, now, surface, row, &notice)?;
+                hub.notify_contacts(tx, now, by.surface, row, &notice)?;
                 Ok(Ok(()))
             },
         )
         .await
+    }
+
+    /// Begins the count of wrong PINs anew for another PIN. Whoever knew the old one is a stranger now.
+    pub(super) fn count_new_pin(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        key: Id<GuardedKey>,
+        caller: &Caller,
+    ) -> TxResult<()> {
+        let mut budget = self.budget(tx, key.row())?;
+        budget.secret_replaced();
+        self.rows.put(tx, &mut budget)?;
+        self.make_others_strangers(tx, now, key.row(), caller)
     }
 }

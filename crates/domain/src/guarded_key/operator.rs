@@ -17,6 +17,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
 use crate::guarded_key::GuardedKeys;
 use crate::limit::budget::{GuessBudget, GuessLimits};
+use crate::limit::familiar::CallerStanding;
 use crate::proof::operator::{Operator, OperatorRight};
 
 /// What an operator may see of a key: no secrets, no addresses.
@@ -53,9 +54,11 @@ impl KeyState {
         Self {
             alias,
             created: key.created.rfc3339(),
-            failed_guesses: budget.failed(),
+            failed_guesses: budget.failed(now, limits),
             failed_in_a_row: budget.failed_in_a_row(),
-            exhausted_until: budget.exhausted(now, limits).map(Timestamp::rfc3339),
+            exhausted_until: budget
+                .exhausted(now, &limits.by(CallerStanding::Familiar))
+                .map(Timestamp::rfc3339),
             recoverable: key.recovery_envelope.is_some(),
             imported: key.foreign.is_some(),
             contacts,
@@ -134,6 +137,7 @@ impl GuardedKeys {
                     return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 }
                 tx.remove(GuessBudget::KIND, &hub.budget_row(row.row()).row())?;
+                hub.forget_familiar(tx, row.row())?;
                 hub.remove_contacts(tx, row)?;
                 let event = operator.event(now, "key.delete", row.alias());
                 hub.record(tx, event.fact("by", "operator"))?;

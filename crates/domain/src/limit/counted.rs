@@ -229,7 +229,8 @@ fn stricter(one: Reserve, other: Reserve) -> Reserve {
 mod tests {
     use super::*;
     use crate::core::time::hours;
-    use crate::limit::budget::{GuessBudget, GuessLimits};
+    use crate::limit::budget::{GuessBudget, GuessLimits, GuessRules};
+    use crate::limit::familiar::CallerStanding;
 
     #[test]
     fn of_two_answers_the_stricter_one_counts() {
@@ -251,6 +252,7 @@ mod tests {
         }
     }
 
+    const RULES: GuessRules = LIMITS.by(CallerStanding::Familiar);
     const LIMITS: GuessLimits = GuessLimits {
         failures: 3,
         window: hours(1),
@@ -260,14 +262,14 @@ mod tests {
     const ROW: RowId = RowId([1; 16]);
 
     fn counted(on_success: OnSuccess) -> Counted<GuessBudget> {
-        Counted::new(ROW, LIMITS, on_success)
+        Counted::new(ROW, RULES, on_success)
     }
 
     /// A budget with one failure, and a try in flight.
     fn tried(counted: &Counted<GuessBudget>) -> (GuessBudget, TryId) {
         let mut budget = GuessBudget::default();
         for id in [TryId(1), TryId(2)] {
-            assert_eq!(budget.reserve(NOW, &LIMITS, id), Reserve::Granted);
+            assert_eq!(budget.reserve(NOW, &RULES, id), Reserve::Granted);
         }
         counted.fail(&mut budget, NOW, TryId(1));
         (budget, TryId(2))
@@ -282,7 +284,7 @@ mod tests {
             assert_eq!(budget.failures(), failures, "{on_success:?}");
             // Nothing of it is in flight: the rest of the limit can be reserved.
             for id in 0..u64::from(LIMITS.failures - failures) {
-                let reserve = budget.reserve(NOW, &LIMITS, TryId(10 + id));
+                let reserve = budget.reserve(NOW, &RULES, TryId(10 + id));
                 assert_eq!(reserve, Reserve::Granted, "{on_success:?} {id}");
             }
         }
@@ -294,7 +296,7 @@ mod tests {
         let (mut budget, id) = tried(&counted);
         counted.fail(&mut budget, NOW, id);
         assert_eq!(budget.failures(), 2);
-        assert_eq!(budget.exhausted(NOW, &LIMITS), None);
+        assert_eq!(budget.exhausted(NOW, &RULES), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 pub mod budget;
 pub(crate) mod counted;
 pub mod counter;
+pub mod familiar;
 pub mod hashing;
 pub mod lockout;
 pub mod policy;
@@ -64,6 +65,7 @@ impl Layer for Limits {
 /// The kinds of rows of this room.
 pub(crate) const KINDS: &[RecordKind] = &[
     RecordKind::of::<budget::GuessBudget>(),
+    RecordKind::of::<familiar::Familiar>(),
     RecordKind::of::<lockout::Lockout>(),
     RecordKind::of::<quota::Used>(),
     RecordKind::of::<rate::RateLog>(),

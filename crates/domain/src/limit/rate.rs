@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::caller::Caller;
 use crate::core::error::Error;
 use crate::core::error::Refusal;
 use crate::core::id::Id;
@@ -45,6 +46,9 @@ impl Record for RateLog {
     const WHEN_DUE: WhenDue = WhenDue::Removed;
     const ON_ROLLBACK: OnRollback = OnRollback::Stays;
 }
+
+/// How many times the bound of one network the larger networks around it may spend: the /64, the /56 and the /48.
+const AROUND: [u32; 3] = [1, 4, 16];
 
 /// Up to this count every event is kept by itself.
 const EXACT: u32 = 256;
@@ -106,6 +110,24 @@ impl Limits {
     pub(crate) fn rate_row(&self, name: &str, subject: &str) -> RowId {
         self.rows
             .id(RateLog::KIND, &[name.as_bytes(), subject.as_bytes()])
+    }
+
+    /// The budgets of the networks around a caller: the caller's own, and the larger ones around an IPv6 network, each
+    /// with a bound of its own. Otherwise whoever has a /48, which is given away for nothing, has 65,536 budgets.
+    pub(crate) fn network_rates(
+        &self,
+        name: &str,
+        caller: &Caller,
+        rate: Rate,
+    ) -> Vec<(RowId, [Rate; 1])> {
+        let networks = caller.counted_networks().into_iter();
+        networks
+            .zip(AROUND)
+            .map(|(network, times)| {
+                let count = rate.count.saturating_mul(times);
+                (self.rate_row(name, &network), [Rate { count, ..rate }])
+            })
+            .collect()
     }
 
     /// Refuses early, before something slow is done for nothing; [`Limits::spend_rates`] decides.

@@ -54,6 +54,7 @@ impl Vaults {
             tx.remove_children(kind, &account.id())?;
         }
         tx.remove_children(Handshake::KIND, &login.row())?;
+        self.forget_familiar(tx, login.row())?;
         self.rows.remove(tx, login)?;
         self.rows.remove(tx, account.key())?;
         self.rows.shred(tx, account.scope())

@@ -100,12 +100,10 @@ impl Vaults {
         own: Option<OwnLimit>,
     ) -> TxResult<bool> {
         let limits = &self.shared;
-        let network = self.rate_row("messages for network", &caller.network);
-        let limits = own.into_iter().map(|own| (own.row, [own.rate])).chain([
-            (network, [limits.network_messages]),
-            (self.rate_row("messages", ""), [limits.day_messages]),
-        ]);
-        let limits: Vec<(RowId, [Rate; 1])> = limits.collect();
+        let network = self.network_rates("messages for network", caller, limits.network_messages);
+        let in_all = (self.rate_row("messages", ""), [limits.day_messages]);
+        let own = own.into_iter().map(|own| (own.row, [own.rate]));
+        let limits: Vec<(RowId, [Rate; 1])> = own.chain(network).chain([in_all]).collect();
         let wanted: Vec<(RowId, &[Rate])> = limits
             .iter()
             .map(|(row, rates)| (*row, rates.as_slice()))

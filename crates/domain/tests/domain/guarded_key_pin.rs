@@ -112,7 +112,8 @@ async fn a_key_that_is_deleted_while_it_is_opened_is_returned_or_unknown() {
 async fn a_right_pin_gives_all_tries_back() {
     let kit = Kit::new().await;
     let owner = Owner::of(&kit, PIN).await;
-    for _ in 0..3 {
+    // Thirty wrong PINs a week are judged, whatever is right in between.
+    for _ in 0..2 {
         fail(&owner, 9).await;
         owner.open(PIN).await.unwrap();
         let state = owner.state(&kit).await;

@@ -11,7 +11,9 @@ use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::letter::outbox::Posting;
+use crate::limit::budget::GuessRules;
 use crate::limit::counted::{AtOnce, Finding};
+use crate::limit::familiar::CallerStanding;
 use crate::limit::rate::Rate;
 use crate::proof::challenge::CodeMatch;
 
@@ -45,18 +47,34 @@ impl GuardedKeys {
     pub(in crate::guarded_key) fn judge_code(
         &self,
         tx: &mut dyn Tx,
-        now: Timestamp,
+        (now, caller): (Timestamp, &Caller),
         contact: &Stored<Contact>,
         text: &SecretText,
     ) -> TxResult<Result<(), Refusal>> {
         if contact.waiting.is_none() {
             return Ok(Err(Refusal::WrongState));
         }
-        let budget = self.counted_by_budget(contact.id(), self.policy.code_guesses());
+        let rules = self.code_rules(tx, now, contact.place.owner, caller)?;
+        let budget = self.counted_by_budget(contact.id(), rules);
         let judged = self.judge_at_once(tx, now, &budget, |_| {
             Ok(finding(self.present_contact_code(now, contact, text)?))
         })?;
         Ok(answer(judged))
+    }
+
+    /// The limits of wrong codes of a contact of `key`, as they bind `caller`.
+    pub(in crate::guarded_key) fn code_rules(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        key: Option<RowId>,
+        caller: &Caller,
+    ) -> TxResult<GuessRules> {
+        let standing = match key {
+            Some(key) => self.standing(tx, now, key, caller)?,
+            None => CallerStanding::Stranger,
+        };
+        Ok(self.policy.code_guesses().by(standing))
     }
 
     /// Compares a code with the one that was sent, in constant time. Counts nothing.
@@ -87,23 +105,29 @@ impl GuardedKeys {
         let own = self
             .rows
             .id("rate", &[b"sends of contact", contact.as_bytes()]);
-        let wanted: [(RowId, &[Rate]); 6] = [
+        let networks = [
+            self.network_rates("sends for network", caller, policy.sends_per_network),
+            self.network_rates("messages for network", caller, limits.network_messages),
+        ]
+        .concat();
+        let to_address = [policy.sends_per_address];
+        let mut wanted: Vec<(RowId, &[Rate])> = vec![
             (own, &policy.sends_per_contact),
             (
                 self.rate_row("sends to address", &address.text),
-                &[policy.sends_per_address],
+                &to_address,
             ),
-            (
-                self.rate_row("sends for network", &caller.network),
-                &[policy.sends_per_network],
-            ),
-            (
-                self.rate_row("messages for network", &caller.network),
-                &[limits.network_messages],
-            ),
-            (self.rate_row("sends", ""), &[policy.sends_in_all]),
-            (self.rate_row("messages", ""), &[limits.day_messages]),
         ];
+        let in_all = [
+            (self.rate_row("sends", ""), [policy.sends_in_all]),
+            (self.rate_row("messages", ""), [limits.day_messages]),
+        ];
+        wanted.extend(
+            networks
+                .iter()
+                .chain(&in_all)
+                .map(|(row, rates)| (*row, &rates[..])),
+        );
         self.spend_rates(tx, now, &wanted)
     }
 

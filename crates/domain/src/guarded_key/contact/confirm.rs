@@ -63,7 +63,7 @@ impl GuardedKeys {
         let event = Event::new(caller.surface, now, "contact.confirm", ids.key.alias())
             .by(caller)
             .fact("contact", ids.contact.alias());
-        if let Err(refusal) = self.judge_code(tx, now, &found, text)? {
+        if let Err(refusal) = self.judge_code(tx, (now, caller), &found, text)? {
             self.record(tx, event.outcome("refused"))?;
             return Ok(refusal.into());
         }

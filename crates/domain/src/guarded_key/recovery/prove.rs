@@ -22,7 +22,6 @@ use crate::guarded_key::key::{GuardedKey, GuardedKeyId};
 use crate::guarded_key::lock::{self, LockState, RecoveryLock};
 use crate::guarded_key::pin::{HashedPin, Pin};
 use crate::limit::budget::GuessBudget;
-use crate::limit::counter::Counter as _;
 use crate::limit::hashing::HashQueue;
 use crate::proof::challenge::CodeMatch;
 use crate::trail::audit::Event;
@@ -153,7 +152,9 @@ impl GuardedKeys {
             return self.ask_for_pin(tx, presented);
         }
         let event = presented.event();
-        if let Err(refusal) = self.judge_code(tx, now, &found, &presented.code)? {
+        if let Err(refusal) =
+            self.judge_code(tx, (now, &presented.caller), &found, &presented.code)?
+        {
             if is_recorded(&refusal) {
                 self.record(tx, event.outcome("refused"))?;
             }
@@ -198,8 +199,9 @@ impl GuardedKeys {
     ) -> TxResult<RecoveryStep> {
         let row = self.budget_row(presented.ids.contact.row());
         let budget = self.rows.get::<GuessBudget>(tx, row)?;
-        let limits = self.policy.code_guesses();
-        let tried = may_try(budget.as_deref(), presented.now, &limits);
+        let key = Some(presented.ids.key.row());
+        let rules = self.code_rules(tx, presented.now, key, &presented.caller)?;
+        let tried = may_try(budget.as_deref(), presented.now, &rules);
         Ok(match tried {
             Ok(()) => RecoveryStep::WantsPin,
             Err(refusal) => RecoveryStep::Refused(refusal),
@@ -237,9 +239,7 @@ impl GuardedKeys {
         let content = self.open_by_recovery(ids.key, &sealed)?;
         self.replace_pin(key, hashed, &content);
         self.rows.put(tx, key)?;
-        let mut budget = self.budget(tx, ids.key.row())?;
-        budget.clear();
-        self.rows.put(tx, &mut budget)?;
+        self.count_new_pin(tx, now, ids.key, &presented.caller)?;
         self.end_recoveries(tx, ids.key)?;
         let notice = ContactNotice::of("pin_reset");
         self.notify_contacts(tx, now, presented.caller.surface, ids.key, &notice)

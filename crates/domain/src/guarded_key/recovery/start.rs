@@ -75,7 +75,8 @@ impl GuardedKeys {
         };
         let budget = self.budget_row(ids.contact.row());
         let budget = self.rows.get::<GuessBudget>(tx, budget)?;
-        if let Err(refusal) = may_try(budget.as_deref(), now, &self.policy.code_guesses()) {
+        let rules = self.code_rules(tx, now, Some(ids.key.row()), caller)?;
+        if let Err(refusal) = may_try(budget.as_deref(), now, &rules) {
             return Ok(refusal.into());
         }
         if let Err(refusal) = self.spend_sends(tx, now, caller, ids.contact, address)? {
@@ -124,7 +125,6 @@ impl GuardedKeys {
 mod tests {
     use super::*;
     use crate::guarded_key::contact::tests::{at, contact, running_lock, waiting};
-
     #[test]
     fn the_code_is_written_in_the_language_of_the_owner_and_not_of_the_caller() {
         let caller = Caller {

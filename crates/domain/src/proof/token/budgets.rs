@@ -1,5 +1,6 @@
 //! The budgets that a send of a one-time token draws on.
 
+use crate::core::caller::Caller;
 use crate::core::error::Refusal;
 use crate::core::port::store::{RowId, Tx, TxResult};
 use crate::core::time::{Timestamp, days, hours};
@@ -95,17 +96,14 @@ impl Proofs {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        network: &str,
+        caller: &Caller,
         request: &TokenIssue<'_>,
     ) -> TxResult<Result<Reach, Refusal>> {
         let budgets = budgets_of(request.operation, request.way);
         let mut spend = |budgets: &[SendBudget<'_>]| {
             let spent: Vec<(RowId, Vec<Rate>)> = budgets
                 .iter()
-                .map(|budget| {
-                    let rates = budget.rates(&self.policy.tokens, &self.shared);
-                    (self.budget_row(*budget, network, request), rates)
-                })
+                .flat_map(|budget| self.drawn_for(*budget, caller, request))
                 .collect();
             let spent: Vec<(RowId, &[Rate])> = spent
                 .iter()
@@ -120,6 +118,25 @@ impl Proofs {
             Ok(()) => Reach::Sends,
             Err(_) => Reach::KeepsSilent,
         }))
+    }
+
+    /// The rows of a budget, and what each allows: one, but for the networks around a caller.
+    fn drawn_for(
+        &self,
+        budget: SendBudget<'_>,
+        caller: &Caller,
+        request: &TokenIssue<'_>,
+    ) -> Vec<(RowId, Vec<Rate>)> {
+        let rates = budget.rates(&self.policy.tokens, &self.shared);
+        let name = match budget {
+            SendBudget::Network => "tokens for network",
+            SendBudget::NetworkMessages => "messages for network",
+            _ => return vec![(self.budget_row(budget, &caller.network, request), rates)],
+        };
+        let networks = rates
+            .into_iter()
+            .flat_map(|rate| self.network_rates(name, caller, rate));
+        networks.map(|(row, [rate])| (row, vec![rate])).collect()
     }
 
     fn budget_row(&self, budget: SendBudget<'_>, network: &str, request: &TokenIssue<'_>) -> RowId {

@@ -80,7 +80,7 @@ impl Proofs {
         if let Err(refusal) = request.may_be_sent() {
             return Ok(Err(refusal));
         }
-        let reach = match self.spend_token_sends(tx, now, &caller.network, request)? {
+        let reach = match self.spend_token_sends(tx, now, caller, request)? {
             Ok(reach) => reach,
             Err(refusal) => return Ok(Err(refusal)),
         };

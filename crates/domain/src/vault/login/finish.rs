@@ -18,6 +18,7 @@ use crate::core::verdict::Verdict;
 use crate::limit::attempt::{Attempt, Begun, OpenTry, Opening, Reservation, Settled};
 use crate::limit::budget::{GuessBudget, GuessLimits};
 use crate::limit::counted::{Counted, OnSuccess};
+use crate::limit::familiar::CallerStanding;
 use crate::limit::hashing::{HashQueue, Ticket};
 use crate::proof::bearer::has_form;
 use crate::trail::audit::Event;
@@ -48,18 +49,28 @@ impl Vaults {
     }
 
     /// What counts the tries at a login name: those from the caller's network, and those from anywhere. A right
-    /// proof takes its own try back and forgets no failures.
-    fn login_budgets(&self, handshake: &Handshake, caller: &Caller) -> Vec<Counted<GuessBudget>> {
+    /// proof takes its own try back and forgets no failures. Of the tries from anywhere strangers have a part only.
+    fn login_budgets(
+        &self,
+        handshake: &Handshake,
+        caller: &Caller,
+        standing: CallerStanding,
+    ) -> Vec<Counted<GuessBudget>> {
         let policy = &self.policy;
         let network = caller.network.as_bytes();
         let here = [b"login from".as_slice(), &handshake.name, network];
         let here = self.rows.id(GuessBudget::KIND, &here);
         let anywhere = self.login_anywhere_row(&handshake.name);
         [
-            (here, policy.failures_from_network),
-            (anywhere, policy.failures_from_anywhere),
+            (
+                here,
+                policy.failures_from_network.by(CallerStanding::Familiar),
+            ),
+            (anywhere, policy.failures_from_anywhere.by(standing)),
         ]
-        .map(|(row, limits)| Counted::new(row, limits, OnSuccess::Keep).kept(budget_life(&limits)))
+        .map(|(row, rules)| {
+            Counted::new(row, rules, OnSuccess::Keep).kept(budget_life(&rules.limits))
+        })
         .into()
     }
 
@@ -153,7 +164,10 @@ impl Attempt<Vaults> for LoginAttempt {
         let Some(handshake) = found.filter(|found| opening.now < found.expires) else {
             return Ok(Begun::Refused(Refusal::Expired));
         };
-        let reservation = opening.reserve(tx, hub.login_budgets(&handshake, &self.caller))?;
+        let name = RowId(handshake.name);
+        let standing = hub.standing(tx, opening.now, name, &self.caller)?;
+        let budgets = hub.login_budgets(&handshake, &self.caller, standing);
+        let reservation = opening.reserve(tx, budgets)?;
         if matches!(reservation, Reservation::Granted(_)) {
             hub.rows.remove::<Handshake>(tx, Id::new(self.row))?;
         }
@@ -207,6 +221,7 @@ impl Attempt<Vaults> for LoginAttempt {
             hub.record(tx, event.outcome(told))?;
             return Ok(closed.answer(refusal));
         };
+        hub.make_familiar(tx, now, self.name, &self.caller)?;
         let token = hub.issue_session(tx, now, &account)?;
         hub.record(tx, event)?;
         Ok(closed.answer(Verdict::Done(Welcome {
