@@ -220,7 +220,11 @@ mod tests {
                 };
                 // Tests declare records of their own.
                 let product = text.split("#[cfg(test)]").next().unwrap_or_default();
-                let product = if path.ends_with("tests.rs") { "" } else { product };
+                let product = if path.ends_with("tests.rs") {
+                    ""
+                } else {
+                    product
+                };
                 found.extend(product.lines().filter_map(kind));
             }
         }

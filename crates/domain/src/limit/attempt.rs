@@ -356,6 +356,7 @@ mod tests {
     use crate::core::port::store::RowId;
     use crate::limit::budget::{GuessBudget, GuessLimits};
     use crate::limit::counted::OnSuccess;
+    use crate::limit::familiar::CallerStanding;
 
     type Start = Begun<GuessBudget, u8, ()>;
 
@@ -366,7 +367,11 @@ mod tests {
             window: Duration::from_secs(60),
             in_a_row: 0,
         };
-        let counted = Counted::new(RowId([1; 16]), limits, OnSuccess::Keep);
+        let counted = Counted::new(
+            RowId([1; 16]),
+            limits.by(CallerStanding::Familiar),
+            OnSuccess::Keep,
+        );
         let reserved = ReservedTry {
             counted: vec![counted],
             id: TryId(4),
