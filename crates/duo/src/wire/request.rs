@@ -485,3 +485,52 @@ fn checked<'de, D: Deserializer<'de>, R: Deserialize<'de>, T>(
     let rule = || serde::de::Error::custom("a value against its rule");
     read(R::deserialize(raw)?).ok_or_else(rule)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn members(value: Value) -> Map<String, Value> {
+        let Value::Object(members) = value else {
+            panic!("an object")
+        };
+        members
+    }
+
+    fn is<T: Form>(value: Value) -> bool {
+        web::json::typed::<T>(members(value)).is_ok()
+    }
+
+    #[test]
+    fn objects_within_a_body_are_not_written_as_lists() {
+        let share = json!({ "key_id": "k", "encrypted_keyshare": "s" });
+        assert!(is::<BackupShares>(json!({ "keyshares": [share] })));
+        assert!(!is::<BackupShares>(json!({ "keyshares": [["k", "s"]] })));
+
+        let made = |kind: Value, response: Value| {
+            is::<RegisterPasskey>(json!({ "credential": { "type": kind, "response": response } }))
+        };
+        let response = json!({ "clientDataJSON": "AA", "attestationObject": "AA" });
+        assert!(made(json!("public-key"), response.clone()));
+        assert!(!made(json!("password"), response.clone()));
+        assert!(!made(json!({ "public-key": null }), response));
+        assert!(!made(json!("public-key"), json!(["AA", "AA", null])));
+    }
+
+    #[test]
+    fn a_device_key_is_looked_at_before_what_follows_it() {
+        let hook = |token: &str| AskSetup::fault(&members(json!({ "token": token, "setup": 1 })));
+        assert_eq!(hook("04"), error::DEVICE_MALFORMED);
+        assert_eq!(AskSetup::fault(&Map::new()), error::MALFORMED);
+
+        let device = |signature: Value, name: Value| {
+            let body = json!({ "device_id": "04", "signature": signature, "device_name": name });
+            RegisterDevice::fault(&members(body))
+        };
+        assert_eq!(device(json!("00"), json!(null)), error::DEVICE_MALFORMED);
+        assert_eq!(device(json!(0), json!(null)), error::MALFORMED);
+        assert_eq!(device(json!("00"), json!("")), error::MALFORMED);
+    }
+}
