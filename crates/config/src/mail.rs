@@ -62,20 +62,7 @@ impl Mail {
 
     /// The providers, in order.
     pub(crate) fn options(&self) -> Result<Vec<ProviderOptions>, String> {
-        if self.providers.is_empty() {
-            return Ok(self.provider()?.into_iter().collect());
-        }
-        if self.kind != "none" {
-            return Err(
-                "configuration: [mail] sets both kind and providers; use only one of them"
-                    .to_owned(),
-            );
-        }
-        let mut all = Vec::new();
-        for provider in &self.providers {
-            all.extend(provider.provider()?);
-        }
-        Ok(all)
+        in_order("mail", self, (&self.kind, &self.providers), Mail::provider)
     }
 
     fn provider(&self) -> Result<Option<ProviderOptions>, String> {
@@ -153,6 +140,25 @@ pub fn courier_options(config: &Config, mailbox: Option<&Path>) -> Result<Courie
         operator: config.duo.notify.provider()?.into_iter().collect(),
         ..CourierOptions::default()
     })
+}
+
+/// The providers of a section, in order: the one that the section itself describes, or those that it lists.
+pub(crate) fn in_order<S>(
+    name: &str,
+    section: &S,
+    (kind, listed): (&str, &[S]),
+    provider: impl Fn(&S) -> Result<Option<ProviderOptions>, String>,
+) -> Result<Vec<ProviderOptions>, String> {
+    if listed.is_empty() {
+        return Ok(provider(section)?.into_iter().collect());
+    }
+    if kind != "none" {
+        return Err(format!(
+            "configuration: [{name}] sets both kind and providers; use only one of them"
+        ));
+    }
+    let all = listed.iter().map(provider).collect::<Result<Vec<_>, _>>()?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 pub(crate) fn file(path: Option<&Path>) -> Result<ProviderOptions, String> {

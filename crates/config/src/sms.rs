@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use outside::courier::{ProviderOptions, SmsSender, TwilioOptions};
 
-use crate::mail::{file, plain, webhook};
+use crate::mail::{file, in_order, plain, webhook};
 use crate::secret::{Secret, resolve};
 use crate::section::section;
 
@@ -49,20 +49,7 @@ impl Sms {
 
     /// The providers, in order.
     pub(crate) fn options(&self) -> Result<Vec<ProviderOptions>, String> {
-        if self.providers.is_empty() {
-            return Ok(self.provider()?.into_iter().collect());
-        }
-        if self.kind != "none" {
-            return Err(
-                "configuration: [sms] sets both kind and providers; use only one of them"
-                    .to_owned(),
-            );
-        }
-        let mut all = Vec::new();
-        for provider in &self.providers {
-            all.extend(provider.provider()?);
-        }
-        Ok(all)
+        in_order("sms", self, (&self.kind, &self.providers), Sms::provider)
     }
 
     fn provider(&self) -> Result<Option<ProviderOptions>, String> {
