@@ -52,25 +52,46 @@ type PinEffect<T> = dyn Fn(&GuardedKeys, &mut dyn Tx, &mut Stored<GuardedKey>, &
     + Send
     + Sync;
 
+/// A PIN as it was entered, and the new one of a change.
+pub(crate) struct EnteredPin {
+    pin: Pin,
+    /// Hashed besides, for the effect.
+    new: Option<Pin>,
+}
+
+impl EnteredPin {
+    /// For a change: the old PIN as it was entered, and the new one.
+    pub(super) fn with_new(pin: Pin, new: Pin) -> Self {
+        Self {
+            pin,
+            new: Some(new),
+        }
+    }
+}
+
+impl From<Pin> for EnteredPin {
+    fn from(pin: Pin) -> Self {
+        Self { pin, new: None }
+    }
+}
+
 /// One try at the PIN of the key at `row`.
 struct PinAttempt<T> {
     caller: Caller,
     row: RowId,
-    pin: Pin,
-    /// Hashed besides, for a change of the PIN.
-    new: Option<Pin>,
+    entered: EnteredPin,
     /// What the audit trail calls the try.
     action: &'static str,
     effect: Box<PinEffect<T>>,
 }
 
 impl GuardedKeys {
-    /// Runs `effect` if `pin` is the PIN of `key`.
+    /// Runs `effect` if `entered` is the PIN of `key`.
     pub(crate) async fn with_pin<T: Send + 'static>(
         self: &Arc<Self>,
         caller: Caller,
         key: GuardedKeyId,
-        pin: Pin,
+        entered: impl Into<EnteredPin>,
         action: &'static str,
         effect: impl Fn(
             &GuardedKeys,
@@ -82,50 +103,13 @@ impl GuardedKeys {
         + Sync
         + 'static,
     ) -> Result<T, Error> {
-        self.guess(PinAttempt {
+        let attempt = PinAttempt {
             caller,
             row: self.key_row(key).row(),
-            pin,
-            new: None,
+            entered: entered.into(),
             action,
             effect: Box::new(effect),
-        })
-        .await
-    }
-
-    /// As [`GuardedKeys::with_pin`], with a new PIN hashed for the effect.
-    pub(crate) async fn with_pin_and_new<T: Send + 'static>(
-        self: &Arc<Self>,
-        caller: Caller,
-        key: GuardedKeyId,
-        pin: Pin,
-        new: Pin,
-        action: &'static str,
-        effect: impl Fn(
-            &GuardedKeys,
-            &mut dyn Tx,
-            &mut Stored<GuardedKey>,
-            &Proven,
-        ) -> TxResult<Result<T, Refusal>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T, Error> {
-        self.guess(PinAttempt {
-            caller,
-            row: self.key_row(key).row(),
-            pin,
-            new: Some(new),
-            action,
-            effect: Box::new(effect),
-        })
-        .await
-    }
-
-    async fn guess<T: Send + 'static>(
-        self: &Arc<Self>,
-        attempt: PinAttempt<T>,
-    ) -> Result<T, Error> {
+        };
         self.refuse_early(&attempt.caller, attempt.row).await?;
         self.attempt(self, attempt).await
     }
@@ -249,8 +233,8 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
         let check = PinCheck {
             row: self.row,
             key,
-            pin: self.pin.clone(),
-            new: self.new.clone(),
+            pin: self.entered.pin.clone(),
+            new: self.entered.new.clone(),
             recipe: hub.pin_recipe(self.row),
         };
         let roots = Arc::clone(&hub.roots);

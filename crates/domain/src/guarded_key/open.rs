@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Pin;
 use super::contact::notice::ContactNotice;
+use super::guess::EnteredPin;
 use super::key::{GuardedKey, GuardedKeyId, OpenedKey};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
@@ -45,11 +46,11 @@ impl GuardedKeys {
         let row = self.key_row(id);
         let by = caller.clone();
         let same = pin == new;
-        self.with_pin_and_new(
+        let entered = EnteredPin::with_new(pin, new);
+        self.with_pin(
             caller,
             id,
-            pin,
-            new,
+            entered,
             "key.change_pin",
             move |hub, tx, key, proven| {
                 let Some(hashed) = &proven.new_pin else {
