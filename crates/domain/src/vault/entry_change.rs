@@ -32,7 +32,7 @@ impl Vaults {
                 Ok(account) => account,
                 Err(refusal) => return Ok(refusal.into()),
             };
-            let number = hub.draw_number(now, account.last_number);
+            let number = hub.draw_number(tx, now, account.last_number)?;
             let entry = Entry::new(number, &member.name, new.clone(), now);
             let existing = tx.count_children(Entry::KIND, &member.account.row())?;
             let allowed = member.plan.allows_bytes(entry.bytes());

@@ -44,8 +44,23 @@ fn number(now: Timestamp, random: u32, last: u64) -> u64 {
 
 impl Vaults {
     /// A new number above `last`, not yet registered.
-    pub(super) fn draw_number(&self, now: Timestamp, last: u64) -> u64 {
-        number(now, below(self.random.as_ref(), GRAIN), last)
+    pub(super) fn draw_number(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        mut last: u64,
+    ) -> TxResult<u64> {
+        let random = || below(self.random.as_ref(), GRAIN);
+        loop {
+            let drawn = number(now, random(), last);
+            // After a clock was put back, the number is the one after `last`, whatever is drawn. If something else has
+            // that number, another run of the transaction would find the same one.
+            let is_next = drawn == last + 1;
+            if !is_next || self.rows.peek(tx, self.numbered(drawn))?.is_none() {
+                return Ok(drawn);
+            }
+            last = drawn + u64::from(random());
+        }
     }
 
     pub(super) fn numbered(&self, number: u64) -> Id<Numbered> {
@@ -72,7 +87,7 @@ impl Vaults {
         now: Timestamp,
         entry: &Stored<Entry>,
     ) -> TxResult<u64> {
-        let number = self.draw_number(now, entry.last_number);
+        let number = self.draw_number(tx, now, entry.last_number)?;
         self.register_number(tx, entry.scope(), number, entry.key())?;
         Ok(number)
     }

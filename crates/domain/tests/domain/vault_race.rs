@@ -37,11 +37,6 @@ fn one_won<T, U>(one: Result<T, Error>, other: Result<U, Error>, lost: &Outcome)
     assert!(outcomes.contains(lost), "{outcomes:?}");
 }
 
-async fn remove_entry(user: &User, entry: u64) -> Result<(), Error> {
-    let member = user.member().await;
-    user.vaults.delete_entry(caller(), member, entry).await
-}
-
 async fn of_approval_and_denial_one_counts(backing: Backing) {
     let kit = kit(&backing, |_| {}).await;
     let ann = User::joins(&kit, ANN).await;
@@ -102,7 +97,7 @@ async fn an_entry_is_deleted_once(backing: Backing) {
     let kit = kit(&backing, |_| {}).await;
     let ann = User::joins(&kit, ANN).await;
     let entry = ann.add_entry().await.unwrap();
-    let (one, other) = tokio::join!(remove_entry(&ann, entry), remove_entry(&ann, entry));
+    let (one, other) = tokio::join!(ann.remove_entry(entry), ann.remove_entry(entry));
     one_won(one, other, &UNKNOWN);
     assert_eq!(ann.sees().await, Vault::default());
 }
@@ -112,7 +107,7 @@ async fn an_entry_that_is_deleted_while_a_share_is_accepted_is_gone_for_both(bac
     let (ann, bob) = (User::joins(&kit, ANN).await, User::joins(&kit, BOB).await);
     let entry = ann.add_entry().await.unwrap();
     let request = ann.share(entry, BOB).await.unwrap().unwrap();
-    let (accepted, deleted) = tokio::join!(bob.accept(request), remove_entry(&ann, entry));
+    let (accepted, deleted) = tokio::join!(bob.accept(request), ann.remove_entry(entry));
     deleted.unwrap();
     let accepted = outcome(accepted);
     assert!(

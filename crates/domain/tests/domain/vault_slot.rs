@@ -1,6 +1,9 @@
 //! Slots and shares in detail: who may change and close which, and what a removed entry takes with it.
 
+use std::time::Duration;
+
 use domain::policy::Policy;
+use domain::time::hours;
 use domain::vault::{
     ApprovalDecision, EntryView, LoginName, NewEntry, Notify, Plan, SlotAnswer, SlotEdit,
     SlotNumber, Vault,
@@ -12,6 +15,7 @@ use crate::owner::{Outcome, caller, outcome};
 use crate::vault::{UNKNOWN, User, open_kit, trail};
 use crate::vault_entry::{ANN, BOB, edit_value, forbidden, switch};
 
+const SECOND: Duration = Duration::from_secs(1);
 const CARL: &str = "carl@example.org";
 const FIXED: Outcome = Outcome::Refused(Refusal::WrongState);
 const CONFLICT: Outcome = Outcome::Refused(Refusal::Conflict);
@@ -73,7 +77,7 @@ impl User {
         view.slots[0].number.unwrap()
     }
 
-    async fn remove_entry(&self, entry: u64) -> Result<(), Error> {
+    pub(crate) async fn remove_entry(&self, entry: u64) -> Result<(), Error> {
         let member = self.member().await;
         self.vaults.delete_entry(caller(), member, entry).await
     }
@@ -378,4 +382,28 @@ async fn a_call_that_acts_after_the_removal_of_its_account_creates_nothing() {
         .edit_entry(caller(), late_ann, entry, edit_value("new"));
     assert_eq!(outcome(edited.await), UNKNOWN);
     assert_eq!(carl.sees().await, Vault::default());
+}
+
+#[tokio::test]
+async fn a_clock_that_was_put_back_hinders_no_new_slots() {
+    let kit = open_kit(|_| {}).await;
+    let ann = User::joins(&kit, ANN).await;
+    let now = kit.services.now();
+    kit.clock.advance(hours(1).checked_sub(SECOND).unwrap());
+    let mut numbers = vec![ann.add_entry().await.unwrap()];
+    kit.clock.set(now);
+    for _ in 0..5 {
+        numbers.push(ann.add_entry().await.unwrap());
+    }
+    let follow = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+    assert!(follow, "each number is the next one: {numbers:?}");
+    // The number after the one of an entry is that of the next entry.
+    for entry in numbers.clone() {
+        let (slot, _) = ann.add_slot(entry, Notify::Never).await.unwrap();
+        assert!(slot > entry);
+        numbers.push(slot);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 12, "each number is used once");
 }
