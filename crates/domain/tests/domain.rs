@@ -65,6 +65,8 @@ mod vault_entry;
 mod vault_login;
 #[path = "domain/vault_message.rs"]
 mod vault_message;
+#[path = "domain/vault_model.rs"]
+mod vault_model;
 #[path = "domain/vault_race.rs"]
 mod vault_race;
 #[path = "domain/vault_session.rs"]
