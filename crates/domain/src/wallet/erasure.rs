@@ -34,6 +34,12 @@ pub struct ErasedUser {
     pub decisions: u64,
 }
 
+/// Whether `verifier`, the one that is configured now, remembers the person of an enrolment: not that of another
+/// verifier or of a passkey.
+fn is_remembered_by(verifier: Option<&str>, enrolment: &Enrolment) -> bool {
+    verifier == Some(enrolment.verifier.as_str())
+}
+
 impl Wallets {
     /// Forgets who was enrolled, here and, as far as it can, at the verifier; and tells the owner. After that, whoever
     /// holds the user's token can enrol: only an operator decides that.
@@ -128,13 +134,14 @@ impl Wallets {
     }
 
     async fn forget_person(&self, enrolment: Enrolment) {
+        let remembered = is_remembered_by(self.liveness.kind(), &enrolment);
         let question = Question {
             check: Check::Enrol,
             purpose: Purpose::Operator,
             id: uuid(self.random.as_ref()).to_string(),
             reference: enrolment.reference,
         };
-        if self.liveness.kind() != Some(enrolment.verifier.as_str()) {
+        if !remembered {
             return;
         }
         if let Err(why) = self.liveness.forget(&question).await {
@@ -144,5 +151,44 @@ impl Wallets {
                 "a person is forgotten here and perhaps not at the verifier"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::device::tests::at;
+    use crate::wallet::step_up::{State, passkey};
+
+    fn enrolment(verifier: &str, state: State) -> Enrolment {
+        Enrolment {
+            reference: "reference".to_owned(),
+            verifier: verifier.to_owned(),
+            state,
+        }
+    }
+
+    #[test]
+    fn a_verifier_remembers_whom_it_was_asked_to_enrol_even_if_it_has_not_answered() {
+        for state in [
+            State::Active { since: at(0) },
+            State::Pending { started: at(0) },
+        ] {
+            assert!(is_remembered_by(Some("faces"), &enrolment("faces", state)));
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_to_forget_a_person_of_another_verifier() {
+        let enrolment = enrolment("faces", State::Active { since: at(0) });
+        assert!(!is_remembered_by(Some("other"), &enrolment));
+        assert!(!is_remembered_by(None, &enrolment));
+    }
+
+    #[test]
+    fn no_verifier_is_asked_to_forget_a_passkey() {
+        let enrolment = enrolment(passkey::VERIFIER, State::Active { since: at(0) });
+        assert!(!is_remembered_by(Some("faces"), &enrolment));
+        assert!(!is_remembered_by(None, &enrolment));
     }
 }
