@@ -2,7 +2,7 @@
 
 use admin_wire::{ErrorBody, Verdict};
 use axum::extract::State;
-use domain::audit;
+use domain::trail::audit;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;

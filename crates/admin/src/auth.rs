@@ -1,7 +1,7 @@
 //! Who may use the admin API: whoever shows a token that the server accepts from an operator.
 
 use axum::extract::FromRequestParts;
-use domain::operator;
+use domain::proof::operator;
 use http::request::Parts;
 use web::auth::Bearer;
 

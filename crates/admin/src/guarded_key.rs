@@ -3,7 +3,7 @@
 
 use admin_wire::{Contact, ErrorBody, GuardedKey};
 use axum::extract::State;
-use domain::custody::{ContactState, KeyState};
+use domain::guarded_key::{ContactState, KeyState};
 use http::StatusCode;
 
 use crate::Shared;

@@ -8,7 +8,7 @@ use admin_wire::{ErrorBody, FailedLine, Imported};
 use axum::extract::{Request, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
+use domain::guarded_key::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::{Error, Refusal, Timestamp};
 use http::StatusCode;
 use serde_json::{Map, Value};

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use domain::Services;
-use domain::audit::Checkpoint;
+use domain::trail::audit::Checkpoint;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use web::surface::{Surface, routes};

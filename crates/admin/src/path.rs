@@ -1,6 +1,6 @@
 //! The parameters of paths.
 
-use domain::custody::GuardedKeyId;
+use domain::guarded_key::GuardedKeyId;
 use domain::person::AccountId;
 use domain::tenant::{ApplicationId, ClientId, RoleId, TenantId, UserId};
 use domain::vault::LoginName;

@@ -2,7 +2,7 @@
 
 use admin_wire::ErrorBody;
 use axum::extract::State;
-use domain::resealing::{Progress, RootState};
+use domain::trail::resealing::{Progress, RootState};
 use http::StatusCode;
 
 use crate::Shared;

@@ -1,7 +1,7 @@
 //! Applications (§8).
 
 use axum::extract::State;
-use domain::permission::Manage;
+use domain::tenant::permission::Manage;
 use domain::tenant::{ApplicationChange, ApplicationForm, ApplicationView, ClientForm, NewSecret};
 use http::StatusCode;
 

@@ -2,7 +2,7 @@
 //! permission, then the path, then the body. The first one that cannot be read answers the call.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use domain::permission::{Grant, Need};
+use domain::tenant::permission::{Grant, Need};
 use http::HeaderMap;
 use http::request::Parts;
 use serde::de::DeserializeOwned;

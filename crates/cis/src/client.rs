@@ -3,8 +3,8 @@
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::permission::Manage;
-use domain::signing::{Algorithm, PublicNumbers};
+use domain::proof::signing::{Algorithm, PublicNumbers};
+use domain::tenant::permission::Manage;
 use domain::tenant::{AssertionKey, ClientChange, ClientForm, RoleId};
 use http::StatusCode;
 use serde_json::Value;

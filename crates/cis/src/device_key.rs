@@ -1,11 +1,13 @@
 //! Device keys (§6) and challenges for them (§9).
 
 use axum::extract::State;
-use domain::device_key::{
+use domain::tenant::device_key::{
     Checked, DeviceKeyChange, DeviceKeyForm, KeyName, PublicKey, PushTarget, SignedChallenge,
     Status,
 };
-use domain::permission::{DeleteKeys, EditKeys, Execute, ListKeys, Never, ReadKeys, RegisterKeys};
+use domain::tenant::permission::{
+    DeleteKeys, EditKeys, Execute, ListKeys, Never, ReadKeys, RegisterKeys,
+};
 use http::StatusCode;
 
 use crate::call::{Body, Granted, OptionalBody, Path};

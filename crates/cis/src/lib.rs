@@ -32,7 +32,7 @@ pub use openapi::openapi;
 pub(crate) const SURFACE: &str = "cis";
 
 /// The state of every handler.
-pub(crate) type Tenants = Arc<domain::Tenants>;
+pub(crate) type Tenants = Arc<domain::tenant::Tenants>;
 
 /// Each route with its section of the sheet.
 fn surface() -> Surface<Tenants> {
@@ -75,7 +75,7 @@ fn surface() -> Surface<Tenants> {
 }
 
 /// The routes of this surface, answering exactly the methods that their handlers name.
-pub fn routes(tenants: Arc<domain::Tenants>) -> Router {
+pub fn routes(tenants: Arc<domain::tenant::Tenants>) -> Router {
     surface().into_parts().0.with_state(tenants)
 }
 

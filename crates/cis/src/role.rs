@@ -1,8 +1,8 @@
 //! Client roles (§8).
 
 use axum::extract::State;
-use domain::permission::{Manage, Permission};
 use domain::tenant::RoleForm;
+use domain::tenant::permission::{Manage, Permission};
 use http::StatusCode;
 
 use crate::call::{Body, Granted, Path};

@@ -2,8 +2,8 @@
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use domain::access_token::{ClientProof, IssuedToken, TokenRequest};
 use domain::secret::SecretText;
+use domain::tenant::access_token::{ClientProof, IssuedToken, TokenRequest};
 use domain::{Caller, Error, Refusal, Timestamp};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use web::ClientAddr;

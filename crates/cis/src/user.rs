@@ -1,8 +1,8 @@
 //! Users, as far as device keys need them (§7).
 
 use axum::extract::State;
-use domain::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
 use domain::tenant::MemberForm;
+use domain::tenant::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
 use http::StatusCode;
 use serde_json::{Map, Value};
 

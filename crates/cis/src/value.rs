@@ -10,7 +10,7 @@ const CUSTOM_BYTES: usize = 8192;
 const CUSTOM_LEVELS: usize = 16;
 
 pub(crate) const KEY_ID: Rule = Rule {
-    holds: |text| domain::device_key::KeyName::parse(text.to_owned()).is_some(),
+    holds: |text| domain::tenant::device_key::KeyName::parse(text.to_owned()).is_some(),
     says: "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ + = - and not dots only",
 };
 

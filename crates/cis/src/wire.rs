@@ -5,8 +5,8 @@
 mod path;
 mod token;
 
-use domain::device_key::{DeviceKeyView, KeyName, PublicKey, PushTarget, Status};
-use domain::permission::Permission;
+use domain::tenant::device_key::{DeviceKeyView, KeyName, PublicKey, PushTarget, Status};
+use domain::tenant::permission::Permission;
 use domain::tenant::{AssertionKey, ClientForm, ClientView, MemberView, RoleId, RoleView};
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use domain::Services;
-use domain::audit::Checkpoint;
-use domain::rollback::Freshness;
+use domain::trail::audit::Checkpoint;
+use domain::trail::rollback::Freshness;
 use store::Backend;
 use store::transfer::{Mark, Marks, marks, unset_mark};
 

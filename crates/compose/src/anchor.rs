@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use config::Loaded;
-use domain::audit::Checkpoint;
+use domain::trail::audit::Checkpoint;
 
 const NAME: &str = "audit-checkpoint.json";
 

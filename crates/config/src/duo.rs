@@ -6,9 +6,9 @@ mod passkey;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::federated::{OwnAccounts, TrustedIssuer};
+use domain::limit::rate::Rate;
 use domain::policy::WalletPolicy;
-use domain::rate::Rate;
+use domain::proof::federated::{OwnAccounts, TrustedIssuer};
 use domain::time::days;
 use outside::KeySetOptions;
 use outside::liveness::LivenessOptions;

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::budget::GuessLimits;
+use domain::limit::budget::GuessLimits;
+use domain::limit::rate::Rate;
 use domain::policy::VaultPolicy;
-use domain::rate::Rate;
 use domain::time::{days, hours};
 use domain::vault::Plan;
 use domain::vault::plan::Plans;

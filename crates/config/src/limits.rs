@@ -1,7 +1,7 @@
 use std::time::Duration;
 
+use domain::limit::rate::Rate;
 use domain::policy::SharedLimits;
-use domain::rate::Rate;
 use domain::time::{days, hours};
 
 use crate::section::section;

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use domain::budget::GuessLimits;
+use domain::limit::budget::GuessLimits;
+use domain::limit::rate::Rate;
 use domain::policy::GuardedKeyPolicy;
-use domain::rate::Rate;
 use domain::time::{days, hours};
 
 use crate::section::section;

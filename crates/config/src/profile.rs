@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use domain::password::{Needed, PasswordRules};
 use domain::person::policy::{Offer, PersonPolicy, StepsNeeded};
-use domain::process::ProcessPolicy;
-use domain::session::SessionPolicy;
-use domain::token::TokenPolicy;
+use domain::person::process::ProcessPolicy;
+use domain::proof::password::{Needed, PasswordRules};
+use domain::proof::session::SessionPolicy;
+use domain::proof::token::TokenPolicy;
 
 use crate::section::section;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use domain::Caller;
-use domain::federated::{FederatedUser, Login, TokenNeed};
+use domain::proof::federated::{FederatedUser, Login, TokenNeed};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! Refusals and failures in this wire's codes (§13).
 
 use axum::response::{IntoResponse, Response};
-use domain::step_up::StepUpRefusal;
+use domain::wallet::step_up::StepUpRefusal;
 use domain::{Error, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
 use web::body::BodyError;

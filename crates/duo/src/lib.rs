@@ -35,7 +35,7 @@ pub(crate) const SURFACE: &str = "duo";
 const HOOKS: &str = "/hooks/duo";
 
 /// The state of every handler.
-pub(crate) type Wallets = Arc<domain::Wallets>;
+pub(crate) type Wallets = Arc<domain::wallet::Wallets>;
 
 /// What an operator may offer beside the documented calls.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ fn hook_surface(base: &str) -> Surface<Wallets> {
 }
 
 /// The public routes of this surface, answering exactly the methods that their handlers name.
-pub fn routes(wallets: Arc<domain::Wallets>) -> Router {
+pub fn routes(wallets: Arc<domain::wallet::Wallets>) -> Router {
     let offers = Offers {
         session_tokens: wallets.offers_session_tokens(),
         passkeys: wallets.passkeys().is_some(),
@@ -90,7 +90,7 @@ pub fn routes(wallets: Arc<domain::Wallets>) -> Router {
 }
 
 /// The hooks, for a listener that only the signing server reaches. With a secret it is part of the path.
-pub fn hooks(wallets: Arc<domain::Wallets>, secret: Option<&str>) -> Router {
+pub fn hooks(wallets: Arc<domain::wallet::Wallets>, secret: Option<&str>) -> Router {
     let base = match secret {
         Some(secret) => format!("{HOOKS}/{secret}"),
         None => HOOKS.to_owned(),

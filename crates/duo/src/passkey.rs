@@ -5,8 +5,8 @@ use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Timestamp;
-use domain::step_up::PasskeyRefusal;
-use domain::step_up::passkey::{PasskeyCall, PasskeyPolicy, Step};
+use domain::wallet::step_up::PasskeyRefusal;
+use domain::wallet::step_up::passkey::{PasskeyCall, PasskeyPolicy, Step};
 use http::StatusCode;
 
 use crate::call::{Body, Calling, Holder, ReadBackup, ReadFace, WriteDevices, WriteFace};
@@ -49,7 +49,9 @@ pub(crate) async fn offer(
                 name: offer.subject.clone(),
                 display_name: offer.subject,
             },
-            pub_key_cred_params: domain::step_up::passkey::ALGORITHMS.map(wanted).into(),
+            pub_key_cred_params: domain::wallet::step_up::passkey::ALGORITHMS
+                .map(wanted)
+                .into(),
             timeout: millis(offer.life),
             attestation: "none",
             authenticator_selection: Selection {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::secret::SecretText;
-use domain::step_up::passkey::Assertion;
-use domain::step_up::{Evidence, Shown};
+use domain::wallet::step_up::passkey::Assertion;
+use domain::wallet::step_up::{Evidence, Shown};
 use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, WalletKeyId};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use domain::Vaults;
+use domain::vault::Vaults;
 use http::StatusCode;
 use serde::Serialize;
 

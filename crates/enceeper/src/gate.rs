@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use domain::quota::Meter;
+use domain::limit::quota::Meter;
 use domain::vault::VaultStanding;
 use domain::{Caller, Error};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use domain::Vaults;
+use domain::vault::Vaults;
 use domain::vault::{MessageTemplate, Names, RegistrationMessages};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;

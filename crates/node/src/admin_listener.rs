@@ -9,7 +9,7 @@ use axum::routing::get;
 use compose::{Composition, MAILBOX, anchor};
 use config::Loaded;
 use domain::Services;
-use domain::operator::OperatorRight;
+use domain::proof::operator::OperatorRight;
 use domain::secret::SecretText;
 use http::header;
 

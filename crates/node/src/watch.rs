@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compose::{Composition, Gate, admission, anchor};
-use domain::audit::Checkpoint;
-use domain::rollback::Freshness;
+use domain::trail::audit::Checkpoint;
+use domain::trail::rollback::Freshness;
 use domain::{Error, Services};
 use outside::WatchedClock;
 use outside::clock::Asked;

@@ -10,7 +10,7 @@ use compose::{Base, DATABASE, Mode, admission, anchor, cause, configured_keys, k
 use config::{Loaded, Place, courier_options, strict};
 use domain::error::chain;
 use domain::port::{Clock, Random, Store};
-use domain::rollback::Freshness;
+use domain::trail::rollback::Freshness;
 use outside::{KeyFile, LocalRoots, OutsideCourier, SystemClock, SystemRandom};
 use store::transfer::marks;
 use store::{Backend, Migrations};

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Error;
-use domain::federated::KeySet;
 use domain::port::KeySets;
+use domain::proof::federated::KeySet;
 use reqwest::{Client, StatusCode, Url, header};
 use serde_json::Value;
 use tokio::time::Instant;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::port::liveness::{Judged, Judgement, Question};
 use domain::port::{Clock, Liveness};
-use domain::step_up::Evidence;
+use domain::wallet::step_up::Evidence;
 use reqwest::{RequestBuilder, Response};
 use tokio::sync::Semaphore;
 

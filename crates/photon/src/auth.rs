@@ -1,7 +1,7 @@
 //! The PIN in the Authorization header (§3.3).
 
 use axum::extract::FromRequestParts;
-use domain::custody::Pin;
+use domain::guarded_key::Pin;
 use http::request::Parts;
 
 use crate::error::Failure;

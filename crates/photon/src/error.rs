@@ -2,7 +2,8 @@
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use domain::{Error, GuardedKeys, Refusal, Timestamp};
+use domain::guarded_key::GuardedKeys;
+use domain::{Error, Refusal, Timestamp};
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use web::body::BodyError;

@@ -15,7 +15,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::GuardedKeys;
+use domain::guarded_key::GuardedKeys;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use web::surface::{Surface, routes};

@@ -4,7 +4,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::recovery::RunningRecovery;
+use domain::guarded_key::recovery::RunningRecovery;
 use domain::{Error, Refusal};
 use http::StatusCode;
 use web::failure;

@@ -1,7 +1,7 @@
 //! Values by the rules of §3.4: parsed whole, never trimmed, never normalised.
 
-use domain::contact::ContactAddress;
-use domain::custody::{GuardedKeyId, Pin};
+use domain::guarded_key::contact::ContactAddress;
+use domain::guarded_key::{GuardedKeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
 use uuid::Uuid;

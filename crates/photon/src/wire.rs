@@ -1,7 +1,7 @@
 //! Requests and answers as they are on the wire.
 
-use domain::contact::ContactAddress;
-use domain::custody::{GuardedKeyId, Pin};
+use domain::guarded_key::contact::ContactAddress;
+use domain::guarded_key::{GuardedKeyId, Pin};
 use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::Caller;
 use domain::person::phrase::PhraseWish;
-use domain::session::SignedIn;
-use domain::token::Sent;
+use domain::proof::session::SignedIn;
+use domain::proof::token::Sent;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 

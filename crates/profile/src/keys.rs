@@ -3,7 +3,7 @@
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::signing::{PublicNumbers, PublicSigningKey};
+use domain::proof::signing::{PublicNumbers, PublicSigningKey};
 
 use crate::People;
 use crate::account::ok;

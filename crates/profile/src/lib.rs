@@ -57,7 +57,7 @@ impl Default for Compat {
 }
 
 /// The state of every handler.
-pub(crate) type People = Arc<domain::People>;
+pub(crate) type People = Arc<domain::person::People>;
 
 /// Adds a token request that needs no body: with the switch it answers GET as well.
 macro_rules! token {
@@ -74,7 +74,7 @@ macro_rules! token {
 /// The routes of this surface, answering exactly the methods that their handlers name.
 ///
 /// `seconds`: after so many a handler that did not answer is given up.
-pub fn routes(people: Arc<domain::People>, compat: Compat, seconds: u64) -> Router {
+pub fn routes(people: Arc<domain::person::People>, compat: Compat, seconds: u64) -> Router {
     let (router, _) = surface(compat).into_parts();
     // The errors' bodies are drawn outermost, for late answers too.
     let render = axum::middleware::from_fn_with_state(Arc::clone(&people), error::render);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use domain::person::process::ProcessId;
 use domain::person::{Factor, Way, WayKind};
-use domain::process::ProcessId;
 use domain::secret::SecretText;
 use uuid::Uuid;
 

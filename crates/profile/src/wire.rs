@@ -4,10 +4,10 @@ mod request;
 
 use std::collections::BTreeMap;
 
+use domain::person::process::ProcessId;
 use domain::person::{Details, Factor, LoggedIn, Way, WayKind};
-use domain::process::ProcessId;
-use domain::session::Tokens;
-use domain::token::Sent;
+use domain::proof::session::Tokens;
+use domain::proof::token::Sent;
 use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};

@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use domain::custody::{GuardedKeyId, ImportedKey};
+use domain::guarded_key::{GuardedKeyId, ImportedKey};
 use testkit::{Backing, Kit};
 use uuid::Uuid;
 

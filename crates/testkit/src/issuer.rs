@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto::jws::{PublicNumbers, SigningKey};
 use domain::Error;
-use domain::federated::{Algorithm, KeySet, Rules, Scopes, TrustedIssuer};
 use domain::port::KeySets;
+use domain::proof::federated::{Algorithm, KeySet, Rules, Scopes, TrustedIssuer};
 use serde_json::{Value, json};
 
 /// The issuer's name.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use crypto::password::Cost;
-use domain::operator::{Operator, OperatorRight};
 use domain::policy::Policy;
 use domain::port::{Composer, Store};
+use domain::proof::operator::{Operator, OperatorRight};
 use domain::secret::SecretText;
 use domain::{Caller, Error, Ports, Services};
 use store::SqliteStore;

@@ -5,7 +5,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::step_up::passkey::{Party, PasskeyPolicy};
+use domain::wallet::step_up::passkey::{Party, PasskeyPolicy};
 use serde_json::{Value, json};
 
 use crate::device;

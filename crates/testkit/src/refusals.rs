@@ -1,8 +1,8 @@
 //! Every error of the domain, for the table of a front's answers.
 
 use axum::response::Response;
-use domain::step_up::PasskeyRefusal;
-use domain::step_up::StepUpRefusal;
+use domain::wallet::step_up::PasskeyRefusal;
+use domain::wallet::step_up::StepUpRefusal;
 use domain::{Condition, Error, Refusal, Timestamp};
 use http_body_util::BodyExt;
 

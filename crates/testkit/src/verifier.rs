@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use domain::port::Liveness;
 use domain::port::liveness::{Check, Judged, Judgement, Question};
-use domain::step_up::Evidence;
+use domain::wallet::step_up::Evidence;
 
 /// A scan that begins with `no` is refused, with `odd` answered wrongly, with `away` not answered at all.
 /// All others show a living person: the image. A match needs the image that was enrolled.

@@ -2,7 +2,7 @@
 
 use admin_wire::{ApplicationRequest, ErrorBody, NewApplication};
 use axum::extract::State;
-use domain::permission::Manage;
+use domain::tenant::permission::Manage;
 use domain::tenant::{ApplicationChange, ApplicationForm, ApplicationView};
 use http::StatusCode;
 

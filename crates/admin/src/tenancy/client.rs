@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use admin_wire::{ClientRequest, ErrorBody, SecretRotation};
 use axum::extract::State;
-use domain::permission::Manage;
+use domain::tenant::permission::Manage;
 use domain::tenant::{self, ClientChange, ClientForm, ClientView, RoleId};
 use http::StatusCode;
 

@@ -14,7 +14,7 @@ use admin_wire::{
 };
 use axum::extract::FromRequestParts;
 use axum::response::Response;
-use domain::permission::{Grant, Need};
+use domain::tenant::permission::{Grant, Need};
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;

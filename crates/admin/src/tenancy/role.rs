@@ -2,7 +2,7 @@
 
 use admin_wire::{ErrorBody, RoleRequest};
 use axum::extract::State;
-use domain::permission::{Manage, Permission};
+use domain::tenant::permission::{Manage, Permission};
 use domain::tenant::{RoleForm, RoleView};
 use http::StatusCode;
 

@@ -2,7 +2,7 @@
 
 use admin_wire::{ErrorBody, UserRequest};
 use axum::extract::State;
-use domain::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
+use domain::tenant::permission::{CreateUsers, EditUsers, Manage, ReadUsers};
 use domain::tenant::{MemberForm, MemberView};
 use http::StatusCode;
 

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use admin::Admin;
 use axum::Router;
-use domain::contact::ContactAddress;
-use domain::custody::{self, Pin};
-use domain::federated::{Login, TokenNeed};
+use domain::guarded_key::contact::ContactAddress;
+use domain::guarded_key::{self, Pin};
 use domain::message::Channel;
-use domain::operator::OperatorRight;
-use domain::password::Password;
 use domain::person::registration::SecondStep;
 use domain::person::{AccountId, Way};
 use domain::policy::Policy;
+use domain::proof::federated::{Login, TokenNeed};
+use domain::proof::operator::OperatorRight;
+use domain::proof::password::Password;
 use domain::secret::SecretText;
-use domain::step_up::{Evidence, Shown};
 use domain::vault::{
     Document, LoginName, MessageTemplate, Names, Plan, Profile, RegistrationMessages,
 };
+use domain::wallet::step_up::{Evidence, Shown};
 use domain::wallet::{DeviceId, DeviceProof, EncryptedShare, WalletKeyId};
 use domain::{Refusal, Services};
 use testkit::golden::{Scene, Stepped};
@@ -174,7 +174,7 @@ pub(crate) fn guarded_key<'s>(scene: &'s mut Scene, pin: &'s str) -> Stepped<'s>
     })
 }
 
-async fn make_key(scene: &Scene, pin: &str) -> Result<custody::GuardedKeyId, domain::Error> {
+async fn make_key(scene: &Scene, pin: &str) -> Result<guarded_key::GuardedKeyId, domain::Error> {
     let keys = &scene.services().guarded_keys;
     let pin = Pin(SecretText::new(pin.to_owned()));
     let id = keys.create_key(caller("photon"), pin.clone()).await?;

@@ -1,7 +1,7 @@
 //! The parameters of paths. An id of another form is not malformed: it names nothing, and is told so in its turn, after
 //! the body was judged (§2.4).
 
-use domain::device_key::KeyName;
+use domain::tenant::device_key::KeyName;
 use domain::tenant::{ApplicationId, ClientId, RoleId, UserId};
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::access_token::{TokenFacts, TokenForm};
+use domain::proof::signing::{PublicNumbers, PublicSigningKey};
 use domain::secret::SecretText;
-use domain::signing::{PublicNumbers, PublicSigningKey};
+use domain::tenant::access_token::{TokenFacts, TokenForm};
 use domain::tenant::{ApplicationId, ClientId, TenantId};
 use domain::{Error, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};

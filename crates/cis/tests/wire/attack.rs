@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::access_token::CLIENT_TOKENS;
-use domain::signing::{Algorithm, OVERLAP, SigningPurpose};
+use domain::proof::signing::{Algorithm, OVERLAP, SigningPurpose};
+use domain::tenant::access_token::CLIENT_TOKENS;
 use domain::tenant::{ApplicationId, ClientChange, ClientId, TenantId};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Every call × every permission × every kind of token × tenants and applications (§2.4, §4, §7.2).
 
-use domain::permission::Verb;
+use domain::tenant::permission::Verb;
 use serde_json::{Value, json};
 
 use crate::world::{App, Manager, World};

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::federated::{Algorithm, OWN_ISSUER, Rules, Scopes, TrustedIssuer};
+use domain::proof::federated::{Algorithm, OWN_ISSUER, Rules, Scopes, TrustedIssuer};
 use outside::{KeySetOptions, KeySource};
 use serde::{Deserialize, Serialize};
 
@@ -151,10 +151,10 @@ mod tests {
         let [issuer] = policy.issuers.as_slice() else {
             panic!("one provider");
         };
-        let algorithms =
-            ["RS256", "RS512"].map(|name| domain::federated::Algorithm::named(name).unwrap());
+        let algorithms = ["RS256", "RS512"]
+            .map(|name| domain::proof::federated::Algorithm::named(name).unwrap());
         assert_eq!(issuer.rules.algorithms, algorithms);
-        assert_eq!(issuer.scopes, domain::federated::Scopes::Enforced);
+        assert_eq!(issuer.scopes, domain::proof::federated::Scopes::Enforced);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use domain::step_up::passkey::{Party, PasskeyPolicy};
+use domain::wallet::step_up::passkey::{Party, PasskeyPolicy};
 
 use crate::section::section;
 

@@ -85,7 +85,7 @@ impl<'de, R> Deserialize<'de> for Id<R> {
 }
 
 /// What names a row of kind `R` to [`Rows`](super::rows::Rows).
-pub trait NamesRow<R>: Copy {
+pub(crate) trait NamesRow<R>: Copy {
     fn named(&self) -> RowId;
 }
 

@@ -1,16 +1,16 @@
 //! What every room stands on: the parts of a transaction, the ports to the outside, errors, times and secrets.
 
-pub mod caller;
+pub(crate) mod caller;
 pub mod error;
-pub mod id;
+pub(crate) mod id;
 pub(crate) mod layer;
 pub mod message;
 pub mod port;
-pub mod record;
-pub mod rows;
+pub(crate) mod record;
+pub(crate) mod rows;
 pub mod secret;
 pub mod time;
-pub mod verdict;
+pub(crate) mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::port::store::Kind;
 
 /// What a row of one kind holds.
-pub trait Record: Serialize + DeserializeOwned + Send + 'static {
+pub(crate) trait Record: Serialize + DeserializeOwned + Send + 'static {
     const KIND: Kind;
     const WHEN_DUE: WhenDue;
     const ON_ROLLBACK: OnRollback;
@@ -14,7 +14,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + 'static {
 
 /// What happens to a row whose `due` has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenDue {
+pub(crate) enum WhenDue {
     /// A job removes it. A row that is removed late is never trusted meanwhile.
     Removed,
     /// Nothing, or what a job of its own does with it.
@@ -23,7 +23,7 @@ pub enum WhenDue {
 
 /// What happens to a row when an operator accepts an older database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnRollback {
+pub(crate) enum OnRollback {
     /// Nothing: it holds content or names, or bounds costs and not guesses.
     Stays,
     /// It is removed: it works once, or for a while, and may have been used already.
@@ -34,7 +34,7 @@ pub enum OnRollback {
 
 /// One kind of row, for lists of all of them.
 #[derive(Debug, Clone, Copy)]
-pub struct RecordKind {
+pub(crate) struct RecordKind {
     pub kind: Kind,
     pub when_due: WhenDue,
     pub on_rollback: OnRollback,

@@ -31,7 +31,7 @@ pub struct Scope(pub RowId);
 
 /// Where a record lies: its id, and the columns a backend sees.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     pub id: RowId,
     pub owner: Option<RowId>,
     pub rank: i64,
@@ -39,7 +39,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn at(id: impl Into<RowId>) -> Self {
+    pub(crate) fn at(id: impl Into<RowId>) -> Self {
         Self {
             id: id.into(),
             owner: None,
@@ -49,7 +49,7 @@ impl Place {
     }
 
     #[must_use]
-    pub fn of(self, owner: impl Into<RowId>) -> Self {
+    pub(crate) fn of(self, owner: impl Into<RowId>) -> Self {
         Self {
             owner: Some(owner.into()),
             ..self
@@ -57,12 +57,12 @@ impl Place {
     }
 
     #[must_use]
-    pub fn ranked(self, rank: i64) -> Self {
+    pub(crate) fn ranked(self, rank: i64) -> Self {
         Self { rank, ..self }
     }
 
     #[must_use]
-    pub fn due(self, due: Timestamp) -> Self {
+    pub(crate) fn due(self, due: Timestamp) -> Self {
         Self {
             due: Some(due),
             ..self
@@ -72,7 +72,7 @@ impl Place {
 
 /// A record as it was loaded, with the place and version it will be saved to.
 #[derive(Clone, Debug)]
-pub struct Stored<R> {
+pub(crate) struct Stored<R> {
     pub value: R,
     pub place: Place,
     scope: Scope,
@@ -81,22 +81,22 @@ pub struct Stored<R> {
 
 impl<R: Record> Stored<R> {
     /// The typed id of this record.
-    pub fn key(&self) -> Id<R> {
+    pub(crate) fn key(&self) -> Id<R> {
         Id::new(self.place.id)
     }
 }
 
 impl<R> Stored<R> {
-    pub fn id(&self) -> RowId {
+    pub(crate) fn id(&self) -> RowId {
         self.place.id
     }
 
-    pub fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         self.scope
     }
 
     /// Changes at every save: two loads with equal versions saw the same content.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.version
     }
 }
@@ -115,7 +115,7 @@ impl<R> DerefMut for Stored<R> {
 }
 
 /// Seals and opens records.
-pub struct Rows {
+pub(crate) struct Rows {
     roots: Arc<dyn Roots>,
     random: Arc<dyn Random>,
     index: Key,
@@ -130,7 +130,7 @@ pub struct Rows {
 const RECENT: usize = 20_000;
 
 impl Rows {
-    pub fn new(roots: Arc<dyn Roots>, random: Arc<dyn Random>) -> Result<Self, Error> {
+    pub(crate) fn new(roots: Arc<dyn Roots>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let index = roots.prf(Root::Index, 1, &[b"row ids"])?;
         Ok(Self {
             roots,
@@ -142,29 +142,29 @@ impl Rows {
     }
 
     /// The id of the record of kind `R` that a name leads to: the blind index of the name.
-    pub fn named<R: Record>(&self, parts: &[&[u8]]) -> Id<R> {
+    pub(crate) fn named<R: Record>(&self, parts: &[&[u8]]) -> Id<R> {
         Id::new(self.id(R::KIND, parts))
     }
 
     /// A random id for a new record.
-    pub fn fresh<R: Record>(&self) -> Id<R> {
+    pub(crate) fn fresh<R: Record>(&self) -> Id<R> {
         Id::new(self.random_id())
     }
 
     /// The blind index of a name within a kind: stable, and meaningless without the index key.
-    pub fn id(&self, kind: Kind, parts: &[&[u8]]) -> RowId {
+    pub(crate) fn id(&self, kind: Kind, parts: &[&[u8]]) -> RowId {
         let mut all = vec![kind.as_bytes()];
         all.extend_from_slice(parts);
         let tag = crypto::mac::tag(&self.index, &all);
         RowId(tag[..16].try_into().expect("a tag has 32 bytes"))
     }
 
-    pub fn random_id(&self) -> RowId {
+    pub(crate) fn random_id(&self) -> RowId {
         RowId(bytes(self.random.as_ref()))
     }
 
     /// Makes sure that `scope` has a data key, and remembers it.
-    pub async fn ensure_scope(
+    pub(crate) async fn ensure_scope(
         self: &Arc<Self>,
         store: &dyn Store,
         scope: Scope,
@@ -183,7 +183,7 @@ impl Rows {
     }
 
     /// Removes the data key of `scope`: what is left of it can never be read again.
-    pub fn shred(&self, tx: &mut dyn Tx, scope: Scope) -> TxResult<()> {
+    pub(crate) fn shred(&self, tx: &mut dyn Tx, scope: Scope) -> TxResult<()> {
         tx.remove(DATA_KEY, &scope.0)?;
         self.cache().remove(&scope);
         self.recent().remove(&scope);
@@ -242,7 +242,7 @@ impl Rows {
     }
 
     /// Loads a record and holds its row until the transaction ends.
-    pub fn get<R: Record>(
+    pub(crate) fn get<R: Record>(
         &self,
         tx: &mut dyn Tx,
         id: impl NamesRow<R>,
@@ -254,7 +254,7 @@ impl Rows {
     }
 
     /// Loads a record without holding its row.
-    pub fn peek<R: Record>(
+    pub(crate) fn peek<R: Record>(
         &self,
         tx: &mut dyn Tx,
         id: impl NamesRow<R>,
@@ -266,7 +266,7 @@ impl Rows {
     }
 
     /// Loads one committed record outside any transaction.
-    pub async fn read<R: Record>(
+    pub(crate) async fn read<R: Record>(
         &self,
         store: &dyn Store,
         id: impl NamesRow<R>,
@@ -282,7 +282,7 @@ impl Rows {
     }
 
     /// Adds a record.
-    pub fn create<R: Record>(
+    pub(crate) fn create<R: Record>(
         &self,
         tx: &mut dyn Tx,
         scope: Scope,
@@ -302,7 +302,7 @@ impl Rows {
 
     /// A record that is not there yet; [`Rows::put`] adds it. So what is saved for the first time costs as
     /// much as what was there before.
-    pub fn blank<R: Record>(scope: Scope, place: Place, value: R) -> Stored<R> {
+    pub(crate) fn blank<R: Record>(scope: Scope, place: Place, value: R) -> Stored<R> {
         Stored {
             value,
             place,
@@ -312,7 +312,7 @@ impl Rows {
     }
 
     /// Saves a loaded record, at its place as it is now (id excepted).
-    pub fn put<R: Record>(&self, tx: &mut dyn Tx, stored: &mut Stored<R>) -> TxResult<()> {
+    pub(crate) fn put<R: Record>(&self, tx: &mut dyn Tx, stored: &mut Stored<R>) -> TxResult<()> {
         stored.version += 1;
         let row = self.seal(tx, stored, Absent::Fail)?;
         match stored.version {
@@ -321,12 +321,20 @@ impl Rows {
         }
     }
 
-    pub fn remove<R: Record>(&self, tx: &mut dyn Tx, id: impl NamesRow<R>) -> TxResult<bool> {
+    #[expect(
+        clippy::unused_self,
+        reason = "records are removed as they are read and saved"
+    )]
+    pub(crate) fn remove<R: Record>(
+        &self,
+        tx: &mut dyn Tx,
+        id: impl NamesRow<R>,
+    ) -> TxResult<bool> {
         tx.remove(R::KIND, &id.named())
     }
 
     /// Takes a record: loads it and removes it. Of parallel takers exactly one gets it.
-    pub fn take<R: Record>(
+    pub(crate) fn take<R: Record>(
         &self,
         tx: &mut dyn Tx,
         id: impl NamesRow<R>,
@@ -337,7 +345,7 @@ impl Rows {
         Ok(tx.remove(R::KIND, &id.named())?.then_some(stored))
     }
 
-    pub fn children<R: Record>(
+    pub(crate) fn children<R: Record>(
         &self,
         tx: &mut dyn Tx,
         owner: &RowId,
@@ -347,7 +355,7 @@ impl Rows {
         rows.iter().map(|row| self.open_in(tx, row)).collect()
     }
 
-    pub fn due<R: Record>(
+    pub(crate) fn due<R: Record>(
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,

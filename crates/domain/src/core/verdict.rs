@@ -6,7 +6,7 @@ use super::error::{Error, Refusal};
 /// everything that it may refuse before it writes what a refusal must not leave behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Verdict<T> {
+pub(crate) enum Verdict<T> {
     Done(T),
     Refused(Refusal),
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::Error;
-use domain::audit::{ChainReport, Checkpoint, Event};
-use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
+use domain::guarded_key::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::port::Store;
 use domain::port::store::{AnyRow, Kind, Row};
 use domain::time::days;
+use domain::trail::audit::{ChainReport, Checkpoint, Event};
 use testkit::{Backing, FaultyStore, Kit};
 use uuid::Uuid;
 

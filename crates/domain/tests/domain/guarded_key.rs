@@ -1,10 +1,10 @@
 //! PIN-guarded keys: each use case through the service, each refusal, what is recorded and who is told.
 
-use domain::audit::Event;
-use domain::custody::{ContactState, GuardedKeyId, ImportedContact, ImportedKey, KeyState};
+use domain::guarded_key::{ContactState, GuardedKeyId, ImportedContact, ImportedKey, KeyState};
 use domain::policy::Policy;
 use domain::port::courier::Delivery;
 use domain::time::days;
+use domain::trail::audit::Event;
 use domain::{Error, Refusal};
 use testkit::Kit;
 use uuid::Uuid;

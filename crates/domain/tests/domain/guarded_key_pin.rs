@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use domain::custody::ImportedKey;
-use domain::operator::{Operator, OperatorRight};
+use domain::guarded_key::ImportedKey;
 use domain::policy::Policy;
+use domain::proof::operator::{Operator, OperatorRight};
 use domain::secret::SecretText;
 use domain::time::{days, hours};
 use domain::{Caller, Error, Refusal, Timestamp};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::custody::{ImportedContact, ImportedKey};
+use domain::guarded_key::{ImportedContact, ImportedKey};
 use domain::policy::Policy;
 use domain::port::courier::Delivery;
 use domain::time::{days, hours};
@@ -551,7 +551,7 @@ async fn imported(kit: &Kit, verified: bool, failed: u32) -> Owner {
     let salt = b"salt".to_vec();
     let owner = Owner {
         services: kit.services.clone(),
-        key: domain::custody::GuardedKeyId(Uuid::from_u128(7)),
+        key: domain::guarded_key::GuardedKeyId(Uuid::from_u128(7)),
     };
     let key = ImportedKey {
         id: owner.key,

@@ -1,7 +1,7 @@
 //! A key's owner, and everybody else who knows its id: short ways to call the services.
 
-use domain::contact::ContactAddress;
-use domain::custody::{EncryptionKey, GuardedKeyId, Pin};
+use domain::guarded_key::contact::ContactAddress;
+use domain::guarded_key::{EncryptionKey, GuardedKeyId, Pin};
 use domain::message::Channel;
 use domain::secret::SecretText;
 use domain::{Caller, Error, Refusal, Services};

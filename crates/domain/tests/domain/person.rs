@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::password::Password;
+use domain::person::People;
+use domain::person::process::ProcessId;
 use domain::person::registration::SecondStep;
 use domain::person::{AccountId, Factor, LoggedIn, PresentedCode, Way, WayKind};
 use domain::policy::Policy;
-use domain::process::ProcessId;
-use domain::session::{SignedIn, Tokens};
-use domain::{Caller, Error, People, Refusal};
+use domain::proof::password::Password;
+use domain::proof::session::{SignedIn, Tokens};
+use domain::{Caller, Error, Refusal};
 use testkit::{Backing, Kit};
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use domain::person::phrase::PhraseWish;
 use domain::person::{Factor, Way, WayKind};
-use domain::session::SignedIn;
+use domain::proof::session::SignedIn;
 use domain::{Condition, Error, Refusal};
 
 use crate::person::{

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use domain::person::process::ProcessId;
 use domain::person::registration::SecondStep;
 use domain::person::{Way, WayKind};
-use domain::process::ProcessId;
-use domain::session::SignedIn;
+use domain::proof::session::SignedIn;
 use domain::{Caller, Error, Refusal};
 
 use crate::person::{PASSWORD, World, caller, code, email, password, phone, refused, secret};

@@ -1,7 +1,7 @@
 //! Accounts under calls at the same time: one of two rivals wins, and an account stays whole.
 
 use domain::person::{Factor, Way, WayKind};
-use domain::session::SignedIn;
+use domain::proof::session::SignedIn;
 use domain::{Condition, Error, Refusal};
 use testkit::Backing;
 

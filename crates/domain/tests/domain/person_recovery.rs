@@ -1,7 +1,7 @@
 //! Recovery of a password and of an address, through the service of people.
 
+use domain::person::process::ProcessId;
 use domain::person::{Way, WayKind};
-use domain::process::ProcessId;
 use domain::{Condition, Refusal};
 
 use crate::person::{

@@ -1,12 +1,12 @@
 //! When somebody who is logged in may not do something, and what each change leaves behind.
 
-use domain::operator::OperatorRight;
 use domain::person::account::Class;
 use domain::person::phrase::PhraseWish;
 use domain::person::policy::{Feature, Offer};
 use domain::person::registration::SecondStep;
 use domain::person::{AccountId, Factor, LoggedIn, Way, WayKind};
-use domain::session::SignedIn;
+use domain::proof::operator::OperatorRight;
+use domain::proof::session::SignedIn;
 use domain::{Condition, Error, Refusal};
 
 use crate::person::{

@@ -1,7 +1,7 @@
 //! Sessions, through the service of people.
 
 use domain::Refusal;
-use domain::session::Tokens;
+use domain::proof::session::Tokens;
 
 use crate::person::{World, caller, email, refused};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use domain::port::Roots;
 use domain::port::roots::Root;
 use domain::port::store::{Row, RowId};
-use domain::resealing::Progress;
 use domain::time::days;
+use domain::trail::resealing::Progress;
 use domain::{Error, Refusal};
 use testkit::{Backing, FixedRoots, Kit};
 

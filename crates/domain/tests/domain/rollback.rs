@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::audit::Checkpoint;
 use domain::port::Clock;
 use domain::port::roots::{Root, Roots};
 use domain::port::store::{AnyRow, Kind};
-use domain::rollback::Freshness;
 use domain::time::days;
+use domain::trail::audit::Checkpoint;
+use domain::trail::rollback::Freshness;
 use domain::{Refusal, Timestamp};
 use testkit::{Backing, FixedRoots, Kit};
 

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::audit::Event;
-use domain::permission::{CreateUsers, EditUsers, Grant, Manage, Need, Permission, ReadUsers};
+use domain::tenant::Tenants;
+use domain::tenant::permission::{
+    CreateUsers, EditUsers, Grant, Manage, Need, Permission, ReadUsers,
+};
 use domain::tenant::{
     ApplicationChange, ApplicationForm, ApplicationId, ClientChange, ClientForm, ClientId,
     MemberForm, MemberView, NewSecret, RoleForm, RoleId, RoleView, TenantId, UserId,
 };
-use domain::{Error, Refusal, Tenants};
+use domain::trail::audit::Event;
+use domain::{Error, Refusal};
 use testkit::Kit;
 
 use crate::owner::{Outcome, outcome};

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::device_key::{
+use domain::tenant::device_key::{
     Checked, DeviceKeyChange, DeviceKeyForm, KeyName, PublicKey, SignedChallenge, Status,
 };
-use domain::permission::{DeleteKeys, EditKeys, Execute, Grant, ListKeys, ReadKeys, RegisterKeys};
+use domain::tenant::permission::{
+    DeleteKeys, EditKeys, Execute, Grant, ListKeys, ReadKeys, RegisterKeys,
+};
 use domain::tenant::{ApplicationChange, UserId};
 use domain::{Error, Refusal};
 use testkit::Kit;

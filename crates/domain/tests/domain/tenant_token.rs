@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::access_token::{ClientProof, IssuedToken, TokenFacts, TokenForm, TokenRequest};
-use domain::permission::{Execute, Grant, Manage, Need, ReadUsers};
 use domain::secret::SecretText;
+use domain::tenant::access_token::{ClientProof, IssuedToken, TokenFacts, TokenForm, TokenRequest};
+use domain::tenant::permission::{Execute, Grant, Manage, Need, ReadUsers};
 use domain::tenant::{
     ApplicationChange, ApplicationId, ClientChange, ClientId, RoleForm, TenantId,
 };

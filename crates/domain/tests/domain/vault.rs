@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use crypto::Key;
 use crypto::srp::ClientHandshake;
-use domain::audit::Event;
 use domain::policy::Policy;
 use domain::time::{days, hours};
+use domain::trail::audit::Event;
+use domain::vault::Vaults;
 use domain::vault::{
     Applied, Confirmed, Document, Edit, LoginName, LoginProof, MessageTemplate, Names, Profile,
     RegistrationMessages, VaultMember, VaultStanding, Welcome,
 };
-use domain::{Error, Refusal, Vaults};
+use domain::{Error, Refusal};
 use testkit::Kit;
 
 use crate::owner::{Outcome, caller, outcome};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use domain::limit::rate::Rate;
 use domain::policy::Policy;
-use domain::rate::Rate;
 use domain::time::hours;
 use domain::vault::{Approved, Document, LoginName, Notify, Profile, SlotAnswer};
 use domain::{Caller, Error};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::operator::OperatorRight;
 use domain::policy::Policy;
+use domain::proof::operator::OperatorRight;
 use domain::secret::SecretText;
 use domain::time::hours;
 use domain::vault::{Edit, Notify, VaultStanding};

@@ -1,14 +1,15 @@
 //! Wallets: each use case through the service, each refusal, what is recorded and who is told.
 
-use domain::federated::{FederatedUser, Login, TokenNeed};
 use domain::policy::Policy;
+use domain::proof::federated::{FederatedUser, Login, TokenNeed};
 use domain::secret::SecretText;
-use domain::step_up::{Evidence, Shown, StepUpRefusal};
+use domain::wallet::Wallets;
+use domain::wallet::step_up::{Evidence, Shown, StepUpRefusal};
 use domain::wallet::{
     DeviceId, DeviceProof, EncryptedShare, KeyNotice, KeyUse, KeyUseQuery, KeyUseStatus, Newness,
     SigningAnswer, WalletKeyId,
 };
-use domain::{Caller, Error, Refusal, Wallets};
+use domain::{Caller, Error, Refusal};
 use serde_json::{Value, json};
 use testkit::issuer::{AUDIENCE, ISSUER};
 use testkit::{Kit, TestDevice};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use domain::Refusal;
 use domain::policy::Policy;
-use domain::step_up::{Shown, StepUpRefusal};
 use domain::time::{days, hours};
+use domain::wallet::step_up::{Shown, StepUpRefusal};
 use domain::wallet::{
     DeviceProof, KeyNotice, KeyUse, KeyUseQuery, KeyUseStatus, Newness, SigningAnswer,
 };

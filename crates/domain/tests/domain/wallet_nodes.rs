@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Refusal;
-use domain::step_up::{Shown, StepUpRefusal};
+use domain::wallet::step_up::{Shown, StepUpRefusal};
 use domain::wallet::{Newness, SigningAnswer};
 use testkit::{Backing, Kit, TestDevice};
 

@@ -1,8 +1,8 @@
 //! What operators may see and do with wallets, and with which right.
 
-use domain::operator::{Operator, OperatorRight};
+use domain::proof::operator::{Operator, OperatorRight};
 use domain::secret::SecretText;
-use domain::step_up::{Shown, StepUpRefusal};
+use domain::wallet::step_up::{Shown, StepUpRefusal};
 use domain::wallet::{Newness, SigningAnswer};
 use domain::{Error, Refusal};
 use testkit::issuer::ISSUER;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::Refusal;
 use domain::policy::Policy;
-use domain::step_up::{Shown, StepUpRefusal};
+use domain::wallet::step_up::{Shown, StepUpRefusal};
 use testkit::{Kit, TestDevice};
 
 use crate::guarded_key::{events, outcomes};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use domain::Refusal;
 use domain::policy::Policy;
 use domain::port::Store;
-use domain::step_up::{Shown, StepUpRefusal};
 use domain::time::days;
 use domain::wallet::WalletKeyId;
+use domain::wallet::step_up::{Shown, StepUpRefusal};
 use testkit::{Backing, FaultyStore, Kit, TestDevice};
 use tokio::task::JoinSet;
 

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::secret::SecretText;
-use domain::step_up::passkey::{Assertion, NewPasskey};
 use domain::wallet::WalletKeyId;
+use domain::wallet::step_up::passkey::{Assertion, NewPasskey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};

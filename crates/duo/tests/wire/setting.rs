@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use domain::Services;
-use domain::federated::Scopes;
 use domain::policy::Policy;
+use domain::proof::federated::Scopes;
 use domain::wallet::DeviceId;
 use serde_json::{Value, json};
 use testkit::golden::{Scene, Stepped};

@@ -2,7 +2,7 @@
 //! and the match level.
 
 use domain::port::liveness::{Check, Judged, Judgement, Question};
-use domain::step_up::Evidence;
+use domain::wallet::step_up::Evidence;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Map, Value, json};

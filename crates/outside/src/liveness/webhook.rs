@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crypto::webhook_signature::{Message, Secret};
 use domain::port::Clock;
 use domain::port::liveness::{Check, Judgement, Purpose, Question};
-use domain::step_up::Evidence;
+use domain::wallet::step_up::Evidence;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 use serde::Serialize;

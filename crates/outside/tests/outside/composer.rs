@@ -67,7 +67,8 @@ fn every_operation_of_an_account_has_words_of_its_own() {
         "password_set",
         "registration_attempt",
     ];
-    let tokens = domain::token::Operation::ALL.map(|operation| operation.name().to_lowercase());
+    let tokens =
+        domain::proof::token::Operation::ALL.map(|operation| operation.name().to_lowercase());
     for operation in notices.into_iter().chain(tokens.iter().map(String::as_str)) {
         assert!(composer.operations().contains(&operation), "{operation}");
     }
@@ -101,9 +102,10 @@ fn every_template_renders_and_holds_its_code_once() {
             "{name}"
         );
         assert!(words.subject.chars().count() <= 78, "{name}");
-        let token = |token: &domain::token::Operation| token.name().eq_ignore_ascii_case(operation);
+        let token =
+            |token: &domain::proof::token::Operation| token.name().eq_ignore_ascii_case(operation);
         let of_code = ["verify_contact", "reset_pin", "notice"].contains(&operation)
-            || domain::token::Operation::ALL.iter().any(token);
+            || domain::proof::token::Operation::ALL.iter().any(token);
         let expected: &[&str] = if of_code { &[CODE] } else { &[] };
         assert_eq!(runs(&words.text), expected, "{name}");
         assert!(runs(&words.subject).is_empty(), "{name}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::port::Liveness;
 use domain::port::liveness::{Check, Judgement, Purpose, Question};
 use domain::secret::{SecretBytes, SecretText};
-use domain::step_up::Evidence;
+use domain::wallet::step_up::Evidence;
 use outside::courier::Plain;
 use outside::liveness::{
     FacetecOptions, Transport, VerifierOptions, WebhookOptions, judge_facetec,

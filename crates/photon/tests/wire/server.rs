@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::custody::{GuardedKeyId, KeyState};
+use domain::guarded_key::{GuardedKeyId, KeyState};
 use serde_json::json;
 use testkit::{Answer, Backing, Client, Kit, KitBuilder};
 use tokio::task::JoinSet;

@@ -1,8 +1,8 @@
 //! Requests as they are on the wire. A member that is not known is ignored; null counts as absent.
 
-use domain::password::Password;
+use domain::person::process::ProcessId;
 use domain::person::{Factor, Way, WayKind};
-use domain::process::ProcessId;
+use domain::proof::password::Password;
 use domain::secret::SecretText;
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};

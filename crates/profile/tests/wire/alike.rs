@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Error;
+use domain::limit::rate::Rate;
 use domain::port::Store;
 use domain::port::store::{AnyRow, Job, Kind, Page, Row, RowId, Tx, TxResult};
-use domain::rate::Rate;
 use domain::time::Timestamp;
 use serde_json::json;
 use testkit::{Answer, Backing, Kit};

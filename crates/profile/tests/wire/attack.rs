@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Error;
+use domain::limit::rate::Rate;
 use domain::port::Store;
 use domain::port::roots::Root;
 use domain::port::store::{Job, Kind, Row, RowId};
-use domain::rate::Rate;
 use serde_json::{Value, json};
 use testkit::{Answer, Backing, FixedRoots, Kit};
 use tokio::sync::{Notify, Semaphore};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::custody::{GuardedKeyId, ImportedContact, ImportedKey};
+use domain::guarded_key::{GuardedKeyId, ImportedContact, ImportedKey};
 use domain::time::days;
 use domain::{Error, Refusal, Timestamp};
 use testkit::Backing;
