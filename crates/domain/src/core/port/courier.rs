@@ -1,4 +1,4 @@
-//! Words for people, and the way they reach them.
+//! Messages in words, and how they are handed over to providers.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -38,16 +38,16 @@ pub enum Delivery {
     Accepted,
     /// Not now: down, slow, or asked to come back. The reason is for the log and names no person.
     Later(String),
-    /// Never: the provider refuses this letter for good.
+    /// Never: the provider refuses this message for good.
     Refused(String),
 }
 
-/// Carries letters to a provider.
+/// Hands messages over to a provider.
 #[async_trait]
 pub trait Courier: Send + Sync {
     async fn deliver(&self, letter: &Letter) -> Delivery;
 
-    /// Whether the letter must have left before the answer of the request that caused it
+    /// Whether the message must have left before the answer of the request that caused it
     /// (mailbox file and development mailbox).
     fn immediate(&self) -> bool;
 }
@@ -58,7 +58,7 @@ pub trait Composer: Send + Sync {
     fn compose(&self, message: &Message) -> Words;
 }
 
-/// The words of a letter.
+/// The subject, the text and the HTML of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     pub subject: String,
