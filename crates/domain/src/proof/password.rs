@@ -321,4 +321,70 @@ mod tests {
         assert!(!judge("NoSpecialLettersHere"));
         assert!(judge("Some Words Of Mine"));
     }
+
+    const COST: Cost = Cost {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+
+    fn recipe(cost: Cost, pepper: u32) -> PasswordRecipe {
+        PasswordRecipe {
+            salt: [7; 16],
+            cost,
+            pepper,
+        }
+    }
+
+    #[test]
+    fn a_verifier_is_out_of_date_with_other_costs_or_an_older_pepper() {
+        let kept = recipe(COST, 2).decoy();
+        for (cost, pepper, current) in [
+            (COST, 2, true),
+            // A node with a newer key file made it.
+            (COST, 1, true),
+            (COST, 3, false),
+            (Cost { passes: 2, ..COST }, 2, false),
+            (
+                Cost {
+                    memory_kib: 16,
+                    ..COST
+                },
+                2,
+                false,
+            ),
+            (Cost { lanes: 2, ..COST }, 2, false),
+        ] {
+            let today = recipe(cost, pepper);
+            assert_eq!(today.is_that_of(&kept), current, "{cost:?} {pepper}");
+        }
+    }
+
+    #[test]
+    fn a_verifier_is_stored_with_the_numbers_that_it_was_made_with() {
+        let stored = serde_json::to_value(recipe(COST, 3).decoy()).unwrap();
+        let expected = serde_json::json!({
+            "salt": vec![7; 16], "memory_kib": 8, "passes": 1, "lanes": 1, "pepper": 3, "check": vec![0; 32],
+        });
+        assert_eq!(stored, expected);
+    }
+
+    #[test]
+    fn addresses_are_found_in_any_case_and_an_empty_one_nowhere() {
+        let judge = |text: &str, names: &[&str]| rules().judge(&Password::new(text), names).is_ok();
+        assert!(judge("long and ordinary words", &[""]));
+        assert!(!judge("long and ORDINARY words", &["", "ordinary"]));
+        assert!(!judge("long and ordinary words", &["ORDINARY"]));
+    }
+
+    #[test]
+    fn a_common_word_with_something_else_beside_it_is_accepted() {
+        for good in [
+            "passwordpassword!",
+            "keyward and a window",
+            "my passwordpassword",
+        ] {
+            assert_eq!(judged(good), None, "{good}");
+        }
+    }
 }
