@@ -246,4 +246,12 @@ pub(crate) mod tests {
             session()
         );
     }
+
+    #[test]
+    fn of_a_refresh_token_only_a_hash_is_stored() {
+        let hash = fingerprint(b"next");
+        assert_eq!(hash, fingerprint(b"next"));
+        assert_ne!(hash, fingerprint(b"nexT"));
+        assert_ne!(hash[..4], *b"next");
+    }
 }

@@ -221,4 +221,50 @@ mod tests {
         let ring = Ring::of(&[row("old", Some(50))], at(0)).unwrap();
         assert!(ring.sign(Algorithm::Es256, "JWT", b"{}").is_err());
     }
+
+    #[test]
+    fn a_row_that_holds_no_key_is_a_bug_and_not_an_empty_set() {
+        let broken: [fn(&mut SigningKeyRow); 3] = [
+            |row| row.algorithm = "none".to_owned(),
+            |row| row.pkcs8 = Zeroizing::new("%".to_owned()),
+            |row| row.pkcs8 = Zeroizing::new(STANDARD.encode(b"no key")),
+        ];
+        for (number, change) in broken.into_iter().enumerate() {
+            let mut row = row("a", None);
+            change(&mut row);
+            let set = Ring::of(&[row], at(0));
+            assert!(matches!(set, Err(Error::Bug(_))), "{number}");
+        }
+    }
+
+    #[test]
+    fn the_newest_of_several_keys_signs() {
+        let rows = [
+            row("first", None),
+            row("second", None),
+            row("third", Some(50)),
+        ];
+        let ring = Ring::of(&rows, at(0)).unwrap();
+        let token = ring.sign(Algorithm::Es256, "JWT", b"{}").unwrap();
+        let token = Compact::parse(&token).unwrap();
+        assert_eq!(token.header().key_id(), Some("second"));
+        assert_eq!(token.header().typ(), Some("JWT"));
+    }
+
+    #[test]
+    fn each_purpose_has_a_set_of_its_own() {
+        let purpose = |name| SigningPurpose {
+            name,
+            algorithm: Algorithm::Es256,
+        };
+        let rings = Rings::default();
+        let ring = Arc::new(Ring::of(&[row("a", None)], at(0)).unwrap());
+        rings.keep(purpose("one"), &ring);
+        assert!(
+            rings
+                .known(purpose("one"))
+                .is_some_and(|ring| ring.knows("a"))
+        );
+        assert!(rings.known(purpose("other")).is_none());
+    }
 }
