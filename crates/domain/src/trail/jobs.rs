@@ -97,10 +97,7 @@ impl Upkeep {
 
     /// What becomes of rows of `kind` after a rollback.
     pub(super) fn on_rollback(&self, kind: Kind) -> OnRollback {
-        let mut kinds = self.kinds.iter();
-        kinds
-            .find(|known| known.kind == kind)
-            .map_or(OnRollback::Stays, |known| known.on_rollback)
+        on_rollback(&self.kinds, kind)
     }
 
     /// Runs everything that is due, messages included.
@@ -190,5 +187,38 @@ impl Upkeep {
             {}
         }
         Ok(())
+    }
+}
+
+/// What becomes of rows of `kind` after a rollback. Rows of a kind that no room knows stay.
+fn on_rollback(kinds: &[RecordKind], kind: Kind) -> OnRollback {
+    let known = kinds.iter().find(|known| known.kind == kind);
+    known.map_or(OnRollback::Stays, |known| known.on_rollback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_says_what_becomes_of_it_and_an_unknown_kind_stays() {
+        let kind = |kind, on_rollback| RecordKind {
+            kind,
+            when_due: WhenDue::Stays,
+            on_rollback,
+        };
+        let kinds = [
+            kind("token", OnRollback::Ended),
+            kind("lockout", OnRollback::Limited),
+            kind("note", OnRollback::Stays),
+        ];
+        for (kind, expected) in [
+            ("token", OnRollback::Ended),
+            ("lockout", OnRollback::Limited),
+            ("note", OnRollback::Stays),
+            ("unknown", OnRollback::Stays),
+        ] {
+            assert_eq!(on_rollback(&kinds, kind), expected, "{kind}");
+        }
     }
 }

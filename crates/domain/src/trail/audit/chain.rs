@@ -216,4 +216,27 @@ mod tests {
         assert_eq!(times(link().newest_first(Some("x"))), [3, 1]);
         assert!(times(link().newest_first(Some("z"))).is_empty());
     }
+
+    #[test]
+    fn events_of_one_moment_stay_in_the_order_in_which_they_came() {
+        let events = ["x", "y", "z"].map(|subject| event(1, subject)).to_vec();
+        let link = Link::after(Head::default(), events);
+        let subjects: Vec<&str> = link
+            .events
+            .iter()
+            .map(|event| event.subject.as_str())
+            .collect();
+        assert_eq!(subjects, ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn the_end_after_a_link_is_its_number_and_tag() {
+        let mut link = Link::after(Head::default(), vec![event(1, "x")]);
+        link.tag = "one".to_owned();
+        let end = Head {
+            number: 1,
+            tag: "one".to_owned(),
+        };
+        assert_eq!(link.head(), end);
+    }
 }
