@@ -160,4 +160,19 @@ mod tests {
         assert_eq!(ranks[0], 5 * 1024);
         assert_eq!(ranks[4], 7 * 1024);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn ranks_grow_whatever_the_clock_does_and_never_lag_behind_it(
+            times in proptest::collection::vec(0_i64..10_000_000_000_000, 1..60),
+        ) {
+            let sending = Sending::new(Arc::new(Nowhere), Arc::new(Nowhere));
+            let mut last = i64::MIN;
+            for millis in times {
+                let rank = sending.rank(Timestamp::from_millis(millis));
+                proptest::prop_assert!(rank > last && rank >= millis * 1024);
+                last = rank;
+            }
+        }
+    }
 }
