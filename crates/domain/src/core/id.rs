@@ -125,4 +125,29 @@ mod tests {
     fn fewer_bytes_are_no_id() {
         assert!(serde_json::from_str::<Id<Record>>("[1,2,3]").is_err());
     }
+
+    #[test]
+    fn ids_are_equal_and_ordered_as_their_bytes() {
+        let id = |byte| Id::<Record>::new(RowId([byte; 16]));
+        assert_eq!(id(1), id(1));
+        assert!(id(1) < id(2));
+        let mut ids = std::collections::HashSet::from([id(1)]);
+        assert!(!ids.insert(id(1)));
+        assert!(ids.insert(id(2)));
+    }
+
+    #[test]
+    fn an_id_names_its_row_in_every_form() {
+        let row = RowId([7; 16]);
+        let id = Id::<Record>::new(row);
+        assert_eq!(id.named(), row);
+        assert_eq!(RowId::from(id), row);
+        assert_eq!(id.as_bytes(), &row.0);
+    }
+
+    #[test]
+    fn the_short_form_shows_half_of_the_id() {
+        let id = Id::<Record>::new(RowId([0xab; 16]));
+        assert_eq!(id.alias(), "ab".repeat(8));
+    }
 }
