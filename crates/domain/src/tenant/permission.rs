@@ -175,6 +175,8 @@ pub fn covers(held: &[Permission], asked: &Permission, application: ApplicationI
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn id(digit: &str) -> ApplicationId {
@@ -254,5 +256,50 @@ mod tests {
         assert_eq!(stored, "\"apps:read\"");
         assert!(serde_json::from_str::<Permission>(&stored).is_ok());
         assert!(serde_json::from_str::<Permission>("\"apps:own\"").is_err());
+    }
+
+    fn some_permission() -> impl Strategy<Value = Permission> {
+        let (own, other) = (id("1").to_string(), id("2").to_string());
+        let subjects = ["apps", "devices", "users", "sessions"].map(str::to_owned);
+        let subjects = [subjects.to_vec(), vec![own, other]].concat();
+        (
+            proptest::sample::select(subjects),
+            proptest::sample::select(&Verb::ALL[..]),
+        )
+            .prop_map(|(subject, verb)| Permission(format!("{subject}:{}", verb.name())))
+    }
+
+    proptest! {
+        #[test]
+        fn a_narrowed_token_gives_no_right_that_the_client_has_not(
+            held in proptest::collection::vec(some_permission(), 0..6),
+            asked in some_permission(),
+        ) {
+            let rights = |of: &[Permission]| Rights::of(of.iter().map(Permission::as_str), id("1"));
+            if covers(&held, &asked, id("1")) {
+                let carried = rights(std::slice::from_ref(&asked));
+                prop_assert_eq!(carried & rights(&held), carried);
+            }
+        }
+
+        #[test]
+        fn a_client_may_ask_for_each_permission_that_it_has(
+            held in proptest::collection::vec(some_permission(), 1..6),
+        ) {
+            for asked in &held {
+                prop_assert!(covers(&held, asked, id("1")), "{}", asked);
+            }
+        }
+
+        #[test]
+        fn one_more_permission_takes_no_right_away(
+            held in proptest::collection::vec(some_permission(), 0..6),
+            more in some_permission(),
+        ) {
+            let rights = |of: &[Permission]| Rights::of(of.iter().map(Permission::as_str), id("1"));
+            let before = rights(&held);
+            let after = rights(&[held, vec![more]].concat());
+            prop_assert_eq!(before & after, before);
+        }
     }
 }

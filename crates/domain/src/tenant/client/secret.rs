@@ -97,6 +97,8 @@ fn hash(secret: &SecretText) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Authentication::{Right, Wrong};
     use super::*;
 
@@ -183,6 +185,35 @@ mod tests {
         let zeros = "0".repeat(43);
         for presented in ["", "a secret", &zeros] {
             assert_eq!(pretend_to_compare(&text(presented)), Wrong);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_works_until_the_first_overlap_after_it_is_over(
+            rotations in proptest::collection::vec((0_i64..100, 0_u64..100), 1..8),
+            pause in 0_i64..100,
+        ) {
+            let mut secrets = vec![SecretHash::of(&text("0"))];
+            // When each secret ends; the newest never does.
+            let mut ends: Vec<Option<i64>> = vec![None];
+            let mut now = 0;
+            for (number, (wait, overlap)) in rotations.into_iter().enumerate() {
+                now += wait;
+                let overlap_end = now + i64::try_from(overlap).unwrap();
+                for end in &mut ends {
+                    *end = Some(end.map_or(overlap_end, |end| end.min(overlap_end)));
+                }
+                ends.push(None);
+                let new = text(&(number + 1).to_string());
+                rotate(&mut secrets, at(now), Duration::from_secs(overlap), &new);
+            }
+            now += pause;
+            for (number, end) in ends.into_iter().enumerate() {
+                let live = end.is_none_or(|end| now < end);
+                let verdict = compare(&secrets, at(now), &text(&number.to_string()));
+                prop_assert_eq!(verdict == Right, live, "{} at {}", number, now);
+            }
         }
     }
 }

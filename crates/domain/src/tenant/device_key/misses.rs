@@ -57,6 +57,8 @@ impl Misses {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -99,5 +101,45 @@ mod tests {
     fn only_a_key_without_wrong_signatures_has_none() {
         assert!(Misses::NONE.is_none());
         assert!(!Misses::NONE.one_more(at(0)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_sixty_seconds_see_more_than_twice_the_limit(
+            pauses in proptest::collection::vec(0_i64..40, 1..200),
+            limit in 1_u32..6,
+        ) {
+            let (mut misses, mut now, mut counted) = (Misses::NONE, 0, Vec::new());
+            for pause in pauses {
+                now += pause;
+                if misses.check(at(now), limit).is_ok() {
+                    misses = misses.one_more(at(now));
+                    counted.push(now);
+                }
+            }
+            for begin in &counted {
+                let minute = counted.iter().filter(|at| (*begin..begin + 60).contains(*at));
+                prop_assert!(minute.count() <= 2 * limit as usize, "{:?}", counted);
+            }
+        }
+
+        #[test]
+        fn a_refusal_names_the_first_moment_at_which_a_check_is_made_again(
+            pauses in proptest::collection::vec(0_i64..40, 1..60),
+            limit in 1_u32..6,
+        ) {
+            let (mut misses, mut now) = (Misses::NONE, 0);
+            for pause in pauses {
+                now += pause;
+                match misses.full_until(at(now), limit) {
+                    None => misses = misses.one_more(at(now)),
+                    Some(until) => {
+                        let before = Timestamp::from_millis(until.millis() - 1);
+                        prop_assert_eq!(misses.full_until(until, limit), None);
+                        prop_assert_eq!(misses.full_until(before, limit), Some(until));
+                    }
+                }
+            }
+        }
     }
 }
