@@ -53,8 +53,16 @@ mod rollback_login;
 mod secrecy;
 #[path = "domain/tenant.rs"]
 mod tenant;
+#[path = "domain/tenant_assertion.rs"]
+mod tenant_assertion;
 #[path = "domain/tenant_key.rs"]
 mod tenant_key;
+#[path = "domain/tenant_model.rs"]
+mod tenant_model;
+#[path = "domain/tenant_nodes.rs"]
+mod tenant_nodes;
+#[path = "domain/tenant_operator.rs"]
+mod tenant_operator;
 #[path = "domain/tenant_token.rs"]
 mod tenant_token;
 #[path = "domain/vault.rs"]

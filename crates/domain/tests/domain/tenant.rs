@@ -56,7 +56,7 @@ impl Shop {
         self.grant_in(self.application).await
     }
 
-    async fn grant_in<N: Need>(&self, application: ApplicationId) -> Grant<N> {
+    pub(crate) async fn grant_in<N: Need>(&self, application: ApplicationId) -> Grant<N> {
         let operator = self.kit.operator();
         let granted = self
             .tenants
@@ -64,7 +64,7 @@ impl Shop {
         granted.await.unwrap()
     }
 
-    async fn create_application(
+    pub(crate) async fn create_application(
         &self,
         name: &str,
         roles: &[RoleId],
@@ -95,7 +95,7 @@ impl Shop {
         changed.await.map(|_| ())
     }
 
-    async fn application_names(&self) -> Vec<String> {
+    pub(crate) async fn application_names(&self) -> Vec<String> {
         let grant = self.grant().await;
         let all = self.tenants.list_applications(grant).await.unwrap();
         all.into_iter().map(|view| view.name).collect()
@@ -112,7 +112,7 @@ impl Shop {
         self.tenants.change_role("test", grant, id, form).await
     }
 
-    async fn delete_role(&self, id: RoleId) -> Result<(), Error> {
+    pub(crate) async fn delete_role(&self, id: RoleId) -> Result<(), Error> {
         let grant = self.grant().await;
         self.tenants.delete_role("test", grant, id).await
     }
@@ -144,24 +144,32 @@ impl Shop {
         self.create(MemberForm::default()).await.unwrap().user
     }
 
-    async fn read(&self, application: ApplicationId, user: &UserId) -> Result<MemberView, Error> {
+    pub(crate) async fn read(
+        &self,
+        application: ApplicationId,
+        user: &UserId,
+    ) -> Result<MemberView, Error> {
         let grant: Grant<ReadUsers> = self.grant_in(application).await;
         self.tenants.read_member(grant, user.clone()).await
     }
 
-    async fn expel(&self, user: &UserId) -> Result<(), Error> {
+    pub(crate) async fn expel(&self, user: &UserId) -> Result<(), Error> {
         let grant: Grant<EditUsers> = self.grant().await;
         self.tenants.expel_member("test", grant, user.clone()).await
     }
 
-    async fn delete(&self, user: &UserId) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, user: &UserId) -> Result<(), Error> {
         let grant: Grant<Manage> = self.grant().await;
         self.tenants
             .delete_member("test", grant, user.clone())
             .await
     }
 
-    async fn admit(&self, user: &UserId, application: ApplicationId) -> Result<(), Error> {
+    pub(crate) async fn admit(
+        &self,
+        user: &UserId,
+        application: ApplicationId,
+    ) -> Result<(), Error> {
         let grant: Grant<Manage> = self.grant().await;
         let admitted = self
             .tenants

@@ -28,7 +28,7 @@ const OTHER_Y: &str = "b01cbd1c01e58065711814b583f061e9d431cca994cea1313449bf97c
 const ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 
 /// The base point of P-256. Its private key is 1, so that anybody can sign with it.
-fn base_point() -> PublicKey {
+pub(crate) fn base_point() -> PublicKey {
     public_key(Y)
 }
 
@@ -70,23 +70,31 @@ fn add(a: [u8; 32], b: [u8; 32]) -> [u8; 32] {
 }
 
 /// Signs with the private key 1 and the nonce 1: `r` is the base point's `x`, and `s` is the digest plus `r`.
-fn sign(challenge: &str) -> SignedChallenge {
+pub(crate) fn signature(message: &[u8]) -> Vec<u8> {
     let r = number(X);
-    let s = add(crypto::mac::sha256(challenge.as_bytes()), r);
+    [r, add(crypto::mac::sha256(message), r)].concat()
+}
+
+/// The coordinates of the public key that fits [`signature`].
+pub(crate) fn coordinates() -> [[u8; 32]; 2] {
+    [number(X), number(Y)]
+}
+
+pub(crate) fn sign(challenge: &str) -> SignedChallenge {
     SignedChallenge {
         challenge: challenge.to_owned(),
-        signature: STANDARD.encode([r, s].concat()),
+        signature: STANDARD.encode(signature(challenge.as_bytes())),
     }
 }
 
-fn wrong(challenge: &str) -> SignedChallenge {
+pub(crate) fn wrong(challenge: &str) -> SignedChallenge {
     SignedChallenge {
         challenge: challenge.to_owned(),
         ..sign("another challenge")
     }
 }
 
-fn name(text: &str) -> KeyName {
+pub(crate) fn name(text: &str) -> KeyName {
     KeyName::parse(text.to_owned()).unwrap()
 }
 
@@ -101,39 +109,39 @@ fn form(text: &str, public: PublicKey) -> DeviceKeyForm {
 }
 
 /// A person of a shop, with a key named "phone" unless said otherwise.
-struct Person {
-    shop: Shop,
-    user: UserId,
+pub(crate) struct Person {
+    pub(crate) shop: Shop,
+    pub(crate) user: UserId,
 }
 
 impl Person {
-    async fn without_keys(kit: &Kit) -> Self {
+    pub(crate) async fn without_keys(kit: &Kit) -> Self {
         let shop = Shop::open(kit, "Shop").await;
         let user = shop.somebody().await;
         Self { shop, user }
     }
 
-    async fn of(kit: &Kit) -> Self {
+    pub(crate) async fn of(kit: &Kit) -> Self {
         let person = Self::without_keys(kit).await;
         person.register("phone", base_point()).await.unwrap();
         person
     }
 
-    async fn register(&self, name: &str, public: PublicKey) -> Result<(), Error> {
+    pub(crate) async fn register(&self, name: &str, public: PublicKey) -> Result<(), Error> {
         let grant: Grant<RegisterKeys> = self.shop.grant().await;
         let (user, form) = (self.user.clone(), form(name, public));
         let tenants = &self.shop.tenants;
         tenants.register_device_key("test", grant, user, form).await
     }
 
-    async fn names(&self) -> Vec<String> {
+    pub(crate) async fn names(&self) -> Vec<String> {
         let grant: Grant<ListKeys> = self.shop.grant().await;
         let listed = self.shop.tenants.list_device_keys(grant, self.user.clone());
         let listed = listed.await.unwrap();
         listed.iter().map(|key| key.name.to_string()).collect()
     }
 
-    async fn change(&self, key: &str, label: Option<&str>) -> Result<(), Error> {
+    pub(crate) async fn change(&self, key: &str, label: Option<&str>) -> Result<(), Error> {
         let grant: Grant<EditKeys> = self.shop.grant().await;
         let change = DeviceKeyChange {
             label: label.map(|label| Some(label.to_owned())),
@@ -144,14 +152,14 @@ impl Person {
         changed.await
     }
 
-    async fn set(&self, status: Status) {
+    pub(crate) async fn set(&self, status: Status) {
         let grant: Grant<EditKeys> = self.shop.grant().await;
         let (tenants, user) = (&self.shop.tenants, self.user.clone());
         let set = tenants.set_device_key_status("test", grant, user, name("phone"), status);
         set.await.unwrap();
     }
 
-    async fn delete(&self, key: &str) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), Error> {
         let grant: Grant<DeleteKeys> = self.shop.grant().await;
         let (tenants, user) = (&self.shop.tenants, self.user.clone());
         tenants
@@ -159,19 +167,23 @@ impl Person {
             .await
     }
 
-    async fn check_of(&self, key: &str, signed: SignedChallenge) -> Result<Checked, Error> {
+    pub(crate) async fn check_of(
+        &self,
+        key: &str,
+        signed: SignedChallenge,
+    ) -> Result<Checked, Error> {
         let grant: Grant<Execute> = self.shop.grant().await;
         let (tenants, user) = (&self.shop.tenants, self.user.clone());
         let checked = tenants.check_device_signature("test", grant, user, name(key), signed);
         checked.await
     }
 
-    async fn check(&self, signed: SignedChallenge) -> Checked {
+    pub(crate) async fn check(&self, signed: SignedChallenge) -> Checked {
         self.check_of("phone", signed).await.unwrap()
     }
 
     /// A challenge of the server.
-    async fn challenge(&self) -> String {
+    pub(crate) async fn challenge(&self) -> String {
         let grant: Grant<Execute> = self.shop.grant().await;
         let (tenants, user) = (&self.shop.tenants, self.user.clone());
         let issued = tenants.issue_device_challenge("test", grant, user, name("phone"));
@@ -179,7 +191,7 @@ impl Person {
     }
 
     /// The outcomes of the checks in the audit trail, sorted. A right one is written by a job.
-    async fn outcomes(&self) -> Vec<String> {
+    pub(crate) async fn outcomes(&self) -> Vec<String> {
         self.shop.kit.run_jobs().await;
         let events = self.shop.events("device_key.validate").await;
         let mut outcomes: Vec<String> = events.into_iter().map(|event| event.outcome).collect();

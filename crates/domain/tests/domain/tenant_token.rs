@@ -16,10 +16,10 @@ use testkit::Kit;
 use crate::owner::{Outcome, caller, outcome};
 use crate::tenant::{Shop, permissions, role_form};
 
-const BAD: Outcome = Outcome::Refused(Refusal::BadProof { left: None });
+pub(crate) const BAD: Outcome = Outcome::Refused(Refusal::BadProof { left: None });
 
 /// Claims as plain JSON.
-struct PlainForm;
+pub(crate) struct PlainForm;
 
 impl TokenForm for PlainForm {
     fn audience(&self) -> &'static str {
@@ -63,14 +63,14 @@ impl TokenForm for PlainForm {
 }
 
 /// A shop whose server can sign tokens.
-async fn open(kit: &Kit) -> Shop {
+pub(crate) async fn open(kit: &Kit) -> Shop {
     let (tenants, operator) = (&kit.services.tenants, kit.operator());
     tenants.rotate_token_key(&operator).await.unwrap();
     Shop::open(kit, "Shop").await
 }
 
 impl Shop {
-    async fn ask(&self, secret: &str, scope: &[&str]) -> Result<IssuedToken, Error> {
+    pub(crate) async fn ask(&self, secret: &str, scope: &[&str]) -> Result<IssuedToken, Error> {
         let request = TokenRequest {
             client: Some(self.client.to_string()),
             proof: ClientProof::Secret(SecretText::new(secret.to_owned())),
@@ -80,25 +80,25 @@ impl Shop {
         self.issue(request).await
     }
 
-    async fn issue(&self, request: TokenRequest) -> Result<IssuedToken, Error> {
+    pub(crate) async fn issue(&self, request: TokenRequest) -> Result<IssuedToken, Error> {
         let tenants = Arc::clone(&self.tenants);
         tenants
             .issue_access_token(caller(), &PlainForm, request)
             .await
     }
 
-    async fn token(&self) -> String {
+    pub(crate) async fn token(&self) -> String {
         let issued = self.ask(&self.secret, &[]).await.unwrap();
         issued.text.expose().to_owned()
     }
 
-    async fn may<N: Need>(&self, token: &str) -> Outcome {
+    pub(crate) async fn may<N: Need>(&self, token: &str) -> Outcome {
         let granted: Result<Grant<N>, Error> = self.tenants.authorize(&PlainForm, token).await;
         outcome(granted)
     }
 }
 
-fn forbidden(need: &'static str) -> Outcome {
+pub(crate) fn forbidden(need: &'static str) -> Outcome {
     Outcome::Refused(Refusal::Forbidden { need })
 }
 
