@@ -257,18 +257,6 @@ impl Limits {
         lockout.place.due = Some(now.plus(KEPT));
         Ok(lockout)
     }
-
-    /// Forgets the failures of a subject that has proved all it had to.
-    pub(crate) fn forget_failures(
-        &self,
-        tx: &mut dyn Tx,
-        now: Timestamp,
-        (row, _): SubjectLockout,
-    ) -> TxResult<()> {
-        let mut lockout = self.lockout(tx, now, row)?;
-        lockout.clear();
-        self.rows.put(tx, &mut lockout)
-    }
 }
 
 /// What a check found.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::error::{Error, Refusal};
 use crate::core::port::store::RowId;
+use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
 use crate::limit::lockout::{LockRules, Lockout, SubjectLockout};
 use crate::person::People;
@@ -11,7 +12,7 @@ use crate::proof::account::{Account, AccountId};
 use crate::proof::session::SignedIn;
 
 use super::policy::{Feature, PersonPolicy};
-use super::{Factor, Way};
+use super::{Factor, Way, WayKind};
 
 /// What an account's owner may see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Details {
     pub restricted_until: Option<Timestamp>,
 }
 
-/// Operations whose wrong codes are counted together.
+/// Operations whose wrong codes are counted together, for each secret.
 ///
 /// The classes are counted apart, so that a stranger who fails recoveries on purpose does not lock the owner's login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,60 @@ impl Class {
             Self::PasswordRecovery => "password-recovery",
             Self::Login => "login",
             Self::SignedIn => "signed-in",
+        }
+    }
+}
+
+/// A secret of an account: each has a count of wrong answers of its own, which only its own right answer clears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secret<'a> {
+    Password,
+    /// The codes to this address of the account.
+    Codes(&'a Way),
+    /// The codes to addresses that the account does not have yet. Whoever is counted chose the address, so a right
+    /// code clears nothing.
+    NewAddress,
+    /// The codes of the app, and the recovery codes for when it is lost.
+    Authenticator,
+}
+
+/// What the count of the codes to an address is called.
+const fn codes_to(kind: WayKind) -> &'static str {
+    match kind {
+        WayKind::Email => "e-mail codes",
+        WayKind::Phone => "phone codes",
+    }
+}
+
+impl Secret<'_> {
+    /// The name that the audit trail shows.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Codes(way) => codes_to(way.kind),
+            Self::NewAddress => "new address",
+            Self::Authenticator => "authenticator",
+        }
+    }
+
+    /// What names its lockouts, behind class and account. The authenticator has the name that once was that of all
+    /// secrets, so that what was counted then counts for it.
+    fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Authenticator => Vec::new(),
+            Self::Codes(way) => vec![b"codes", way.norm.as_bytes()],
+            Self::Password | Self::NewAddress => vec![self.name().as_bytes()],
+        }
+    }
+
+    /// Nothing clears the count of new addresses, so it never locks for good.
+    fn rules(self) -> LockRules {
+        match self {
+            Self::NewAddress => LockRules {
+                hard_stop: 0,
+                ..PersonPolicy::CODES
+            },
+            Self::Password | Self::Codes(_) | Self::Authenticator => PersonPolicy::CODES,
         }
     }
 }
@@ -73,9 +128,55 @@ impl People {
         Ok(Details::of(&account, now))
     }
 
-    /// The lockout of a class of operations. `subject`: the account; for a recovery, the address.
-    pub(crate) fn class(&self, class: Class, subject: RowId) -> SubjectLockout {
-        self.lockout_of(&[class.name().as_bytes(), &subject.0], PersonPolicy::CODES)
+    /// The lockout of one secret of an account, for a class of operations that asks for it.
+    pub(crate) fn secret_lockout(
+        &self,
+        class: Class,
+        account: RowId,
+        secret: Secret<'_>,
+    ) -> SubjectLockout {
+        let mut name = vec![class.name().as_bytes(), &account.0[..]];
+        name.extend(secret.parts());
+        self.lockout_of(&name, secret.rules())
+    }
+
+    /// The lockouts of all secrets of an account for a class: those that its right answers clear one by one. A recovery
+    /// is counted for each address that it can be started with, and each kind of address that its code goes to.
+    pub(crate) fn class_lockouts(
+        &self,
+        account: &Stored<Account>,
+        class: Class,
+    ) -> Vec<(&'static str, SubjectLockout)> {
+        let kinds = [WayKind::Email, WayKind::Phone];
+        if class == Class::PasswordRecovery {
+            let ways = account.ways();
+            let each = ways.flat_map(|way| kinds.map(|kind| (way, kind)));
+            return each
+                .map(|(way, kind)| (codes_to(kind), self.recovery_lockout(way, kind)))
+                .collect();
+        }
+        let codes = account.ways().map(Secret::Codes);
+        [Secret::Password, Secret::NewAddress, Secret::Authenticator]
+            .into_iter()
+            .chain(codes)
+            .map(|secret| {
+                (
+                    secret.name(),
+                    self.secret_lockout(class, account.id(), secret),
+                )
+            })
+            .collect()
+    }
+
+    /// The lockout of recoveries that were started with an address, and whose code went to an address of that kind. It
+    /// is counted by the text of the address, whether or not it leads to an account.
+    pub(crate) fn recovery_lockout(&self, way: &Way, kind: WayKind) -> SubjectLockout {
+        let row = self.identity_row(way).row();
+        let mut name: Vec<&[u8]> = vec![Class::PasswordRecovery.name().as_bytes(), &row.0];
+        if kind != way.kind {
+            name.push(kind.name().as_bytes());
+        }
+        self.lockout_of(&name, PersonPolicy::CODES)
     }
 
     /// The lockouts that count a try at the password of an address.

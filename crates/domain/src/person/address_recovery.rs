@@ -31,7 +31,7 @@ use crate::proof::session;
 use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
-use super::account::Class;
+use super::account::{Class, Secret};
 use super::{Way, WayKind};
 
 pub(crate) use flow::AddressRecoveryFlow;
@@ -131,7 +131,11 @@ impl People {
                             slot: hub.process_slot(Operation::AddressRecovery, &open.process),
                             way: Some(&way),
                             text: &text,
-                            lockout: Some(hub.class(Class::Login, open.account.id())),
+                            lockout: Some(hub.secret_lockout(
+                                Class::Login,
+                                open.account.id(),
+                                Secret::Codes(&way),
+                            )),
                             then: OnSuccess::Forget,
                         };
                         hub.prove(tx, now, &caller, &proof)?.map(drop)
@@ -168,8 +172,8 @@ impl People {
         }));
         let proof = AuthenticatorProof {
             text,
-            lockout: self.class(Class::Login, open.account.id()),
-            then: OnSuccess::Keep,
+            lockout: self.secret_lockout(Class::Login, open.account.id(), Secret::Authenticator),
+            then: OnSuccess::Forget,
         };
         self.judge_authenticator(tx, now, caller, &mut open.account, &proof)
     }
@@ -242,7 +246,11 @@ impl People {
                 slot: hub.process_slot(Operation::AddressRecoveryNew, &open.process),
                 way: open.flow.sent_to(),
                 text: &text,
-                lockout: Some(hub.class(Class::Login, open.account.id())),
+                lockout: Some(hub.secret_lockout(
+                    Class::Login,
+                    open.account.id(),
+                    Secret::NewAddress,
+                )),
                 // The caller chose the new address, so its code proves nothing about the guesses before.
                 then: OnSuccess::Keep,
             };

@@ -2,7 +2,6 @@
 
 use super::People;
 use super::account::Class;
-use super::policy::PersonPolicy;
 use crate::core::id::Id;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::Record;
@@ -32,8 +31,8 @@ impl Chores for People {
             lockouts.push(self.login_lockout_anywhere(way));
         }
         for class in Class::ALL {
-            let rows = self.class_rows(&account, class);
-            lockouts.extend(rows.into_iter().map(|row| (row, PersonPolicy::CODES)));
+            let all = self.class_lockouts(&account, class).into_iter();
+            lockouts.extend(all.map(|(_, lockout)| lockout));
         }
         for lockout in lockouts {
             self.limit_lockout_to_one_try(tx, now, lost, lockout)?;

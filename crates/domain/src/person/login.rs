@@ -18,7 +18,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
-use crate::limit::lockout::Right;
+use crate::limit::lockout::{Right, SubjectLockout};
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, ProcessSend};
 use crate::proof::account::{Account, Bound};
@@ -30,7 +30,7 @@ use crate::proof::session::{NewSession, Tokens};
 use crate::proof::token::{Aim, Operation, Sent, Token, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
-use super::account::Class;
+use super::account::{Class, Secret};
 use super::policy::StepsNeeded;
 use super::{Factor, Way, WayKind};
 
@@ -228,7 +228,7 @@ impl People {
                 for (factor, text) in allowed!(open.flow.match_codes(&codes)) {
                     let judged = hub.judge_step(tx, now, &caller, &mut open, (factor, text))?;
                     if let Err(refusal) = judged {
-                        let told = hub.login_failed(tx, now, &caller, open, refusal)?;
+                        let told = hub.login_failed(tx, now, &caller, open, (factor, refusal))?;
                         return Ok(Verdict::Refused(told));
                     }
                     open.flow.pass(factor);
@@ -254,7 +254,6 @@ impl People {
     ) -> TxResult<NewSession> {
         let account = &open.account;
         self.close_process(tx, &open.process)?;
-        self.forget_failures(tx, now, self.class(Class::Login, account.id()))?;
         let person = account.person.to_string();
         let event = Event::new(caller.surface, now, "account.login", person);
         self.record(tx, event.by(caller))?;
@@ -340,9 +339,9 @@ impl People {
         open: &mut OpenLogin,
         (factor, text): (Factor, &SecretText),
     ) -> TxResult<Result<(), Refusal>> {
-        let lockout = self.class(Class::Login, open.account.id());
+        let then = OnSuccess::Forget;
         let Some(kind) = factor.way() else {
-            let then = OnSuccess::Keep;
+            let lockout = self.step_lockout(&open.account, factor);
             let proof = AuthenticatorProof {
                 text,
                 lockout,
@@ -356,10 +355,17 @@ impl People {
             slot: self.login_slot(&open.process, kind),
             way: Some(&way),
             text,
-            lockout: Some(lockout),
-            then: OnSuccess::Keep,
+            lockout: Some(self.step_lockout(&open.account, factor)),
+            then,
         };
         Ok(self.prove(tx, now, caller, &proof)?.map(drop))
+    }
+
+    /// What counts the wrong codes of a step.
+    fn step_lockout(&self, account: &Stored<Account>, factor: Factor) -> SubjectLockout {
+        let own = factor.way().and_then(|kind| account.own(kind));
+        let secret = own.map_or(Secret::Authenticator, |own| Secret::Codes(&own.way));
+        self.secret_lockout(Class::Login, account.id(), secret)
     }
 
     /// Counts a wrong code, and tells the owner of many.
@@ -369,10 +375,10 @@ impl People {
         now: Timestamp,
         caller: &Caller,
         mut open: OpenLogin,
-        refusal: Refusal,
+        (factor, refusal): (Factor, Refusal),
     ) -> TxResult<Refusal> {
         open.process.flow = Flow::Login(open.flow);
-        let (row, _) = self.class(Class::Login, open.account.id());
+        let (row, _) = self.step_lockout(&open.account, factor);
         let in_a_row = self.lockout(tx, now, row)?.in_a_row();
         if is_told(&refusal, in_a_row) {
             self.tell(tx, now, caller, &open.account, &Change::new("mfa_failed"))?;

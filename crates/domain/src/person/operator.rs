@@ -7,12 +7,12 @@ use serde::Serialize;
 use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
 use crate::core::record::Record as _;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, allowed};
-use crate::limit::lockout::Lockout;
+use crate::limit::lockout::{LockRules, Lockout};
 use crate::person::People;
 use crate::proof::account::{Account, AccountId, OwnAddress};
 use crate::proof::authenticator::Authenticator;
@@ -21,7 +21,6 @@ use crate::proof::session::{self, Session};
 
 use super::Way;
 use super::account::Class;
-use super::policy::PersonPolicy;
 
 /// The state of an account, without secrets.
 #[derive(Debug, Clone, Serialize)]
@@ -83,7 +82,8 @@ impl People {
         Ok(AccountId(account.person))
     }
 
-    /// Forgets the wrong codes of a class, and with the login its wrong passwords.
+    /// Forgets the wrong answers of a class, for all secrets; with the login the wrong passwords. The audit trail says
+    /// which secrets those are.
     pub async fn unlock_account(
         self: &Arc<Self>,
         operator: &Operator,
@@ -95,14 +95,10 @@ impl People {
         let now = self.now();
         let written = self.write(move |hub, tx| {
             let account = allowed!(hub.account_of(tx, id)?);
-            for row in hub.class_rows(&account, class) {
-                tx.remove("lockout", &row)?;
-            }
-            if class == Class::Login {
-                hub.unlock_login(tx, &account)?;
-            }
+            let unlocked = hub.unlock_class(tx, &account, class)?;
             let event = operator.event(now, "account.unlock", id.0.to_string());
-            hub.record(tx, event.fact("class", class.name()))?;
+            let event = event.fact("class", class.name());
+            hub.record(tx, event.fact("secrets", unlocked.join(", ")))?;
             Ok(Verdict::Done(()))
         });
         written.await?.answer()
@@ -141,11 +137,8 @@ impl People {
         let written = self.write(move |hub, tx| {
             let account = allowed!(hub.account_of(tx, id)?);
             for class in Class::ALL {
-                for row in hub.class_rows(&account, class) {
-                    tx.remove("lockout", &row)?;
-                }
+                hub.unlock_class(tx, &account, class)?;
             }
-            hub.unlock_login(tx, &account)?;
             for way in account.ways() {
                 hub.release_address(tx, way)?;
             }
@@ -173,15 +166,24 @@ impl People {
         Ok(account.ok_or(Refusal::UnknownSubject))
     }
 
-    /// The rows of the lockouts of an account: a recovery is counted for each address.
-    pub(crate) fn class_rows(&self, account: &Stored<Account>, class: Class) -> Vec<RowId> {
-        match class {
-            Class::PasswordRecovery => account
-                .ways()
-                .map(|way| self.recovery_class(way).0)
-                .collect(),
-            Class::Login | Class::SignedIn => vec![self.class(class, account.id()).0],
+    /// Forgets what was counted for a class. Returns the names of the secrets.
+    fn unlock_class(
+        &self,
+        tx: &mut dyn Tx,
+        account: &Stored<Account>,
+        class: Class,
+    ) -> TxResult<Vec<&'static str>> {
+        let mut names = Vec::new();
+        for (name, (row, _)) in self.class_lockouts(account, class) {
+            tx.remove(Lockout::KIND, &row)?;
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
+        if class == Class::Login {
+            self.forget_passwords(tx, account)?;
+        }
+        Ok(names)
     }
 
     fn state_of(
@@ -192,9 +194,10 @@ impl People {
     ) -> TxResult<AccountState> {
         let mut locks = Vec::new();
         for class in Class::ALL {
-            for row in self.class_rows(account, class) {
+            for (_, (row, rules)) in self.class_lockouts(account, class) {
                 let lockout = self.rows.peek::<Lockout>(tx, Id::new(row))?;
-                locks.extend(lockout.map(|lockout| LockoutState::of(class, &lockout, now)));
+                let counted = lockout.filter(|lockout| lockout.in_a_row() > 0);
+                locks.extend(counted.map(|lockout| LockoutState::of(class, &lockout, now, &rules)));
             }
         }
         let sessions = tx.count_children(Session::KIND, &account.id())?;
@@ -218,8 +221,8 @@ impl AddressState {
 }
 
 impl LockoutState {
-    fn of(class: Class, lockout: &Lockout, now: Timestamp) -> Self {
-        let until = lockout.locked(now, &PersonPolicy::CODES);
+    fn of(class: Class, lockout: &Lockout, now: Timestamp, rules: &LockRules) -> Self {
+        let until = lockout.locked(now, rules);
         Self {
             class: class.name(),
             wrong_in_a_row: lockout.in_a_row(),
@@ -252,6 +255,7 @@ impl AccountState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::person::policy::PersonPolicy;
     use crate::proof::account::tests::{EMAIL, PHONE, anna_with_phone, at, authenticator};
 
     #[test]
@@ -294,13 +298,13 @@ mod tests {
             "in_a_row": 10, "recent": [], "locked_until": at(900), "in_flight": [],
         });
         let lockout: Lockout = serde_json::from_value(stored).unwrap();
-        let state = LockoutState::of(Class::Login, &lockout, at(0));
+        let state = LockoutState::of(Class::Login, &lockout, at(0), &PersonPolicy::CODES);
         assert_eq!((state.class, state.wrong_in_a_row), ("login", 10));
         assert_eq!(
             state.locked_until.as_deref(),
             Some("1970-01-01T00:15:00.000Z")
         );
-        let later = LockoutState::of(Class::Login, &lockout, at(900));
+        let later = LockoutState::of(Class::Login, &lockout, at(900), &PersonPolicy::CODES);
         assert_eq!((later.wrong_in_a_row, later.locked_until), (10, None));
     }
 }

@@ -14,6 +14,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
+use crate::limit::lockout::SubjectLockout;
 use crate::person::People;
 use crate::proof::account::Account;
 use crate::proof::authenticator::AuthenticatorProof;
@@ -24,7 +25,7 @@ use crate::proof::token::{Aim, Operation, Sent, Token, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
 use super::Way;
-use super::account::Class;
+use super::account::{Class, Secret};
 
 /// One act of somebody who is logged in: their session is live, and their account is held.
 pub(crate) struct Own<'a> {
@@ -82,11 +83,9 @@ fn fresh_login(most: Duration, auth_time: Timestamp, now: Timestamp) -> Result<(
     }
 }
 
-/// What a right code does to the failures of its class. `had_since`: since when the account has what the code was for.
+/// What a right code does to the failures of its secret. `had_since`: since when the account has what the code was for.
 ///
 /// It forgets them only if the account had that at the login, because then the session cannot have arranged for it.
-/// Otherwise somebody with a stolen session adds an address or an app of their own, and clears with its codes what they
-/// failed at guessing the owner's.
 fn after_right_code(had_since: Option<Timestamp>, auth_time: Timestamp) -> OnSuccess {
     match had_since {
         Some(since) if since < auth_time => OnSuccess::Forget,
@@ -159,6 +158,12 @@ impl Own<'_> {
             .issue_token(self.tx, self.now, self.caller, &request)
     }
 
+    /// What counts the wrong answers of somebody who is logged in.
+    pub(crate) fn lockout(&self, secret: Secret<'_>) -> SubjectLockout {
+        let account = self.account.id();
+        self.hub.secret_lockout(Class::SignedIn, account, secret)
+    }
+
     /// Judges a code.
     pub(crate) fn prove(
         &mut self,
@@ -167,13 +172,15 @@ impl Own<'_> {
         way: Option<&Way>,
         text: &SecretText,
     ) -> TxResult<Result<Token, Refusal>> {
-        let had_since = way.and_then(|way| has_since(&self.account, way));
+        let own = way.filter(|way| has_since(&self.account, way).is_some());
+        let had_since = own.and_then(|way| has_since(&self.account, way));
+        let secret = own.map_or(Secret::NewAddress, Secret::Codes);
         let proof = TokenProof {
             operation,
             slot,
             way,
             text,
-            lockout: Some(self.hub.class(Class::SignedIn, self.account.id())),
+            lockout: Some(self.lockout(secret)),
             then: after_right_code(had_since, self.who.auth_time()),
         };
         self.hub.prove(self.tx, self.now, self.caller, &proof)
@@ -188,7 +195,7 @@ impl Own<'_> {
         let on_since = authenticator.and_then(|known| known.on_since);
         let proof = AuthenticatorProof {
             text,
-            lockout: self.hub.class(Class::SignedIn, self.account.id()),
+            lockout: self.lockout(Secret::Authenticator),
             then: after_right_code(on_since, self.who.auth_time()),
         };
         self.hub

@@ -22,7 +22,7 @@ use crate::proof::token::{Operation, Sent, TokenProof};
 use crate::trail::audit::Event;
 
 use super::Way;
-use super::account::Class;
+use super::account::{Class, Secret};
 use super::own::Own;
 
 impl Account {
@@ -93,12 +93,11 @@ impl People {
         passwords.judge(&new, &account.names())?;
         let attempt = PasswordTry {
             line: account.id(),
-            lockouts: vec![self.class(Class::SignedIn, account.id())],
+            lockouts: vec![self.secret_lockout(Class::SignedIn, account.id(), Secret::Password)],
             verifier: Some(account.password.clone()),
             password: old,
             new: Some(new),
-            // The code is still to come.
-            then: OnSuccess::Keep,
+            then: OnSuccess::Forget,
         };
         let checked = Bound::of(&account);
         self.try_password(self, attempt, move |hub, tx, now, tried| {
@@ -144,8 +143,7 @@ impl Own<'_> {
             slot: self.slot(Operation::PasswordChange, &[]),
             way: Some(&way),
             text,
-            lockout: Some(hub.class(Class::SignedIn, self.account.id())),
-            // The old password was right too, and a stolen session does not know it.
+            lockout: Some(self.lockout(Secret::Codes(&way))),
             then: OnSuccess::Forget,
         };
         allowed!(hub.prove(self.tx, self.now, caller, &proof)?);

@@ -14,13 +14,14 @@ use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
+use crate::core::record::Record as _;
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
-use crate::limit::lockout::{Right, SubjectLockout};
+use crate::limit::lockout::{Lockout, Right};
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
 use crate::proof::account::{Account, Bound};
@@ -30,7 +31,7 @@ use crate::proof::session;
 use crate::proof::token::{Aim, Operation, Sent, TokenIssue, TokenProof};
 use crate::trail::audit::Event;
 
-use super::account::Class;
+use super::account::{Class, Secret};
 use super::password_change::SAME_PASSWORD;
 use super::{Way, WayKind};
 
@@ -173,12 +174,15 @@ impl People {
                 return Ok(Verdict::Refused(Refusal::UnknownSubject));
             };
             allowed!(open.flow.step.must_be_open());
+            let slot = hub.process_slot(Operation::PasswordRecovery, &open.process);
+            let sent = hub.rows.peek(tx, slot)?;
+            let kind = sent.map_or(open.flow.way.kind, |token| token.way.kind);
             let proof = TokenProof {
                 operation: Operation::PasswordRecovery,
-                slot: hub.process_slot(Operation::PasswordRecovery, &open.process),
+                slot,
                 way: None,
                 text: &text,
-                lockout: Some(hub.recovery_class(&open.flow.way)),
+                lockout: Some(hub.recovery_lockout(&open.flow.way, kind)),
                 then: OnSuccess::Forget,
             };
             let proved = hub.prove(tx, now, &caller, &proof)?.and_then(|token| {
@@ -234,7 +238,7 @@ impl People {
             account.set_password(verifier.clone(), now, hub.policy.after_password);
             hub.rows.put(tx, &mut account)?;
             session::end_sessions(tx, account.key(), None)?;
-            hub.unlock_login(tx, &account)?;
+            hub.forget_passwords(tx, &account)?;
             hub.tell(tx, now, &caller, &account, &Change::new("password_set"))?;
             let person = account.person.to_string();
             let event = Event::new(caller.surface, now, "password.recover", person);
@@ -244,18 +248,18 @@ impl People {
         .await
     }
 
-    /// Forgets the wrong passwords, and the wrong codes of the login, after the password was proved another way.
-    pub(crate) fn unlock_login(&self, tx: &mut dyn Tx, account: &Stored<Account>) -> TxResult<()> {
+    /// Forgets the wrong passwords, after the password was proved another way. What was counted for other secrets stays.
+    pub(crate) fn forget_passwords(
+        &self,
+        tx: &mut dyn Tx,
+        account: &Stored<Account>,
+    ) -> TxResult<()> {
         for way in account.ways() {
-            tx.remove("lockout", &self.login_lockout_anywhere(way).0)?;
+            tx.remove(Lockout::KIND, &self.login_lockout_anywhere(way).0)?;
         }
-        tx.remove("lockout", &self.class(Class::Login, account.id()).0)?;
+        let own = self.secret_lockout(Class::SignedIn, account.id(), Secret::Password);
+        tx.remove(Lockout::KIND, &own.0)?;
         Ok(())
-    }
-
-    /// The lockout of recoveries. It is counted by the text of the address, whether or not it leads to an account.
-    pub(crate) fn recovery_class(&self, way: &Way) -> SubjectLockout {
-        self.class(Class::PasswordRecovery, self.identity_row(way).row())
     }
 
     /// The recovery that is under way. One for an account that changed since is over. For an address without an

@@ -1,0 +1,150 @@
+//! Ways around the limits of an account: each was found once, and is closed.
+
+use domain::person::account::Class;
+use domain::person::{Factor, Way, WayKind};
+use domain::proof::session::SignedIn;
+use domain::{Error, Refusal};
+
+use crate::person::{
+    NEW_PASSWORD, PASSWORD, World, caller, code_for, email, password, phone, refused, secret,
+};
+use crate::person_recovery::recovered;
+
+const PASSWORDS: [&str; 2] = [PASSWORD, NEW_PASSWORD];
+
+/// Tries wrong codes for a step of the login until it is locked. Returns how many were judged.
+async fn wrong_steps(world: &World, factor: Factor, with: &str) -> usize {
+    let people = world.people();
+    let mut judged = 0;
+    for _ in 0..30 {
+        let progress = world.try_log_in(&email(), with).await.unwrap();
+        let domain::person::LoggedIn::Steps { process, .. } = progress else {
+            panic!("no step is left");
+        };
+        let codes = vec![code_for(factor, "wrong")];
+        match people.verify_login(caller(), process, codes).await {
+            Err(Error::Refused(Refusal::BadProof { .. })) => judged += 1,
+            Err(Error::Refused(Refusal::Exhausted { .. })) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    judged
+}
+
+#[tokio::test]
+async fn w1_recovered_passwords_give_no_new_tries_at_the_authenticator() {
+    let world = World::with_anna().await;
+    let who = world.signed_in().await;
+    world.authenticator(&who).await;
+    let mut judged = 0;
+    for round in 0..6 {
+        let with = PASSWORDS[round % 2];
+        judged += wrong_steps(&world, Factor::Authenticator, with).await;
+        let process = recovered(&world).await;
+        let next = password(PASSWORDS[(round + 1) % 2]);
+        let people = world.people();
+        people
+            .finish_password_recovery(caller(), process, next)
+            .await
+            .unwrap();
+    }
+    assert_eq!(judged, 10);
+}
+
+/// A login with the right code of the e-mail address and a wrong one of the phone.
+async fn with_email_code(world: &World) -> Result<(), Error> {
+    let (process, _) = world.stepping().await;
+    let people = world.people();
+    let sent = people.send_login_token(caller(), process, WayKind::Email);
+    sent.await.unwrap();
+    let right = code_for(Factor::Email, &world.code(&email()));
+    let codes = vec![right, code_for(Factor::Phone, "wrong")];
+    let verified = people.verify_login(caller(), process, codes).await;
+    verified.map(drop)
+}
+
+#[tokio::test]
+async fn w2_codes_to_one_address_clear_no_wrong_codes_of_another() {
+    let (world, who) = World::with_both().await;
+    world.second_step(&who, WayKind::Phone).await;
+    let who = enter(&world, &phone()).await;
+    world.second_step(&who, WayKind::Email).await;
+    let mut judged = 0;
+    for _ in 0..30 {
+        match refused(with_email_code(&world).await) {
+            Refusal::BadProof { .. } => judged += 1,
+            Refusal::Exhausted { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(judged, 10);
+}
+
+/// A session after a login with the code of one address.
+async fn enter(world: &World, way: &Way) -> SignedIn {
+    let (process, _) = world.stepping().await;
+    let people = world.people();
+    let sent = people.send_login_token(caller(), process, way.kind);
+    sent.await.unwrap();
+    let codes = vec![code_for(way.kind.factor(), &world.code(way))];
+    let entered = people.verify_login(caller(), process, codes).await.unwrap();
+    let domain::person::LoggedIn::Done(tokens) = entered else {
+        panic!("a step is left");
+    };
+    world.pass(1);
+    world.authenticate(&tokens).await.unwrap()
+}
+
+#[tokio::test]
+async fn r1_an_operator_unlocks_every_secret_of_a_class_and_says_which() {
+    let world = World::with_anna().await;
+    let who = world.signed_in().await;
+    world.authenticator(&who).await;
+    assert_eq!(
+        wrong_steps(&world, Factor::Authenticator, PASSWORD).await,
+        10
+    );
+    let (operator, people) = (world.kit.operator(), world.people());
+    let id = people.account_at(email()).await.unwrap();
+    people
+        .unlock_account(&operator, id, Class::Login)
+        .await
+        .unwrap();
+    assert_eq!(
+        wrong_steps(&world, Factor::Authenticator, PASSWORD).await,
+        10
+    );
+    let events = world
+        .kit
+        .services
+        .operators
+        .audit_events(&operator, None, 10_000);
+    let events = events.await.unwrap();
+    let unlock = events.iter().find(|event| event.action == "account.unlock");
+    let secrets = &unlock.unwrap().facts["secrets"];
+    assert_eq!(
+        secrets,
+        "password, new address, authenticator, e-mail codes"
+    );
+}
+
+#[tokio::test]
+async fn r1_a_wrong_old_password_is_counted_apart_from_wrong_codes() {
+    let world = World::with_anna().await;
+    let who = world.signed_in().await;
+    let people = world.people();
+    let change = async |old: &str, text: &str| {
+        let (old, new) = (password(old), password(NEW_PASSWORD));
+        let changed = people.change_password(caller(), who.clone(), old, new, secret(text));
+        changed.await
+    };
+    for _ in 0..10 {
+        let wrong = refused(change("not the password", "wrong").await);
+        assert_eq!(wrong, Refusal::BadProof { left: None });
+    }
+    let locked = refused(change(PASSWORD, "wrong").await);
+    assert!(matches!(locked, Refusal::Exhausted { .. }), "{locked:?}");
+    world.pass(900);
+    let wrong = refused(change(PASSWORD, "wrong").await);
+    assert_eq!(wrong, Refusal::BadProof { left: Some(0) }, "of the code");
+}
