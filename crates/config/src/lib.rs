@@ -9,6 +9,7 @@ mod duo;
 mod enceeper;
 mod keys;
 mod limits;
+pub mod listener;
 mod mail;
 mod photon;
 mod place;
@@ -25,6 +26,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use listener::Cover;
+pub use listener::Listener;
 pub use mail::courier_options;
 pub use place::Place;
 use section::Key;
@@ -257,7 +260,27 @@ impl Config {
         self.enceeper.validate()?;
         self.profile.validate()?;
         self.cis.validate()?;
-        self.duo.validate()
+        self.duo.validate()?;
+        self.listeners().iter().try_for_each(Listener::validate)
+    }
+
+    /// The listeners that this configuration opens.
+    pub fn listeners(&self) -> Vec<Listener<'_>> {
+        let tls = self.server.tls_cert.is_some();
+        let listener = |section, listen, behind_proxy| Listener {
+            section,
+            listen,
+            cover: Cover::of(tls, behind_proxy),
+        };
+        let (server, admin, hooks) = (&self.server, &self.admin, &self.duo.hooks);
+        let mut all = vec![
+            listener("server", server.listen.as_str(), server.behind_proxy),
+            listener("admin", &admin.listen, admin.behind_proxy),
+        ];
+        if self.duo.is_configured() {
+            all.push(listener("duo.hooks", &hooks.listen, hooks.behind_proxy));
+        }
+        all
     }
 
     /// A configuration file with every key, its meaning and its default.

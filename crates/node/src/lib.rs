@@ -94,7 +94,7 @@ pub async fn serve(arguments: &ServeArgs) -> Result<ExitCode, String> {
     let mut signals = StopSignals::listen()?;
     let listeners = Listeners::bind(&loaded, mode).await?;
     let composition = tokio::select! {
-        composition = compose::compose(&loaded, mode, &listeners.public_url) => composition?,
+        composition = compose::compose(&loaded, mode, &listeners.public.url) => composition?,
         () = signals.come() => return Ok(ExitCode::SUCCESS),
     };
     let anchor = anchor::path(&loaded);
@@ -105,9 +105,9 @@ pub async fn serve(arguments: &ServeArgs) -> Result<ExitCode, String> {
     };
     let running = Running {
         pid: std::process::id(),
-        public: listeners.public_url.clone(),
-        admin: listeners.admin_url.clone(),
-        hooks: listeners.hooks_url.clone(),
+        public: listeners.public.url.clone(),
+        admin: listeners.admin.url.clone(),
+        hooks: listeners.hooks.as_ref().map(|hooks| hooks.url.clone()),
         token: hex::encode(bytes::<32>(composition.random.as_ref())),
         dev: mode != Mode::Production,
     };

@@ -1,6 +1,5 @@
 //! The sockets that a server listens on.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,14 +9,17 @@ use tokio::net::TcpListener;
 
 /// The bound sockets, and the base URLs under which they are reached.
 pub(crate) struct Listeners {
-    pub(crate) public: TcpListener,
-    pub(crate) admin: TcpListener,
+    pub(crate) public: Bound,
+    pub(crate) admin: Bound,
     /// For the signing server's hooks, if they are configured.
-    pub(crate) hooks: Option<TcpListener>,
-    pub(crate) public_url: String,
-    pub(crate) admin_url: String,
-    pub(crate) hooks_url: Option<String>,
-    /// For the public listener.
+    pub(crate) hooks: Option<Bound>,
+}
+
+/// A bound socket.
+pub(crate) struct Bound {
+    pub(crate) listener: TcpListener,
+    /// Its base URL, without a slash at the end.
+    pub(crate) url: String,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
@@ -29,50 +31,50 @@ impl Listeners {
             (Some(cert), Some(key)) => Some(web::tls::server_config(&read(cert)?, &read(key)?)?),
             _ => None,
         };
-        let public = bind("server", &server.listen).await?;
-        let admin = bind("admin", &loaded.config.admin.listen).await?;
-        let duo = &loaded.config.duo;
-        let hooks = if duo.is_configured() {
-            Some(bind("duo.hooks", &duo.hooks.listen).await?)
-        } else {
-            None
+        let mut bound = Vec::new();
+        for listener in loaded.config.listeners() {
+            bound.push(open(&listener, tls.as_ref(), mode).await?);
+        }
+        let mut bound = bound.into_iter();
+        let (Some(public), Some(admin)) = (bound.next(), bound.next()) else {
+            return Err("a server has a public listener and an admin listener".to_owned());
         };
-        let (at, admin_at) = (address(&public)?, address(&admin)?);
-        if mode != Mode::Production && !(at.ip().is_loopback() && admin_at.ip().is_loopback()) {
-            return Err(
-                "--dev listens on loopback only: everybody who reaches the listener can read the \
-                 mailbox and move the clock"
-                    .to_owned(),
-            );
-        }
-        if !at.ip().is_loopback() && tls.is_none() && !server.behind_proxy {
-            return Err(format!(
-                "{at} is not loopback and there is no TLS: set [server] tls_cert and tls_key, \
-                 or behind_proxy = true if a TLS-terminating proxy stands in front"
-            ));
-        }
-        let hooks_at = hooks.as_ref().map(address).transpose()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
         Ok(Self {
             public,
             admin,
-            hooks,
-            public_url: format!("{scheme}://{at}"),
-            admin_url: format!("http://{admin_at}"),
-            hooks_url: hooks_at.map(|at| format!("http://{at}")),
-            tls,
+            hooks: bound.next(),
         })
     }
+}
+
+async fn open(
+    configured: &config::Listener<'_>,
+    tls: Option<&Arc<rustls::ServerConfig>>,
+    mode: Mode,
+) -> Result<Bound, String> {
+    let listener = bind(configured.section, configured.listen).await?;
+    let at = listener.local_addr().map_err(|error| error.to_string())?;
+    if mode != Mode::Production && !at.ip().is_loopback() {
+        return Err(
+            "--dev listens on loopback only: everybody who reaches the listener can read the \
+             mailbox and move the clock"
+                .to_owned(),
+        );
+    }
+    configured.may_listen(at)?;
+    let tls = tls.filter(|_| configured.serves_tls(at)).cloned();
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    Ok(Bound {
+        listener,
+        url: format!("{scheme}://{at}"),
+        tls,
+    })
 }
 
 async fn bind(section: &str, listen: &str) -> Result<TcpListener, String> {
     TcpListener::bind(listen).await.map_err(|error| {
         format!("cannot listen on {listen}: {error}; change [{section}] listen, or use port 0")
     })
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, String> {
-    listener.local_addr().map_err(|error| error.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

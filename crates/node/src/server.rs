@@ -10,15 +10,13 @@ use axum::Router;
 use compose::Composition;
 use config::Loaded;
 use domain::secret::SecretText;
-use rustls::ServerConfig;
 use terminal::StopSignals;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::{ServeOptions, TrustedProxies};
 
 use crate::health::with_health;
-use crate::listeners::Listeners;
+use crate::listeners::{Bound, Listeners};
 use crate::metrics::{Listener, Metrics};
 use crate::watch::Watch;
 use crate::{admin_listener, jobs, options, surface};
@@ -64,7 +62,7 @@ pub(crate) async fn run(
 }
 
 /// A socket, and what is served on it.
-type Routed = (TcpListener, Router, Option<Arc<ServerConfig>>);
+type Routed = (Bound, Router);
 
 fn routed(
     loaded: &Loaded,
@@ -82,17 +80,13 @@ fn routed(
         services,
     );
     let mut routed = vec![
-        (
-            listeners.public,
-            observed("public", public, metrics),
-            listeners.tls,
-        ),
-        (listeners.admin, observed("admin", admin, metrics), None),
+        (listeners.public, observed("public", public, metrics)),
+        (listeners.admin, observed("admin", admin, metrics)),
     ];
-    if let Some(listener) = listeners.hooks {
+    if let Some(bound) = listeners.hooks {
         let secret = loaded.config.duo.hooks_secret()?;
         let hooks = duo::hooks(Arc::clone(&services.wallets).clone(), secret.as_deref());
-        routed.push((listener, observed("hooks", hooks, metrics), None));
+        routed.push((bound, observed("hooks", hooks, metrics)));
     }
     Ok(routed)
 }
@@ -120,11 +114,11 @@ fn listen(
         .map_err(|error| format!("configuration: [server] trusted_proxies: {error}"))?;
     let limits = options::limits(&loaded.config);
     let mut listening = JoinSet::new();
-    for (listener, router, tls) in routed {
+    for (bound, router) in routed {
         let options = ServeOptions {
-            listener,
+            listener: bound.listener,
             router,
-            tls,
+            tls: bound.tls,
             limits: limits.clone(),
             proxies: proxies.clone(),
             shutdown: stop.clone(),
