@@ -12,7 +12,8 @@ section! {
         public_url: String = String::new(),
         /// Addresses or networks of the proxies whose X-Forwarded-For header the server trusts.
         trusted_proxies: Vec<String> = Vec::new(),
-        /// A proxy in front of this server terminates TLS. This allows plain HTTP on an address that is not loopback.
+        /// A proxy in front of the public listener terminates TLS. This allows plain HTTP on an address that is not loopback.
+        /// Name the proxy in `trusted_proxies` too.
         behind_proxy: bool = false,
         /// Certificate chain for TLS, a PEM file. Set `tls_cert` and `tls_key` together.
         tls_cert: Option<PathBuf> = None,
@@ -26,6 +27,9 @@ section! {
         request_seconds: u64 = 60,
         /// Maximum number of open connections on each listener.
         max_connections: usize = 4_096,
+        /// Maximum number of open connections on each listener from one network (an IPv4 address, or a /48 of IPv6) that is
+        /// not in `trusted_proxies`.
+        max_connections_per_network: usize = 1_024,
         /// Seconds that running requests have to finish when the server stops.
         drain_seconds: u64 = 20,
         /// Format of the log: `text` or `json`.
@@ -41,6 +45,23 @@ impl Server {
             return Err(
                 "configuration: [server] tls_cert and tls_key must be set together".to_owned(),
             );
+        }
+        if self.behind_proxy && self.trusted_proxies.is_empty() {
+            return Err(
+                "configuration: [server] behind_proxy = true needs trusted_proxies, the proxy's addresses: otherwise all \
+                 callers are one network to the server, and share every limit of a network"
+                    .to_owned(),
+            );
+        }
+        if let Some(all) = self
+            .trusted_proxies
+            .iter()
+            .find(|entry| entry.trim().ends_with("/0"))
+        {
+            return Err(format!(
+                "configuration: [server] trusted_proxies: {all} is everybody: each caller could choose the address that \
+                 limits count it by"
+            ));
         }
         if !["text", "json"].contains(&self.log.as_str()) {
             return Err("configuration: [server] log must be text or json".to_owned());

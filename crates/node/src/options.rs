@@ -34,6 +34,7 @@ pub(crate) fn limits(config: &Config) -> web::Limits {
         header_seconds: server.header_seconds,
         request_seconds: server.request_seconds,
         max_connections: server.max_connections,
+        max_connections_per_network: server.max_connections_per_network,
         drain_seconds: server.drain_seconds,
         ..web::Limits::default()
     }

@@ -57,7 +57,14 @@ impl TrustedProxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether a request of `peer` says on whose behalf it comes, and is not believed.
+    pub(crate) fn ignores(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let says = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+        says && !self.trusts(peer.to_canonical())
+    }
+
+    /// Whether `address`, which is no IPv4-mapped IPv6 address, is a trusted proxy.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|block| block.contains(address))
     }
 }

@@ -1,7 +1,7 @@
 //! The accept loop: from a socket to the router, with a limit for every step.
 //!
-//! 1. Wait for a free place, then accept. If `max_connections` are open, nothing is accepted, and the rest waits
-//!    in the kernel's queue.
+//! 1. Wait for a free seat, then accept. If `max_connections` are open, nothing is accepted, and the rest waits
+//!    in the kernel's queue. A connection of a network that holds `max_connections_per_network` is closed at once.
 //! 2. With TLS, complete the handshake within `header_seconds`.
 //! 3. Read a head: at most `header_bytes`, `headers` and `header_seconds`.
 //! 4. Run the router within `request_seconds`, to its end even if the client disconnects.
@@ -9,21 +9,23 @@
 
 mod connection;
 mod pace;
+mod seats;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::{Host, LAST_WORDS};
+use self::seats::Seats;
 use crate::TrustedProxies;
 
 /// What one listener serves, and its limits.
@@ -61,6 +63,9 @@ pub struct Limits {
     pub request_seconds: u64,
     /// The maximum number of open connections; further ones wait in the kernel's queue.
     pub max_connections: usize,
+    /// The maximum number of open connections from one network (an IPv4 address, or a /48 of IPv6) that is no trusted
+    /// proxy; further ones are closed at once. 0 is off.
+    pub max_connections_per_network: usize,
     /// How long running requests may take to finish once the server is stopping.
     pub drain_seconds: u64,
 }
@@ -74,6 +79,7 @@ impl Default for Limits {
             idle_seconds: 75,
             request_seconds: 60,
             max_connections: 4096,
+            max_connections_per_network: 1024,
             drain_seconds: 20,
         }
     }
@@ -96,8 +102,7 @@ pub async fn serve(options: ServeOptions) -> io::Result<()> {
     } = options;
     let address = listener.local_addr()?;
     let drain = Duration::from_secs(limits.drain_seconds);
-    let seats = limits.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-    let seats = Arc::new(Semaphore::new(seats));
+    let seats = Seats::new(limits.max_connections, limits.max_connections_per_network);
     let host = Arc::new(Host {
         router,
         tls: tls.map(TlsAcceptor::from),
@@ -105,15 +110,24 @@ pub async fn serve(options: ServeOptions) -> io::Result<()> {
         proxies,
         shutdown,
         cut_off: CancellationToken::new(),
+        ignored_header: AtomicBool::new(false),
         tasks: TaskTracker::new(),
     });
 
-    while let Some(Ok(seat)) = until(&host.shutdown, Arc::clone(&seats).acquire_owned()).await {
+    while let Some(Some(free)) = until(&host.shutdown, seats.free()).await {
         // Not through `until`: a future that borrows the socket through it could not be spawned.
         let (stream, peer) = tokio::select! {
             biased;
             () = host.shutdown.cancelled() => break,
             accepted = accept(&listener) => accepted,
+        };
+        let seat = if host.proxies.trusts(peer.ip().to_canonical()) {
+            seats.take_uncounted(free)
+        } else {
+            match seats.take(free, peer.ip()) {
+                Some(seat) => seat,
+                None => continue,
+            }
         };
         let guest = Arc::clone(&host);
         host.tasks

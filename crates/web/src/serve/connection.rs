@@ -4,20 +4,20 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONNECTION, RETRY_AFTER};
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -27,6 +27,7 @@ use tower::ServiceExt;
 
 use super::Limits;
 use super::pace::{Pace, Paced};
+use super::seats::Seat;
 use crate::{ClientAddr, TrustedProxies};
 
 /// What all connections of a listener share.
@@ -39,6 +40,8 @@ pub(super) struct Host {
     pub(super) shutdown: CancellationToken,
     /// Cancelled when what still runs is to be dropped.
     pub(super) cut_off: CancellationToken,
+    /// Set when a forwarding header of a peer that is no trusted proxy was seen, and logged.
+    pub(super) ignored_header: AtomicBool,
     /// Counts connections and requests, so that the end of all can be awaited.
     pub(super) tasks: TaskTracker,
 }
@@ -46,13 +49,9 @@ pub(super) struct Host {
 /// How long a connection has for its last answer after the cut.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// A connection's place among `max_connections`. It becomes free when the connection *and* its requests have
-/// ended. Otherwise a client could have any number of requests running by disconnecting at once after each.
-pub(super) type Seat = Arc<OwnedSemaphorePermit>;
-
 impl Host {
     /// Serves one connection to its end. Its errors are logged at debug level only, because clients cause them.
-    pub(super) async fn connection(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    pub(super) async fn connection(&self, stream: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
         // Answers are small and written whole; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
@@ -74,7 +73,7 @@ impl Host {
         &self,
         stream: S,
         peer: IpAddr,
-        seat: Seat,
+        seat: Arc<Seat>,
     ) {
         let pace = Arc::new(Pace::new(&self.limits));
         let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
@@ -120,8 +119,14 @@ impl Host {
     /// Runs a request in a separate task, so that it finishes even if its client disconnects. What a request has
     /// begun, such as a guess that was reserved before the check, must be settled. A broken connection must not
     /// count as a wrong guess.
-    fn begin(&self, request: Request<Incoming>, peer: IpAddr, seat: Seat) -> JoinHandle<Response> {
+    fn begin(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        seat: Arc<Seat>,
+    ) -> JoinHandle<Response> {
         let mut request = request.map(Body::new);
+        self.note_ignored_header(peer, request.headers());
         let client = ClientAddr(self.proxies.client(peer, request.headers()));
         request.extensions_mut().insert(client);
         let limit = Duration::from_secs(self.limits.request_seconds);
@@ -142,6 +147,22 @@ impl Host {
                 None => unavailable(),
             }
         })
+    }
+}
+
+impl Host {
+    /// Logs once that a forwarding header was ignored. Behind a proxy that is not trusted all callers are one network,
+    /// and share its limits; nothing else would tell the operator.
+    fn note_ignored_header(&self, peer: IpAddr, headers: &HeaderMap) {
+        let ignored = self.proxies.ignores(peer, headers);
+        if ignored && !self.ignored_header.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                code = "web.header_ignored",
+                %peer,
+                "A forwarding header was ignored, because its sender is not in [server] trusted_proxies: the sender \
+                 counts as the caller. If it is your proxy, name it there. This is said once."
+            );
+        }
     }
 }
 

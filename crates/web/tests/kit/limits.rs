@@ -130,6 +130,32 @@ async fn a_slow_head_is_cut_off() {
 }
 
 #[tokio::test]
+async fn one_network_cannot_hold_all_places() {
+    let server = Server::limited(
+        Router::new().route("/", get(async || {})),
+        Limits {
+            max_connections: 4,
+            max_connections_per_network: 2,
+            ..Limits::default()
+        },
+    )
+    .await;
+    // They are accepted in this order; an answer tells that they were.
+    let mut held = [server.client().await, server.client().await];
+    for client in &mut held {
+        client.send(HELLO).await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    for _ in 0..5 {
+        server.client().await.closed().await;
+    }
+    let mut other = server.client_from("127.0.0.2").await;
+    other.send(HELLO).await;
+    assert_eq!(other.answer().await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn places_are_counted() {
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     let router = Router::new().route(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use web::{Limits, ServeOptions, TrustedProxies};
@@ -55,6 +55,15 @@ impl Server {
 
     pub(crate) async fn client(&self) -> Client<TcpStream> {
         Client::over(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// A client at the loopback address `from`.
+    pub(crate) async fn client_from(&self, from: &str) -> Client<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::new(from.parse().unwrap(), 0))
+            .unwrap();
+        Client::over(socket.connect(self.address).await.unwrap())
     }
 
     /// Sends `request` on a connection of its own.

@@ -9,9 +9,9 @@ use std::net::Ipv4Addr;
 
 use axum::routing::{any, get};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use super::super::seats::Seats;
 use super::*;
 
 const LIMITS: Limits = Limits {
@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     idle_seconds: 75,
     request_seconds: 60,
     max_connections: 1,
+    max_connections_per_network: 0,
     drain_seconds: 20,
 };
 
@@ -47,11 +48,13 @@ impl Scene {
             proxies: TrustedProxies::default(),
             shutdown: CancellationToken::new(),
             cut_off: CancellationToken::new(),
+            ignored_header: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         };
-        let seat = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let seats = Seats::new(1, 0);
         let (client, server) = duplex(buffer);
         let serving = tokio::spawn(async move {
+            let seat = seats.take_uncounted(seats.free().await.unwrap());
             host.requests(server, Ipv4Addr::LOCALHOST.into(), Arc::new(seat))
                 .await;
         });
