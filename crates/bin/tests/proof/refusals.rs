@@ -230,6 +230,55 @@ fn development_mode_never_leaves_the_machine() {
 }
 
 #[test]
+fn no_listener_speaks_plain_http_to_other_machines() {
+    const LISTENERS: [(&str, &str); 3] = [
+        ("KEYWARD_SERVER__LISTEN", "[server]"),
+        ("KEYWARD_ADMIN__LISTEN", "[admin]"),
+        ("KEYWARD_DUO__HOOKS__LISTEN", "[duo.hooks]"),
+    ];
+    for (open, section) in LISTENERS {
+        for (address, program) in [
+            ("0.0.0.0:0", "serve"),
+            ("[::]:0", "serve"),
+            ("[::]:0", "doctor"),
+        ] {
+            let house = House::new();
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keyward"));
+            command.arg(program).arg("--data").arg(house.data());
+            command.env("KEYWARD_DUO__ENABLED", "true");
+            for (setting, _) in LISTENERS {
+                command.env(
+                    setting,
+                    if setting == open {
+                        address
+                    } else {
+                        "127.0.0.1:0"
+                    },
+                );
+            }
+            ended(command).says(&[section, "not loopback", "behind_proxy"]);
+            assert!(!house.key_file().exists(), "nothing is made");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_refused() {
+    let house = House::new().with("KEYWARD_SERVER__BEHIND_PROXY", "true");
+    house
+        .flags(&[])
+        .refused()
+        .says(&["behind_proxy", "trusted_proxies"]);
+    for everybody in ["0.0.0.0/0", "::/0"] {
+        let house = House::new().with(
+            "KEYWARD_SERVER__TRUSTED_PROXIES",
+            &format!("[\"{everybody}\"]"),
+        );
+        house.refused().says(&["trusted_proxies", everybody]);
+    }
+}
+
+#[test]
 fn tools_of_development_mode_do_not_work_without_it() {
     let house = House::new().flags(&[]);
     let server = house.start();
