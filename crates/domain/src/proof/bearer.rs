@@ -3,8 +3,9 @@
 //! Of such a text only a keyed hash is stored: it is the row id of the record that the text gives access to. So finding
 //! the record is one indexed read, using it up is one atomic removal, and a stolen database gives access to nothing.
 
+use crate::core::id::Id;
 use crate::core::port::random::bytes;
-use crate::core::port::store::{Kind, RowId};
+use crate::core::record::Record;
 use crate::proof::Proofs;
 
 impl Proofs {
@@ -13,9 +14,9 @@ impl Proofs {
         hex::encode(bytes::<N>(self.random.as_ref()))
     }
 
-    /// The row id of the record of a presented text, if there is one.
-    pub(crate) fn bearer_row(&self, kind: Kind, text: &str) -> RowId {
-        self.rows.id(kind, &[b"bearer", text.as_bytes()])
+    /// The id of the record of kind `R` that a presented text leads to, if there is one.
+    pub(crate) fn bearer<R: Record>(&self, text: &str) -> Id<R> {
+        self.rows.named(&[b"bearer", text.as_bytes()])
     }
 }
 

@@ -196,7 +196,7 @@ impl Vaults {
         } = found;
         let expires = now.plus(self.policy.handshake_life);
         let reference = self.fresh_bearer::<16>();
-        let place = Place::at(self.bearer_row(Handshake::KIND, &reference))
+        let place = Place::at(self.bearer::<Handshake>(&reference))
             .of(row)
             .due(expires);
         let handshake = Handshake {

@@ -4,9 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::core::Core;
-use crate::core::id::Id;
 use crate::core::layer::Layer;
-use crate::core::record::{Record, RecordKind};
+use crate::core::record::RecordKind;
 use crate::letter::{Decides, Letters};
 use crate::proof::Proofs;
 
@@ -27,11 +26,6 @@ impl Vaults {
             logins_ready: tokio::sync::OnceCell::new(),
             policy,
         }
-    }
-
-    /// The record of kind `R` that a bearer text leads to.
-    pub(super) fn bearer<R: Record>(&self, text: &str) -> Id<R> {
-        Id::new(self.bearer_row(R::KIND, text))
     }
 }
 

@@ -11,7 +11,6 @@ use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::port::store::{RowId, Tx, TxResult};
-use crate::core::record::Record as _;
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::core::verdict::Verdict;
@@ -34,8 +33,8 @@ impl Vaults {
     ) -> Result<Welcome, Error> {
         let proof = ParsedProof::parse(&proof)?;
         let store = self.store.as_ref();
-        let row = self.bearer_row(Handshake::KIND, &proof.reference);
-        let Some(known) = self.rows.read::<Handshake>(store, Id::new(row)).await? else {
+        let row = self.bearer::<Handshake>(&proof.reference);
+        let Some(known) = self.rows.read(store, row).await? else {
             return Err(Refusal::Expired.into());
         };
         let attempt = LoginAttempt {
@@ -59,7 +58,7 @@ impl Vaults {
         let policy = &self.policy;
         let network = caller.network.as_bytes();
         let here = [b"login from".as_slice(), &handshake.name, network];
-        let here = self.rows.id(GuessBudget::KIND, &here);
+        let here = self.rows.named(&here);
         let anywhere = self.login_anywhere_row(&handshake.name);
         [
             (
@@ -74,8 +73,8 @@ impl Vaults {
         .into()
     }
 
-    fn login_anywhere_row(&self, name: &[u8; 16]) -> RowId {
-        self.rows.id(GuessBudget::KIND, &[b"login", name])
+    fn login_anywhere_row(&self, name: &[u8; 16]) -> Id<GuessBudget> {
+        self.rows.named(&[b"login", name])
     }
 
     /// Where the budget of a login name lies that all networks share.
@@ -129,7 +128,7 @@ impl ParsedProof {
 /// One try at the password behind the handshake at `row`.
 struct LoginAttempt {
     caller: Caller,
-    row: RowId,
+    row: Id<Handshake>,
     name: RowId,
     public: Option<ClientPublic>,
     proof: ClientProof,
@@ -160,7 +159,7 @@ impl Attempt<Vaults> for LoginAttempt {
         tx: &mut dyn Tx,
         opening: &Opening<'_>,
     ) -> TxResult<Begun<GuessBudget, Handshake, Welcome>> {
-        let found = hub.rows.get::<Handshake>(tx, Id::new(self.row))?;
+        let found = hub.rows.get(tx, self.row)?;
         let Some(handshake) = found.filter(|found| opening.now < found.expires) else {
             return Ok(Begun::Refused(Refusal::Expired));
         };
@@ -169,7 +168,7 @@ impl Attempt<Vaults> for LoginAttempt {
         let budgets = hub.login_budgets(&handshake, &self.caller, standing);
         let reservation = opening.reserve(tx, budgets)?;
         if matches!(reservation, Reservation::Granted(_)) {
-            hub.rows.remove::<Handshake>(tx, Id::new(self.row))?;
+            hub.rows.remove(tx, self.row)?;
         }
         Ok(reservation.begin(handshake.value))
     }
