@@ -352,6 +352,7 @@ impl<L: Layer, A: Attempt<L>> Running<L, A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::id::Id;
 
     use crate::core::port::store::RowId;
     use crate::limit::budget::{GuessBudget, GuessLimits};
@@ -368,7 +369,7 @@ mod tests {
             in_a_row: 0,
         };
         let counted = Counted::new(
-            RowId([1; 16]),
+            Id::new(RowId([1; 16])),
             limits.by(CallerStanding::Familiar),
             OnSuccess::Keep,
         );

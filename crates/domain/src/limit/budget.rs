@@ -411,7 +411,7 @@ impl Limits {
         subject: RowId,
         rules: GuessRules,
     ) -> Counted<GuessBudget> {
-        Counted::new(self.budget_row(subject).row(), rules, OnSuccess::Forget)
+        Counted::new(self.budget_row(subject), rules, OnSuccess::Forget)
     }
 
     /// The budget of a subject, made when it is first needed.

@@ -22,7 +22,7 @@ pub(crate) enum OnSuccess {
 /// One counter that a try is counted by: its row, its rules, and what success does to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Counted<C: Counter> {
-    id: RowId,
+    id: Id<C>,
     owner: Option<RowId>,
     /// How long after the last change the row is forgotten; `None`: with its subject.
     kept: Option<Duration>,
@@ -31,7 +31,7 @@ pub(crate) struct Counted<C: Counter> {
 }
 
 impl<C: Counter> Counted<C> {
-    pub(crate) fn new(id: RowId, rules: C::Rules, on_success: OnSuccess) -> Self {
+    pub(crate) fn new(id: Id<C>, rules: C::Rules, on_success: OnSuccess) -> Self {
         Self {
             id,
             owner: None,
@@ -103,7 +103,7 @@ impl Limits {
         now: Timestamp,
         counted: &Counted<C>,
     ) -> TxResult<Stored<C>> {
-        let found = self.rows.get::<C>(tx, Id::new(counted.id))?;
+        let found = self.rows.get(tx, counted.id)?;
         let mut row = found.unwrap_or_else(|| {
             let mut place = Place::at(counted.id);
             place.owner = counted.owner;
@@ -262,7 +262,7 @@ mod tests {
     const ROW: RowId = RowId([1; 16]);
 
     fn counted(on_success: OnSuccess) -> Counted<GuessBudget> {
-        Counted::new(ROW, RULES, on_success)
+        Counted::new(Id::new(ROW), RULES, on_success)
     }
 
     /// A budget with one failure, and a try in flight.
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!((plain.owner, plain.kept), (None, None));
         let owned = plain.of(RowId([2; 16])).kept(hours(2));
         assert_eq!(owned.owner, Some(RowId([2; 16])));
-        assert_eq!((owned.id, owned.kept), (ROW, Some(hours(2))));
+        assert_eq!((owned.id.row(), owned.kept), (ROW, Some(hours(2))));
     }
 
     #[test]

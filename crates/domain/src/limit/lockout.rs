@@ -232,7 +232,7 @@ impl Counter for Lockout {
 }
 
 /// The lockout of a subject: its row, and the rules by which it locks.
-pub(crate) type SubjectLockout = (RowId, LockRules);
+pub(crate) type SubjectLockout = (Id<Lockout>, LockRules);
 
 /// A lockout is forgotten when nothing happened for so long.
 const KEPT: Duration = days(400);
@@ -249,9 +249,9 @@ impl Limits {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        id: RowId,
+        id: Id<Lockout>,
     ) -> TxResult<Stored<Lockout>> {
-        let found = self.rows.get::<Lockout>(tx, Id::new(id))?;
+        let found = self.rows.get(tx, id)?;
         let mut lockout =
             found.unwrap_or_else(|| Rows::blank(self.tenant(), Place::at(id), Lockout::default()));
         lockout.place.due = Some(now.plus(KEPT));

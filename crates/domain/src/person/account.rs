@@ -6,7 +6,7 @@ use crate::core::error::{Error, Refusal};
 use crate::core::port::store::RowId;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
-use crate::limit::lockout::{LockRules, Lockout, SubjectLockout};
+use crate::limit::lockout::{LockRules, SubjectLockout};
 use crate::person::People;
 use crate::proof::account::{Account, AccountId};
 use crate::proof::session::SignedIn;
@@ -195,7 +195,7 @@ impl People {
     }
 
     fn lockout_of(&self, name: &[&[u8]], rules: LockRules) -> SubjectLockout {
-        (self.rows.named::<Lockout>(name).row(), rules)
+        (self.rows.named(name), rules)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::core::error::{Error, Refusal};
-use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::record::Record as _;
@@ -175,7 +174,7 @@ impl People {
     ) -> TxResult<Vec<&'static str>> {
         let mut names = Vec::new();
         for (name, (row, _)) in self.class_lockouts(account, class) {
-            tx.remove(Lockout::KIND, &row)?;
+            self.rows.remove(tx, row)?;
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -195,7 +194,7 @@ impl People {
         let mut locks = Vec::new();
         for class in Class::ALL {
             for (_, (row, rules)) in self.class_lockouts(account, class) {
-                let lockout = self.rows.peek::<Lockout>(tx, Id::new(row))?;
+                let lockout = self.rows.peek(tx, row)?;
                 let counted = lockout.filter(|lockout| lockout.in_a_row() > 0);
                 locks.extend(counted.map(|lockout| LockoutState::of(class, &lockout, now, &rules)));
             }

@@ -14,14 +14,13 @@ use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
-use crate::core::record::Record as _;
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
-use crate::limit::lockout::{Lockout, Right};
+use crate::limit::lockout::Right;
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
 use crate::proof::account::{Account, Bound};
@@ -255,10 +254,10 @@ impl People {
         account: &Stored<Account>,
     ) -> TxResult<()> {
         for way in account.ways() {
-            tx.remove(Lockout::KIND, &self.login_lockout_anywhere(way).0)?;
+            self.rows.remove(tx, self.login_lockout_anywhere(way).0)?;
         }
         let own = self.secret_lockout(Class::SignedIn, account.id(), Secret::Password);
-        tx.remove(Lockout::KIND, &own.0)?;
+        self.rows.remove(tx, own.0)?;
         Ok(())
     }
 

@@ -96,7 +96,7 @@ impl Wallets {
     /// What counts the step-ups of a user.
     pub(crate) fn step_ups(&self, user: RowId) -> Counted<Attempts> {
         let row = self.attempts_row(user);
-        Counted::new(row.row(), self.policy.refusals, OnSuccess::Keep).of(user)
+        Counted::new(row, self.policy.refusals, OnSuccess::Keep).of(user)
     }
 
     /// Leaves one step-up to a user, after an older database was put back.
