@@ -97,3 +97,5 @@ mod wallet_share;
 mod wallet_step_up;
 #[path = "domain/ways_around_people.rs"]
 mod ways_around_people;
+#[path = "domain/ways_around_keys.rs"]
+mod ways_around_keys;

@@ -154,9 +154,7 @@ impl GuardedKeys {
         first: Timestamp,
     ) -> TxResult<()> {
         let budget = GuessBudget::imported(failed, first, &self.policy.guesses);
-        let place = Place::at(self.budget_row(subject));
-        self.rows.create(tx, self.tenant(), place, budget)?;
-        Ok(())
+        self.join_budgets(tx, subject, budget, &self.policy.guesses)
     }
 
     /// The row of a contact that was imported as the hash of `address` with `salt`. Slow: it computes scrypt.
@@ -195,8 +193,8 @@ impl GuardedKeys {
                 .create(tx, hub.tenant(), place.of(to.key), contact)?;
             let budget = hub.budget_row(from.row());
             if let Some(budget) = hub.rows.take::<GuessBudget>(tx, budget)? {
-                let place = Place::at(hub.budget_row(to.contact.row()));
-                hub.rows.create(tx, hub.tenant(), place, budget.value)?;
+                let limits = hub.policy.code_guesses();
+                hub.join_budgets(tx, to.contact.row(), budget.value, &limits)?;
             }
             Ok(())
         })

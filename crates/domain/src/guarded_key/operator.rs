@@ -120,7 +120,7 @@ impl GuardedKeys {
             .collect())
     }
 
-    /// Removes a key with its contacts and counters, and records that in the audit trail. `UnknownSubject`: no such
+    /// Removes a key with its contacts, and records that in the audit trail. `UnknownSubject`: no such
     /// key.
     pub async fn delete_key(
         self: &Arc<Self>,
@@ -136,9 +136,9 @@ impl GuardedKeys {
                 if hub.rows.take(tx, row)?.is_none() {
                     return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 }
-                tx.remove(GuessBudget::KIND, &hub.budget_row(row.row()).row())?;
+                hub.budget_outlives(tx, now, row.row(), &hub.policy.guesses)?;
                 hub.forget_familiar(tx, row.row())?;
-                hub.remove_contacts(tx, row)?;
+                hub.remove_contacts(tx, now, row)?;
                 let event = operator.event(now, "key.delete", row.alias());
                 hub.record(tx, event.fact("by", "operator"))?;
                 Ok(Verdict::Done(()))
@@ -147,10 +147,15 @@ impl GuardedKeys {
         verdict.answer()
     }
 
-    /// Removes all contacts of a key with their counters.
-    fn remove_contacts(&self, tx: &mut dyn Tx, key: Id<GuardedKey>) -> TxResult<()> {
+    /// Removes all contacts of a key. Their counters stay until they limit nobody: the key may be imported again.
+    fn remove_contacts(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        key: Id<GuardedKey>,
+    ) -> TxResult<()> {
         for contact in tx.children(Contact::KIND, &key.row(), Page::ALL)? {
-            tx.remove(GuessBudget::KIND, &self.budget_row(contact.id).row())?;
+            self.budget_outlives(tx, now, contact.id, &self.policy.code_guesses())?;
         }
         tx.remove_children(Contact::KIND, &key.row())?;
         Ok(())

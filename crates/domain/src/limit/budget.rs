@@ -27,6 +27,7 @@ use crate::limit::counter::{Counter, Reserve, TryId};
 use crate::limit::familiar::CallerStanding;
 use crate::trail::rollback::Lost;
 
+mod outlive;
 mod strange;
 
 use strange::StrangePart;

@@ -366,7 +366,7 @@ async fn an_operator_who_may_not_read_sees_no_key() {
 }
 
 #[tokio::test]
-async fn a_deleted_key_does_not_leave_its_failures_to_another_of_the_same_id() {
+async fn the_failures_of_a_deleted_key_outlive_it_until_their_window_ends() {
     let kit = Kit::new().await;
     let owner = Owner::of(&kit, PIN).await;
     fail(&owner, 10).await;
@@ -382,5 +382,8 @@ async fn a_deleted_key_does_not_leave_its_failures_to_another_of_the_same_id() {
         first_failure: None,
     };
     keys.import_key(&operator, "test", key).await.unwrap();
+    let closed = refused(owner.open(PIN).await);
+    assert!(matches!(closed, Refusal::Exhausted { .. }), "{closed:?}");
+    kit.clock.advance(days(7));
     assert_eq!(owner.open(PIN).await.unwrap().0.expose(), &[7; 32]);
 }

@@ -118,6 +118,8 @@ pub(crate) struct Model {
     pub(crate) pin: String,
     pins: Tries,
     contacts: BTreeMap<&'static str, Contact>,
+    /// Wrong codes of contacts that were removed.
+    gone: BTreeMap<&'static str, Tries>,
     /// Locks that were ever armed.
     pub(crate) armed: usize,
     /// News sent to each contact.
@@ -133,6 +135,7 @@ impl Model {
             pin: pin.to_owned(),
             pins: Tries::default(),
             contacts: BTreeMap::new(),
+            gone: BTreeMap::new(),
             armed: 0,
             told: BTreeMap::new(),
             judged: Vec::new(),
@@ -191,11 +194,22 @@ impl Model {
         if let Err(answer) = self.pin(now, pin) {
             return answer;
         }
-        let known = self.contacts.entry(contact).or_default();
-        if known.verified {
+        if self
+            .contacts
+            .get(contact)
+            .is_some_and(|known| known.verified)
+        {
             return Outcome::Refused(Refusal::Conflict);
         }
-        known.tries = Tries::default();
+        let known = self.contacts.get(contact);
+        let tries = known.map(|known| &known.tries);
+        let tries = tries.or(self.gone.get(contact)).cloned();
+        let mut tries = tries.unwrap_or_default();
+        if let Some(closed) = tries.closed(now, &self.policy) {
+            return closed;
+        }
+        let known = self.contacts.entry(contact).or_default();
+        known.tries = tries;
         known.waiting = Some((
             For::Proof,
             code.unwrap().to_owned(),
@@ -212,6 +226,7 @@ impl Model {
         match self.contacts.remove(contact) {
             None => UNKNOWN,
             Some(removed) => {
+                self.gone.insert(contact, removed.tries);
                 if removed.verified {
                     self.tell("contact_removed", None);
                 }

@@ -12,9 +12,9 @@ use crate::core::rows::Place;
 use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::Proven;
+use crate::guarded_key::guess::may_try;
 use crate::guarded_key::key::GuardedKeyId;
 use crate::guarded_key::pin::Pin;
-use crate::limit::budget::GuessBudget;
 
 /// Whether an address may be added to a key. `found`: its contact, if there is one. `others`: how many contacts the
 /// key has, which matters only for a new one.
@@ -53,7 +53,8 @@ impl GuardedKeys {
     /// Adds `address` as a contact if the PIN is correct, and sends it a code.
     ///
     /// Beside the errors of [`GuardedKeys::open_key`]: `Conflict` if the address is a verified contact already,
-    /// `TooLarge` if the key has too many contacts, `Limited` if too many codes were sent.
+    /// `TooLarge` if the key has too many contacts, `Limited` if too many codes were sent, `Exhausted` if too many wrong
+    /// codes of this address were entered at this key.
     pub async fn add_contact(
         self: &Arc<Self>,
         caller: Caller,
@@ -96,6 +97,12 @@ impl GuardedKeys {
         if let Err(refusal) = may_add(found.as_deref(), others, policy.contacts_per_key) {
             return Ok(Err(refusal));
         }
+        // The count belongs to the address at this key, whatever code is out. A code that cannot be used is not sent.
+        let rules = self.code_rules(tx, now, Some(key.row()), caller)?;
+        let budget = self.rows.get(tx, self.budget_row(row.row()))?;
+        if let Err(refusal) = may_try(budget.as_deref(), now, &rules) {
+            return Ok(Err(refusal));
+        }
         if let Err(refusal) = self.spend_sends(tx, now, caller, row, address)? {
             return Ok(Err(refusal));
         }
@@ -115,8 +122,7 @@ impl GuardedKeys {
             let place = Place::at(row).of(key).ranked(now.millis());
             self.rows.create(tx, self.tenant(), place, contact)?;
         }
-        // The failures were about another code: a new one for an unverified contact begins with a full budget.
-        tx.remove(GuessBudget::KIND, &self.budget_row(row.row()).row())?;
+        self.budget_goes_on(tx, row.row())?;
         let to = (row, address);
         self.post_code(tx, (now, caller), to, CodePurpose::Verify, &text)?;
         Ok(Ok(()))

@@ -7,13 +7,11 @@ use super::{Contact, ContactAddress, KeyContact};
 use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::port::store::{Tx, TxResult};
-use crate::core::record::Record;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
 use crate::guarded_key::GuardedKeys;
 use crate::guarded_key::key::{GuardedKey, GuardedKeyId};
 use crate::guarded_key::pin::Pin;
-use crate::limit::budget::GuessBudget;
 
 /// What follows from the removal of a contact.
 struct AfterRemoval {
@@ -38,7 +36,8 @@ impl AfterRemoval {
 }
 
 impl GuardedKeys {
-    /// Removes a contact if the PIN is correct. A recovery that runs through it ends with it.
+    /// Removes a contact if the PIN is correct. A recovery that runs through it ends with it. The count of its
+    /// wrong codes does not: it goes on when the same address is added again.
     ///
     /// Beside the errors of [`GuardedKeys::open_key`]: `UnknownSubject` if the key has no such contact.
     pub async fn remove_contact(
@@ -71,7 +70,7 @@ impl GuardedKeys {
         let Some(removed) = self.rows.take(tx, ids.contact)? else {
             return Ok(Err(Refusal::UnknownSubject));
         };
-        tx.remove(GuessBudget::KIND, &self.budget_row(ids.contact.row()).row())?;
+        self.budget_outlives(tx, now, ids.contact.row(), &self.policy.code_guesses())?;
         let left = self.contacts(tx, ids.key)?;
         let left = left.iter().map(|contact| &contact.value);
         let after = AfterRemoval::of(key, &removed, left);

@@ -105,6 +105,14 @@ impl StrangePart {
         u32::try_from(self.recent.len()).unwrap_or(u32::MAX)
     }
 
+    /// Adds what was counted of the same secret elsewhere.
+    pub(super) fn join(&mut self, other: Self) {
+        self.recent.extend(other.recent);
+        self.recent.sort_unstable();
+        self.in_all = self.in_all.saturating_add(other.in_all);
+        self.closed |= other.closed;
+    }
+
     /// Another secret counts from zero in all; the window goes on.
     pub(super) fn secret_replaced(&mut self) {
         self.in_all = 0;
