@@ -6,7 +6,7 @@ use super::Vaults;
 use super::account::{VaultAccount, VaultLogin};
 use super::document::Document;
 use super::login::Handshake;
-use super::profile::{Credential, DOCUMENT_BYTES, Names, Profile};
+use super::profile::{Credential, DOCUMENT_BYTES, Names, Profile, credential};
 use super::session::VaultMember;
 use super::web_pass::WebPass;
 use crate::core::caller::Caller;
@@ -70,6 +70,10 @@ fn apply(stored: &Document, edit: Edit, names: &Names) -> Result<Document, Refus
     // Everything that is merged is part of the result, so this check limits the work before it is done.
     if news.text().len() > DOCUMENT_BYTES {
         return Err(Names::too_large());
+    }
+    // A salt without its verifier, or the other way round, would leave an account that no password opens.
+    if news.member(names.credential).is_some() {
+        credential(&news, names)?;
     }
     let mut document = stored.clone();
     document.merge(news);
@@ -190,11 +194,33 @@ mod tests {
     }
 
     #[test]
-    fn a_merged_verifier_changes_the_password() {
-        let news = document(r#"{"login":{"verifier":"99"}}"#);
+    fn a_merged_credential_changes_the_password() {
+        let salt = "ff".repeat(16);
+        let news = document(&format!(
+            r#"{{"login":{{"salt":"{salt}","verifier":"99"}}}}"#
+        ));
         let (text, password) = edited(Edit::Merge(news)).unwrap();
         assert_eq!(password, NewLogin::Changed);
         assert!(text.contains("\"99\""));
+    }
+
+    #[test]
+    fn w21_half_a_credential_is_refused_and_nothing_is_merged() {
+        let salt = "ff".repeat(16);
+        for news in [
+            format!(r#"{{"login":{{"salt":"{salt}"}}}}"#),
+            r#"{"login":{"verifier":"99"}}"#.to_owned(),
+            r#"{"login":{},"keys":{"kek":"new"}}"#.to_owned(),
+            format!(r#"{{"login":{{"salt":"{salt}","verifier":99}}}}"#),
+            format!(r#"{{"login":{{"salt":["{salt}"],"verifier":"99"}}}}"#),
+            r#"{"login":[],"keys":{"kek":"new"}}"#.to_owned(),
+        ] {
+            let refused = edited(Edit::Merge(document(&news)));
+            assert!(
+                matches!(refused, Err(Refusal::Invalid { field: "login", .. })),
+                "{news}"
+            );
+        }
     }
 
     #[test]

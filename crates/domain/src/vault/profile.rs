@@ -82,7 +82,8 @@ impl Profile {
     }
 }
 
-fn credential(document: &Document, names: &Names) -> Result<Credential, Refusal> {
+/// The credential in a client's object: a valid salt and a valid verifier, and nothing beside them.
+pub(super) fn credential(document: &Document, names: &Names) -> Result<Credential, Refusal> {
     let invalid = |why| Refusal::Invalid {
         field: names.credential,
         why,
