@@ -2,6 +2,7 @@
 
 use super::Wallets;
 use super::user::WalletUser;
+use crate::core::id::Id;
 use crate::core::port::store::{Kind, RowId, Tx, TxResult};
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
@@ -20,7 +21,7 @@ impl Chores for Wallets {
         if kind != WalletUser::KIND {
             return Ok(false);
         }
-        self.limit_step_ups_to_one_try(tx, now, id)?;
+        self.limit_step_ups_to_one_try(tx, now, Id::new(id))?;
         Ok(true)
     }
 }

@@ -69,7 +69,7 @@ impl Wallets {
     pub async fn enrolment(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        let found = self.read_enrolment(user.row()).await?;
+        let found = self.read_enrolment(user).await?;
         Ok(EnrolmentState::of_face(found.as_deref()))
     }
 
@@ -140,7 +140,7 @@ impl Wallets {
     ) -> Result<Question, Error> {
         let (now, user) = (attempt.now, attempt.user);
         let wish = Wish {
-            user: user.row(),
+            user,
             purpose: Purpose::Enrolment,
             evidence: Some(attempt.evidence),
             passkey: None,
@@ -170,7 +170,7 @@ impl Wallets {
         if self.hold_user(tx, user)?.is_none() {
             return Ok(Refusal::UnknownSubject.into());
         }
-        let seen = (user.row(), attempt.evidence);
+        let seen = (user, attempt.evidence);
         let verdict = self.settle_enrolment(tx, now, seen, question, judged)?;
         let event = Self::wallet_event(caller, now, "person.enrol", user);
         self.record(tx, event.outcome(outcome(&verdict, judged)))?;

@@ -61,11 +61,11 @@ impl Wallets {
                 if hub.hold_user(tx, user)?.is_none() {
                     return Ok(Refusal::UnknownSubject.into());
                 }
-                let row = hub.enrolment_row(user.row());
+                let row = hub.enrolment_row(user);
                 let Some(enrolment) = hub.rows.take::<Enrolment>(tx, row)? else {
                     return Ok(Refusal::UnknownSubject.into());
                 };
-                hub.forget_passkey(tx, user.row())?;
+                hub.forget_passkey(tx, user)?;
                 let event = Self::operator_event(&caller, now, "person.remove", user, &operator);
                 hub.record(tx, event)?;
                 hub.tell_holder(tx, now, &caller, user, "person_removed")?;
@@ -96,8 +96,8 @@ impl Wallets {
                     return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 }
                 let erased = Self::erase_belongings(tx, user)?;
-                hub.forget_passkey(tx, user.row())?;
-                let row = hub.enrolment_row(user.row());
+                hub.forget_passkey(tx, user)?;
+                let row = hub.enrolment_row(user);
                 let enrolment = hub.rows.take::<Enrolment>(tx, row)?;
                 hub.rows.remove(tx, user)?;
                 let event = Self::operator_event(&caller, now, "user.erase", user, &operator);

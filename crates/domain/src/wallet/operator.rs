@@ -101,7 +101,7 @@ impl Wallets {
         tx: &mut dyn Tx,
         user: &Stored<WalletUser>,
     ) -> TxResult<WalletUserState> {
-        let row = self.enrolment_row(user.id());
+        let row = self.enrolment_row(user.key());
         let enrolment = self.rows.peek::<Enrolment>(tx, row)?;
         let counted = Belongings {
             devices: tx.count_children(WalletDevice::KIND, &user.id())?,

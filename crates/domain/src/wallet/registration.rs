@@ -203,9 +203,7 @@ impl Wallets {
         let outstanding = self.rows.read(self.store.as_ref(), challenge).await?;
         let hex = outstanding.map_or_else(String::new, |found| found.value.hex);
         let step = Step::NewDevice(&device);
-        let wish = self
-            .wish(user.row(), Purpose::NewDevice, step, &shown)
-            .await?;
+        let wish = self.wish(user, Purpose::NewDevice, step, &shown).await?;
         Ok(DeviceRegistration {
             caller,
             now,
@@ -395,7 +393,7 @@ mod tests {
             genuine: true,
             name: name.map(str::to_owned),
             wish: Wish {
-                user: user(1).row(),
+                user: user(1),
                 purpose: Purpose::NewDevice,
                 evidence: None,
                 passkey: None,

@@ -24,12 +24,13 @@ use crate::core::id::Id;
 use crate::core::port::liveness::{Check, Judged, Judgement, Purpose, Question};
 use crate::core::port::random::uuid;
 use crate::core::port::store::Kind;
-use crate::core::port::store::{RowId, Tx, TxResult};
+use crate::core::port::store::{Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::{Place, Stored};
 use crate::core::time::Timestamp;
 use crate::limit::attempt::{Closed, OpenTry, Opening, Reservation, ReservedTry};
 use crate::wallet::Wallets;
+use crate::wallet::user::WalletUser;
 
 /// What came with a call that may need a step-up.
 #[derive(Debug, Default)]
@@ -164,7 +165,7 @@ impl Record for Seen {
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) question: Question,
-    user: RowId,
+    user: Id<WalletUser>,
     evidence: Id<Seen>,
 }
 
@@ -181,7 +182,7 @@ pub(crate) enum Begin {
 /// Who wants to step up, for what, and by which evidence.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
-    pub(crate) user: RowId,
+    pub(crate) user: Id<WalletUser>,
     pub(crate) purpose: Purpose,
     /// `None`: nothing complete was shown.
     pub(crate) evidence: Option<Id<Seen>>,
@@ -189,8 +190,8 @@ pub(crate) struct Wish {
 }
 
 impl Wallets {
-    pub(crate) fn enrolment_row(&self, user: RowId) -> Id<Enrolment> {
-        self.rows.named(&[&user.0])
+    pub(crate) fn enrolment_row(&self, user: Id<WalletUser>) -> Id<Enrolment> {
+        self.rows.named(&[user.as_bytes()])
     }
 
     /// The name under which evidence is remembered. Slow for long evidence: outside transactions.
@@ -202,7 +203,7 @@ impl Wallets {
     /// What somebody wants, with everything that is slow to work out done.
     pub(crate) async fn wish(
         &self,
-        user: RowId,
+        user: Id<WalletUser>,
         purpose: Purpose,
         step: passkey::Step<'_>,
         shown: &Shown,
@@ -227,7 +228,7 @@ impl Wallets {
 
     pub(crate) async fn read_enrolment(
         &self,
-        user: RowId,
+        user: Id<WalletUser>,
     ) -> Result<Option<Stored<Enrolment>>, Error> {
         let row = self.enrolment_row(user);
         self.rows.read(self.store.as_ref(), row).await
@@ -377,7 +378,7 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        (user, evidence): (RowId, Id<Seen>),
+        (user, evidence): (Id<WalletUser>, Id<Seen>),
         question: &Question,
         judged: &Judged,
     ) -> TxResult<Result<Option<String>, StepUpRefusal>> {
@@ -451,6 +452,7 @@ pub(crate) fn trouble(judged: &Judged) -> Option<StepUpRefusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::port::store::RowId;
     use crate::wallet::device::tests::at;
 
     const LIFE: Duration = Duration::from_mins(10);

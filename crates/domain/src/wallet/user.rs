@@ -189,7 +189,7 @@ impl Wallets {
 
     /// Whether the user has enrolled a face or a passkey for step-ups.
     pub(super) fn can_step_up(&self, tx: &mut dyn Tx, user: Id<WalletUser>) -> TxResult<bool> {
-        let row = self.enrolment_row(user.row());
+        let row = self.enrolment_row(user);
         let found = self.rows.peek::<Enrolment>(tx, row)?;
         Ok(found.is_some_and(|found| found.active_since().is_some()))
     }

@@ -126,9 +126,7 @@ impl Wallets {
         let user = self.wallet_user(&bearer);
         self.known_user(user).await?;
         let step = Step::Recovery(&keys);
-        let wish = self
-            .wish(user.row(), Purpose::Recovery, step, &shown)
-            .await?;
+        let wish = self.wish(user, Purpose::Recovery, step, &shown).await?;
         let recovery = ShareRecovery {
             caller,
             user,

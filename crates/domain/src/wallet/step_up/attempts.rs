@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::id::Id;
-use crate::core::port::store::{Kind, RowId, Tx, TxResult};
+use crate::core::port::store::{Kind, Tx, TxResult};
 use crate::core::record::{OnRollback, Record, WhenDue};
 use crate::core::rows::Place;
 use crate::core::time::Timestamp;
@@ -11,6 +11,7 @@ use crate::limit::counted::{Counted, OnSuccess};
 use crate::limit::counter::{Counter, Reserve, TryId};
 use crate::limit::rate::Rate;
 use crate::wallet::Wallets;
+use crate::wallet::user::WalletUser;
 
 /// Refused attempts of one user, and those in flight. A success forgets none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,14 +90,14 @@ impl Attempts {
 }
 
 impl Wallets {
-    fn attempts_row(&self, user: RowId) -> Id<Attempts> {
-        self.rows.named(&[&user.0])
+    fn attempts_row(&self, user: Id<WalletUser>) -> Id<Attempts> {
+        self.rows.named(&[user.as_bytes()])
     }
 
     /// What counts the step-ups of a user.
-    pub(crate) fn step_ups(&self, user: RowId) -> Counted<Attempts> {
+    pub(crate) fn step_ups(&self, user: Id<WalletUser>) -> Counted<Attempts> {
         let row = self.attempts_row(user);
-        Counted::new(row, self.policy.refusals, OnSuccess::Keep).of(user)
+        Counted::new(row, self.policy.refusals, OnSuccess::Keep).of(user.row())
     }
 
     /// Leaves one step-up to a user, after an older database was put back.
@@ -104,7 +105,7 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        user: RowId,
+        user: Id<WalletUser>,
     ) -> TxResult<()> {
         let row = self.attempts_row(user);
         let limit = self.policy.refusals;

@@ -32,6 +32,7 @@ use crate::limit::counted::{AtOnce, Finding};
 use crate::proof::federated::FederatedUser;
 use crate::wallet::Wallets;
 use crate::wallet::step_up::{Begin, Enrolment, EnrolmentPlace, State, StepUpRefusal, Wish};
+use crate::wallet::user::WalletUser;
 use crate::wallet::{DeviceId, EnrolmentState, WalletKeyId};
 
 /// What an enrolment by passkey names as its verifier.
@@ -197,16 +198,16 @@ impl Wallets {
         self.policy.passkeys.as_ref()
     }
 
-    fn passkey_row(&self, user: RowId) -> Id<Passkey> {
-        self.rows.named(&[&user.0])
+    fn passkey_row(&self, user: Id<WalletUser>) -> Id<Passkey> {
+        self.rows.named(&[user.as_bytes()])
     }
 
-    fn handle(&self, user: RowId) -> [u8; 16] {
-        self.rows.id("passkey handle", &[&user.0]).0
+    fn handle(&self, user: Id<WalletUser>) -> [u8; 16] {
+        self.rows.id("passkey handle", &[user.as_bytes()]).0
     }
 
-    fn call_row(&self, user: RowId, challenge: &[u8]) -> Id<Challenge> {
-        self.rows.named(&[&user.0, challenge])
+    fn call_row(&self, user: Id<WalletUser>, challenge: &[u8]) -> Id<Challenge> {
+        self.rows.named(&[user.as_bytes(), challenge])
     }
 
     /// One name for everything that a step is about.
@@ -218,7 +219,7 @@ impl Wallets {
     pub async fn passkey_state(&self, bearer: &FederatedUser) -> Result<EnrolmentState, Error> {
         let user = self.wallet_user(bearer);
         self.known_user(user).await?;
-        let found = self.read_enrolment(user.row()).await?;
+        let found = self.read_enrolment(user).await?;
         let ours = found.filter(|found| found.verifier == VERIFIER);
         let since = ours.and_then(|found| found.active_since());
         Ok(EnrolmentState { since })
@@ -237,20 +238,20 @@ impl Wallets {
                 if hub.hold_user(tx, user)?.is_none() {
                     return Ok(Refusal::UnknownSubject.into());
                 }
-                let row = hub.enrolment_row(user.row());
+                let row = hub.enrolment_row(user);
                 let enrolment = hub.rows.peek(tx, row)?;
                 if enrolment.is_some_and(|found| found.active_since().is_some()) {
                     return Ok(Refusal::from(PasskeyRefusal::Enrolled).into());
                 }
                 let step = hub.step_row(Step::Enrolment);
-                let kept = hub.keep_challenge(tx, now, user.row(), (&challenge, step))?;
+                let kept = hub.keep_challenge(tx, now, user, (&challenge, step))?;
                 Ok(Verdict::from(kept))
             })
             .await?;
         verdict.answer()?;
         Ok(PasskeyOffer {
             challenge,
-            handle: self.handle(user.row()),
+            handle: self.handle(user),
             subject: bearer.subject().to_owned(),
             life,
         })
@@ -271,10 +272,10 @@ impl Wallets {
                 if hub.hold_user(tx, user)?.is_none() {
                     return Ok(Verdict::Refused(Refusal::UnknownSubject));
                 }
-                let Some(passkey) = hub.rows.peek(tx, hub.passkey_row(user.row()))? else {
+                let Some(passkey) = hub.rows.peek(tx, hub.passkey_row(user))? else {
                     return Ok(Refusal::from(PasskeyRefusal::NotEnrolled).into());
                 };
-                allowed!(hub.keep_challenge(tx, now, user.row(), (&challenge, step))?);
+                allowed!(hub.keep_challenge(tx, now, user, (&challenge, step))?);
                 Ok(Verdict::Done(PasskeyCall {
                     challenge,
                     credential: passkey.credential.id().to_vec(),
@@ -291,7 +292,7 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        user: RowId,
+        user: Id<WalletUser>,
         (challenge, step): (&[u8; 32], RowId),
     ) -> TxResult<Result<(), Refusal>> {
         let policy = &self.policy;
@@ -343,12 +344,12 @@ impl Wallets {
             credential,
             transports: new.transports,
         });
-        let row = self.call_row(user.row(), &challenge);
+        let row = self.call_row(user, &challenge);
         self.decide(now, move |hub, tx| {
             if hub.hold_user(tx, user)?.is_none() {
                 return Ok(Refusal::UnknownSubject.into());
             }
-            let verdict = hub.settle_passkey(tx, now, user.row(), row, passkey.as_ref())?;
+            let verdict = hub.settle_passkey(tx, now, user, row, passkey.as_ref())?;
             let outcome = if verdict.is_ok() { "done" } else { "refused" };
             let event = Self::wallet_event(&caller, now, "passkey.enrol", user);
             hub.record(tx, event.outcome(outcome))?;
@@ -364,7 +365,7 @@ impl Wallets {
         &self,
         tx: &mut dyn Tx,
         now: Timestamp,
-        user: RowId,
+        user: Id<WalletUser>,
         challenge: Id<Challenge>,
         passkey: Option<&Passkey>,
     ) -> TxResult<Result<(), Refusal>> {
@@ -398,7 +399,7 @@ impl Wallets {
     /// Step 2. An assertion that answers no challenge at all names a record that is not there.
     pub(crate) async fn judge_passkey(
         &self,
-        user: RowId,
+        user: Id<WalletUser>,
         step: Step<'_>,
         shown: &Assertion,
     ) -> Result<JudgedPasskey, Error> {
@@ -457,7 +458,7 @@ impl Wallets {
     fn count_signature(
         &self,
         tx: &mut dyn Tx,
-        user: RowId,
+        user: Id<WalletUser>,
         judged: &JudgedPasskey,
     ) -> TxResult<bool> {
         let row = self.passkey_row(user);
@@ -471,9 +472,9 @@ impl Wallets {
         Ok(true)
     }
 
-    pub(crate) fn forget_passkey(&self, tx: &mut dyn Tx, user: RowId) -> TxResult<()> {
+    pub(crate) fn forget_passkey(&self, tx: &mut dyn Tx, user: Id<WalletUser>) -> TxResult<()> {
         self.rows.remove(tx, self.passkey_row(user))?;
-        tx.remove_children(CHALLENGES, &user)?;
+        tx.remove_children(CHALLENGES, &user.row())?;
         Ok(())
     }
 }
