@@ -109,6 +109,8 @@ impl Limits {
             place.owner = counted.owner;
             Rows::blank(self.tenant(), place, C::default())
         });
+        // Counted before its owner was there, or by an older version.
+        row.place.owner = row.place.owner.or(counted.owner);
         if let Some(kept) = counted.kept {
             row.place.due = Some(now.plus(kept));
         }

@@ -278,6 +278,7 @@ impl People {
         PasswordTry {
             line: self.identity_row(way).row(),
             lockouts: self.login_lockouts(way, &caller.network),
+            owner: account.map(Stored::id),
             verifier: account.map(|account| account.password.clone()),
             password,
             new: None,

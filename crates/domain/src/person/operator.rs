@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::core::error::{Error, Refusal};
+use crate::core::id::Id;
 use crate::core::layer::Layer as _;
-use crate::core::port::store::{Tx, TxResult};
+use crate::core::port::store::{Page, Tx, TxResult};
 use crate::core::record::Record as _;
 use crate::core::rows::Stored;
 use crate::core::time::Timestamp;
@@ -19,7 +20,7 @@ use crate::proof::operator::{Operator, OperatorRight};
 use crate::proof::session::{self, Session};
 
 use super::Way;
-use super::account::Class;
+use super::account::{Class, Secret};
 
 /// The state of an account, without secrets.
 #[derive(Debug, Clone, Serialize)]
@@ -185,6 +186,35 @@ impl People {
         Ok(names)
     }
 
+    /// The wrong passwords of logins: from anywhere, and from each network that is locked.
+    fn password_locks(
+        &self,
+        tx: &mut dyn Tx,
+        now: Timestamp,
+        account: &Stored<Account>,
+    ) -> TxResult<Vec<LockoutState>> {
+        let anywhere: Vec<Id<Lockout>> = account
+            .ways()
+            .map(|way| self.login_lockout_anywhere(way).0)
+            .collect();
+        let (own, _) = self.secret_lockout(Class::SignedIn, account.id(), Secret::Password);
+        let mut locks = Vec::new();
+        for lockout in self
+            .rows
+            .children::<Lockout>(tx, &account.id(), Page::ALL)?
+        {
+            let rules = if anywhere.contains(&lockout.key()) {
+                self.policy.anywhere()
+            } else {
+                self.policy.near()
+            };
+            if lockout.key() != own && lockout.locked(now, &rules).is_some() {
+                locks.push(LockoutState::of(Class::Login, &lockout, now, &rules));
+            }
+        }
+        Ok(locks)
+    }
+
     fn state_of(
         &self,
         tx: &mut dyn Tx,
@@ -199,6 +229,7 @@ impl People {
                 locks.extend(counted.map(|lockout| LockoutState::of(class, &lockout, now, &rules)));
             }
         }
+        locks.extend(self.password_locks(tx, now, account)?);
         let sessions = tx.count_children(Session::KIND, &account.id())?;
         Ok(AccountState {
             alias: account.id().alias(),

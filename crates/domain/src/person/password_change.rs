@@ -94,6 +94,7 @@ impl People {
         let attempt = PasswordTry {
             line: account.id(),
             lockouts: vec![self.secret_lockout(Class::SignedIn, account.id(), Secret::Password)],
+            owner: Some(account.id()),
             verifier: Some(account.password.clone()),
             password: old,
             new: Some(new),

@@ -14,13 +14,14 @@ use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::layer::Layer as _;
 use crate::core::port::store::{Tx, TxResult};
+use crate::core::record::Record as _;
 use crate::core::rows::Stored;
 use crate::core::secret::SecretText;
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Verdict, allowed};
 use crate::letter::Decides as _;
 use crate::limit::counted::OnSuccess;
-use crate::limit::lockout::Right;
+use crate::limit::lockout::{Lockout, Right};
 use crate::person::People;
 use crate::person::process::{Flow, Process, ProcessId, ProcessSend, ProcessStep};
 use crate::proof::account::{Account, Bound};
@@ -258,6 +259,8 @@ impl People {
         }
         let own = self.secret_lockout(Class::SignedIn, account.id(), Secret::Password);
         self.rows.remove(tx, own.0)?;
+        // And those of each network that a password was tried from.
+        tx.remove_children(Lockout::KIND, &account.id())?;
         Ok(())
     }
 

@@ -148,3 +148,47 @@ async fn r1_a_wrong_old_password_is_counted_apart_from_wrong_codes() {
     let wrong = refused(change(PASSWORD, "wrong").await);
     assert_eq!(wrong, Refusal::BadProof { left: Some(0) }, "of the code");
 }
+
+/// Wrong passwords from the owner's own network, until it is locked.
+async fn lock_own_network(world: &World) {
+    for _ in 0..5 {
+        let wrong = refused(world.try_log_in(&email(), "not the password").await);
+        assert_eq!(wrong, Refusal::BadProof { left: None });
+    }
+    let locked = refused(world.try_log_in(&email(), PASSWORD).await);
+    assert!(matches!(locked, Refusal::Exhausted { .. }), "{locked:?}");
+}
+
+#[tokio::test]
+async fn w20_a_recovered_password_logs_in_from_a_network_that_was_locked() {
+    let world = World::with_anna().await;
+    lock_own_network(&world).await;
+    let process = recovered(&world).await;
+    let people = world.people();
+    people
+        .finish_password_recovery(caller(), process, password(NEW_PASSWORD))
+        .await
+        .unwrap();
+    world.try_log_in(&email(), NEW_PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn w20_an_operator_sees_and_lifts_the_lock_of_a_network() {
+    let world = World::with_anna().await;
+    lock_own_network(&world).await;
+    let (operator, people) = (world.kit.operator(), world.people());
+    let id = people.account_at(email()).await.unwrap();
+    let locks = people.person_state(&operator, id).await.unwrap().locks;
+    let seen: Vec<_> = locks
+        .iter()
+        .map(|lock| (lock.class, lock.wrong_in_a_row, lock.locked_until.is_some()))
+        .collect();
+    assert_eq!(seen, [("login", 5, true)]);
+    people
+        .unlock_account(&operator, id, Class::Login)
+        .await
+        .unwrap();
+    let locks = people.person_state(&operator, id).await.unwrap().locks;
+    assert!(locks.is_empty());
+    world.try_log_in(&email(), PASSWORD).await.unwrap();
+}

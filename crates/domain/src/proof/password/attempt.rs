@@ -23,6 +23,8 @@ pub(crate) struct PasswordTry {
     /// Attempts with the same line wait for one another.
     pub(crate) line: RowId,
     pub(crate) lockouts: Vec<SubjectLockout>,
+    /// Whose lockouts they are: all of them are listed and forgotten with it. `None`: nobody of that name.
+    pub(crate) owner: Option<RowId>,
     /// `None`: nobody of that name.
     pub(crate) verifier: Option<PasswordVerifier>,
     pub(crate) password: Password,
@@ -91,9 +93,14 @@ impl<L: Layer, T: Send + 'static> Attempt<L> for PasswordAttempt<L, T> {
         opening: &Opening<'_>,
     ) -> TxResult<Begun<Lockout, (), T>> {
         let lockouts = self.tried.lockouts.iter();
-        let lockouts = lockouts
-            .map(|lockout| counted(*lockout, self.tried.then))
-            .collect();
+        let lockouts = lockouts.map(|lockout| {
+            let counted = counted(*lockout, self.tried.then);
+            match self.tried.owner {
+                Some(owner) => counted.of(owner),
+                None => counted,
+            }
+        });
+        let lockouts = lockouts.collect();
         Ok(opening.reserve(tx, lockouts)?.begin(()))
     }
 
