@@ -67,6 +67,7 @@ impl Account {
             authenticator.on_since = Some(now);
             authenticator.recovery = tags;
         }
+        self.has_changed();
     }
 
     /// The secret as it is shown, for an app of a service of this name.

@@ -54,10 +54,12 @@ impl Account {
         if let Some(own) = self.own_mut(kind) {
             own.second_step = true;
         }
+        self.has_changed();
     }
 
     /// Switches a second step off. Returns its address; an authenticator has none, and is forgotten.
     fn switch_off(&mut self, factor: Factor) -> Option<Way> {
+        self.has_changed();
         let Some(kind) = factor.way() else {
             self.authenticator = None;
             return None;

@@ -41,7 +41,7 @@ pub(crate) struct Account {
     /// The anti-phishing code. Messages show it, so it is sealed and not hashed.
     pub(crate) phrase: Option<String>,
     pub(crate) restricted_until: Option<Timestamp>,
-    /// Changes with the password and the addresses: processes begun before are over.
+    /// Changes with the password, the addresses and the second steps: processes begun before are over.
     pub(crate) epoch: u64,
 }
 

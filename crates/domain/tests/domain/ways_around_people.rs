@@ -192,3 +192,40 @@ async fn w20_an_operator_sees_and_lifts_the_lock_of_a_network() {
     assert!(locks.is_empty());
     world.try_log_in(&email(), PASSWORD).await.unwrap();
 }
+
+#[tokio::test]
+async fn y4_a_login_that_was_begun_before_a_new_second_step_is_over() {
+    let world = World::with_anna().await;
+    let who = world.signed_in().await;
+    world.second_step(&who, WayKind::Email).await;
+    let who = enter(&world, &email()).await;
+    let (process, _) = world.stepping().await;
+    let people = world.people();
+    let sent = people.send_login_token(caller(), process, WayKind::Email);
+    sent.await.unwrap();
+    let text = world.code(&email());
+    world.authenticator(&who).await;
+    let codes = vec![code_for(Factor::Email, &text)];
+    let verified = people.verify_login(caller(), process, codes).await;
+    assert_eq!(refused(verified), Refusal::UnknownSubject);
+}
+
+#[tokio::test]
+async fn y4_a_recovery_that_was_begun_before_a_second_step_was_switched_on_or_off_is_over() {
+    let world = World::with_anna().await;
+    let who = world.signed_in().await;
+    let people = world.people();
+    let before = recovered(&world).await;
+    world.second_step(&who, WayKind::Email).await;
+    let finish =
+        |process| people.finish_password_recovery(caller(), process, password(NEW_PASSWORD));
+    assert_eq!(refused(finish(before).await), Refusal::UnknownSubject);
+    let who = enter(&world, &email()).await;
+    let before = recovered(&world).await;
+    let sent = people.send_switch_off_token(caller(), who.clone(), WayKind::Email);
+    sent.await.unwrap();
+    let text = secret(&world.code(&email()));
+    let off = people.disable_second_step(caller(), who, Factor::Email, text);
+    off.await.unwrap();
+    assert_eq!(refused(finish(before).await), Refusal::UnknownSubject);
+}
