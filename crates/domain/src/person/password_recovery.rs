@@ -176,13 +176,17 @@ impl People {
             allowed!(open.flow.step.must_be_open());
             let slot = hub.process_slot(Operation::PasswordRecovery, &open.process);
             let sent = hub.rows.peek(tx, slot)?;
-            let kind = sent.map_or(open.flow.way.kind, |token| token.way.kind);
+            // Without a code there is nothing to guess: the process counts such a try, and the recovery of the address
+            // does not.
+            let tries = hub.policy.tokens.tries;
+            let live = sent.filter(|token| token.is_live(now, tries));
+            let lockout = live.map(|token| hub.recovery_lockout(&open.flow.way, token.way.kind));
             let proof = TokenProof {
                 operation: Operation::PasswordRecovery,
                 slot,
                 way: None,
                 text: &text,
-                lockout: Some(hub.recovery_lockout(&open.flow.way, kind)),
+                lockout,
                 then: OnSuccess::Forget,
             };
             let proved = hub.prove(tx, now, &caller, &proof)?.and_then(|token| {

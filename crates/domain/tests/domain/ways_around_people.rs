@@ -229,3 +229,28 @@ async fn y4_a_recovery_that_was_begun_before_a_second_step_was_switched_on_or_of
     off.await.unwrap();
     assert_eq!(refused(finish(before).await), Refusal::UnknownSubject);
 }
+
+#[tokio::test]
+async fn y6_codes_that_nobody_sent_do_not_close_a_recovery() {
+    let world = World::with_anna().await;
+    let people = world.people();
+    let over = Refusal::BadProof { left: Some(0) };
+    for _ in 0..12 {
+        let process = people.start_password_recovery(caller(), email()).await;
+        let process = process.unwrap();
+        let verify = || people.verify_password_recovery(caller(), process, secret("wrong"));
+        for _ in 0..10 {
+            assert_eq!(refused(verify().await), over);
+        }
+        assert_eq!(
+            refused(verify().await),
+            Refusal::UnknownSubject,
+            "its own limit"
+        );
+    }
+    let process = recovered(&world).await;
+    people
+        .finish_password_recovery(caller(), process, password(NEW_PASSWORD))
+        .await
+        .unwrap();
+}

@@ -42,12 +42,16 @@ impl TriesLeft {
 }
 
 impl Token {
+    /// Whether any code can be compared with this token: it has not ended, and fewer than `tries` codes were wrong.
+    pub(crate) fn is_live(&self, now: Timestamp, tries: u32) -> bool {
+        now < self.code.expires && self.wrong < tries
+    }
+
     /// Whether a code may be compared with this token at all: the token is for this operation and address, it is
     /// alive, and fewer than `tries` codes were wrong.
     fn may_be_tried(&self, now: Timestamp, proof: &TokenProof<'_>, tries: u32) -> bool {
         self.operation == proof.operation
-            && now < self.code.expires
-            && self.wrong < tries
+            && self.is_live(now, tries)
             && proof.way.is_none_or(|way| way.same(&self.way))
     }
 
