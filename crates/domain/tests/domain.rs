@@ -95,7 +95,7 @@ mod wallet_passkey;
 mod wallet_share;
 #[path = "domain/wallet_step_up.rs"]
 mod wallet_step_up;
-#[path = "domain/ways_around_people.rs"]
-mod ways_around_people;
 #[path = "domain/ways_around_keys.rs"]
 mod ways_around_keys;
+#[path = "domain/ways_around_people.rs"]
+mod ways_around_people;

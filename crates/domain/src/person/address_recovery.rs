@@ -64,6 +64,7 @@ impl People {
                 return Ok(Err(Refusal::BadProof { left: None }));
             };
             allowed!(account.may_recover(lost));
+            allowed!(account.may_prove_with(lost.other(), now, hub.policy.new_address()));
             hub.record(tx, event.outcome("started"))?;
             let flow = AddressRecoveryFlow {
                 bound: Bound::of(&account),

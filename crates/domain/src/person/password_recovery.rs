@@ -13,6 +13,7 @@ use crate::core::caller::Caller;
 use crate::core::error::{Error, Refusal};
 use crate::core::id::Id;
 use crate::core::layer::Layer as _;
+use crate::core::message::Message;
 use crate::core::port::store::{Tx, TxResult};
 use crate::core::record::Record as _;
 use crate::core::rows::Stored;
@@ -139,6 +140,8 @@ impl People {
             let kind = kind.unwrap_or(flow.way.kind);
             let account = open.account.as_deref();
             let (way, aim) = flow.recipient(account, kind);
+            let instead = hub.recovery_notice(&caller, account, kind, now);
+            let aim = instead.as_ref().map_or(aim, |_| Aim::Decoy);
             let counted = format!("{kind:?}");
             let send = ProcessSend {
                 request: TokenIssue {
@@ -150,7 +153,7 @@ impl People {
                     language: account.map_or(&caller.language, |account| &account.language),
                     phrase: account.and_then(|account| account.phrase.as_deref()),
                     left: None,
-                    instead: None,
+                    instead,
                 },
                 counted: &counted,
             };
@@ -159,6 +162,26 @@ impl People {
             Ok(Verdict::Done((kind, flow.supplied(kind), issued)))
         })
         .await
+    }
+
+    /// The notice that leaves instead of the code when the address is too new to prove anything; to the other address,
+    /// if there is one.
+    fn recovery_notice(
+        &self,
+        caller: &Caller,
+        account: Option<&Account>,
+        kind: WayKind,
+        now: Timestamp,
+    ) -> Option<Message> {
+        let account = account?;
+        account.proves_after(kind, now, self.policy.new_address())?;
+        let told = account.own(kind.other()).or(account.own(kind))?;
+        Some(self.notice(
+            caller.surface,
+            account,
+            &told.way,
+            "password_recovery_attempt",
+        ))
     }
 
     /// Step 3.

@@ -55,6 +55,11 @@ pub struct PersonPolicy {
 }
 
 impl PersonPolicy {
+    /// How long a new address proves nothing towards another way in.
+    pub(crate) fn new_address(&self) -> Duration {
+        self.after_key_change.max(self.after_recovery)
+    }
+
     /// Refuses what the operator switched off.
     pub(crate) fn must_offer(&self, feature: Feature) -> Result<(), Refusal> {
         match self.offers(feature) {

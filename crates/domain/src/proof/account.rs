@@ -132,6 +132,18 @@ impl Account {
         self.epoch += 1;
     }
 
+    /// Until when an address that was added or replaced proves nothing towards another way in. The address that the
+    /// account was registered with always proves.
+    pub(crate) fn proves_after(
+        &self,
+        kind: WayKind,
+        now: Timestamp,
+        span: Duration,
+    ) -> Option<Timestamp> {
+        let own = self.own(kind).filter(|own| own.verified > self.created)?;
+        Some(own.verified.plus(span)).filter(|until| *until > now)
+    }
+
     /// Begins a cool-down; the later end wins.
     pub(crate) fn restrict(&mut self, now: Timestamp, span: Duration) {
         if !span.is_zero() {

@@ -83,6 +83,7 @@ async fn the_recovery_of_an_unknown_address_answers_the_same_and_sends_nothing()
 #[tokio::test]
 async fn the_code_goes_to_the_other_kind_without_naming_that_address() {
     let (world, _) = World::with_both().await;
+    world.pass(2 * 86_400);
     let people = world.people();
     let process = people.start_password_recovery(caller(), email()).await;
     let sent = people

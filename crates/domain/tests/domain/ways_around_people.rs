@@ -254,3 +254,51 @@ async fn y6_codes_that_nobody_sent_do_not_close_a_recovery() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn w13_a_recovered_password_recovers_no_address_before_the_cool_down_ends() {
+    let (world, _) = World::with_both().await;
+    let process = recovered(&world).await;
+    let people = world.people();
+    people
+        .finish_password_recovery(caller(), process, password(NEW_PASSWORD))
+        .await
+        .unwrap();
+    let start = || {
+        let new = password(NEW_PASSWORD);
+        people.start_address_recovery(caller(), email(), new, WayKind::Phone)
+    };
+    let cooling = refused(start().await);
+    let Refusal::Unmet(domain::Condition::CooledDown { .. }) = cooling else {
+        panic!("{cooling:?}");
+    };
+    world.pass(86_400);
+    start().await.unwrap();
+}
+
+#[tokio::test]
+async fn y1_a_new_address_recovers_neither_the_password_nor_the_other_address() {
+    let (world, _) = World::with_both().await;
+    let people = world.people();
+    let send = async || {
+        let process = people.start_password_recovery(caller(), phone()).await;
+        let sent = people.send_password_recovery_token(caller(), process.unwrap(), None);
+        let (kind, supplied, _) = sent.await.unwrap();
+        assert_eq!((kind, supplied), (WayKind::Phone, Some(phone())));
+    };
+    let start = || {
+        let right = password(PASSWORD);
+        people.start_address_recovery(caller(), email(), right, WayKind::Email)
+    };
+    send().await;
+    assert!(world.told(&phone()).is_empty(), "no code leaves");
+    assert_eq!(world.told(&email()), ["password_recovery_attempt"]);
+    let cooling = refused(start().await);
+    let Refusal::Unmet(domain::Condition::CooledDown { .. }) = cooling else {
+        panic!("{cooling:?}");
+    };
+    world.pass(2 * 86_400);
+    send().await;
+    assert_eq!(world.told(&phone()), ["PASSWORD_RECOVERY"]);
+    start().await.unwrap();
+}

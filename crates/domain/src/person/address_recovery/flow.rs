@@ -1,5 +1,7 @@
 //! How far the recovery of a lost address is, and which address each of its two codes goes to.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::{Condition, Refusal};
@@ -55,6 +57,20 @@ impl Account {
         match self.own(lost.other()) {
             Some(_) => Ok(()),
             None => Err(Refusal::Unmet(Condition::SpareAddress)),
+        }
+    }
+
+    /// Refuses during a cool-down, and while the address that is kept is too new to prove anything.
+    pub(super) fn may_prove_with(
+        &self,
+        kept: WayKind,
+        now: Timestamp,
+        span: Duration,
+    ) -> Result<(), Refusal> {
+        self.unrestricted(now)?;
+        match self.proves_after(kept, now, span) {
+            Some(until) => Err(Refusal::Unmet(Condition::CooledDown { until })),
+            None => Ok(()),
         }
     }
 
