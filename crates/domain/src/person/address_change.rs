@@ -179,6 +179,8 @@ impl People {
         text: SecretText,
     ) -> Result<(), Error> {
         self.as_owner(caller, who, move |own| {
+            // The code may have been asked for before the password changed.
+            allowed!(own.is_current());
             allowed!(own.hub.policy.must_take(way.kind));
             allowed!(own.account.must_lack(way.kind));
             let operation = adding(way.kind);

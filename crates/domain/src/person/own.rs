@@ -103,7 +103,18 @@ impl Own<'_> {
     /// Refuses unless the session's password login is recent enough.
     pub(crate) fn is_fresh(&self) -> Result<(), Refusal> {
         let most = self.hub.policy.fresh_login;
+        self.is_current()?;
         fresh_login(most, self.who.auth_time(), self.now)
+    }
+
+    /// Refuses a session whose login was before the last change of the password. It goes on for all that needs no recent
+    /// login.
+    pub(crate) fn is_current(&self) -> Result<(), Refusal> {
+        let since = self.account.fresh_since;
+        if since.is_some_and(|since| self.who.auth_time() < since) {
+            return Err(Refusal::Unmet(Condition::FreshLogin));
+        }
+        Ok(())
     }
 
     /// The slot of a token for somebody who is logged in: bound to account, session, and what else is named.

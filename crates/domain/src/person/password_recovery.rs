@@ -84,6 +84,7 @@ impl Account {
     ) {
         self.password = password;
         self.has_changed();
+        self.must_log_in_again(now);
         self.restrict(now, cool_down);
     }
 }

@@ -89,6 +89,7 @@ impl RegistrationFlow {
             phrase: None,
             restricted_until: None,
             epoch: 0,
+            fresh_since: None,
         }
     }
 }

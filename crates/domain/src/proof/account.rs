@@ -43,6 +43,9 @@ pub(crate) struct Account {
     pub(crate) restricted_until: Option<Timestamp>,
     /// Changes with the password, the addresses and the second steps: processes begun before are over.
     pub(crate) epoch: u64,
+    /// When the password changed last: no login before is a recent one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fresh_since: Option<Timestamp>,
 }
 
 impl Record for Account {
@@ -144,6 +147,11 @@ impl Account {
         Some(own.verified.plus(span)).filter(|until| *until > now)
     }
 
+    /// From now on no login before is a recent one. The sessions themselves go on.
+    pub(crate) fn must_log_in_again(&mut self, now: Timestamp) {
+        self.fresh_since = self.fresh_since.max(Some(now));
+    }
+
     /// Begins a cool-down; the later end wins.
     pub(crate) fn restrict(&mut self, now: Timestamp, span: Duration) {
         if !span.is_zero() {
@@ -202,6 +210,7 @@ pub(crate) mod tests {
             phrase: None,
             restricted_until: None,
             epoch: 0,
+            fresh_since: None,
         }
     }
 

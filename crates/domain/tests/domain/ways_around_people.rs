@@ -302,3 +302,25 @@ async fn y1_a_new_address_recovers_neither_the_password_nor_the_other_address() 
     assert_eq!(world.told(&phone()), ["PASSWORD_RECOVERY"]);
     start().await.unwrap();
 }
+
+#[tokio::test]
+async fn y5_a_changed_password_ends_recent_logins_also_of_its_own_session() {
+    let world = World::with_anna().await;
+    let who = world.signed_in().await;
+    let people = world.people();
+    let sent = people.send_adding_token(caller(), who.clone(), phone());
+    sent.await.unwrap();
+    let begun = secret(&world.code(&phone()));
+    let sent = people.send_password_change_token(caller(), who.clone());
+    sent.await.unwrap();
+    let text = secret(&world.code(&email()));
+    let (old, new) = (password(PASSWORD), password(NEW_PASSWORD));
+    let changed = people.change_password(caller(), who.clone(), old, new, text);
+    changed.await.unwrap();
+    people.details(who.clone()).await.unwrap();
+    let stale = Refusal::Unmet(domain::Condition::FreshLogin);
+    let asked = people.send_adding_token(caller(), who.clone(), phone());
+    assert_eq!(refused(asked.await), stale);
+    let added = people.add_address(caller(), who, phone(), begun);
+    assert_eq!(refused(added.await), stale);
+}
