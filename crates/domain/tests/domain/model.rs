@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::policy::GuardedKeyPolicy;
+use domain::time::days;
 use domain::{Refusal, Timestamp};
 
 use crate::owner::Outcome;
@@ -28,6 +29,19 @@ pub(crate) struct Tries {
     in_a_row: u32,
     /// Those that nobody settled yet.
     lost: Vec<Timestamp>,
+    /// All wrong ones of this secret, whatever was right since.
+    all: Vec<Timestamp>,
+}
+
+/// How many limits of wrong tries are judged within a window, whatever was right in between.
+const CLEARED: usize = 3;
+
+/// What is left after the last wrong try in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtTheEnd {
+    Recovery,
+    /// One try in thirty days.
+    Rest,
 }
 
 impl Tries {
@@ -40,6 +54,7 @@ impl Tries {
             self.wrong.clear();
         }
         self.wrong.push(at);
+        self.all.push(at);
         self.in_a_row += 1;
     }
 
@@ -64,20 +79,37 @@ impl Tries {
     }
 
     /// `None` when a try may be judged at `now`.
-    fn closed(&mut self, now: Timestamp, policy: &GuardedKeyPolicy) -> Option<Outcome> {
+    fn closed(
+        &mut self,
+        now: Timestamp,
+        policy: &GuardedKeyPolicy,
+        at_the_end: AtTheEnd,
+    ) -> Option<Outcome> {
         self.settle(now, policy);
         let limits = policy.guesses;
-        if self.in_a_row >= limits.in_a_row {
-            return Some(Outcome::Refused(Refusal::Exhausted {
-                until: Timestamp::NEVER,
-            }));
-        }
-        if self.wrong.len() >= limits.failures as usize {
-            let until = self.wrong[0].plus(limits.window);
-            return Some(Outcome::Refused(Refusal::Exhausted { until }));
-        }
+        let failures = limits.failures as usize;
+        let exhausted = |until| Some(Outcome::Refused(Refusal::Exhausted { until }));
         let held = self.lost.len();
-        let full = self.wrong.len() + held >= limits.failures as usize
+        if self.in_a_row >= limits.in_a_row {
+            let last = self.all.iter().max().copied();
+            let rested = last.filter(|_| at_the_end == AtTheEnd::Rest);
+            let until = rested.map_or(Timestamp::NEVER, |last| last.plus(days(30)));
+            if now < until {
+                return exhausted(until);
+            }
+            return (held > 0).then_some(Outcome::Busy);
+        }
+        let mut live = self.all.clone();
+        live.retain(|at| now < at.plus(limits.window));
+        live.sort();
+        let often = live.len().checked_sub(CLEARED * failures);
+        let often = often.map(|first| live[first].plus(limits.window));
+        let full = (self.wrong.len() >= failures).then(|| self.wrong[0].plus(limits.window));
+        if let Some(until) = full.max(often) {
+            return exhausted(until);
+        }
+        let full = self.wrong.len() + held >= failures
+            || live.len() + held >= CLEARED * failures
             || self.in_a_row as usize + held >= limits.in_a_row as usize;
         full.then_some(Outcome::Busy)
     }
@@ -85,6 +117,12 @@ impl Tries {
     fn forget(&mut self) {
         self.wrong.clear();
         self.in_a_row = 0;
+    }
+
+    /// Another secret.
+    fn replaced(&mut self) {
+        self.forget();
+        self.all.clear();
     }
 }
 
@@ -124,12 +162,14 @@ pub(crate) struct Model {
     pub(crate) armed: usize,
     /// News sent to each contact.
     pub(crate) told: BTreeMap<&'static str, Vec<&'static str>>,
+    /// When the owner's network was last noted as familiar.
+    pub(crate) seen: Timestamp,
     /// Wrong tries that were judged, for looking at them another way.
     pub(crate) judged: Vec<Timestamp>,
 }
 
 impl Model {
-    pub(crate) fn new(pin: &str, policy: &GuardedKeyPolicy) -> Self {
+    pub(crate) fn new(pin: &str, policy: &GuardedKeyPolicy, now: Timestamp) -> Self {
         Self {
             policy: policy.clone(),
             pin: pin.to_owned(),
@@ -138,16 +178,21 @@ impl Model {
             gone: BTreeMap::new(),
             armed: 0,
             told: BTreeMap::new(),
+            seen: now,
             judged: Vec::new(),
         }
     }
 
     /// A try at the PIN; `Err` is its answer.
     fn pin(&mut self, now: Timestamp, pin: &str) -> Result<(), Outcome> {
-        if let Some(closed) = self.pins.closed(now, &self.policy) {
+        let at_the_end = self.at_the_end();
+        if let Some(closed) = self.pins.closed(now, &self.policy, at_the_end) {
             return Err(closed);
         }
         if pin == self.pin {
+            if self.seen.plus(days(1)) <= now {
+                self.seen = now;
+            }
             self.pins.forget();
             self.judged.clear();
             return Ok(());
@@ -157,9 +202,18 @@ impl Model {
         Err(WRONG)
     }
 
+    fn at_the_end(&self) -> AtTheEnd {
+        if self.contacts.values().any(|contact| contact.verified) {
+            AtTheEnd::Recovery
+        } else {
+            AtTheEnd::Rest
+        }
+    }
+
     /// A try at the PIN by a process that dies before it knows.
     pub(crate) fn die_guessing(&mut self, now: Timestamp) -> Outcome {
-        match self.pins.closed(now, &self.policy) {
+        let at_the_end = self.at_the_end();
+        match self.pins.closed(now, &self.policy, at_the_end) {
             // It was still waiting for its turn.
             Some(Outcome::Busy) => Outcome::Unavailable,
             Some(closed) => closed,
@@ -177,6 +231,10 @@ impl Model {
     pub(crate) fn change(&mut self, now: Timestamp, pin: &str, new: &str) -> Outcome {
         if let Err(answer) = self.pin(now, pin) {
             return answer;
+        }
+        if new != self.pin {
+            self.pins.replaced();
+            self.seen = now;
         }
         new.clone_into(&mut self.pin);
         self.end_resets();
@@ -205,7 +263,7 @@ impl Model {
         let tries = known.map(|known| &known.tries);
         let tries = tries.or(self.gone.get(contact)).cloned();
         let mut tries = tries.unwrap_or_default();
-        if let Some(closed) = tries.closed(now, &self.policy) {
+        if let Some(closed) = tries.closed(now, &self.policy, AtTheEnd::Recovery) {
             return closed;
         }
         let known = self.contacts.entry(contact).or_default();
@@ -259,7 +317,7 @@ impl Model {
         else {
             return UNKNOWN;
         };
-        if let Some(closed) = known.tries.closed(now, &self.policy) {
+        if let Some(closed) = known.tries.closed(now, &self.policy, AtTheEnd::Recovery) {
             return closed;
         }
         known.waiting = Some((For::Reset, code.unwrap().to_owned(), now.plus(life)));
@@ -293,7 +351,8 @@ impl Model {
             }
             (_, Some(new)) if open => {
                 new.clone_into(&mut self.pin);
-                self.pins.forget();
+                self.pins.replaced();
+                self.seen = now;
                 self.judged.clear();
                 self.end_resets();
                 self.tell("pin_reset", None);
@@ -358,7 +417,7 @@ impl Model {
         else {
             return Err(OTHER_STATE);
         };
-        if let Some(closed) = known.tries.closed(now, &self.policy) {
+        if let Some(closed) = known.tries.closed(now, &self.policy, AtTheEnd::Recovery) {
             return Err(closed);
         }
         assert_eq!(waited, what);
