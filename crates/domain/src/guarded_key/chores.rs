@@ -106,7 +106,11 @@ mod tests {
             contact.waiting = Some(waiting(purpose, at(10)));
             contact.lock = Some(running_lock(at(0)));
             assert!(contact.forget_codes());
-            assert!(!contact.has_recovery(), "{purpose:?}");
+            assert_eq!(
+                (&contact.lock, &contact.waiting),
+                (&None, &None),
+                "{purpose:?}"
+            );
             assert!(contact.is_verified(), "the contact itself stays");
         }
     }

@@ -440,7 +440,7 @@ impl Model {
     fn end_resets(&mut self) {
         for contact in self.contacts.values_mut() {
             contact.lock = None;
-            contact.waiting.take_if(|(what, ..)| *what == For::Reset);
+            contact.waiting = None;
         }
     }
 

@@ -107,3 +107,16 @@ async fn x12_importing_a_contact_or_key_again_gives_no_tries_back() {
     let closed = refused(owner.open(PIN).await);
     assert!(matches!(closed, Refusal::Exhausted { .. }), "{closed:?}");
 }
+
+#[tokio::test]
+async fn x2_a_code_that_was_sent_before_a_new_pin_verifies_nothing_after_it() {
+    let kit = Kit::new().await;
+    let owner = Owner::of(&kit, PIN).await;
+    owner.add(PIN, ANNA).await.unwrap();
+    let prepared = kit.courier.code_to(ANNA).unwrap();
+    owner.change(PIN, "5678").await.unwrap();
+    let refusal = refused(owner.confirm(ANNA, &prepared).await);
+    assert_eq!(refusal, Refusal::WrongState);
+    assert!(!owner.state(&kit).await.recoverable);
+    owner.add_verified(&kit, "5678", ANNA).await;
+}

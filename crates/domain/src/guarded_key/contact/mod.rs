@@ -96,11 +96,6 @@ impl Contact {
         code.is_some_and(|waiting| waiting.purpose == purpose)
     }
 
-    /// Whether a recovery was started through this contact: a lock, or a code that could start or finish one.
-    pub(super) fn has_recovery(&self) -> bool {
-        self.lock.is_some() || self.awaits(CodePurpose::Recover)
-    }
-
     /// Ends a recovery through this contact. A code that verifies the contact keeps its use.
     pub(super) fn end_recovery(&mut self) {
         self.lock = None;
@@ -234,19 +229,6 @@ pub(super) mod tests {
         contact.waiting = Some(waiting(CodePurpose::Recover, at(10)));
         assert!(!contact.awaits(CodePurpose::Verify));
         assert!(contact.awaits(CodePurpose::Recover));
-    }
-
-    #[test]
-    fn a_lock_or_a_recovery_code_is_a_recovery_and_a_verification_code_is_none() {
-        let mut contact = contact();
-        assert!(!contact.has_recovery());
-        contact.waiting = Some(waiting(CodePurpose::Verify, at(10)));
-        assert!(!contact.has_recovery());
-        contact.waiting = Some(waiting(CodePurpose::Recover, at(10)));
-        assert!(contact.has_recovery());
-        contact.waiting = None;
-        contact.lock = Some(running_lock(at(0)));
-        assert!(contact.has_recovery());
     }
 
     #[test]

@@ -33,11 +33,12 @@ impl GuardedKeys {
         }
     }
 
-    /// Ends every running recovery of a key, and the codes that were sent for one.
+    /// The PIN was replaced: ends every running recovery of the key, and every code that was sent before, also those
+    /// that would verify a contact. Whoever knew the old PIN may have asked for them.
     pub(super) fn end_recoveries(&self, tx: &mut dyn Tx, key: Id<GuardedKey>) -> TxResult<()> {
-        for listed in self.contacts(tx, key)? {
-            if listed.has_recovery() {
-                self.end_recovery(tx, listed.key())?;
+        for mut contact in self.contacts(tx, key)? {
+            if contact.lock.take().is_some() | contact.waiting.take().is_some() {
+                self.rows.put(tx, &mut contact)?;
             }
         }
         Ok(())
