@@ -288,8 +288,12 @@ fn what_is_left_of_a_shredded_scope_cannot_be_read_or_saved() {
     let (mut tx, mut created) = stored(&rows);
     rows.shred(&mut tx, SCOPE).unwrap();
     let found = rows.get::<Note>(&mut tx, created.key());
-    assert!(bug(found).contains("data key is gone"));
-    assert!(bug(rows.put(&mut tx, &mut created)).contains("data key is gone"));
+    assert!(
+        matches!(found, Err(Stop::Again)),
+        "it may be removed by now"
+    );
+    let saved = rows.put(&mut tx, &mut created);
+    assert!(matches!(saved, Err(Stop::Again)), "{saved:?}");
 }
 
 #[test]
