@@ -88,7 +88,7 @@ section! {
         /// Address of this listener. Only the signing server should be able to reach it.
         listen: String = "127.0.0.1:8082".to_owned(),
         /// A proxy in front of this listener terminates TLS, or only a private network reaches it. This allows plain HTTP on
-        /// an address that is not loopback. Otherwise such an address needs `tls_cert` in [server].
+        /// an address that is not loopback. Otherwise such an address needs `server.tls_cert`.
         behind_proxy: bool = false,
         /// A secret in the paths of the hooks: `/hooks/duo/<secret>/…`.
         path_secret: Option<Secret> = None,
