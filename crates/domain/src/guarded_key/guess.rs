@@ -260,9 +260,12 @@ impl<T: Send + 'static> Attempt<GuardedKeys> for PinAttempt<T> {
             PinFinding::Replaced => return Ok(open.withdraw(tx)?.again()),
             PinFinding::Wrong => {
                 let now = open.now;
+                let before = hub.budget(tx, self.row)?.failed_by_strangers();
                 let closed = open.fail(tx)?;
                 let budget = hub.budget(tx, self.row)?;
-                hub.tell_of_strangers(tx, now, self.caller.surface, key.key(), &budget)?;
+                if budget.failed_by_strangers() != before {
+                    hub.tell_of_strangers(tx, now, self.caller.surface, key.key(), &budget)?;
+                }
                 let failed = closed.failures.to_string();
                 hub.record(tx, event.outcome("wrong").fact("failed", failed))?;
                 return Ok(closed.answer(Refusal::BadProof { left: None }));

@@ -164,6 +164,13 @@ async fn the_owner_is_told_at_the_third_and_the_thirtieth_guess_of_strangers() {
     assert!(told().is_empty());
     let _third = owner.open_from(stranger(), WRONG).await;
     assert_eq!(told(), ["pin_guessed"]);
+    let _own = owner.open_from(caller(), WRONG).await;
+    assert_eq!(
+        told(),
+        ["pin_guessed"],
+        "a wrong PIN of the owner is no news"
+    );
+    owner.open_from(caller(), PIN).await.unwrap();
     for _ in 0..5 {
         owner.judged(&stranger()).await;
         clock.advance(days(7));
